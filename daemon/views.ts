@@ -1,0 +1,118 @@
+/**
+ * The JSON documents of the status endpoint, `/v1/*`: what the daemons answer, the command line prints and the
+ * page shows. Times are ISO 8601 strings in UTC; durations carry their unit as the last word of the name.
+ */
+
+/** A session state of RFC 4271 §8.2.2, as shown to people. */
+export type PeerState = 'Idle' | 'Connect' | 'Active' | 'OpenSent' | 'OpenConfirm' | 'Established';
+
+/** `/v1/status`: the daemon at a glance. */
+export interface StatusView {
+  role: 'agent' | 'reflector';
+  version: string;
+  node: string;
+  pid: number;
+  started: string;
+  uptimeSeconds: number;
+  as: number;
+  routerId: string;
+  /** The addresses and ports on which the daemon accepts BGP sessions. */
+  listen: string[];
+  /** Ready to serve pods (agent) or clients (reflector); `reasons` says what is missing when it is not. */
+  ready: boolean;
+  reasons: string[];
+  /** Conditions that a person should look at, in words; empty when all is well. */
+  warnings: string[];
+  peers: { configured: number; established: number };
+  routes: { prefixes: number; paths: number; installed: number };
+  /** Agent only. */
+  pods?: { count: number; ranges: { cidr: string; size: number; used: number }[] };
+  events: EventView[];
+}
+
+/** Something that happened, newest last; the daemon keeps a bounded number of them. */
+export interface EventView {
+  time: string;
+  level: 'info' | 'warn' | 'error';
+  /** What it is about: a peer's name, a pod, `config`, `kernel`. */
+  subject: string;
+  text: string;
+}
+
+/** One peer of `/v1/peers` ({ peers: PeerView[] }). */
+export interface PeerView {
+  name: string;
+  address: string;
+  /** The configured range when the peer came from one. */
+  range?: string;
+  as: number;
+  type: 'iBGP' | 'eBGP';
+  state: PeerState;
+  /** When `state` was entered. */
+  since: string;
+  routerId?: string;
+  /** The last error of the session in words, e.g. "hold timer expired (4/0), sent". */
+  lastError?: { time: string; text: string };
+  holdTimeSeconds?: number;
+  keepaliveSeconds?: number;
+  /** Prefixes in Adj-RIB-In, how many of those are usable, how many are best; prefixes advertised. */
+  prefixes: { received: number; accepted: number; best: number; sent: number; maximum: number };
+  messages: { received: number; sent: number; updatesReceived: number; updatesSent: number };
+  capabilities: string[];
+  /** How often the session was established since the daemon started. */
+  establishedCount: number;
+}
+
+/** One path to a prefix, and how it fared in the decision process (RFC 4271 §9.1.2.2). */
+export interface PathView {
+  peer: string;
+  peerAddress?: string;
+  nextHop: string;
+  asPath: string;
+  origin: 'IGP' | 'EGP' | 'incomplete';
+  localPref?: number;
+  med?: number;
+  communities?: string[];
+  /** `best`, `multipath`, `candidate` (lost: see `reason`) or `unusable` (see `reason`). */
+  status: 'best' | 'multipath' | 'candidate' | 'unusable';
+  /** Why it lost or is unusable, or, for the best one, the step that decided. */
+  reason: string;
+  since?: string;
+}
+
+/** One prefix of `/v1/routes?prefix=&longest=&limit=&offset=` ({ routes: RouteView[], total: number }). */
+export interface RouteView {
+  prefix: string;
+  /** `local`: originated here; `bgp`: learned. */
+  source: 'local' | 'bgp';
+  paths: PathView[];
+  /** The kernel's view of it: `installed`, `local` (nothing to install), or why it is not there. */
+  kernel: string;
+}
+
+/** One pod of `/v1/pods` ({ pods: PodView[] }). */
+export interface PodView {
+  /** namespace/name where the runtime told them, else the container id. */
+  name: string;
+  containerId: string;
+  ifname: string;
+  address: string;
+  hostInterface: string;
+  netns: string;
+  since: string;
+  /** `up`, or what is wrong with its wiring. */
+  state: string;
+}
+
+/** `/v1/explain?address=`: an address followed through the whole system, one entry a layer, in order. */
+export interface ExplainView {
+  address: string;
+  /** One sentence that answers the question. */
+  summary: string;
+  steps: {
+    layer: 'pod' | 'allocation' | 'announcement' | 'advertised' | 'rib' | 'kernel';
+    /** `ok`, `warning` (something disagrees) or `none` (this layer knows nothing of the address). */
+    verdict: 'ok' | 'warning' | 'none';
+    lines: string[];
+  }[];
+}
