@@ -1,0 +1,72 @@
+/** The agent's settings: what agent.yaml becomes once it is read, checked and every default is filled in. */
+
+/** One peer, or one range of addresses from which peers may connect. */
+export interface PeerSettings {
+  /** Shown in views and logs; by default the address or the range. */
+  name: string;
+  /** A single peer's IPv4 address; exactly one of `address` and `range` is set. */
+  address?: string;
+  /** Peers connect to us from this IPv4 range; we never connect to them. */
+  range?: string;
+  /** The peer's AS number, 1–4294967294. */
+  as: number;
+  port: number;
+  /** Wait for the peer to connect. Always true for a range. */
+  passive: boolean;
+  /** Proposed hold time: 0 (no keepalives) or 3–65535 seconds. */
+  holdTimeSeconds: number;
+  connectRetrySeconds: number;
+  /** The session is closed (Cease 6/1) when the peer sends more prefixes than this. */
+  maximumPrefixes: number;
+  /** Accept 0.0.0.0/0 from this peer. */
+  acceptDefault: boolean;
+  /** `own`: only what this node originates; `all`: also learned routes, as RFC 4271 §9.2 allows. */
+  export: 'own' | 'all';
+  /** For a range: how many peers may come from it at once. */
+  maximumPeers: number;
+}
+
+export interface AgentSettings {
+  /** The node's name, by default the host name. */
+  node: string;
+  /** The node's own IPv4 address: source of its BGP sessions and next hop of its routes. */
+  address: string;
+  as: number;
+  /** BGP identifier in dotted form, by default `address`. */
+  routerId: string;
+  /** IPv4 ranges from which this node's pods get their addresses; announced over BGP. */
+  podCIDRs: string[];
+  peers: PeerSettings[];
+  bgp: {
+    /** Where BGP sessions are accepted, by default `address`:179; null: no listener. */
+    listen: { address: string; port: number } | null;
+    /** How many equal paths go into one kernel route; 1 turns ECMP off. */
+    maximumPaths: number;
+    /** Text of the Cease sent at a clean stop (RFC 9003), at most 255 octets of UTF-8. */
+    shutdownMessage: string;
+  };
+  encapsulation: { mode: 'none'; scope: 'always' | 'crossSubnet' };
+  pods: {
+    /** MTU of the pod's link; null: that of the interface that holds `address`. */
+    mtu: number | null;
+    /** How long a released address rests before it is handed out again. */
+    quarantineSeconds: number;
+  };
+  kernel: {
+    /** Routing table of everything the agent installs. */
+    table: number;
+    /** Full dump-and-compare of the kernel's routes, besides its events. */
+    reconcileSeconds: number;
+    /** How long routes of a former run stay while their peers have not come back. */
+    staleSeconds: number;
+  };
+  /** Folder of the journal of addresses. */
+  stateDir: string;
+  /** Unix socket of the status endpoint, mode 0600. */
+  socket: string;
+  /** Unix socket of the CNI server, mode 0600. */
+  cniSocket: string;
+  /** HTTP address of the status endpoint; null turns it off. */
+  http: { address: string; port: number } | null;
+  log: { level: 'debug' | 'info' | 'warn' | 'error'; format: 'auto' | 'text' | 'json' };
+}

@@ -1,0 +1,32 @@
+/** The reflector's settings: what reflector.yaml becomes once it is read, checked and every default is filled in. */
+
+/** One client, or a range of addresses from which clients may connect. */
+export interface ClientSettings {
+  name: string;
+  /** Exactly one of `address` and `range` is set. */
+  address?: string;
+  range?: string;
+  as: number;
+  /** False: an ordinary iBGP peer to which routes of other non-clients are not reflected (RFC 4456 §6). */
+  client: boolean;
+  passive: boolean;
+  port: number;
+  holdTimeSeconds: number;
+  connectRetrySeconds: number;
+  maximumPrefixes: number;
+  /** For a range: how many clients may come from it at once. */
+  maximumPeers: number;
+}
+
+export interface ReflectorSettings {
+  node: string;
+  as: number;
+  routerId: string;
+  clusterId: string;
+  listen: { address: string; port: number };
+  clients: ClientSettings[];
+  bgp: { shutdownMessage: string };
+  socket: string;
+  http: { address: string; port: number } | null;
+  log: { level: 'debug' | 'info' | 'warn' | 'error'; format: 'auto' | 'text' | 'json' };
+}
