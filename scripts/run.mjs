@@ -1,0 +1,39 @@
+// Hands a command over to Node 24: `node scripts/run.mjs [--no-setup | --packages-only] FILE.ts ARGUMENTS…`
+// Does the set-up first, then stays only to pass signals and the exit code on.
+
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { node24, root, setUp, setUpNpmPackages, toolPath } from './setup.mjs';
+
+const args = process.argv.slice(2);
+const mode = args[0].startsWith('--') ? args.shift() : '--setup';
+const [file, ...rest] = args;
+
+try {
+  if (mode === '--setup') setUp();
+  else if (mode === '--packages-only') setUpNpmPackages();
+  else if (!existsSync(node24)) throw new Error('nothing is set up yet: run `npm start` first');
+} catch (error) {
+  process.stderr.write(`flatroute: ${error.message}\n`);
+  process.exit(1);
+}
+
+// The channel tells the child when this process has died in a way that left it no time to say so.
+const child = spawn(node24, [join(root, file), ...rest], {
+  cwd: root,
+  env: { ...process.env, PATH: `${join(root, 'node_modules/.bin')}:${toolPath}` },
+  stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+});
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+
+// npm itself may be killed; then nobody is left to press Ctrl-C.
+const parent = process.ppid;
+const watch = setInterval(() => {
+  if (process.ppid !== parent) child.kill('SIGTERM');
+}, 500);
+watch.unref();
+
+child.on('exit', (code, signal) => {
+  process.exit(code ?? (signal ? 1 : 0));
+});

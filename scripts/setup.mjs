@@ -1,0 +1,143 @@
+// Set-up for `npm start` and `npm test`: the npm packages, the Debian packages and the CNI plugin, each only when
+// missing or stale. Plain JavaScript for Node 20 without dependencies, because it runs before there are any.
+
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** The root of the repository. */
+export const root = dirname(dirname(fileURLToPath(import.meta.url)));
+/** Node 24, from the npm package `node`; everything written in TypeScript runs on it. */
+export const node24 = join(root, 'node_modules/.bin/node');
+
+const sbin = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
+/** PATH with the folders of system tools, which are missing in some root shells. */
+export const toolPath = [...new Set([...(process.env.PATH ?? '').split(':'), ...sbin])].join(':');
+
+/** What the labs and tests run, and the Debian package that has it. */
+const tools = [
+  { command: 'ip', package: 'iproute2', why: 'namespaces and links of the lab' },
+  { command: 'ping', package: 'iputils-ping', why: 'reachability with round-trip times' },
+  { command: 'bird', package: 'bird2', why: 'the ToR switch of the lab' },
+  { command: 'nft', package: 'nftables', why: 'tests that cut a session' },
+  { command: 'nsenter', package: 'util-linux', why: 'running programs in a namespace' },
+  { command: 'gcc', package: 'gcc', why: 'building the CNI plugin' },
+  { command: 'musl-gcc', package: 'musl-tools', why: 'linking it statically and small' },
+];
+
+/** Does all set-up; throws an Error in words when something cannot be done. */
+export function setUp() {
+  if (process.platform !== 'linux') throw new Error('Flatroute needs Linux: its labs are network namespaces');
+  if (process.getuid() !== 0) throw new Error('run this as root: the labs make network namespaces and routes');
+  setUpDebianPackages();
+  setUpNpmPackages();
+  setUpPlugin();
+}
+
+/** Runs `npm ci` unless what is installed is what package-lock.json says. */
+export function setUpNpmPackages() {
+  const stale = staleReason();
+  if (!stale) return;
+  step(`npm packages: ${stale}`, () => {
+    // The scripts of packages must not run on the Node that this very command replaces.
+    const path = toolPath.split(':').filter((folder) => !folder.endsWith('node_modules/.bin'));
+    run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { PATH: path.join(':') });
+    const still = staleReason();
+    if (still) throw new Error(`npm ci ended well, and yet: ${still}`);
+  });
+}
+
+/** Why node_modules has to be installed anew, or undefined. npm leaves a record of what it installed there. */
+function staleReason() {
+  const record = join(root, 'node_modules/.package-lock.json');
+  if (!existsSync(record)) return 'not installed yet';
+  if (!existsSync(node24)) return 'Node 24 is missing';
+  const wanted = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages;
+  const installed = JSON.parse(readFileSync(record, 'utf8')).packages;
+  for (const [path, entry] of Object.entries(wanted)) {
+    if (path === '') continue;
+    const found = installed[path];
+    if (!found) {
+      if (entry.optional) continue;
+      return `${path} is not installed`;
+    }
+    const same = ['version', 'integrity', 'link', 'bin', 'dependencies'].every(
+      (key) => JSON.stringify(found[key]) === JSON.stringify(entry[key]),
+    );
+    if (!same) return `${path} differs from package-lock.json`;
+  }
+  return undefined;
+}
+
+/** Installs the Debian packages whose commands are missing. */
+function setUpDebianPackages() {
+  const missing = tools.filter((tool) => !findCommand(tool.command));
+  if (missing.length === 0) return;
+  const names = missing.map((tool) => tool.package);
+  if (!findCommand('apt-get')) {
+    const list = missing.map((tool) => `${tool.command} (${tool.why})`).join(', ');
+    throw new Error(`commands are missing, and there is no apt-get to install them: ${list}`);
+  }
+  step(`Debian packages: ${names.join(' ')}`, () => {
+    const install = ['install', '-y', '-q', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=120', ...names];
+    // Package lists that are missing or too old make the first attempt fail; only then are they fetched.
+    if (tryApt(install) !== 0) {
+      aptOrThrow(['update', '-q']);
+      aptOrThrow(install);
+    }
+    // Debian starts BIRD for the whole machine when it is installed; the lab runs one of its own.
+    const systemd = existsSync('/run/systemd/system');
+    if (names.includes('bird2') && systemd) run('systemctl', ['disable', '--now', '--quiet', 'bird']);
+  });
+}
+
+function setUpPlugin() {
+  const result = spawnSync(node24, [join(root, 'cni/build.ts')], {
+    cwd: root,
+    encoding: 'utf8',
+    env: { ...process.env, PATH: toolPath },
+  });
+  if (result.status !== 0) throw new Error(`the CNI plugin cannot be built:\n${result.stderr}${result.stdout}`);
+}
+
+function tryApt(args) {
+  const env = { ...process.env, PATH: toolPath, DEBIAN_FRONTEND: 'noninteractive' };
+  lastApt = spawnSync('apt-get', args, { env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+  return lastApt.status;
+}
+let lastApt;
+
+function aptOrThrow(args) {
+  if (tryApt(args) !== 0) throw new Error(`apt-get ${args.join(' ')} failed:\n${lastApt.stdout}${lastApt.stderr}`);
+}
+
+function run(command, args, env = {}) {
+  const result = spawnSync(command, args, {
+    cwd: root,
+    env: { ...process.env, PATH: toolPath, ...env },
+    stdio: ['ignore', 2, 2],
+  });
+  if (result.error) throw new Error(`${command} cannot be run: ${result.error.message}`);
+  if (result.status !== 0) throw new Error(`${command} ${args.join(' ')} failed (see above)`);
+}
+
+function findCommand(command) {
+  return toolPath.split(':').some((folder) => {
+    try {
+      accessSync(join(folder, command), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+// Progress goes to stderr, so that what a command prints can be piped on.
+function step(text, work) {
+  const started = process.hrtime.bigint();
+  process.stderr.write(`set-up  ${text}\n`);
+  work();
+  const seconds = Number(process.hrtime.bigint() - started) / 1e9;
+  process.stderr.write(`set-up  done in ${seconds.toFixed(1)} s\n`);
+}
