@@ -1,0 +1,41 @@
+/** Reading agent.yaml, and what a reload of it may change. */
+import { loadConfig, parseConfig } from '@flatroute/daemon/config.ts';
+import { type ChangedKeys, diffSettings } from '@flatroute/daemon/config-diff.ts';
+import { agentFormat } from './schema.ts';
+import type { AgentSettings } from './settings.ts';
+
+/** Reads and checks agent.yaml; throws `ConfigError` with everything that is wrong with it. */
+export function loadAgentConfig(file: string): Promise<AgentSettings> {
+  return loadConfig(file, agentFormat);
+}
+
+/** Checks the text of an agent.yaml; `file` is its name in errors. Throws `ConfigError`. */
+export function parseAgentConfig(text: string, file: string): AgentSettings {
+  return parseConfig(text, file, agentFormat);
+}
+
+const RULES = {
+  fixed: [
+    'node',
+    'address',
+    'as',
+    'routerId',
+    'bgp.listen',
+    'encapsulation',
+    'kernel.table',
+    'stateDir',
+    'socket',
+    'cni.socket',
+    'http.listen',
+    'log.format',
+  ],
+  names: { cniSocket: 'cni.socket', http: 'http.listen', 'kernel.staleSeconds': 'kernel.staleTime' },
+};
+
+/**
+ * What differs between two settings of an agent, as keys of agent.yaml; a reload with keys in `needRestart` is
+ * refused. A default that follows another key (routerId, bgp.listen) differs with it.
+ */
+export function changedKeys(before: AgentSettings, after: AgentSettings): ChangedKeys {
+  return diffSettings(before, after, RULES);
+}

@@ -1,0 +1,145 @@
+/** The keys of agent.yaml, the rules between them, and the settings they become. docs/configuration.md lists them. */
+import { hostname } from 'node:os';
+import type { ConfigFormat, Report } from '@flatroute/daemon/config.ts';
+import { addressAt, textAt } from '@flatroute/daemon/config-content.ts';
+import {
+  checkHttp,
+  checkPeers,
+  checkPodRanges,
+  httpSection,
+  logSection,
+} from '@flatroute/daemon/config-sections.ts';
+import * as value from '@flatroute/daemon/config-values.ts';
+import { z } from 'zod';
+import type { AgentSettings, PeerSettings } from './settings.ts';
+
+const encapsulationMode = value.scalar((mode, fail): 'none' => {
+  if (mode === 'none') return mode;
+  if (mode === 'ipip' || mode === 'vxlan') {
+    return fail(
+      'is not there yet: this version only routes plainly; write none, and let the fabric learn the pod routes',
+    );
+  }
+  return fail('is not known here; write none');
+});
+
+/** 0 is "unspecified" and 255 the kernel's own table of local addresses. */
+const routingTable = value.scalar((table, fail) => {
+  if (table === 0 || table === 255)
+    return fail('belongs to the kernel; write another number, 254 for the main table');
+  const usable = typeof table === 'number' && Number.isInteger(table) && table > 0 && table <= 4294967295;
+  return usable
+    ? table
+    : fail('is not a routing table; write a number of 1 to 4294967295, 254 for the main table');
+});
+
+const peer = value.section({
+  address: z.optional(value.hostAddress),
+  range: z.optional(value.cidr),
+  as: value.asNumber,
+  name: z.optional(value.text(64)),
+  port: value.port.default(179),
+  passive: z.optional(value.flag),
+  holdTime: z.optional(value.holdTime),
+  connectRetry: z.optional(value.duration(1, 3600)),
+  maximumPrefixes: z.optional(value.integer(1, 100_000_000)),
+  acceptDefault: value.flag.default(false),
+  export: z.optional(value.oneOf('own', 'all')),
+  maximumPeers: value.integer(1, 100_000).default(256),
+});
+
+const schema = value.section({
+  node: z.optional(value.text(64)),
+  address: value.reachableAddress,
+  as: value.asNumber,
+  routerId: z.optional(value.identifier),
+  podCIDRs: value.list(value.cidr),
+  peers: value.list(peer),
+  bgp: value.optionalSection({
+    listen: z.optional(value.endpointOrOff),
+    holdTime: value.holdTime.default(90),
+    connectRetry: value.duration(1, 3600).default(5),
+    maximumPrefixes: value.integer(1, 100_000_000).default(300_000),
+    maximumPaths: value.integer(1, 128).default(16),
+    // RFC 9003 §2: at most 255 octets of UTF-8.
+    shutdownMessage: value.text(255).default('flatroute agent stopped'),
+  }),
+  encapsulation: value.optionalSection({
+    mode: encapsulationMode.default('none'),
+    scope: value.oneOf('always', 'crossSubnet').default('always'),
+  }),
+  pods: value.optionalSection({
+    mtu: z.optional(value.integer(576, 65535)),
+    quarantine: value.duration(0, 86400).default(60),
+  }),
+  kernel: value.optionalSection({
+    table: routingTable.default(254),
+    reconcile: value.duration(1, 86400).default(30),
+    staleTime: value.duration(0, 86400).default(120),
+  }),
+  stateDir: value.path.default('/var/lib/flatroute'),
+  socket: value.socketPath.default('/run/flatroute/agent.sock'),
+  cni: value.optionalSection({
+    socket: value.socketPath.default('/run/flatroute/cni.sock'),
+  }),
+  http: httpSection,
+  log: logSection,
+});
+
+type AgentConfig = z.output<typeof schema>;
+
+function check(content: unknown, report: Report): void {
+  const ownAddress = addressAt(content, ['address']);
+  checkPodRanges(content, ownAddress, report);
+  checkPeers(content, { list: 'peers', ownAddress }, report);
+  checkHttp(content, report);
+  const socket = textAt(content, ['socket']) ?? '/run/flatroute/agent.sock';
+  const cniSocket = textAt(content, ['cni', 'socket']) ?? '/run/flatroute/cni.sock';
+  if (socket === cniSocket) {
+    const key = textAt(content, ['cni', 'socket']) === undefined ? ['socket'] : ['cni', 'socket'];
+    report(key, 'is the path of both "socket" and "cni.socket"; give each a path of its own');
+  }
+}
+
+function peerSettings(peer: AgentConfig['peers'][number], config: AgentConfig): PeerSettings {
+  const { address, range } = peer;
+  return {
+    name: peer.name ?? address ?? range ?? '',
+    ...(address === undefined ? { range } : { address }),
+    as: peer.as,
+    port: peer.port,
+    passive: range !== undefined || (peer.passive ?? false),
+    holdTimeSeconds: peer.holdTime ?? config.bgp.holdTime,
+    connectRetrySeconds: peer.connectRetry ?? config.bgp.connectRetry,
+    maximumPrefixes: peer.maximumPrefixes ?? config.bgp.maximumPrefixes,
+    acceptDefault: peer.acceptDefault,
+    // Nothing but its own ranges leaves the node's AS unasked: a node is no transit for the fabric.
+    export: peer.export ?? (peer.as === config.as ? 'all' : 'own'),
+    maximumPeers: peer.maximumPeers,
+  };
+}
+
+function settings(config: AgentConfig): AgentSettings {
+  const { bgp, pods, kernel } = config;
+  const listen = bgp.listen === undefined ? { address: config.address, port: 179 } : bgp.listen;
+  return {
+    node: config.node ?? hostname(),
+    address: config.address,
+    as: config.as,
+    routerId: config.routerId ?? config.address,
+    podCIDRs: config.podCIDRs,
+    peers: config.peers.map((peer) => peerSettings(peer, config)),
+    bgp: { listen, maximumPaths: bgp.maximumPaths, shutdownMessage: bgp.shutdownMessage },
+    encapsulation: config.encapsulation,
+    pods: { mtu: pods.mtu ?? null, quarantineSeconds: pods.quarantine },
+    kernel: { table: kernel.table, reconcileSeconds: kernel.reconcile, staleSeconds: kernel.staleTime },
+    stateDir: config.stateDir,
+    socket: config.socket,
+    cniSocket: config.cni.socket,
+    http: config.http.listen,
+    log: config.log,
+  };
+}
+
+/** The format of agent.yaml. */
+export const agentFormat: ConfigFormat<AgentConfig, AgentSettings> = { schema, check, settings };

@@ -1,0 +1,68 @@
+/** What differs between two settings: for a reload, which applies some changes and has to refuse others. */
+
+/** The keys that differ, as paths of the configuration file, e.g. "peers[10.0.0.2].holdTime". */
+export interface ChangedKeys {
+  changed: string[];
+  /** Those among them that only a restart can apply. */
+  needRestart: string[];
+}
+
+/** How settings are compared and how their keys are called in the file. */
+export interface DiffRules {
+  /** Keys in the file that need a restart, with everything below them. */
+  fixed: readonly string[];
+  /** Names in the file, where they are not those of the settings; a trailing "Seconds" goes by itself. */
+  names?: Readonly<Record<string, string>>;
+}
+
+/** Compares two settings. Elements of lists of objects are the same peer when their `address` or `range` is. */
+export function diffSettings(before: object, after: object, rules: DiffRules): ChangedKeys {
+  const changed: string[] = [];
+  compare(before, after, '', rules, changed);
+  const isFixed = (key: string) => rules.fixed.some((fixed) => key === fixed || key.startsWith(`${fixed}.`));
+  return { changed, needRestart: changed.filter(isFixed) };
+}
+
+function compare(before: unknown, after: unknown, key: string, rules: DiffRules, changed: string[]): void {
+  if (isRecord(before) && isRecord(after)) {
+    for (const name of new Set([...Object.keys(before), ...Object.keys(after)])) {
+      const path = key === '' ? name : `${key}.${name}`;
+      compare(before[name], after[name], rules.names?.[path] ?? path.replace(/Seconds$/, ''), rules, changed);
+    }
+  } else if (isPeerList(before) && isPeerList(after)) {
+    comparePeers(before, after, key, rules, changed);
+  } else if (JSON.stringify(before) !== JSON.stringify(after)) {
+    changed.push(key);
+  }
+}
+
+type PeerLike = Record<string, unknown> & { address?: string; range?: string };
+
+function comparePeers(
+  before: PeerLike[],
+  after: PeerLike[],
+  key: string,
+  rules: DiffRules,
+  changed: string[],
+): void {
+  const byIdentity = (peers: PeerLike[]) =>
+    new Map(peers.map((peer) => [peer.address ?? peer.range ?? '', peer]));
+  const old = byIdentity(before);
+  const now = byIdentity(after);
+  for (const identity of new Set([...old.keys(), ...now.keys()])) {
+    const path = `${key}[${identity}]`;
+    const [was, is] = [old.get(identity), now.get(identity)];
+    if (was === undefined || is === undefined) changed.push(path);
+    else compare(was, is, path, rules, changed);
+  }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isPeerList(value: unknown): value is PeerLike[] {
+  return (
+    Array.isArray(value) && value.every((item) => isRecord(item) && ('address' in item || 'range' in item))
+  );
+}

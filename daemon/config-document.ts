@@ -1,0 +1,165 @@
+/** A YAML text with the line and column of everything in it, for errors that can name their place. */
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isNode,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  type Pair,
+  parseDocument,
+  type YAMLError,
+} from 'yaml';
+
+/** A way into the document: keys and list positions. */
+export type KeyPath = readonly PropertyKey[];
+
+/** What is wrong at one place of a configuration file. */
+export interface ConfigProblem {
+  /** From 1. */
+  line: number;
+  /** From 1. */
+  column: number;
+  /** As in "peers[1].as"; empty for the file as a whole. */
+  key: string;
+  /** What was found, what is wrong with it and what to do. */
+  message: string;
+}
+
+/** Writes a path as "peers[1].as". */
+export function formatKeyPath(path: KeyPath): string {
+  let text = '';
+  for (const part of path) {
+    if (typeof part === 'number') text += `[${part}]`;
+    else text += text === '' ? String(part) : `.${String(part)}`;
+  }
+  return text;
+}
+
+const SYNTAX_ADVICE: Partial<Record<YAMLError['code'], string>> = {
+  DUPLICATE_KEY: 'the key stands here a second time; keep one of the two',
+  TAB_AS_INDENT: 'a tab stands in the indentation; YAML wants spaces',
+  MULTIPLE_DOCS: 'a second document begins here ("---"); keep one document a file',
+  BAD_INDENT: 'the indentation does not fit the lines above; indent keys of one level alike',
+};
+
+/** A parsed YAML text. */
+export class ConfigDocument {
+  /** YAML errors; the content cannot be relied on unless all of them are duplicate keys. */
+  readonly problems: ConfigProblem[] = [];
+  /** The text may be checked further. */
+  readonly readable: boolean;
+  /** The content as plain values. */
+  readonly value: unknown;
+  readonly #document: Document;
+  readonly #lines = new LineCounter();
+
+  constructor(text: string) {
+    this.#document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false, version: '1.2' });
+    for (const error of this.#document.errors) this.problems.push(this.#syntaxProblem(error));
+    let readable = this.#document.errors.every((error) => error.code === 'DUPLICATE_KEY');
+    try {
+      // Aliases are limited, so that a small file cannot grow without bound.
+      this.value = readable ? this.#document.toJS({ maxAliasCount: 50 }) : undefined;
+    } catch (error) {
+      readable = false;
+      const reason = error instanceof Error ? error.message : String(error);
+      this.problems.push({
+        line: 1,
+        column: 1,
+        key: '',
+        message: `${reason}; write the values out without aliases`,
+      });
+    }
+    this.readable = readable;
+  }
+
+  /** The problem at a path: at its value, or where the nearest thing around it begins when it is missing. */
+  problemAt(path: KeyPath, message: string): ConfigProblem {
+    const { node } = this.#locate(path);
+    return { ...this.#position(node), key: formatKeyPath(path), message };
+  }
+
+  /** The problem at a key itself, not at its value. */
+  problemAtKey(path: KeyPath, message: string): ConfigProblem {
+    const { node, keyNode } = this.#locate(path);
+    return { ...this.#position(keyNode ?? node), key: formatKeyPath(path), message };
+  }
+
+  /** The value at a path for a message, as it was written; undefined when there is none. */
+  describe(path: KeyPath): string | undefined {
+    const { node, found } = this.#locate(path);
+    if (!found) return undefined;
+    if (isMap(node)) return 'a mapping';
+    if (isSeq(node)) return 'a list';
+    if (!isScalar(node) || node.value === null) return 'an empty value';
+    const written =
+      typeof node.value === 'string' ? JSON.stringify(node.value) : (node.source ?? String(node.value));
+    return written.length > 60 ? `${written.slice(0, 59)}…` : written;
+  }
+
+  #syntaxProblem(error: YAMLError): ConfigProblem {
+    const { line, col } = this.#lines.linePos(error.pos[0]);
+    const advice = SYNTAX_ADVICE[error.code];
+    const key = error.code === 'DUPLICATE_KEY' ? this.#keyAt(error.pos[0]) : '';
+    const message =
+      advice ??
+      `${error.message.replace(/\.?$/, '')}; this is not valid YAML, mend the line or the one above`;
+    return { line, column: col, key, message };
+  }
+
+  /** The path of the key that is written at an offset of the text. */
+  #keyAt(offset: number): string {
+    const search = (node: unknown, path: PropertyKey[]): KeyPath | undefined => {
+      if (isMap(node)) {
+        for (const pair of node.items as Pair[]) {
+          const here = [...path, keyText(pair)];
+          if (isNode(pair.key) && pair.key.range?.[0] === offset) return here;
+          const below = search(pair.value, here);
+          if (below !== undefined) return below;
+        }
+      } else if (isSeq(node)) {
+        for (const [index, item] of node.items.entries()) {
+          const below = search(item, [...path, index]);
+          if (below !== undefined) return below;
+        }
+      }
+      return undefined;
+    };
+    return formatKeyPath(search(this.#document.contents, []) ?? []);
+  }
+
+  #locate(path: KeyPath): { node: Node | null; keyNode?: Node; found: boolean } {
+    let node: Node | null = this.#document.contents;
+    let keyNode: Node | undefined;
+    for (const part of path) {
+      let next: unknown;
+      let nextKey: unknown;
+      if (isMap(node)) {
+        const pair = (node.items as Pair[]).find((item) => keyText(item) === String(part));
+        if (pair === undefined) return { node, keyNode, found: false };
+        // A key without a value is placed at the key.
+        next = isNode(pair.value) ? pair.value : pair.key;
+        nextKey = pair.key;
+      } else if (isSeq(node)) {
+        next = node.items[Number(part)];
+      }
+      if (isAlias(next)) next = next.resolve(this.#document);
+      if (!isNode(next)) return { node, keyNode, found: false };
+      node = next;
+      keyNode = isNode(nextKey) ? nextKey : undefined;
+    }
+    return { node, keyNode, found: true };
+  }
+
+  #position(node: Node | null): { line: number; column: number } {
+    const { line, col } = this.#lines.linePos(node?.range?.[0] ?? 0);
+    return { line: Math.max(line, 1), column: Math.max(col, 1) };
+  }
+}
+
+function keyText(pair: Pair): string {
+  return isScalar(pair.key) ? String(pair.key.value) : String(pair.key);
+}

@@ -1,0 +1,100 @@
+/** The keys of reflector.yaml, the rules between them, and the settings they become. */
+import { hostname } from 'node:os';
+import type { ConfigFormat, Report } from '@flatroute/daemon/config.ts';
+import { listAt, listenAddressAt, valueAt } from '@flatroute/daemon/config-content.ts';
+import { checkHttp, checkPeers, httpSection, logSection } from '@flatroute/daemon/config-sections.ts';
+import * as value from '@flatroute/daemon/config-values.ts';
+import { z } from 'zod';
+import type { ClientSettings, ReflectorSettings } from './settings.ts';
+
+const client = value.section({
+  address: z.optional(value.hostAddress),
+  range: z.optional(value.cidr),
+  as: value.asNumber,
+  name: z.optional(value.text(64)),
+  client: z.optional(value.flag),
+  port: value.port.default(179),
+  passive: z.optional(value.flag),
+  holdTime: z.optional(value.holdTime),
+  connectRetry: z.optional(value.duration(1, 3600)),
+  maximumPrefixes: z.optional(value.integer(1, 100_000_000)),
+  maximumPeers: value.integer(1, 100_000).default(5000),
+});
+
+const schema = value.section({
+  node: z.optional(value.text(64)),
+  as: value.asNumber,
+  routerId: value.identifier,
+  clusterId: z.optional(value.identifier),
+  listen: value.endpoint.default({ address: '0.0.0.0', port: 179 }),
+  clients: value.list(client),
+  bgp: value.optionalSection({
+    holdTime: value.holdTime.default(90),
+    connectRetry: value.duration(1, 3600).default(5),
+    maximumPrefixes: value.integer(1, 100_000_000).default(2_000_000),
+    // RFC 9003 §2: at most 255 octets of UTF-8.
+    shutdownMessage: value.text(255).default('flatroute reflector stopped'),
+  }),
+  socket: value.socketPath.default('/run/flatroute/reflector.sock'),
+  http: httpSection,
+  log: logSection,
+});
+
+type ReflectorConfig = z.output<typeof schema>;
+
+function check(content: unknown, report: Report): void {
+  const clients = valueAt(content, ['clients']);
+  if (clients === undefined || clients === null || listAt(content, ['clients']).length === 0) {
+    report(['clients'], 'names nobody; write at least one "{ range: …, as: … }" or "{ address: …, as: … }"');
+  }
+  const as = valueAt(content, ['as']);
+  for (const index of listAt(content, ['clients']).keys()) {
+    const path = ['clients', index];
+    const clientAs = valueAt(content, [...path, 'as']);
+    const isOther = typeof clientAs === 'number' && typeof as === 'number' && clientAs !== as;
+    // RFC 4456 §4: reflection happens among iBGP peers.
+    if (isOther && valueAt(content, [...path, 'client']) === true) {
+      report(
+        [...path, 'client'],
+        `cannot be for a peer of AS ${clientAs}, as clients are of AS ${as}; remove it`,
+      );
+    }
+  }
+  const ownAddress = listenAddressAt(content, ['listen']);
+  checkPeers(content, { list: 'clients', ownAddress: ownAddress === 0 ? undefined : ownAddress }, report);
+  checkHttp(content, report);
+}
+
+function clientSettings(client: ReflectorConfig['clients'][number], config: ReflectorConfig): ClientSettings {
+  const { address, range } = client;
+  return {
+    name: client.name ?? address ?? range ?? '',
+    ...(address === undefined ? { range } : { address }),
+    as: client.as,
+    client: client.client ?? client.as === config.as,
+    passive: range !== undefined || (client.passive ?? false),
+    port: client.port,
+    holdTimeSeconds: client.holdTime ?? config.bgp.holdTime,
+    connectRetrySeconds: client.connectRetry ?? config.bgp.connectRetry,
+    maximumPrefixes: client.maximumPrefixes ?? config.bgp.maximumPrefixes,
+    maximumPeers: client.maximumPeers,
+  };
+}
+
+function settings(config: ReflectorConfig): ReflectorSettings {
+  return {
+    node: config.node ?? hostname(),
+    as: config.as,
+    routerId: config.routerId,
+    clusterId: config.clusterId ?? config.routerId,
+    listen: config.listen,
+    clients: config.clients.map((client) => clientSettings(client, config)),
+    bgp: { shutdownMessage: config.bgp.shutdownMessage },
+    socket: config.socket,
+    http: config.http.listen,
+    log: config.log,
+  };
+}
+
+/** The format of reflector.yaml. */
+export const reflectorFormat: ConfigFormat<ReflectorConfig, ReflectorSettings> = { schema, check, settings };
