@@ -1,0 +1,119 @@
+/** Numbers of the Linux user-space interface: netlink(7), rtnetlink(7), and the headers under include/uapi/linux. */
+
+/** Message types (linux/netlink.h, linux/rtnetlink.h). */
+export const MESSAGE = {
+  ERROR: 2,
+  DONE: 3,
+  NEWLINK: 16,
+  DELLINK: 17,
+  GETLINK: 18,
+  NEWADDR: 20,
+  DELADDR: 21,
+  GETADDR: 22,
+  NEWROUTE: 24,
+  DELROUTE: 25,
+  GETROUTE: 26,
+  NEWNEIGH: 28,
+  DELNEIGH: 29,
+  GETNEIGH: 30,
+} as const;
+
+/** Flags of a netlink header. The values overlap: what they mean depends on the kind of request. */
+export const FLAG = {
+  REQUEST: 0x1,
+  MULTI: 0x2,
+  ACK: 0x4,
+  DUMP_INTERRUPTED: 0x10,
+  DUMP: 0x300,
+  REPLACE: 0x100,
+  EXCLUSIVE: 0x200,
+  CREATE: 0x400,
+  /** On an error message: the request is not repeated in it, and attributes follow. */
+  CAPPED: 0x100,
+  ACK_ATTRIBUTES: 0x200,
+} as const;
+
+/** Multicast groups of NETLINK_ROUTE (enum rtnetlink_groups). */
+export const GROUP = { LINK: 1, IPV4_ADDRESS: 5, IPV4_ROUTE: 7 } as const;
+
+export const AF_UNSPEC = 0;
+export const AF_INET = 2;
+
+/** Interface flags (linux/if.h). */
+export const INTERFACE_FLAG = { UP: 0x1, LOOPBACK: 0x8, RUNNING: 0x40, LOWER_UP: 0x10000 } as const;
+
+/** Link attributes (linux/if_link.h, linux/veth.h). */
+export const LINK_ATTRIBUTE = {
+  ADDRESS: 1,
+  NAME: 3,
+  MTU: 4,
+  LINK: 5,
+  LINK_INFO: 18,
+  GROUP: 27,
+  NETNS_FD: 28,
+  EXT_MASK: 29,
+  LINK_NETNS_ID: 37,
+  INFO_KIND: 1,
+  INFO_DATA: 2,
+  VETH_PEER: 1,
+} as const;
+
+/** Ask for links without their statistics, which are most of the answer (RTEXT_FILTER_SKIP_STATS). */
+export const LINK_SKIP_STATISTICS = 8;
+
+/** Attributes of addresses (linux/if_addr.h) and neighbours (linux/neighbour.h). */
+export const ADDRESS_ATTRIBUTE = { ADDRESS: 1, LOCAL: 2 } as const;
+export const NEIGHBOUR_ATTRIBUTE = { DESTINATION: 1, LINK_ADDRESS: 2 } as const;
+export const NEIGHBOUR_PERMANENT = 0x80;
+
+/** Route attributes and values (linux/rtnetlink.h). */
+export const ROUTE_ATTRIBUTE = {
+  DESTINATION: 1,
+  INTERFACE: 4,
+  GATEWAY: 5,
+  METRIC: 6,
+  SOURCE: 7,
+  MULTIPATH: 9,
+  TABLE: 15,
+  VIA: 18,
+} as const;
+export const ROUTE_FLAG = { FIB_MATCH: 0x2000, CLONED: 0x200 } as const;
+export const NEXT_HOP_FLAG = { DEAD: 1, ONLINK: 4, LINK_DOWN: 16 } as const;
+export const SCOPE = { UNIVERSE: 0, LINK: 253, HOST: 254, NOWHERE: 255 } as const;
+export const TABLE = { UNSPEC: 0, MAIN: 254, LOCAL: 255 } as const;
+
+/** Who installed a route (linux/rtnetlink.h; /etc/iproute2/rt_protos). */
+export const PROTOCOL = { KERNEL: 2, BOOT: 3, STATIC: 4, FLATROUTE: 179 } as const;
+
+/** Words for the protocols a person is likely to meet in an explanation. */
+export const PROTOCOL_NAMES: Readonly<Record<number, string>> = {
+  1: 'redirect',
+  2: 'kernel',
+  3: 'boot',
+  4: 'static',
+  11: 'zebra',
+  12: 'bird',
+  16: 'dhcp',
+  179: 'flatroute',
+  186: 'bgp',
+  187: 'isis',
+  188: 'ospf',
+  189: 'rip',
+  192: 'eigrp',
+};
+
+/** Route types by number (RTN_*). */
+export const ROUTE_TYPES = [
+  'unspec',
+  'unicast',
+  'local',
+  'broadcast',
+  'anycast',
+  'multicast',
+  'blackhole',
+  'unreachable',
+  'prohibit',
+  'throw',
+  'nat',
+  'xresolve',
+] as const;

@@ -1,0 +1,131 @@
+/**
+ * The few libc calls that netlink and network namespaces need and Node does not offer, through koffi.
+ * Everything above this file speaks of sockets and messages, not of foreign functions.
+ */
+import koffi from 'koffi';
+
+const library = koffi.load(null);
+
+const socketCall = library.func('int socket(int domain, int type, int protocol)');
+const bindCall = library.func('int bind(int fd, const void *address, uint32_t length)');
+const socketNameCall = library.func('int getsockname(int fd, void *address, void *length)');
+const setOptionCall = library.func(
+  'int setsockopt(int fd, int level, int option, const void *value, uint32_t length)',
+);
+const sendCall = library.func('int64 send(int fd, const void *data, size_t length, int flags)');
+const receiveCall = library.func('int64 recv(int fd, void *data, size_t length, int flags)');
+const setNamespaceCall = library.func('int setns(int fd, int type)');
+const closeCall = library.func('int close(int fd)');
+
+const names = new Map(Object.entries(koffi.os.errno).map(([name, number]) => [number, name]));
+
+/** The numbers of the errors that this folder treats specially (errno(3)). */
+export const ERRNO = {
+  EPERM: 1,
+  ENOENT: 2,
+  ESRCH: 3,
+  EINTR: 4,
+  EAGAIN: 11,
+  EACCES: 13,
+  EBUSY: 16,
+  EEXIST: 17,
+  ENODEV: 19,
+  EINVAL: 22,
+  EADDRNOTAVAIL: 99,
+  ENETDOWN: 100,
+  ENETUNREACH: 101,
+  ENOBUFS: 105,
+  EHOSTUNREACH: 113,
+} as const;
+
+/** The symbolic name of an errno, e.g. `ENODEV`; `errno 4711` when it has none. */
+export function errnoName(errno: number): string {
+  return names.get(errno) ?? `errno ${errno}`;
+}
+
+/** The errno left by the last call of this file on this thread. */
+export function lastErrno(): number {
+  return koffi.errno();
+}
+
+/** socket(2). Returns the descriptor, or -1 with the error in `lastErrno()`; so do all the functions here. */
+export function openSocket(domain: number, type: number, protocol: number): number {
+  return socketCall(domain, type, protocol);
+}
+
+/** bind(2) to a raw socket address. */
+export function bindSocket(fd: number, address: Buffer): number {
+  return bindCall(fd, address, address.length);
+}
+
+/** getsockname(2) into `address`; false when it failed or the name has another length. */
+export function socketName(fd: number, address: Buffer): boolean {
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(address.length);
+  return socketNameCall(fd, address, length) === 0 && length.readUInt32LE() === address.length;
+}
+
+/** setsockopt(2) with raw bytes. */
+export function setSocketOption(fd: number, level: number, option: number, value: Buffer): number {
+  return setOptionCall(fd, level, option, value, value.length);
+}
+
+/** send(2) of the first `length` bytes of `data`, which must lie within it. */
+export function send(fd: number, data: Buffer, length: number): number {
+  return Number(sendCall(fd, data, Math.min(length, data.length), 0));
+}
+
+/**
+ * send(2) on a thread of the pool, for what keeps the kernel busy for long. `data` must stay untouched until the
+ * promise settles. Resolves to the number of bytes, or -1.
+ */
+export function sendOffLoop(fd: number, data: Buffer, length: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const done = (error: Error | null, sent: number | bigint) =>
+      error ? reject(error) : resolve(Number(sent));
+    sendCall.async(fd, data, Math.min(length, data.length), 0, done);
+  });
+}
+
+/** recv(2) into `data`. With MSG_TRUNC among the flags the result can exceed `data.length`. */
+export function receive(fd: number, data: Buffer, flags: number): number {
+  return Number(receiveCall(fd, data, data.length, flags));
+}
+
+/** setns(2): moves the calling thread, and only that one, into the namespace behind `fd`. */
+export function setNamespace(fd: number, type: number): number {
+  return setNamespaceCall(fd, type);
+}
+
+/** close(2). */
+export function closeDescriptor(fd: number): void {
+  closeCall(fd);
+}
+
+/** Something that watches a descriptor; keep it referenced while it is needed. */
+export interface Watch {
+  /** Watch again after the descriptor reported an error, which ends a watch. */
+  again(): void;
+  close(): void;
+}
+
+/**
+ * Calls `onReadable` in a turn of the event loop of its own whenever `fd` has something to read or an error to
+ * report, without keeping the process alive. Close the watch before the descriptor.
+ */
+export function watchReadable(fd: number, onReadable: () => void): Watch {
+  let queued = false;
+  // The poll callback runs outside Node's own callback scope: leave it at once, so that promises and errors
+  // in `onReadable` behave as everywhere else.
+  const wake = () => {
+    if (queued) return;
+    queued = true;
+    setImmediate(() => {
+      queued = false;
+      onReadable();
+    });
+  };
+  const handle = koffi.node.poll(fd, wake);
+  handle.unref();
+  return { again: () => handle.start(wake), close: () => handle.close() };
+}

@@ -1,0 +1,143 @@
+/**
+ * Netlink messages as bytes: a builder that packs any number of them into one buffer, and a bounded walk over
+ * attributes. Header fields and attributes are in host byte order (netlink(7)); every machine Node 24 runs on
+ * is little-endian but s390x, which is refused at start.
+ */
+import { endianness } from 'node:os';
+
+if (endianness() !== 'LE') throw new Error('flatroute supports little-endian machines only');
+
+/** Bytes of a netlink header (struct nlmsghdr). */
+export const HEADER_LENGTH = 16;
+const ATTRIBUTE_HEADER_LENGTH = 4;
+const TYPE_MASK = 0x3fff; // without NLA_F_NESTED and NLA_F_NET_BYTEORDER
+const NESTED = 0x8000;
+
+/** Packs messages one after another; fails with RangeError, never past its end. */
+export class MessageBuilder {
+  readonly buffer: Buffer;
+  #length = 0;
+  #start = 0;
+
+  /** `capacity` in bytes. */
+  constructor(capacity = 2048) {
+    this.buffer = Buffer.allocUnsafeSlow(capacity);
+  }
+
+  /** Bytes packed so far. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Bytes still free. */
+  get room(): number {
+    return this.buffer.length - this.#length;
+  }
+
+  /** Forget everything packed. */
+  reset(): void {
+    this.#length = 0;
+    this.#start = 0;
+  }
+
+  /** Begin a message whose fixed part has `fixedLength` bytes, zeroed; returns where it begins. */
+  begin(type: number, flags: number, fixedLength: number): number {
+    this.#start = this.#length;
+    this.#reserve(HEADER_LENGTH + fixedLength);
+    this.buffer.writeUInt16LE(type, this.#start + 4);
+    this.buffer.writeUInt16LE(flags, this.#start + 6);
+    return this.#start + HEADER_LENGTH;
+  }
+
+  /** End the message: its length is filled in. `sequence` comes back in the kernel's answer. */
+  end(sequence: number): void {
+    this.buffer.writeUInt32LE(this.#length - this.#start, this.#start);
+    this.buffer.writeUInt32LE(sequence, this.#start + 8);
+  }
+
+  /** Add flags to the message that was packed last. */
+  addFlags(flags: number): void {
+    this.buffer.writeUInt16LE(this.buffer.readUInt16LE(this.#start + 6) | flags, this.#start + 6);
+  }
+
+  /** An attribute of raw bytes. */
+  bytes(type: number, value: Uint8Array): void {
+    const at = this.#attribute(type, value.length);
+    this.buffer.set(value, at);
+  }
+
+  /** An attribute of 32 bits. */
+  uint32(type: number, value: number): void {
+    this.buffer.writeUInt32LE(value, this.#attribute(type, 4));
+  }
+
+  /** A zero-terminated string. */
+  string(type: number, value: string): void {
+    this.bytes(type, Buffer.from(`${value}\0`, 'utf8'));
+  }
+
+  /** Raw bytes that are attributes already, or a fixed part inside a nest; padded to four bytes. */
+  raw(bytes: Uint8Array): void {
+    const at = this.#length;
+    this.#reserve((bytes.length + 3) & ~3);
+    this.buffer.set(bytes, at);
+  }
+
+  /** An attribute that holds what `fill` packs. */
+  nest(type: number, fill: () => void): void {
+    const at = this.#length;
+    this.#reserve(ATTRIBUTE_HEADER_LENGTH);
+    fill();
+    this.buffer.writeUInt16LE(this.#length - at, at);
+    this.buffer.writeUInt16LE(type | NESTED, at + 2);
+  }
+
+  #attribute(type: number, length: number): number {
+    const at = this.#length;
+    this.#reserve(ATTRIBUTE_HEADER_LENGTH + ((length + 3) & ~3));
+    this.buffer.writeUInt16LE(ATTRIBUTE_HEADER_LENGTH + length, at);
+    this.buffer.writeUInt16LE(type, at + 2);
+    return at + ATTRIBUTE_HEADER_LENGTH;
+  }
+
+  #reserve(length: number): void {
+    if (length > this.room) {
+      throw new RangeError(
+        `netlink message of ${this.#length + length} bytes in a buffer of ${this.buffer.length}`,
+      );
+    }
+    this.buffer.fill(0, this.#length, this.#length + length);
+    this.#length += length;
+  }
+}
+
+/**
+ * Calls `visit` for each attribute in `buffer[start, end)`, with its type and where its value lies. Stops at the
+ * first whose length does not fit, so that nothing is read outside the range.
+ */
+export function walkAttributes(
+  buffer: Buffer,
+  start: number,
+  end: number,
+  visit: (type: number, from: number, to: number) => void,
+): void {
+  const limit = Math.min(end, buffer.length);
+  let at = start;
+  while (at + ATTRIBUTE_HEADER_LENGTH <= limit) {
+    const length = buffer.readUInt16LE(at);
+    if (length < ATTRIBUTE_HEADER_LENGTH || at + length > limit) return;
+    visit(buffer.readUInt16LE(at + 2) & TYPE_MASK, at + ATTRIBUTE_HEADER_LENGTH, at + length);
+    at += (length + 3) & ~3;
+  }
+}
+
+/** A string attribute's value, without its terminator. */
+export function readString(buffer: Buffer, from: number, to: number): string {
+  const zero = buffer.indexOf(0, from);
+  return buffer.toString('utf8', from, zero < 0 || zero > to ? to : zero);
+}
+
+/** A 32-bit attribute's value; 0 when it is shorter. */
+export function readUint32(buffer: Buffer, from: number, to: number): number {
+  return to - from >= 4 ? buffer.readUInt32LE(from) : 0;
+}

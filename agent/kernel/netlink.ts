@@ -1,0 +1,284 @@
+/**
+ * A NETLINK_ROUTE socket: requests, look-ups, dumps and batches.
+ *
+ * The kernel handles an rtnetlink request inside send(2), so its answer is waiting when send returns, and a dump
+ * produces its next part inside each recv(2): single requests need no waiting and are synchronous here. What can
+ * keep the kernel busy for longer goes through the thread pool (`batch`) or is cut into slices (`dumpSliced`).
+ */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { FLAG, MESSAGE } from './constants.ts';
+import { KernelError } from './error.ts';
+import {
+  bindSocket,
+  closeDescriptor,
+  ERRNO,
+  lastErrno,
+  openSocket,
+  receive,
+  send,
+  sendOffLoop,
+  setSocketOption,
+  socketName,
+} from './libc.ts';
+import { HEADER_LENGTH, MessageBuilder, readString, walkAttributes } from './message.ts';
+
+const AF_NETLINK = 16;
+const NETLINK_ROUTE = 0;
+const SOCK_RAW_CLOEXEC = 3 | 0o2000000;
+const SOL_SOCKET = 1;
+const SO_RCVBUFFORCE = 33;
+const SOL_NETLINK = 270;
+const OPTION = { ADD_MEMBERSHIP: 1, CAP_ACK: 10, EXT_ACK: 11, GET_STRICT_CHK: 12 } as const;
+const MSG_DONTWAIT = 0x40;
+const MSG_TRUNC = 0x20;
+const EXTENDED_ACK_MESSAGE = 1;
+/** Larger than any message: a part of a dump is at most 32 KiB. */
+const RECEIVE_BYTES = 65536;
+const SLICE_MS = 2;
+
+/** Reads one message of an answer: its fixed part begins at `start`, the message ends before `end`. */
+export type MessageVisitor = (
+  type: number,
+  buffer: Buffer,
+  start: number,
+  end: number,
+  flags: number,
+) => void;
+
+/** Fills a request in: `fixed` is where its fixed part begins in `builder.buffer`. */
+export type RequestFiller = (builder: MessageBuilder, fixed: number) => void;
+
+/** One message of a batch that the kernel refused. */
+export interface BatchFailure {
+  /** Its place in the batch, from 0. */
+  index: number;
+  errno: number;
+  /** The kernel's own words, or empty. */
+  detail: string;
+}
+
+/** What `Netlink` can be told when it is opened. */
+export interface NetlinkOptions {
+  /** Multicast groups to hear (`GROUP`). */
+  groups?: readonly number[];
+  /** Bytes the kernel may queue for us; beyond SO_RCVBUF's limit, which needs CAP_NET_ADMIN. */
+  receiveBytes?: number;
+}
+
+/** An open socket. It belongs to the network namespace in which it was made, for good. */
+export class Netlink {
+  /** The descriptor; -1 once closed. */
+  fd: number;
+  /** The port number by which the kernel names this socket in its notifications. */
+  readonly port: number;
+  readonly #builder = new MessageBuilder(4096);
+  readonly #receiveBuffer = Buffer.allocUnsafeSlow(RECEIVE_BYTES);
+  #sequence = 1;
+  #busy = false;
+  #closing = false;
+
+  /** @throws KernelError */
+  constructor(options: NetlinkOptions = {}) {
+    this.fd = openSocket(AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_ROUTE);
+    if (this.fd < 0) throw new KernelError('open a netlink socket', lastErrno());
+    try {
+      this.setOption(SOL_NETLINK, OPTION.EXT_ACK, 1);
+      this.setOption(SOL_NETLINK, OPTION.CAP_ACK, 1);
+      this.setOption(SOL_NETLINK, OPTION.GET_STRICT_CHK, 1);
+      if (options.receiveBytes) this.setOption(SOL_SOCKET, SO_RCVBUFFORCE, options.receiveBytes);
+      const address = Buffer.alloc(12);
+      address.writeUInt16LE(AF_NETLINK, 0);
+      if (bindSocket(this.fd, address) !== 0) throw new KernelError('bind a netlink socket', lastErrno());
+      for (const group of options.groups ?? []) this.setOption(SOL_NETLINK, OPTION.ADD_MEMBERSHIP, group);
+      if (!socketName(this.fd, address)) throw new KernelError('name a netlink socket', lastErrno());
+      this.port = address.readUInt32LE(4);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  /** Close the socket; after the batch or dump under way, if there is one. */
+  close(): void {
+    this.#closing = true;
+    if (this.#busy || this.fd < 0) return;
+    closeDescriptor(this.fd);
+    this.fd = -1;
+  }
+
+  /** setsockopt(2) with an integer. @throws KernelError */
+  setOption(level: number, option: number, value: number): void {
+    const bytes = Buffer.alloc(4);
+    bytes.writeInt32LE(value);
+    if (setSocketOption(this.fd, level, option, bytes) !== 0) {
+      throw new KernelError(`set option ${option} of a netlink socket`, lastErrno());
+    }
+  }
+
+  /**
+   * Sends one request and waits for its acknowledgement. `action` completes "cannot …" in the error.
+   * `visit` sees the answer of a request that has one (a GET without DUMP).
+   * @throws KernelError when the kernel refuses
+   */
+  request(
+    action: string,
+    type: number,
+    flags: number,
+    fixedLength: number,
+    fill: RequestFiller,
+    visit?: MessageVisitor,
+  ): void {
+    this.#send(action, type, flags | FLAG.ACK, fixedLength, fill);
+    while (!this.#receive(action, visit)) {}
+  }
+
+  /** Reads a whole table, synchronously: for what is known to be small. @throws KernelError */
+  dump(action: string, type: number, fixedLength: number, fill: RequestFiller, visit: MessageVisitor): void {
+    this.#send(action, type, FLAG.DUMP, fixedLength, fill);
+    while (!this.#receive(action, visit)) {}
+  }
+
+  /**
+   * Reads a whole table in slices of about 2 ms with a turn of the event loop between them. The socket serves
+   * nothing else meanwhile. @throws KernelError
+   */
+  async dumpSliced(
+    action: string,
+    type: number,
+    fixedLength: number,
+    fill: RequestFiller,
+    visit: MessageVisitor,
+  ): Promise<void> {
+    this.#send(action, type, FLAG.DUMP, fixedLength, fill);
+    await this.#exclusively(async () => {
+      let began = performance.now();
+      while (!this.#receive(action, visit)) {
+        if (performance.now() - began < SLICE_MS) continue;
+        await nextTurn();
+        began = performance.now();
+      }
+    });
+  }
+
+  /**
+   * Sends the `count` messages in `builder`, whose sequence numbers must run from 0, and returns those the kernel
+   * refused; the others were carried out. The kernel works in a thread of the pool, because it may have to wait
+   * for its routing lock while somebody deletes an interface.
+   * @throws KernelError when the outcome is unknown
+   */
+  async batch(action: string, builder: MessageBuilder, count: number): Promise<BatchFailure[]> {
+    const failures: BatchFailure[] = [];
+    if (count === 0) return failures;
+    this.#checkFree();
+    // Refusals are always reported; only the last message needs an ACK to tell that the batch is through.
+    builder.addFlags(FLAG.ACK);
+    await this.#exclusively(async () => {
+      const sent = await sendOffLoop(this.fd, builder.buffer, builder.length);
+      if (sent !== builder.length) throw new KernelError(action, sent < 0 ? lastErrno() : ERRNO.ENOBUFS);
+      let done = false;
+      while (!done) {
+        this.read(action, (type, buffer, start, end, flags, sequence) => {
+          if (type !== MESSAGE.ERROR || end - start < 4) return;
+          const errno = -buffer.readInt32LE(start);
+          if (errno !== 0) {
+            failures.push({ index: sequence, errno, detail: extendedAck(type, buffer, start, end, flags) });
+          }
+          if (sequence === count - 1) done = true;
+        });
+      }
+    });
+    return failures;
+  }
+
+  /**
+   * Receives once, without waiting, and shows every message to `visit`. Returns false when nothing was there and
+   * `mayBeEmpty` is set.
+   * @throws KernelError; with errno ENOBUFS when the kernel dropped messages for us
+   */
+  read(action: string, visit: (...message: RawMessage) => void, mayBeEmpty = false): boolean {
+    const buffer = this.#receiveBuffer;
+    const received = receive(this.fd, buffer, MSG_DONTWAIT | MSG_TRUNC);
+    if (received < 0) {
+      const errno = lastErrno();
+      if (errno === ERRNO.EINTR) return true;
+      if (errno === ERRNO.EAGAIN && mayBeEmpty) return false;
+      throw new KernelError(action, errno, errno === ERRNO.EAGAIN ? 'the kernel gave no answer' : '');
+    }
+    if (received > buffer.length) {
+      throw new KernelError(action, ERRNO.ENOBUFS, `an answer of ${received} bytes is too long`);
+    }
+    let at = 0;
+    while (at + HEADER_LENGTH <= received) {
+      const length = buffer.readUInt32LE(at);
+      if (length < HEADER_LENGTH || at + length > received) break;
+      const type = buffer.readUInt16LE(at + 4);
+      const flags = buffer.readUInt16LE(at + 6);
+      visit(type, buffer, at + HEADER_LENGTH, at + length, flags, buffer.readUInt32LE(at + 8));
+      at += (length + 3) & ~3;
+    }
+    return true;
+  }
+
+  #send(action: string, type: number, flags: number, fixedLength: number, fill: RequestFiller): void {
+    this.#checkFree();
+    const builder = this.#builder;
+    builder.reset();
+    fill(builder, builder.begin(type, flags | FLAG.REQUEST, fixedLength));
+    this.#sequence = (this.#sequence + 1) >>> 0;
+    builder.end(this.#sequence);
+    if (send(this.fd, builder.buffer, builder.length) !== builder.length) {
+      throw new KernelError(action, lastErrno());
+    }
+  }
+
+  /** Receives once; true when the answer to the last request is complete. */
+  #receive(action: string, visit?: MessageVisitor): boolean {
+    let done = false;
+    let failure: KernelError | null = null;
+    this.read(action, (type, buffer, start, end, flags, sequence) => {
+      if (sequence !== this.#sequence) return; // the rest of an answer that nobody waited for
+      if (type === MESSAGE.ERROR || type === MESSAGE.DONE) {
+        const errno = end - start >= 4 ? -buffer.readInt32LE(start) : 0;
+        if (errno > 0) failure = new KernelError(action, errno, extendedAck(type, buffer, start, end, flags));
+        done = true;
+      } else visit?.(type, buffer, start, end, flags);
+    });
+    if (failure) throw failure;
+    return done;
+  }
+
+  async #exclusively(work: () => Promise<void>): Promise<void> {
+    this.#busy = true;
+    try {
+      await work();
+    } finally {
+      this.#busy = false;
+      if (this.#closing) this.close();
+    }
+  }
+
+  #checkFree(): void {
+    if (this.fd < 0) throw new Error('this netlink socket is closed');
+    if (this.#busy)
+      throw new Error('this netlink socket is in the middle of a batch or dump: use another one');
+  }
+}
+
+type RawMessage = [type: number, buffer: Buffer, start: number, end: number, flags: number, sequence: number];
+
+/** The text of an extended acknowledgement (struct nlmsgerr, NLMSGERR_ATTR_MSG), or empty. */
+function extendedAck(type: number, buffer: Buffer, start: number, end: number, flags: number): string {
+  if (!(flags & FLAG.ACK_ATTRIBUTES)) return '';
+  let at = start + 4;
+  if (type === MESSAGE.ERROR) {
+    if (end - start < 4 + HEADER_LENGTH) return '';
+    // The request's header follows the errno, and its body unless the answer is capped.
+    const repeated = flags & FLAG.CAPPED ? HEADER_LENGTH : buffer.readUInt32LE(at);
+    at += (repeated + 3) & ~3;
+  }
+  let text = '';
+  walkAttributes(buffer, at, end, (attribute, from, to) => {
+    if (attribute === EXTENDED_ACK_MESSAGE) text = readString(buffer, from, to);
+  });
+  return text;
+}
