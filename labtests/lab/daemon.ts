@@ -1,0 +1,93 @@
+/** One long-running program of a lab: started, watched, stopped in order or killed. */
+
+import type { ChildProcess } from 'node:child_process';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { spawnDaemon } from './processes.ts';
+
+/** How a daemon is run. */
+export interface DaemonOptions {
+  lab: string;
+  /** What it is, for messages: "agent n1". */
+  title: string;
+  command: string[];
+  netns: string;
+  /** Where its standard output and error are appended. */
+  logFile: string;
+}
+
+export class Daemon {
+  readonly #options: DaemonOptions;
+  #child: ChildProcess | undefined;
+  #ended: Promise<void> = Promise.resolve();
+
+  constructor(options: DaemonOptions) {
+    this.#options = options;
+  }
+
+  get title(): string {
+    return this.#options.title;
+  }
+
+  /** The pid while it runs. */
+  get pid(): number | undefined {
+    return this.running ? this.#child?.pid : undefined;
+  }
+
+  get running(): boolean {
+    return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  start(): void {
+    if (this.running) throw new Error(`${this.#options.title} is running already`);
+    const { lab, command, netns, logFile } = this.#options;
+    const logFd = openSync(logFile, 'a', 0o600);
+    const child = spawnDaemon(lab, command, { netns, logFd });
+    closeSync(logFd);
+    this.#child = child;
+    this.#ended = new Promise((resolve) => {
+      child.on('exit', () => resolve());
+      child.on('error', () => resolve());
+    });
+  }
+
+  /** Throws, with the end of its log, when the daemon does not run: for use while waiting for it. */
+  assertRunning(): void {
+    if (this.running) return;
+    const how = this.#child?.signalCode ?? `exit code ${this.#child?.exitCode}`;
+    throw new Error(`${this.#options.title} has ended (${how}); its log ends with:\n${this.logTail()}`);
+  }
+
+  /** The last lines of its log. */
+  logTail(lines = 15): string {
+    return this.log().trimEnd().split('\n').slice(-lines).join('\n');
+  }
+
+  log(): string {
+    return readFileSync(this.#options.logFile, 'utf8');
+  }
+
+  /** Sends a signal and does not wait. */
+  signal(name: NodeJS.Signals): void {
+    if (this.running) this.#child?.kill(name);
+  }
+
+  /** SIGTERM, then SIGKILL when it has not ended within `graceMs`; resolves when it is gone. */
+  async stop(graceMs = 5_000): Promise<void> {
+    this.signal('SIGTERM');
+    const timer = setTimeout(() => this.signal('SIGKILL'), graceMs);
+    await this.#ended;
+    clearTimeout(timer);
+  }
+
+  /** SIGKILL: the daemon gets no chance to say good-bye. */
+  async kill(): Promise<void> {
+    this.signal('SIGKILL');
+    await this.#ended;
+  }
+
+  /** Resolves with the exit code when the daemon ends; null when a signal ended it. */
+  async ended(): Promise<number | null> {
+    await this.#ended;
+    return this.#child?.exitCode ?? null;
+  }
+}

@@ -1,0 +1,253 @@
+/**
+ * A lab: a topology brought up in network namespaces of this machine, and taken down again whatever happens.
+ * A path through it: registry (an id and a folder) → network (namespaces, links) → BIRD and agents → pods.
+ * What is done goes onto an undo list; what a killed lab leaves is removed when the next one starts.
+ */
+
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { Agent } from './agent.ts';
+import { Bird } from './bird.ts';
+import { createNamespace, ipBatch, namespacesOf, netnsOf } from './netns.ts';
+import { buildNetwork, setCable } from './network.ts';
+import { callPlugin, cniFailure, type Pod } from './pods.ts';
+import { must, processesOf, type Result, type RunOptions, run } from './processes.ts';
+import {
+  folderOf,
+  type LabRecord,
+  registerLab,
+  removeAbandonedLabs,
+  removeLab,
+  saveRecord,
+} from './registry.ts';
+import type { Topology } from './topology.ts';
+import { UndoList } from './undo.ts';
+import { until, type WaitOptions } from './wait.ts';
+
+/** Told of each step of bringing a lab up, when it is done. */
+export type Progress = (step: string, seconds: number) => void;
+
+export class Lab {
+  readonly topology: Topology;
+  readonly agents = new Map<string, Agent>();
+  readonly birds = new Map<string, Bird>();
+  readonly pods = new Map<string, Pod>();
+  readonly #record: LabRecord;
+  readonly #progress: Progress;
+  readonly #undo = new UndoList();
+  readonly #abort = new AbortController();
+  #starting: Promise<void> = Promise.resolve();
+  #stopping: Promise<string[]> | undefined;
+
+  /** Registers the lab; nothing else is done before `start`. */
+  constructor(topology: Topology, progress: Progress = () => {}) {
+    this.topology = topology;
+    this.#progress = progress;
+    const machines = topology.machines.map(({ name, role }) => ({ name, role }));
+    this.#record = registerLab(topology.name, machines);
+    this.#undo.push(`lab ${this.id}`, () => removeLab(this.id));
+  }
+
+  /** The lab's id: every namespace is named `ID-NAME`. */
+  get id(): string {
+    return this.#record.id;
+  }
+
+  /** The lab's private folder. */
+  get folder(): string {
+    return folderOf(this.id);
+  }
+
+  /** Brings everything up and resolves when all sessions are Established and the first pods are wired. */
+  start(): Promise<void> {
+    this.#starting = this.#start();
+    return this.#starting;
+  }
+
+  async #start(): Promise<void> {
+    const abandoned = await removeAbandonedLabs();
+    if (abandoned.length > 0) this.#progress(`removed what killed labs had left: ${abandoned.join(', ')}`, 0);
+    await this.#step('namespaces, bridges and links', () => buildNetwork(this.id, this.topology));
+    await this.#step('BIRD', () => this.#startBirds());
+    await this.#step('agents ready', () => this.#startAgents());
+    await this.#step('BGP sessions Established', () => this.allEstablished({ signal: this.#abort.signal }));
+    await this.#step('pods wired by the CNI plugin', () => this.#startPods());
+  }
+
+  async #step(what: string, work: () => Promise<void>): Promise<void> {
+    this.#abort.signal.throwIfAborted();
+    const started = performance.now();
+    await work();
+    this.#progress(what, (performance.now() - started) / 1000);
+  }
+
+  async #startBirds(): Promise<void> {
+    for (const machine of this.topology.machines) {
+      if (machine.role !== 'bird') continue;
+      const bird = new Bird({ machine, ...this.#place(machine.name) });
+      this.birds.set(machine.name, bird);
+      this.#undo.push(bird.daemon.title, () => bird.daemon.stop());
+      bird.daemon.start();
+      await until(`${bird.daemon.title} to answer`, () => bird.birdc('show status'), this.#wait);
+    }
+  }
+
+  async #startAgents(): Promise<void> {
+    for (const machine of this.topology.machines) {
+      if (machine.role !== 'agent') continue;
+      const agent = new Agent({ machine, ...this.#place(machine.name) });
+      this.agents.set(machine.name, agent);
+      agent.daemon.start();
+    }
+    // Together, for a clean stop takes each of them a moment.
+    this.#undo.push('agents', async () => {
+      await Promise.all([...this.agents.values()].map((agent) => agent.daemon.stop()));
+    });
+    await Promise.all([...this.agents.values()].map((agent) => this.agentReady(agent.name)));
+  }
+
+  async #startPods(): Promise<void> {
+    for (const machine of this.topology.machines) {
+      if (machine.role !== 'agent') continue;
+      for (const pod of machine.pods) await this.addPod(machine.name, pod);
+    }
+  }
+
+  #place(name: string): { lab: string; netns: string; folder: string; holdTimeSeconds: number } {
+    const folder = join(this.folder, name);
+    mkdirSync(folder, { mode: 0o700 });
+    return {
+      lab: this.id,
+      netns: netnsOf(this.id, name),
+      folder,
+      holdTimeSeconds: this.topology.holdTimeSeconds,
+    };
+  }
+
+  get #wait(): WaitOptions {
+    return { signal: this.#abort.signal };
+  }
+
+  /** Resolves when an agent answers that it is ready; rejects at once, with its log, when it has ended. */
+  async agentReady(name: string, timeoutMs = 30_000): Promise<void> {
+    const agent = this.agent(name);
+    const ready = await until(
+      `${agent.daemon.title} to be ready`,
+      async () => (agent.daemon.running ? await agent.ready() : 'ended'),
+      { timeoutMs, signal: this.#abort.signal },
+    );
+    if (ready === 'ended') agent.daemon.assertRunning();
+  }
+
+  /** Resolves when every session of every agent and BIRD is Established. */
+  async allEstablished(options: WaitOptions = {}): Promise<void> {
+    for (const bird of this.birds.values()) {
+      const wanted = bird.machine.peers.length;
+      await until(
+        `all sessions of ${bird.machine.name} to be Established`,
+        async () => (await bird.establishedPeers()).length === wanted,
+        options,
+      );
+    }
+    for (const agent of this.agents.values()) {
+      await until(
+        `all sessions of ${agent.name} to be Established`,
+        async () => (await agent.peers()).every((peer) => peer.state === 'Established'),
+        options,
+      );
+    }
+  }
+
+  /** Makes a pod on a node: a namespace, then the plugin's ADD. */
+  async addPod(node: string, name: string): Promise<Pod> {
+    const netns = await createNamespace(this.id, name);
+    const { result, error } = await callPlugin(this.id, this.agent(node), 'ADD', name);
+    if (error) throw cniFailure('ADD', name, error);
+    if (!result) throw new Error(`CNI ADD of pod ${name} printed no result`);
+    const pod = { name, node, netns, address: result.ips[0].address.split('/')[0] };
+    this.pods.set(name, pod);
+    return pod;
+  }
+
+  /** Removes a pod: the plugin's DEL, then the namespace. */
+  async deletePod(name: string): Promise<void> {
+    const pod = this.pods.get(name);
+    if (!pod) throw new Error(`the lab has no pod ${name}`);
+    const { error } = await callPlugin(this.id, this.agent(pod.node), 'DEL', name);
+    if (error) throw cniFailure('DEL', name, error);
+    await must(this.id, ['ip', 'netns', 'del', pod.netns]);
+    this.pods.delete(name);
+  }
+
+  agent(name: string): Agent {
+    const agent = this.agents.get(name);
+    if (!agent) throw new Error(`the lab has no agent ${name}`);
+    return agent;
+  }
+
+  bird(name: string): Bird {
+    const bird = this.birds.get(name);
+    if (!bird) throw new Error(`the lab has no BIRD on ${name}`);
+    return bird;
+  }
+
+  /** Runs a program in the namespace of a machine or pod, to its end. */
+  run(place: string, command: string[], options: Omit<RunOptions, 'netns'> = {}): Promise<Result> {
+    return run(this.id, command, { ...options, netns: netnsOf(this.id, place) });
+  }
+
+  /** The same for a program that has to succeed; its standard output. */
+  must(place: string, command: string[], options: Omit<RunOptions, 'netns'> = {}): Promise<string> {
+    return must(this.id, command, { ...options, netns: netnsOf(this.id, place) });
+  }
+
+  /** Runs lines of `ip -batch` in the namespace of a machine or pod. */
+  ip(place: string, ...lines: string[]): Promise<void> {
+    return ipBatch(this.id, netnsOf(this.id, place), lines);
+  }
+
+  /** Pulls or plugs in a machine's cable on a segment. */
+  cable(segment: string, machine: string, plugged: boolean): Promise<void> {
+    return setCable(this.id, this.topology, segment, machine, plugged);
+  }
+
+  /** Adds a step that `stop` undoes before everything that was there when it was added. */
+  onStop(what: string, undo: () => Promise<void>): void {
+    this.#undo.push(what, undo);
+  }
+
+  /** Ties the addresses of the nodes' pages into lab.json, for `npm run lab -- list`. */
+  recordPages(pages: Record<string, string>): void {
+    this.#record.pages = pages;
+    saveRecord(this.#record);
+  }
+
+  /** Takes everything down, also half-way through `start`. Returns what went wrong or was left, in words. */
+  stop(): Promise<string[]> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<string[]> {
+    this.#abort.abort(new Error('the lab is being stopped'));
+    // Its failure has been told to whoever called start().
+    await this.#starting.catch(() => {});
+    const problems: string[] = [];
+    for (const name of [...this.pods.keys()]) {
+      const pod = this.pods.get(name);
+      // Without its agent a pod goes with its namespace.
+      if (pod && this.agent(pod.node).daemon.running) {
+        await this.deletePod(name).catch((error: Error) => problems.push(error.message));
+      }
+    }
+    problems.push(...(await this.#undo.run()), ...leftovers(this.id));
+    return problems;
+  }
+}
+
+/** What of a lab is still there: processes and namespaces, in words. */
+export function leftovers(id: string): string[] {
+  const processes = processesOf(id).map((pid) => `process ${pid} of lab ${id} still runs`);
+  const namespaces = namespacesOf(id).map((netns) => `namespace ${netns} is still there`);
+  return [...processes, ...namespaces];
+}

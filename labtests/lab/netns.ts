@@ -1,0 +1,37 @@
+/** Network namespaces of a lab, named `ID-MACHINE`, and commands of iproute2 in them. */
+
+import { readdirSync } from 'node:fs';
+import { must } from './processes.ts';
+
+/** The namespace of a machine or pod. */
+export function netnsOf(lab: string, name: string): string {
+  return `${lab}-${name}`;
+}
+
+/** The namespaces that bear a lab's id. */
+export function namespacesOf(lab: string): string[] {
+  try {
+    return readdirSync('/run/netns').filter((name) => name.startsWith(`${lab}-`));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []; // no namespace was ever made here
+    throw error;
+  }
+}
+
+/** Makes a namespace with its loopback up. */
+export async function createNamespace(lab: string, name: string): Promise<string> {
+  const netns = netnsOf(lab, name);
+  await must(lab, ['ip', 'netns', 'add', netns]);
+  await ipBatch(lab, netns, ['link set lo up']);
+  return netns;
+}
+
+/** Deletes all namespaces of a lab, with every link in them. */
+export async function deleteNamespaces(lab: string): Promise<void> {
+  for (const netns of namespacesOf(lab)) await must(lab, ['ip', 'netns', 'del', netns]);
+}
+
+/** Runs lines of `ip -batch` in a namespace; stops at the first that fails. */
+export async function ipBatch(lab: string, netns: string, lines: string[]): Promise<void> {
+  await must(lab, ['ip', '-n', netns, '-batch', '-'], { input: `${lines.join('\n')}\n` });
+}

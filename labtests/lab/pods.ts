@@ -1,0 +1,69 @@
+/** Pods of a lab: a network namespace each, wired and unwired by really executing the CNI plugin (CNI spec 1.1.0). */
+
+import { join } from 'node:path';
+import type { Agent } from './agent.ts';
+import { netnsOf } from './netns.ts';
+import { type Result, repository, run } from './processes.ts';
+
+/** The plugin as cni/build.ts leaves it. */
+export const plugin = join(repository, 'cni/build/flatroute');
+
+/** A pod whose ADD succeeded. */
+export interface Pod {
+  name: string;
+  node: string;
+  /** IPv4 address without prefix length. */
+  address: string;
+  netns: string;
+}
+
+/** What a CNI error result says. */
+export interface CniError {
+  code: number;
+  msg: string;
+  details?: string;
+}
+
+/** What the plugin answered: the parsed result, or the parsed error. */
+export interface CniAnswer {
+  result?: { ips: { address: string }[]; [key: string]: unknown };
+  error?: CniError;
+}
+
+/** Executes the plugin in the node's namespace, as a container runtime would. */
+export async function callPlugin(
+  lab: string,
+  agent: Agent,
+  command: 'ADD' | 'DEL' | 'CHECK',
+  pod: string,
+  prevResult?: unknown,
+): Promise<CniAnswer> {
+  const env = {
+    CNI_COMMAND: command,
+    CNI_CONTAINERID: netnsOf(lab, pod),
+    CNI_NETNS: `/run/netns/${netnsOf(lab, pod)}`,
+    CNI_IFNAME: 'eth0',
+    CNI_PATH: join(plugin, '..'),
+    CNI_ARGS: `IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=${pod}`,
+    FLATROUTE_CNI_SOCKET: agent.cniSocket,
+  };
+  const config = { cniVersion: '1.1.0', name: 'flatroute', type: 'flatroute', prevResult };
+  const netns = netnsOf(lab, agent.name);
+  return parseAnswer(await run(lab, [plugin], { netns, env, input: JSON.stringify(config) }));
+}
+
+function parseAnswer({ code, stdout, stderr }: Result): CniAnswer {
+  if (code === 0) return { result: stdout.trim() === '' ? undefined : JSON.parse(stdout) };
+  try {
+    return { error: JSON.parse(stdout) as CniError };
+  } catch {
+    throw new Error(`the plugin ended with ${code} and no CNI error: "${stdout}" ${stderr}`);
+  }
+}
+
+/** The error of an answer as an Error in words. */
+export function cniFailure(command: string, pod: string, error: CniError): Error {
+  return new Error(
+    `CNI ${command} of pod ${pod} failed with code ${error.code}: ${error.msg} ${error.details ?? ''}`,
+  );
+}

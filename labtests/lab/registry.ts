@@ -1,0 +1,124 @@
+/**
+ * The folder of running labs. Each lab has one of its own in it, named by its id, with `lab.json`, which says who
+ * owns it; what a killed owner left is found through it and removed by the next run.
+ */
+
+import { randomInt } from 'node:crypto';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { deleteNamespaces } from './netns.ts';
+import { killAllOf, startTimeOf } from './processes.ts';
+
+const registry = '/run/flatroute-labs';
+
+/** What `lab.json` says. */
+export interface LabRecord {
+  id: string;
+  topology: string;
+  /** The process that brought the lab up and takes it down; the start time tells a reused pid. */
+  owner: { pid: number; startTime: number };
+  started: string;
+  machines: { name: string; role: string }[];
+  /** Addresses of the nodes' pages on this machine's loopback. */
+  pages: Record<string, string>;
+}
+
+/** The private folder of a lab. */
+export function folderOf(id: string): string {
+  return join(registry, id);
+}
+
+/** Reserves an id and its folder: short, because namespaces are named after it, and unlike any other. */
+export function registerLab(topology: string, machines: { name: string; role: string }[]): LabRecord {
+  mkdirSync(registry, { recursive: true, mode: 0o700 });
+  for (;;) {
+    const id = `fl${randomInt(36 ** 4)
+      .toString(36)
+      .padStart(4, '0')}`;
+    try {
+      mkdirSync(folderOf(id), { mode: 0o700 });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EEXIST') continue;
+      throw error;
+    }
+    const owner = { pid: process.pid, startTime: startTimeOf(process.pid)! };
+    const record: LabRecord = {
+      id,
+      topology,
+      owner,
+      started: new Date().toISOString(),
+      machines,
+      pages: {},
+    };
+    saveRecord(record);
+    return record;
+  }
+}
+
+/** Writes `lab.json`. */
+export function saveRecord(record: LabRecord): void {
+  writeFileSync(join(folderOf(record.id), 'lab.json'), `${JSON.stringify(record, null, 2)}\n`);
+}
+
+/** The labs whose owner is alive, oldest first. */
+export function runningLabs(): LabRecord[] {
+  return readRecords().flatMap(({ record }) => (record && isAlive(record) ? [record] : []));
+}
+
+/** Removes what labs left whose owner is gone: processes, namespaces, folders. Returns their ids. */
+export async function removeAbandonedLabs(): Promise<string[]> {
+  const removed: string[] = [];
+  for (const { id, record } of readRecords()) {
+    if (record ? isAlive(record) : isFresh(id)) continue;
+    await removeLab(id);
+    removed.push(id);
+  }
+  return removed;
+}
+
+/** Removes everything that bears the id of a lab. */
+export async function removeLab(id: string): Promise<void> {
+  await killAllOf(id);
+  await deleteNamespaces(id);
+  rmSync(folderOf(id), { recursive: true, force: true });
+  try {
+    rmdirSync(registry);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    // Another lab is up, or another run has just removed the folder.
+    if (code !== 'ENOTEMPTY' && code !== 'ENOENT') throw error;
+  }
+}
+
+function readRecords(): { id: string; record?: LabRecord }[] {
+  if (!existsSync(registry)) return [];
+  const ids = readdirSync(registry).filter((name) => /^fl[0-9a-z]{4}$/.test(name));
+  const records = ids.map((id) => ({ id, record: readRecord(id) }));
+  return records.sort((a, b) => (a.record?.started ?? '').localeCompare(b.record?.started ?? ''));
+}
+
+function readRecord(id: string): LabRecord | undefined {
+  try {
+    return JSON.parse(readFileSync(join(folderOf(id), 'lab.json'), 'utf8')) as LabRecord;
+  } catch {
+    return undefined; // its owner was killed before or while writing it, or is just about to
+  }
+}
+
+function isAlive(record: LabRecord): boolean {
+  return startTimeOf(record.owner.pid) === record.owner.startTime;
+}
+
+// A folder without a record is either being set up this very moment or was left by a killed owner.
+function isFresh(id: string): boolean {
+  return Date.now() - statSync(folderOf(id)).mtimeMs < 10_000;
+}

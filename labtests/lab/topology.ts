@@ -1,0 +1,73 @@
+/** A lab as data: machines, the links between them, and what runs on each. */
+
+/** A layer-2 segment: a bridge inside the machine that is its switch; the others have one veth each into it. */
+export interface Segment {
+  name: string;
+  /** The machine that holds the bridge; its own address on the segment sits on the bridge. */
+  switch: string;
+}
+
+/** A machine's interface on a segment. */
+export interface Attachment {
+  segment: string;
+  /** Name of the interface inside the machine; on the switch, the bridge's name. At most 15 octets (IFNAMSIZ). */
+  interface: string;
+  /** IPv4 address with prefix length. */
+  address: string;
+}
+
+/** A peer in an agent's or BIRD's configuration. */
+export interface LabPeer {
+  name: string;
+  address: string;
+  as: number;
+}
+
+interface MachineBase {
+  name: string;
+  attachments: Attachment[];
+}
+
+/** A Kubernetes-style node: the Flatroute agent, and pods. */
+export interface AgentMachine extends MachineBase {
+  role: 'agent';
+  address: string;
+  as: number;
+  podCIDRs: string[];
+  peers: LabPeer[];
+  /** Names of the pods that are there from the start. */
+  pods: string[];
+}
+
+/** A router that runs BIRD 2. */
+export interface BirdMachine extends MachineBase {
+  role: 'bird';
+  routerId: string;
+  as: number;
+  peers: LabPeer[];
+  /** Prefixes announced to every peer: those of its own interfaces, or else blackholes of its own. */
+  announce: string[];
+  /** Addresses on the loopback, with prefix length. */
+  loopback?: string[];
+}
+
+/** A plain machine that speaks no BGP: a virtual machine, a database server. */
+export interface HostMachine extends MachineBase {
+  role: 'host';
+  defaultRoute: string;
+}
+
+export type Machine = AgentMachine | BirdMachine | HostMachine;
+
+export interface Topology {
+  name: string;
+  segments: Segment[];
+  machines: Machine[];
+  /** Hold time of every BGP session, in seconds. */
+  holdTimeSeconds: number;
+}
+
+/** The address of a machine's first attachment, without the prefix length. */
+export function machineAddress(machine: Machine): string {
+  return machine.attachments[0].address.split('/')[0];
+}
