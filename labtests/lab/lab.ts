@@ -222,6 +222,11 @@ export class Lab {
     saveRecord(this.#record);
   }
 
+  /** Whether `stop` was called; what is still under way fails then, and that is no news. */
+  get stopping(): boolean {
+    return this.#stopping !== undefined;
+  }
+
   /** Takes everything down, also half-way through `start`. Returns what went wrong or was left, in words. */
   stop(): Promise<string[]> {
     this.#stopping ??= this.#stop();

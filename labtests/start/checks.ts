@@ -37,6 +37,7 @@ export async function runChecks(lab: Lab, done: (result: CheckResult) => void): 
       (detail) => ({ name, ok: true, detail }),
       (error: Error) => ({ name, ok: false, detail: error.message }),
     );
+    if (lab.stopping) throw new Error('the lab is being stopped');
     done(result);
     results.push(result);
   }

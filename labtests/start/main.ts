@@ -52,6 +52,7 @@ async function check(lab: Lab, start: number, json: boolean): Promise<number> {
     await bringUp(lab, start);
     results.push(...(await runChecks(lab, report)));
   } catch (error) {
+    if (lab.stopping) throw error;
     add('the lab comes up', [(error as Error).message], '');
   }
   const problems = await lab.stop();
@@ -125,14 +126,13 @@ async function main(): Promise<void> {
     const problems = await lab.stop();
     if (problems.length > 0) throw new Error(problems.join('\n'));
   });
-  if (checking) {
-    process.exit(await check(lab, start, json));
-  }
   try {
+    if (checking) process.exit(await check(lab, start, json));
     await show(lab, start);
-    // The lab's daemons are children that end only with it; this keeps the process until a signal comes.
+    // The lab's daemons end only with it; this keeps the process until a signal comes.
     setInterval(() => {}, 1 << 30);
   } catch (error) {
+    if (lab.stopping) return; // by a signal, whose handler exits when all is down
     process.stderr.write(`\n${(error as Error).message}\n`);
     await lab.stop();
     process.exit(1);

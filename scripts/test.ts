@@ -1,0 +1,140 @@
+/**
+ * `npm test [FILE…]`: the check, then every test file of every workspace, labs included. Each file runs in a process
+ * of its own, as many at once as there are cores, so that a crash or a hang has a name and takes nothing else along.
+ * The last line but for failures is `N passed, N failed`; exits non-zero when any failed or none ran.
+ */
+
+import { spawn } from 'node:child_process';
+import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const root = join(import.meta.dirname, '..');
+const bin = (name: string) => join(root, 'node_modules/.bin', name);
+/** A file that takes longer is killed and counts as failed. */
+const timeLimitMs = 5 * 60_000;
+
+interface Job {
+  name: string;
+  command: string[];
+  /** Where mocha writes its report; without one the job is a single test that passes by exit code 0. */
+  report?: string;
+}
+
+interface Outcome {
+  passed: number;
+  /** One text for each failed test. */
+  failures: string[];
+}
+
+/** The part of mocha's JSON report that is read here. */
+interface MochaReport {
+  stats: { passes: number; pending: number; failures: number };
+  pending: { fullTitle: string }[];
+  failures: { fullTitle: string; err: { stack?: string; message?: string } }[];
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'flatroute-test-'));
+
+function jobs(patterns: string[]): Job[] {
+  const wanted = patterns.length > 0 ? patterns : ['{test,*/test}/**/*.test.ts'];
+  // Labs mostly wait, for hold timers to expire: first, so that the others fill the gaps.
+  const files = globSync(wanted, { cwd: root, exclude: ['**/node_modules/**'] }).sort(
+    (a, b) => Number(b.startsWith('labtests')) - Number(a.startsWith('labtests')) || a.localeCompare(b),
+  );
+  const tests = files.map((file, index): Job => {
+    const report = join(folder, `${index}.json`);
+    const reporter = ['--reporter', 'json', '--reporter-option', `output=${report}`];
+    return { name: file, command: [bin('mocha'), ...reporter, file], report };
+  });
+  if (patterns.length > 0) return tests;
+  return [
+    { name: 'types', command: [bin('tsc'), '--noEmit'] },
+    { name: 'lint and format', command: [bin('biome'), 'check', '--error-on-warnings', '.'] },
+    ...tests,
+  ];
+}
+
+/** Runs a command; its output, and how it ended when that was not with exit code 0. */
+function execute(command: string[]): Promise<{ output: string; problem?: string }> {
+  const [file, ...args] = command;
+  const child = spawn(file, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+  running.add(child);
+  return new Promise((resolve) => {
+    let output = '';
+    let problem: string | undefined;
+    const collect = (text: string) => {
+      output += text;
+    };
+    child.stdout.setEncoding('utf8').on('data', collect);
+    child.stderr.setEncoding('utf8').on('data', collect);
+    const timer = setTimeout(() => {
+      problem = `did not end within ${timeLimitMs / 1000} s`;
+      child.kill('SIGKILL');
+    }, timeLimitMs);
+    child.on('error', (error) => {
+      problem = error.message;
+    });
+    child.on('close', (code, signal) => {
+      clearTimeout(timer);
+      running.delete(child);
+      if (code !== 0) problem ??= signal ? `was ended by ${signal}` : `ended with exit code ${code}`;
+      resolve({ output, problem });
+    });
+  });
+}
+const running = new Set<ReturnType<typeof spawn>>();
+
+function readReport(file: string): MochaReport | undefined {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as MochaReport;
+  } catch {
+    return undefined; // mocha crashed before it could write one
+  }
+}
+
+async function runJob({ command, report }: Job): Promise<Outcome> {
+  const { output, problem } = await execute(command);
+  if (!report) return { passed: problem ? 0 : 1, failures: problem ? [`${problem}\n${output}`] : [] };
+  const told = readReport(report);
+  if (!told) return { passed: 0, failures: [`${problem ?? 'left no report'}\n${output}`] };
+  const failures = told.failures.map(({ fullTitle, err }) => `${fullTitle}\n${err.stack ?? err.message}`);
+  failures.push(...told.pending.map(({ fullTitle }) => `${fullTitle}\nskipped: every test has to run`));
+  const { passes } = told.stats;
+  if (failures.length === 0 && passes === 0) failures.push('there is no test in this file');
+  // For instance a process that was killed because something it had left open kept it alive.
+  if (failures.length === 0 && problem)
+    failures.push(`all tests passed, and the process ${problem}\n${output}`);
+  return { passed: passes, failures };
+}
+
+async function main(): Promise<number> {
+  const queue = jobs(process.argv.slice(2));
+  const total: Outcome = { passed: 0, failures: [] };
+  const worker = async () => {
+    for (let job = queue.shift(); job; job = queue.shift()) {
+      const start = performance.now();
+      const { passed, failures } = await runJob(job);
+      const seconds = ((performance.now() - start) / 1000).toFixed(1).padStart(6);
+      const counts = failures.length > 0 ? `${passed} passed, ${failures.length} FAILED` : `${passed} passed`;
+      process.stdout.write(`${seconds} s  ${job.name}: ${counts}\n`);
+      total.passed += passed;
+      total.failures.push(...failures.map((text) => `${job.name}: ${text}`));
+    }
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, worker));
+  for (const failure of total.failures) process.stdout.write(`\nFAILED ${failure}\n`);
+  process.stdout.write(`\n${total.passed} passed, ${total.failures.length} failed\n`);
+  return total.failures.length === 0 && total.passed > 0 ? 0 : 1;
+}
+
+// Tests clean up after themselves when they are asked to end; they are asked, and waited for.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(signal, () => {
+    for (const child of running) child.kill('SIGTERM');
+    process.exitCode = 1;
+  });
+}
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+process.channel?.unref();
+process.exit(await main());
