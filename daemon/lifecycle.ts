@@ -1,0 +1,117 @@
+/** From start to stop of a daemon: signals, reloads, and what happens when the program itself fails. */
+import type { EventEmitter } from 'node:events';
+import type { Logger } from './log.ts';
+
+/** What a daemon does at the turns of its life. */
+export interface LifecycleOptions {
+  log: Logger;
+  /** Stops in good order; called once, on SIGTERM or SIGINT. */
+  stop(signal: 'SIGTERM' | 'SIGINT'): Promise<void>;
+  /** Reads the configuration again; called on SIGHUP, never twice at a time. A rejection keeps what runs. */
+  reload?(): Promise<void>;
+  /** How long `stop` may take before the process ends without it. */
+  stopTimeoutMs?: number;
+}
+
+/** Signals and failures of this process are handled until `release`. */
+export interface Lifecycle {
+  /** Begins the orderly stop, as SIGTERM does. */
+  stop(): void;
+  /** Takes the handlers away again. */
+  release(): void;
+}
+
+/**
+ * Takes over signals and failures. SIGTERM and SIGINT stop once, within a limit, and exit with 0; a second signal
+ * ends the process at once. An uncaught failure is logged and exits with 1: pods keep running, as their links and
+ * routes are the kernel's, and the restarted daemon finds them.
+ */
+export function runLifecycle(options: LifecycleOptions): Lifecycle {
+  const { log } = options;
+  const limit = options.stopTimeoutMs ?? 10_000;
+  let stopping = false;
+
+  const stop = async (signal: 'SIGTERM' | 'SIGINT') => {
+    if (stopping) {
+      log.warn(`${signal} again while stopping: ending at once`);
+      process.exit(1);
+    }
+    stopping = true;
+    log.info(`stopping on ${signal}`);
+    const timer = setTimeout(() => {
+      log.error(`not stopped after ${limit / 1000} s: ending without the rest`);
+      process.exit(1);
+    }, limit);
+    try {
+      await options.stop(signal);
+    } catch (err) {
+      log.error({ err }, 'the stop failed');
+      process.exit(1);
+    }
+    clearTimeout(timer);
+    log.info('stopped');
+    process.exit(0);
+  };
+
+  const reload = serialised(async () => {
+    if (stopping) return;
+    if (options.reload === undefined) {
+      log.warn('SIGHUP: there is nothing to reload');
+      return;
+    }
+    try {
+      await options.reload();
+    } catch (err) {
+      // A list of problems reads better line by line than as one error.
+      for (const line of reasonLines(err)) log.error(line);
+      log.error('the configuration was not reloaded: what ran before keeps running');
+    }
+  });
+
+  const fail = (what: string) => (err: unknown) => {
+    log.fatal({ err }, `${what}: ending; pods keep running`);
+    process.exit(1);
+  };
+
+  const handlers: [string, (argument: unknown) => void][] = [
+    ['SIGTERM', () => void stop('SIGTERM')],
+    ['SIGINT', () => void stop('SIGINT')],
+    ['SIGHUP', () => void reload()],
+    ['uncaughtException', fail('uncaught exception')],
+    ['unhandledRejection', fail('unhandled rejection')],
+  ];
+  const events: EventEmitter = process;
+  for (const [event, handler] of handlers) events.on(event, handler);
+  return {
+    stop: () => void stop('SIGTERM'),
+    release: () => {
+      for (const [event, handler] of handlers) events.off(event, handler);
+    },
+  };
+}
+
+/** Runs a task at most once at a time; calls that come meanwhile make it run once more. */
+export function serialised(task: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | undefined;
+  let again = false;
+  const run = async () => {
+    do {
+      again = false;
+      await task();
+    } while (again);
+  };
+  return () => {
+    if (running !== undefined) {
+      again = true;
+      return running;
+    }
+    running = run().finally(() => {
+      running = undefined;
+    });
+    return running;
+  };
+}
+
+function reasonLines(error: unknown): string[] {
+  return (error instanceof Error ? error.message : String(error)).split('\n');
+}

@@ -1,0 +1,113 @@
+/** The daemons' log: text for people, JSON for collectors, one line an entry. */
+import { fstatSync } from 'node:fs';
+import { type DestinationStream, type LevelWithSilent, type Logger, pino, stdTimeFunctions } from 'pino';
+import { type PrettyOptions, prettyFactory } from 'pino-pretty';
+
+export type { Logger } from 'pino';
+
+/** Level and format as in the `log` section of the configuration. */
+export interface LogOptions {
+  level: LevelWithSilent;
+  format: 'auto' | 'text' | 'json';
+  /** Where entries go; standard error by default. */
+  destination?: DestinationStream;
+}
+
+/** How the text format adapts to where it is read. */
+interface TextStyle {
+  colour: boolean;
+  /** The journal stamps entries itself. */
+  time: boolean;
+  /** Begin with sd-daemon(3)'s "<N>", so that `journalctl -p warning` works. */
+  priority: boolean;
+}
+
+/**
+ * Makes a logger. `auto` and `text` are both text: with colour on a terminal, and with priorities instead of times
+ * under the systemd journal; an operator reads either with no tool but journalctl. `json` is asked for explicitly.
+ * A `subject` field (what the entry is about) stands in front of the message.
+ */
+export function createLogger(options: LogOptions): Logger {
+  const base = {
+    level: options.level,
+    base: null,
+    timestamp: stdTimeFunctions.isoTime,
+    formatters: { level: (label: string) => ({ level: label }) },
+  };
+  const destination = options.destination ?? pino.destination({ dest: 2, sync: true });
+  if (options.format === 'json') return pino(base, destination);
+  const style = options.destination === undefined ? styleOf(process.stderr, process.env) : PLAIN;
+  const format = prettyFactory(prettyOptions(style));
+  return pino(base, { write: (line: string) => destination.write(format(line)) });
+}
+
+const PLAIN: TextStyle = { colour: false, time: true, priority: false };
+
+/** The style for standard error: a terminal, the journal or a file. */
+export function styleOf(stream: { isTTY?: boolean }, environment: NodeJS.ProcessEnv): TextStyle {
+  if (stream.isTTY) return { colour: !environment.NO_COLOR, time: true, priority: false };
+  // systemd.exec(5): JOURNAL_STREAM names device and inode of the stream that leads to the journal.
+  if (environment.JOURNAL_STREAM === undefined) return PLAIN;
+  const { dev, ino } = fstatSync(2);
+  return environment.JOURNAL_STREAM === `${dev}:${ino}`
+    ? { colour: false, time: false, priority: true }
+    : PLAIN;
+}
+
+const PRIORITIES: Record<string, number> = { fatal: 2, error: 3, warn: 4, info: 6, debug: 7, trace: 7 };
+const SHOWN_ELSEWHERE = new Set(['time', 'level', 'msg', 'subject', 'err']);
+
+function prettyOptions(style: TextStyle): PrettyOptions {
+  return {
+    colorize: style.colour,
+    colorizeObjects: false,
+    hideObject: true,
+    // What the message format writes itself.
+    ignore: 'time,level,err',
+    messageFormat: (entry, messageKey, _label, { colors }) => {
+      const level = String(entry.level);
+      const paint =
+        { error: colors.red, fatal: colors.red, warn: colors.yellow }[level] ?? ((text: string) => text);
+      const parts: string[] = [];
+      if (style.time) parts.push(colors.gray(clockTime(String(entry.time))));
+      parts.push(paint(level.padEnd(5)));
+      if (entry.subject !== undefined) parts.push(`${colors.cyan(visible(entry.subject))}:`);
+      parts.push(visible(entry[messageKey] ?? ''));
+      for (const [key, value] of Object.entries(entry)) {
+        if (!SHOWN_ELSEWHERE.has(key)) parts.push(colors.gray(`${key}=${fieldText(value)}`));
+      }
+      const priority = style.priority ? `<${PRIORITIES[level] ?? 6}>` : '';
+      return priority + parts.join(' ') + errorText(entry.err);
+    },
+  };
+}
+
+/** "2026-11-21 00:41:02.123": the local time of the machine. */
+function clockTime(iso: string): string {
+  const time = new Date(iso);
+  const local = new Date(time.getTime() - time.getTimezoneOffset() * 60_000);
+  return local.toISOString().replace('T', ' ').replace('Z', '');
+}
+
+function fieldText(value: unknown): string {
+  const text = typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value);
+  return /[\s"=]/.test(text) || text === '' ? JSON.stringify(text) : visible(text);
+}
+
+/** Text from a peer or a pod may hold anything: no entry breaks its line or speaks to the terminal. */
+function visible(value: unknown): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for.
+  return String(value).replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (character) => {
+    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  });
+}
+
+/** The message of an error, and its stack where it is a defect rather than an answer of the system (with a code). */
+function errorText(error: unknown): string {
+  if (typeof error !== 'object' || error === null) return '';
+  const { type, message, stack, code } = error as Record<string, unknown>;
+  const text = ` error=${fieldText(`${type}: ${message}`)}`;
+  if (code !== undefined || typeof stack !== 'string') return text;
+  const frames = stack.split('\n').filter((line) => /^\s+at /.test(line));
+  return `${text} at=${JSON.stringify(frames.slice(0, 6).map((line) => line.trim().slice(3)))}`;
+}

@@ -1,0 +1,271 @@
+/** Keeps the page up to date: asks the daemon every two seconds while somebody looks, and says when it is silent. */
+import { Table } from './table.js';
+import {
+  clock,
+  count,
+  counted,
+  element,
+  eventColumns,
+  explainSteps,
+  podColumns,
+  routeColumns,
+  routePaths,
+  sessionColumns,
+  sessionOrder,
+  sessionText,
+  span,
+} from './views.js';
+
+const POLL_MS = 2000;
+const PAGE = 50;
+const by = (id) => document.getElementById(id);
+
+const state = { offset: 0, search: '', filter: '', peers: [], total: 0, lastAnswer: null, panel: null, node: '' };
+
+const sessions = new Table(by('sessions'), sessionColumns, {
+  key: (peer) => `${peer.address} ${peer.range ?? ''}`,
+  empty: 'No sessions are configured.',
+  open: (peer) => openPanel({ address: peer.address }),
+});
+const routes = new Table(by('routes'), routeColumns, {
+  key: (route) => route.prefix,
+  empty: 'No routes yet.',
+  open: (route) => openPanel({ prefix: route.prefix }),
+});
+const pods = new Table(by('pods'), podColumns, {
+  key: (pod) => `${pod.containerId} ${pod.ifname}`,
+  empty: 'No pods on this node.',
+  open: (pod) => openPanel({ address: pod.address }),
+});
+const events = new Table(by('events'), eventColumns, {
+  key: (event) => event.key,
+  empty: 'Nothing has happened yet.',
+});
+
+/** Asks for one document; undefined where this daemon has none (404). */
+async function ask(path) {
+  const response = await fetch(path, { signal: AbortSignal.timeout(5000), headers: { Accept: 'application/json' } });
+  if (response.status === 404) return undefined;
+  const document = await response.json();
+  if (!response.ok) throw Object.assign(new Error(document.error), { answered: true });
+  return document;
+}
+
+async function refresh() {
+  try {
+    const [status, peers, podList] = await Promise.all([ask('/v1/status'), ask('/v1/peers'), ask('/v1/pods')]);
+    showStatus(status);
+    showSessions(peers.peers);
+    showPods(podList);
+    await refreshRoutes();
+    if (state.panel) await fillPanel();
+    state.lastAnswer = Date.now();
+    showPulse(true);
+  } catch {
+    showPulse(false);
+  }
+}
+
+function showPulse(answered) {
+  const pulse = by('pulse');
+  pulse.classList.toggle('lost', !answered);
+  document.body.classList.toggle('stale', !answered && state.lastAnswer !== null);
+  const since = state.lastAnswer === null ? '' : ` since ${clock(state.lastAnswer)}`;
+  pulse.textContent = answered ? `live · ${clock(Date.now())}` : `no answer${since}`;
+  document.title = `${answered ? '' : '✕ '}${state.node} · Flatroute`;
+  const lost = by('alerts').querySelector('.lost');
+  if (answered) lost?.remove();
+  else if (!lost) {
+    const text = state.lastAnswer === null ? '' : ' What stands below is from before; pods and routes may well be in order.';
+    by('alerts').prepend(element('p', 'bad lost', element('strong', '', `The daemon does not answer${since}.`), text));
+  }
+}
+
+function showStatus(status) {
+  state.node = status.node;
+  by('node').textContent = status.node;
+  const { established, configured } = status.peers;
+  const facts = [
+    ['', status.role],
+    ['AS', String(status.as)],
+    ['router id', status.routerId],
+    ['sessions', `${count(established)} of ${count(configured)} up`],
+    ['prefixes', count(status.routes.prefixes)],
+    ['paths', count(status.routes.paths)],
+    ...(status.role === 'agent' ? [['in the kernel', count(status.routes.installed)]] : []),
+    ['up', span(status.uptimeSeconds)],
+    ['version', status.version],
+  ];
+  const nodes = facts.map(([name, value]) => element('div', '', element('dt', '', name), element('dd', '', value)));
+  const text = facts.flat().join('|');
+  if (by('facts').dataset.text !== text) {
+    by('facts').dataset.text = text;
+    by('facts').replaceChildren(...nodes);
+  }
+  const alerts = [
+    ...(status.ready ? [] : [['bad', 'Not ready.', status.reasons.join('; ')]]),
+    ...status.warnings.map((warning) => ['', 'Warning.', warning]),
+  ];
+  const alertText = JSON.stringify(alerts);
+  if (by('alerts').dataset.text !== alertText) {
+    by('alerts').dataset.text = alertText;
+    by('alerts').replaceChildren(...alerts.map(([kind, head, rest]) => element('p', kind, element('strong', '', head), ` ${rest}`)));
+  }
+  // Two events may be alike; they are told apart by their place among their likes.
+  const seen = new Map();
+  const list = status.events.map((event) => {
+    const base = `${event.time} ${event.subject} ${event.text}`;
+    seen.set(base, (seen.get(base) ?? 0) + 1);
+    return { ...event, key: `${base} ${seen.get(base)}` };
+  });
+  events.update(list.reverse());
+  const ranges = status.pods?.ranges.map((range) => `${range.cidr}: ${count(range.used)} of ${count(range.size)}`) ?? [];
+  by('pods-count').textContent = status.pods ? `${count(status.pods.count)} · ${ranges.join(', ')}` : '';
+}
+
+function showSessions(peers) {
+  state.peers = peers;
+  const words = state.filter.toLowerCase().split(/\s+/).filter(Boolean);
+  const shown = peers.filter((peer) => words.every((word) => sessionText(peer).includes(word))).sort(sessionOrder);
+  const up = peers.filter((peer) => peer.state === 'Established').length;
+  const down = peers.length - up;
+  const filtered = words.length > 0 ? ` · ${count(shown.length)} shown` : '';
+  by('sessions-count').textContent = `${count(up)} up${down > 0 ? ` · ${count(down)} not up` : ''}${filtered}`;
+  sessions.update(shown, words.length > 0 ? 'No session matches the filter.' : undefined);
+}
+
+function showPods(document_) {
+  document.querySelector('main').classList.toggle('podless', document_ === undefined);
+  if (document_ !== undefined) pods.update(document_.pods);
+}
+
+const ADDRESS = /^\d{1,3}(\.\d{1,3}){3}$/;
+const PREFIX = /^\d{1,3}(\.\d{1,3}){3}\/\d{1,2}$/;
+
+/** What the search means: an address asks for its longest match, a prefix for itself, anything else is looked for. */
+function routesRequest(search) {
+  const term = encodeURIComponent(search);
+  if (ADDRESS.test(search)) return { path: `/v1/routes?prefix=${term}&longest=1`, mode: `longest match for ${search}` };
+  if (PREFIX.test(search)) return { path: `/v1/routes?prefix=${term}`, mode: `exactly ${search}` };
+  const page = `limit=${PAGE}&offset=${state.offset}`;
+  return { path: `/v1/routes?${page}${search ? `&q=${term}` : ''}`, mode: search ? `containing “${search}”` : 'all routes' };
+}
+
+async function refreshRoutes() {
+  const search = state.search;
+  const { path, mode } = routesRequest(search);
+  let answer;
+  try {
+    answer = await ask(path);
+  } catch (error) {
+    if (!error.answered) throw error;
+    answer = { routes: [], total: 0, error: error.message };
+  }
+  // Something else has been typed meanwhile.
+  if (search !== state.search) return;
+  state.total = answer.total;
+  if (state.offset > 0 && state.offset >= answer.total) {
+    state.offset = 0;
+    return refreshRoutes();
+  }
+  by('routes-mode').textContent = mode;
+  by('routes-count').textContent = counted(answer.total, 'route');
+  const last = state.offset + answer.routes.length;
+  by('routes-range').textContent = answer.total > PAGE ? `${count(state.offset + 1)}–${count(last)} of ${count(answer.total)}` : '';
+  by('routes-back').disabled = state.offset === 0;
+  by('routes-next').disabled = last >= answer.total;
+  routes.update(answer.routes, answer.error ?? (search ? `No route: ${mode}.` : undefined));
+}
+
+function turn(pages) {
+  const offset = state.offset + pages * PAGE;
+  if (offset < 0 || offset >= state.total) return;
+  state.offset = offset;
+  refreshRoutes().catch(() => showPulse(false));
+}
+
+/** Explains an address, or a prefix by its first address, with the paths of its route. */
+async function openPanel(about) {
+  state.panel = { ...about, from: document.activeElement, text: '' };
+  by('panel-title').textContent = about.prefix ?? about.address;
+  by('panel-body').replaceChildren(element('p', 'quiet', 'asking…'));
+  by('panel').hidden = false;
+  by('panel').focus({ preventScroll: true });
+  await fillPanel().catch(() => showPulse(false));
+}
+
+async function fillPanel() {
+  const panel = state.panel;
+  const address = panel.address ?? panel.prefix.split('/')[0];
+  const lookup = panel.prefix ? `prefix=${encodeURIComponent(panel.prefix)}` : `prefix=${address}&longest=1`;
+  const [explained, found] = await Promise.all([ask(`/v1/explain?address=${address}`), ask(`/v1/routes?${lookup}`)]);
+  const text = JSON.stringify([explained, found]);
+  if (state.panel !== panel || panel.text === text) return;
+  panel.text = text;
+  const paths = (found?.routes ?? []).flatMap(routePaths);
+  const steps = explained ? explainSteps(explained) : [];
+  const nothing = steps.length + paths.length === 0 ? [element('p', 'summary', 'No route leads there.')] : [];
+  by('panel-body').replaceChildren(...steps, ...paths, ...nothing);
+}
+
+function closePanel() {
+  by('panel').hidden = true;
+  state.panel?.from?.focus?.({ preventScroll: true });
+  state.panel = null;
+}
+
+function listen() {
+  let typing;
+  by('routes-search').addEventListener('input', (event) => {
+    state.search = event.target.value.trim();
+    state.offset = 0;
+    clearTimeout(typing);
+    typing = setTimeout(() => refreshRoutes().catch(() => showPulse(false)), 150);
+  });
+  by('routes-search').addEventListener('keydown', (event) => {
+    if (event.key === 'Enter' && ADDRESS.test(state.search)) openPanel({ address: state.search });
+  });
+  by('sessions-filter').addEventListener('input', (event) => {
+    state.filter = event.target.value;
+    showSessions(state.peers);
+  });
+  by('routes-back').addEventListener('click', () => turn(-1));
+  by('routes-next').addEventListener('click', () => turn(1));
+  by('panel-close').addEventListener('click', closePanel);
+  document.addEventListener('keydown', shortcut);
+}
+
+function shortcut(event) {
+  const inField = event.target.matches('input');
+  if (event.key === 'Escape') {
+    if (state.panel) closePanel();
+    else if (inField) event.target.blur();
+    return;
+  }
+  if (inField || event.ctrlKey || event.metaKey || event.altKey) return;
+  const actions = {
+    '/': () => by('routes-search').focus(),
+    f: () => by('sessions-filter').focus(),
+    n: () => turn(1),
+    p: () => turn(-1),
+    ArrowDown: () => event.target === document.body && document.querySelector('tbody tr[tabindex="0"]')?.focus(),
+  };
+  const action = actions[event.key];
+  if (!action) return;
+  action();
+  if (event.key !== 'ArrowDown' || event.target === document.body) event.preventDefault();
+}
+
+/** One request at a time, two seconds after the last one ended, and none while nobody looks. */
+async function poll() {
+  for (;;) {
+    await refresh();
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    if (document.hidden) {
+      await new Promise((resolve) => document.addEventListener('visibilitychange', resolve, { once: true }));
+    }
+  }
+}
+
+listen();
+poll();
