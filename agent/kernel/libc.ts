@@ -70,6 +70,19 @@ export function setSocketOption(fd: number, level: number, option: number, value
   return setOptionCall(fd, level, option, value, value.length);
 }
 
+/**
+ * Attaches a classic BPF program, eight bytes an instruction, that decides which messages a socket queues
+ * (SO_ATTACH_FILTER of socket(7)).
+ */
+export function attachFilter(fd: number, program: Buffer): number {
+  const SOL_SOCKET = 1;
+  const SO_ATTACH_FILTER = 26;
+  const descriptor = Buffer.alloc(16); // struct sock_fprog
+  descriptor.writeUInt16LE(program.length / 8, 0);
+  descriptor.writeBigUInt64LE(BigInt(koffi.address(program)), 8);
+  return setOptionCall(fd, SOL_SOCKET, SO_ATTACH_FILTER, descriptor, descriptor.length);
+}
+
 /** send(2) of the first `length` bytes of `data`, which must lie within it. */
 export function send(fd: number, data: Buffer, length: number): number {
   return Number(sendCall(fd, data, Math.min(length, data.length), 0));

@@ -9,6 +9,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { FLAG, MESSAGE } from './constants.ts';
 import { KernelError } from './error.ts';
 import {
+  attachFilter,
   bindSocket,
   closeDescriptor,
   ERRNO,
@@ -63,6 +64,8 @@ export interface NetlinkOptions {
   groups?: readonly number[];
   /** Bytes the kernel may queue for us; beyond SO_RCVBUF's limit, which needs CAP_NET_ADMIN. */
   receiveBytes?: number;
+  /** Do not hear what the socket with this port number causes. */
+  ignorePort?: number;
 }
 
 /** An open socket. It belongs to the network namespace in which it was made, for good. */
@@ -86,6 +89,7 @@ export class Netlink {
       this.setOption(SOL_NETLINK, OPTION.CAP_ACK, 1);
       this.setOption(SOL_NETLINK, OPTION.GET_STRICT_CHK, 1);
       if (options.receiveBytes) this.setOption(SOL_SOCKET, SO_RCVBUFFORCE, options.receiveBytes);
+      if (options.ignorePort !== undefined) this.#ignore(options.ignorePort);
       const address = Buffer.alloc(12);
       address.writeUInt16LE(AF_NETLINK, 0);
       if (bindSocket(this.fd, address) !== 0) throw new KernelError('bind a netlink socket', lastErrno());
@@ -217,6 +221,26 @@ export class Netlink {
       at += (length + 3) & ~3;
     }
     return true;
+  }
+
+  /** Drops, in the kernel, notifications whose nlmsg_pid is `port`: a batch would else echo all it did. */
+  #ignore(port: number): void {
+    const LOAD_WORD = 0x20;
+    const JUMP_IF_EQUAL = 0x15;
+    const RETURN = 0x06;
+    const program = Buffer.alloc(32);
+    const instruction = (index: number, code: number, jumpFalse: number, operand: number) => {
+      program.writeUInt16LE(code, index * 8);
+      program.writeUInt8(jumpFalse, index * 8 + 3);
+      program.writeUInt32LE(operand, index * 8 + 4);
+    };
+    const bigEndian = Buffer.alloc(4); // as BPF loads it
+    bigEndian.writeUInt32LE(port);
+    instruction(0, LOAD_WORD, 0, 12);
+    instruction(1, JUMP_IF_EQUAL, 1, bigEndian.readUInt32BE());
+    instruction(2, RETURN, 0, 0);
+    instruction(3, RETURN, 0, 0xffffffff);
+    if (attachFilter(this.fd, program) !== 0) throw new KernelError('filter a netlink socket', lastErrno());
   }
 
   #send(action: string, type: number, flags: number, fixedLength: number, fill: RequestFiller): void {

@@ -63,10 +63,17 @@ export interface RouteOwner {
   protocol: number;
 }
 
-/** A target with its attributes packed, so that thousands of routes share the work. */
-export interface EncodedTarget {
+/** What a route does, in short. */
+export interface TargetKey {
+  type: RouteEntry['type'];
   /** Equal for equal targets. */
   key: string;
+  /** The route as it was read, when it was not made by us as it is. */
+  route?: RouteEntry;
+}
+
+/** A target with its attributes packed, so that thousands of routes share the work. */
+export interface EncodedTarget extends TargetKey {
   target: RouteTarget;
   attributes: Buffer;
 }
@@ -90,6 +97,7 @@ export function encodeTarget(target: RouteTarget): EncodedTarget {
     });
   }
   return {
+    type: target.type,
     key: targetKey(target),
     target,
     attributes: Buffer.from(builder.buffer.subarray(0, builder.length)),
@@ -97,9 +105,25 @@ export function encodeTarget(target: RouteTarget): EncodedTarget {
 }
 
 /** A text that is equal for equal targets. */
-export function targetKey(target: RouteTarget): string {
-  return `${target.type} ${target.nextHops.map(formatNextHop).join(', ')} ${target.source ?? ''}`;
+export function targetKey({ type, nextHops, source }: TargetFields): string {
+  return `${type} ${nextHops.map(formatNextHop).join(', ')} ${source ?? ''}`;
 }
+
+/** Whether a route in the kernel does what `target` asks; what the target leaves open may be anything. */
+export function matchesTarget(target: RouteTarget, route: RouteEntry): boolean {
+  const { nextHops } = target;
+  if (route.type !== target.type || route.source !== (target.source ?? '')) return false;
+  if (route.nextHops.length !== nextHops.length) return target.type !== 'unicast';
+  for (let i = 0; i < nextHops.length; i++) {
+    const wanted = nextHops[i];
+    const actual = route.nextHops[i];
+    if (wanted.gateway !== actual.gateway || !wanted.onlink !== !actual.onlink) return false;
+    if (wanted.interface !== undefined && wanted.interface !== actual.interface) return false;
+  }
+  return true;
+}
+
+type TargetFields = { type: string; nextHops: readonly KernelNextHop[]; source?: string };
 
 /** A next hop in the words of ip-route(8), with the interface by its index. */
 export function formatNextHop(hop: KernelNextHop): string {
@@ -129,10 +153,10 @@ export function buildDeleteRoute(
   owner: RouteOwner,
   prefix: string,
   metric: number,
-  target: Pick<RouteTarget, 'type'>,
+  type: RouteEntry['type'],
 ): void {
   const fixed = builder.begin(MESSAGE.DELROUTE, FLAG.REQUEST, ROUTE_LENGTH);
-  writeDestination(builder, fixed, owner, prefix, metric, target);
+  writeDestination(builder, fixed, owner, prefix, metric, type);
   builder.buffer[fixed + 6] = SCOPE.NOWHERE; // any scope
 }
 
@@ -232,7 +256,7 @@ function writeNewRoute(
   metric: number,
   { target, attributes }: EncodedTarget,
 ): void {
-  writeDestination(builder, fixed, owner, prefix, metric, target);
+  writeDestination(builder, fixed, owner, prefix, metric, target.type);
   const onLink = target.type === 'unicast' && target.nextHops.every((hop) => hop.gateway === undefined);
   builder.buffer[fixed + 6] = onLink ? SCOPE.LINK : SCOPE.UNIVERSE;
   if (target.nextHops.length === 1 && target.nextHops[0].onlink) {
@@ -247,14 +271,14 @@ function writeDestination(
   owner: RouteOwner,
   prefix: string,
   metric: number,
-  target: Pick<RouteTarget, 'type'>,
+  type: RouteEntry['type'],
 ): void {
   const { buffer } = builder;
   buffer[fixed] = AF_INET;
   buffer[fixed + 1] = writePrefix(prefix, scratch, 0);
   buffer[fixed + 4] = owner.table < 256 ? owner.table : TABLE.UNSPEC;
   buffer[fixed + 5] = owner.protocol;
-  buffer[fixed + 7] = ROUTE_TYPES.indexOf(target.type);
+  buffer[fixed + 7] = ROUTE_TYPES.indexOf(type);
   builder.bytes(ROUTE_ATTRIBUTE.DESTINATION, scratch);
   if (owner.table >= 256) builder.uint32(ROUTE_ATTRIBUTE.TABLE, owner.table);
   if (metric !== 0) builder.uint32(ROUTE_ATTRIBUTE.METRIC, metric);

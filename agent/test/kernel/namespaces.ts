@@ -33,7 +33,7 @@ export class TestNamespace {
 
 /** Runs a command and returns its output; throws with its error output when it fails. */
 export function run(command: string, ...parameters: string[]): string {
-  const result = spawnSync(command, parameters, { encoding: 'utf8' });
+  const result = spawnSync(command, parameters, { encoding: 'utf8', maxBuffer: 1 << 28 });
   if (result.status !== 0) throw new Error(`${command} ${parameters.join(' ')}: ${result.stderr}`);
   return result.stdout;
 }
