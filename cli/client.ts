@@ -1,0 +1,76 @@
+/** Asking a running daemon over its Unix socket. */
+import { request } from 'node:http';
+
+/** A failure to tell in one line, with the exit code that goes with it: 1 for what happened, 2 for wrong usage. */
+export class CommandError extends Error {
+  override readonly name = 'CommandError';
+  readonly exitCode: number;
+
+  constructor(message: string, exitCode = 1) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}
+
+const TIMEOUT_MS = 15_000;
+/** More than the largest page of routes; a daemon that sends more is not one of ours. */
+const MAXIMUM_BYTES = 64 * 1024 * 1024;
+
+/** Fetches one document of `/v1/*`. Throws `CommandError` when the daemon is away or refuses. */
+export async function fetchDocument<T>(socket: string, path: string): Promise<T> {
+  const { status, body } = await get(socket, path).catch((error: NodeJS.ErrnoException) => {
+    throw new CommandError(reason(error, socket));
+  });
+  let document: unknown;
+  try {
+    document = JSON.parse(body);
+  } catch {
+    throw new CommandError(
+      `what listens on ${socket} does not speak like a Flatroute daemon; check --socket`,
+    );
+  }
+  if (status === 200) return document as T;
+  const { error } = document as { error?: string };
+  throw new CommandError(error ?? `the daemon answered with HTTP status ${status}`, status === 400 ? 2 : 1);
+}
+
+function get(socket: string, path: string): Promise<{ status: number; body: string }> {
+  return new Promise((resolve, reject) => {
+    const signal = AbortSignal.timeout(TIMEOUT_MS);
+    const outgoing = request(
+      { socketPath: socket, path, headers: { Host: 'localhost' }, signal },
+      (response) => {
+        const chunks: Buffer[] = [];
+        let length = 0;
+        response.on('data', (chunk: Buffer) => {
+          length += chunk.length;
+          if (length > MAXIMUM_BYTES) response.destroy(new Error('the answer is too large'));
+          else chunks.push(chunk);
+        });
+        response.on('end', () => {
+          resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString('utf8') });
+        });
+        response.on('error', reject);
+      },
+    );
+    outgoing.on('error', reject);
+    outgoing.end();
+  });
+}
+
+function reason(error: NodeJS.ErrnoException, socket: string): string {
+  const daemon = socket.endsWith('reflector.sock') ? 'reflector' : 'agent';
+  const start = `start it with "flatroute ${daemon} --config FILE", or name its socket with --socket`;
+  switch (error.code) {
+    case 'ENOENT':
+      return `the ${daemon} is not running: there is no ${socket}; ${start}`;
+    case 'ECONNREFUSED':
+      return `the ${daemon} is not running: nobody answers on ${socket}; ${start}`;
+    case 'EACCES':
+      return `${socket} may not be opened by this user; run the command as root`;
+    case 'ABORT_ERR':
+      return `no answer on ${socket} within ${TIMEOUT_MS / 1000} s; the log of the ${daemon} may tell why`;
+    default:
+      return `cannot ask the ${daemon} on ${socket}: ${error.message}`;
+  }
+}

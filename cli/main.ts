@@ -1,0 +1,166 @@
+/** The `flatroute` command. What a command needs is loaded when it runs, so that looking at something is quick. */
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import type { RoutesOptions, ViewOptions } from './viewing.ts';
+import type { PeersOptions } from './views.ts';
+
+const DEFAULT_SOCKET = '/run/flatroute/agent.sock';
+
+interface DaemonOptions {
+  config: string;
+  check?: boolean;
+}
+
+function daemonCommand(program: Command, name: 'agent' | 'reflector', summary: string): Command {
+  return program
+    .command(name)
+    .summary(summary)
+    .description(`${summary}.\nExits with 2 when the configuration cannot be used, and says why.`)
+    .requiredOption('-c, --config <file>', `the configuration, ${name}.yaml`)
+    .option('--check', 'check the configuration and exit: 0 when it can be used, 2 when not');
+}
+
+function addDaemons(program: Command): void {
+  daemonCommand(program, 'agent', 'run the agent of this node').action(async (options: DaemonOptions) => {
+    if (options.check) {
+      const { loadAgentConfig } = await import('@flatroute/agent/config/load.ts');
+      const { node, as, peers, podCIDRs } = await loadAgentConfig(options.config);
+      const ranges = podCIDRs.length === 0 ? 'no pod range' : podCIDRs.join(', ');
+      return report(
+        `${options.config}: in order: node ${node}, AS ${as}, peers: ${peers.length}, pods in ${ranges}`,
+      );
+    }
+    const { runAgent } = await import('@flatroute/agent/main.ts');
+    await runAgent({ configFile: options.config });
+  });
+  daemonCommand(program, 'reflector', 'run a route reflector').action(async (options: DaemonOptions) => {
+    if (options.check) {
+      const { loadReflectorConfig } = await import('@flatroute/reflector/config/load.ts');
+      const { as, clusterId, clients } = await loadReflectorConfig(options.config);
+      return report(
+        `${options.config}: in order: AS ${as}, cluster ${clusterId}, clients: ${clients.length}`,
+      );
+    }
+    const { runReflector } = await import('@flatroute/reflector/main.ts');
+    await runReflector({ configFile: options.config });
+  });
+}
+
+function report(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+function viewingCommand(program: Command, name: string, summary: string): Command {
+  return program
+    .command(name)
+    .summary(summary)
+    .description(`${summary}.`)
+    .option('--json', 'print the JSON document')
+    .option('-s, --socket <path>', 'Unix socket of the daemon', DEFAULT_SOCKET);
+}
+
+function addViewing(program: Command): void {
+  viewingCommand(program, 'status', 'the daemon at a glance, with its warnings').action(
+    async (options: ViewOptions) => {
+      await (await import('./viewing.ts')).showStatus(options);
+    },
+  );
+  const states = ['up', 'down', 'idle', 'connect', 'active', 'opensent', 'openconfirm', 'established'];
+  viewingCommand(program, 'peers', 'the BGP sessions, those that are not up first; one of them in full')
+    .argument('[peer]', 'name or address of one')
+    .addOption(new Option('--state <state>', 'only those in this state').choices(states))
+    .addOption(
+      new Option('--sort <key>', 'their order').choices(['state', 'name', 'as', 'since', 'in', 'out']),
+    )
+    .action(async (peer: string | undefined, options: ViewOptions & PeersOptions) => {
+      await (await import('./viewing.ts')).showPeers(peer, options);
+    });
+  viewingCommand(program, 'routes', 'the routes; all paths to one, and why the best one won')
+    .argument('[target]', 'a prefix, or an address for its longest match')
+    .option('--search <text>', 'only routes with this text in prefix, next hop, peer or AS path')
+    .option('--limit <count>', 'how many, or all', parseLimit, 50)
+    .option('--offset <count>', 'after how many', parseCount, 0)
+    .action(async (target: string | undefined, options: RoutesOptions) => {
+      await (await import('./viewing.ts')).showRoutes(target, options);
+    });
+  viewingCommand(program, 'pods', 'the pods of this node').action(async (options: ViewOptions) => {
+    await (await import('./viewing.ts')).showPods(options);
+  });
+  viewingCommand(program, 'explain', 'follow an address through pod, allocation, BGP and kernel')
+    .argument('<address>', 'an IPv4 address')
+    .action(async (address: string, options: ViewOptions) => {
+      await (await import('./viewing.ts')).showExplain(address, options);
+    });
+}
+
+interface InstallFlags {
+  binDir?: string;
+  confDir?: string;
+  socket?: string;
+}
+
+function addPlugin(program: Command): void {
+  const cni = program.command('cni').summary('the CNI plugin').description('The CNI plugin.');
+  cni
+    .command('install')
+    .description('Puts the plugin and its network configuration where container runtimes look for them.')
+    .option('--bin-dir <folder>', 'plugins of the runtime (default: /opt/cni/bin)')
+    .option('--conf-dir <folder>', 'network configurations of the runtime (default: /etc/cni/net.d)')
+    .option('--socket <path>', 'cni.socket of agent.yaml (default: /run/flatroute/cni.sock)')
+    .action(async (flags: InstallFlags) => {
+      const { installPlugin } = await import('@flatroute/cni/install.ts');
+      for (const file of await installPlugin(flags)) report(file);
+    });
+}
+
+function parseCount(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('It is not a whole number.');
+  return Number(text);
+}
+
+function parseLimit(text: string): number {
+  if (text === 'all') return Number.POSITIVE_INFINITY;
+  const count = parseCount(text);
+  if (count === 0) throw new InvalidArgumentError('It is a whole number from 1, or all.');
+  return count;
+}
+
+/** The command line. Usage errors throw `CommanderError`. */
+function makeProgram(): Command {
+  const program = new Command('flatroute')
+    .description('BGP route distribution for a pure-L3 pod network.')
+    .showSuggestionAfterError()
+    .helpCommand(false)
+    .exitOverride();
+  program.configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'flatroute: ')) });
+  addDaemons(program);
+  addViewing(program);
+  addPlugin(program);
+  for (const command of [...program.commands, ...program.commands.flatMap((parent) => parent.commands)]) {
+    command.copyInheritedSettings(program);
+  }
+  return program;
+}
+
+/** The exit code for a failure: 2 for wrong usage and configuration, 1 for anything else. Tells it when nobody has. */
+function exitCodeOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  const { exitCode, message, stack } = error as { exitCode?: unknown; message?: string; stack?: string };
+  const known = typeof exitCode === 'number';
+  const isSystem = typeof (error as NodeJS.ErrnoException).code === 'string';
+  // A failure that nobody foresaw is a defect: its stack helps to mend it.
+  const text = known || isSystem ? message : stack;
+  for (const line of String(text ?? error).split('\n')) process.stderr.write(`flatroute: ${line}\n`);
+  return known ? exitCode : 1;
+}
+
+// `flatroute routes | head` ends the reader first, which is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(0);
+});
+
+try {
+  await makeProgram().parseAsync();
+} catch (error) {
+  process.exitCode = exitCodeOf(error);
+}

@@ -1,0 +1,209 @@
+/** The documents of `/v1/*` as text: status, sessions and pods. Each function gives the lines to print. */
+import type { EventView, PeerView, PodView, StatusView } from '@flatroute/daemon/views.ts';
+import {
+  ago,
+  type Column,
+  clean,
+  counted,
+  outputWidth,
+  paint,
+  span,
+  type Tone,
+  tableLines,
+  wrap,
+} from './table.ts';
+
+/** Lines under a name, with the lines after the first aligned to it. */
+export function labelled(name: string, text: string, tone?: Tone): string[] {
+  const label = name.padEnd(LABEL);
+  return wrap(text, outputWidth() - LABEL).map((line, index) => {
+    return (index === 0 ? paint(label, 'quiet') : ' '.repeat(LABEL)) + paint(line, tone);
+  });
+}
+
+const LABEL = 14;
+
+/** `flatroute status`. */
+export function statusLines(status: StatusView): string[] {
+  const { peers, routes, pods } = status;
+  const allUp = peers.established === peers.configured;
+  const lines = [
+    `${paint(clean(status.node), 'strong')}  ${status.role} ${clean(status.version)}, pid ${status.pid}, up ${span(status.uptimeSeconds)}`,
+    '',
+    ...labelled('BGP', `AS ${status.as}, router id ${status.routerId}, ${listening(status.listen)}`),
+    ...labelled(
+      'Sessions',
+      `${peers.established} of ${peers.configured} established`,
+      allUp ? 'good' : 'wait',
+    ),
+    ...labelled('Routes', routesText(status)),
+  ];
+  if (pods !== undefined) {
+    const ranges = pods.ranges.map((range) => `${range.cidr} ${range.used} of ${range.size} addresses used`);
+    lines.push(...labelled('Pods', [counted(pods.count, 'pod'), ...ranges].join(', ')));
+  }
+  const readiness = status.ready ? 'yes' : `no: ${status.reasons.join('; ')}`;
+  lines.push(...labelled('Ready', readiness, status.ready ? 'good' : 'bad'));
+  for (const warning of status.warnings) lines.push(...labelled('Warning', warning, 'wait'));
+  if (routes.prefixes === 0 && peers.established === 0 && peers.configured > 0) {
+    lines.push(...labelled('Next', 'no session is up: "flatroute peers" tells the last error of each'));
+  }
+  const events = status.events.slice(-8);
+  if (events.length > 0) lines.push('', ...tableLines(events, EVENT_COLUMNS));
+  return lines;
+}
+
+function listening(addresses: readonly string[]): string {
+  return addresses.length === 0 ? 'not listening' : `listening on ${addresses.join(', ')}`;
+}
+
+function routesText({ role, routes }: StatusView): string {
+  const learned = `${counted(routes.prefixes, 'prefix').replace('prefixs', 'prefixes')}, ${counted(routes.paths, 'path')}`;
+  return role === 'agent' ? `${learned}, ${routes.installed.toLocaleString('en')} in the kernel` : learned;
+}
+
+const EVENT_TONES: Record<EventView['level'], Tone | undefined> = {
+  info: undefined,
+  warn: 'wait',
+  error: 'bad',
+};
+
+const EVENT_COLUMNS: Column<EventView>[] = [
+  { title: 'AGO', right: true, cell: (event) => ago(event.time) },
+  { title: 'ABOUT', shrink: 12, cell: (event) => event.subject },
+  { title: 'WHAT', shrink: 20, cell: (event) => ({ text: event.text, tone: EVENT_TONES[event.level] }) },
+];
+
+/** What `flatroute peers` shows of all the peers. */
+export interface PeersOptions {
+  /** A state of RFC 4271, or `up` or `down`. */
+  state?: string;
+  sort?: PeerSort;
+}
+
+export type PeerSort = 'state' | 'name' | 'as' | 'since' | 'in' | 'out';
+const byName = (a: PeerView, b: PeerView) => a.name.localeCompare(b.name, 'en', { numeric: true });
+const isUp = (peer: PeerView) => peer.state === 'Established';
+
+const ORDERS: Record<PeerSort, (a: PeerView, b: PeerView) => number> = {
+  state: (a, b) => Number(isUp(a)) - Number(isUp(b)) || byName(a, b),
+  name: byName,
+  as: (a, b) => a.as - b.as || byName(a, b),
+  since: (a, b) => Date.parse(b.since) - Date.parse(a.since) || byName(a, b),
+  in: (a, b) => b.prefixes.received - a.prefixes.received || byName(a, b),
+  out: (a, b) => b.prefixes.sent - a.prefixes.sent || byName(a, b),
+};
+
+/** The peers that the options ask for, in their order. */
+export function selectPeers(peers: readonly PeerView[], options: PeersOptions): PeerView[] {
+  const wanted = options.state?.toLowerCase();
+  const matches = (peer: PeerView) => {
+    if (wanted === undefined) return true;
+    if (wanted === 'up' || wanted === 'down') return isUp(peer) === (wanted === 'up');
+    return peer.state.toLowerCase() === wanted;
+  };
+  return peers.filter(matches).sort(ORDERS[options.sort ?? 'state']);
+}
+
+const PEER_COLUMNS: Column<PeerView>[] = [
+  { title: 'PEER', shrink: 10, cell: (peer) => peer.name },
+  { title: 'ADDRESS', cell: (peer) => peer.address },
+  { title: 'AS', right: true, cell: (peer) => String(peer.as) },
+  { title: 'STATE', cell: (peer) => ({ text: peer.state, tone: stateTone(peer) }) },
+  { title: 'FOR', right: true, cell: (peer) => ago(peer.since) },
+  { title: 'IN', right: true, cell: (peer) => peer.prefixes.received },
+  { title: 'BEST', right: true, cell: (peer) => peer.prefixes.best },
+  { title: 'OUT', right: true, cell: (peer) => peer.prefixes.sent },
+  { title: 'LAST ERROR', shrink: 12, cell: lastError },
+];
+
+function stateTone(peer: PeerView): Tone {
+  if (isUp(peer)) return 'good';
+  return peer.state === 'OpenSent' || peer.state === 'OpenConfirm' ? 'wait' : 'bad';
+}
+
+function lastError(peer: PeerView): { text: string; tone?: Tone } {
+  if (peer.lastError === undefined) return { text: '' };
+  const text = `${ago(peer.lastError.time)} ago: ${peer.lastError.text}`;
+  return { text, tone: isUp(peer) ? 'quiet' : undefined };
+}
+
+/** `flatroute peers`: a summary, and the sessions that are not up first. */
+export function peersLines(peers: readonly PeerView[], options: PeersOptions): string[] {
+  const shown = selectPeers(peers, options);
+  const summary = peersSummary(peers, shown.length);
+  if (shown.length === 0) return [summary];
+  const table = tableLines(shown, PEER_COLUMNS);
+  // Under a long table, the summary at the top is out of sight.
+  return [summary, '', ...table, ...(shown.length > 40 ? ['', summary] : [])];
+}
+
+function peersSummary(peers: readonly PeerView[], shown: number): string {
+  if (peers.length === 0) return 'no peers; configure them under "peers"';
+  const states = new Map<string, number>();
+  for (const peer of peers) states.set(peer.state, (states.get(peer.state) ?? 0) + 1);
+  const up = states.get('Established') ?? 0;
+  states.delete('Established');
+  const others = [...states].map(([state, count]) => `${count} ${state}`);
+  const text = [`${up} established`, ...others].join(', ');
+  const tail = shown === peers.length ? '' : `; ${shown} shown`;
+  return paint(`${counted(peers.length, 'peer')}: ${text}${tail}`, up === peers.length ? 'good' : 'wait');
+}
+
+const POD_COLUMNS: Column<PodView>[] = [
+  { title: 'POD', shrink: 20, cell: (pod) => pod.name },
+  { title: 'ADDRESS', cell: (pod) => pod.address },
+  { title: 'LINK', cell: (pod) => pod.hostInterface },
+  { title: 'FOR', right: true, cell: (pod) => ago(pod.since) },
+  {
+    title: 'STATE',
+    shrink: 12,
+    cell: (pod) => ({ text: pod.state, tone: pod.state === 'up' ? 'good' : 'bad' }),
+  },
+];
+
+/** `flatroute pods`. */
+export function podsLines(pods: readonly PodView[]): string[] {
+  if (pods.length === 0) return ['no pods on this node'];
+  const troubled = pods.filter((pod) => pod.state !== 'up').length;
+  const summary =
+    troubled === 0 ? counted(pods.length, 'pod') : `${counted(pods.length, 'pod')}, ${troubled} not in order`;
+  return [paint(summary, troubled === 0 ? 'good' : 'wait'), '', ...tableLines(pods, POD_COLUMNS)];
+}
+
+/** `flatroute peers PEER`: one session in full. */
+export function peerLines(peer: PeerView): string[] {
+  const { prefixes, messages } = peer;
+  const origin = peer.range === undefined ? '' : `, from the range ${peer.range}`;
+  const lines = [
+    `${paint(clean(peer.name), 'strong')}  ${paint(peer.state, stateTone(peer))} for ${ago(peer.since)}, since ${peer.since}`,
+    '',
+    ...labelled('Peer', `${peer.address}, AS ${peer.as}, ${peer.type}${origin}`),
+  ];
+  if (peer.routerId !== undefined) lines.push(...labelled('Router id', peer.routerId));
+  if (peer.holdTimeSeconds !== undefined) {
+    lines.push(
+      ...labelled('Timers', `hold ${peer.holdTimeSeconds} s, keepalive ${peer.keepaliveSeconds ?? 0} s`),
+    );
+  }
+  const number = (value: number) => value.toLocaleString('en');
+  const received = `${number(prefixes.received)} received (at most ${number(prefixes.maximum)})`;
+  const kept = `${number(prefixes.accepted)} usable, ${number(prefixes.best)} best`;
+  lines.push(...labelled('Prefixes', `${received}, ${kept}, ${number(prefixes.sent)} sent`));
+  const updates = `updates ${number(messages.updatesReceived)} in, ${number(messages.updatesSent)} out`;
+  lines.push(
+    ...labelled(
+      'Messages',
+      `${number(messages.received)} in, ${number(messages.sent)} out, of which ${updates}`,
+    ),
+  );
+  if (peer.capabilities.length > 0) lines.push(...labelled('Capabilities', peer.capabilities.join(', ')));
+  lines.push(
+    ...labelled('Established', `${counted(peer.establishedCount, 'time')} since the daemon started`),
+  );
+  if (peer.lastError !== undefined) {
+    const error = `${ago(peer.lastError.time)} ago: ${peer.lastError.text}`;
+    lines.push(...labelled('Last error', error, isUp(peer) ? undefined : 'bad'));
+  }
+  return lines;
+}
