@@ -1,5 +1,7 @@
 /** Builds the plugin: shim.c → build/flatroute, static, with musl where it is installed. Run by itself or imported. */
+
 import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { mkdir, rename, rm, stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -49,7 +51,7 @@ export async function buildPlugin(): Promise<string> {
   if (built !== undefined && built >= source) return PLUGIN_BINARY;
   await mkdir(FOLDER, { recursive: true });
   // Under a name of its own first, so that two builds at once do not meet, and nobody executes half a file.
-  const temporary = `${PLUGIN_BINARY}.${process.pid}.tmp`;
+  const temporary = `${PLUGIN_BINARY}.${randomUUID()}.tmp`;
   try {
     await compile(temporary);
     await rename(temporary, PLUGIN_BINARY);

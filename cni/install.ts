@@ -1,4 +1,5 @@
 /** Puts the plugin where container runtimes look for it: `flatroute cni install`. */
+import { randomUUID } from 'node:crypto';
 import { chmod, copyFile, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -27,7 +28,7 @@ async function replaceFile(
   write: (temporary: string) => Promise<void>,
 ): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
-  const temporary = join(dirname(path), `.${process.pid}.flatroute.tmp`);
+  const temporary = join(dirname(path), `.flatroute.${randomUUID()}.tmp`);
   try {
     await write(temporary);
     await chmod(temporary, mode);
@@ -71,16 +72,12 @@ export async function installPlugin(options: InstallOptions = {}): Promise<strin
   const socketFile = `${plugin}.socket`;
   const conflist = join(confDir, '10-flatroute.conflist');
   const template = fileURLToPath(new URL('./conflist/10-flatroute.conflist', import.meta.url));
-  const written = [plugin];
 
   // Runtimes start plugins without our environment: another socket than the default is named by a file.
-  if (socket === DEFAULT_CNI_SOCKET) await rm(socketFile, { force: true });
-  else {
-    await replaceText(socketFile, 0o644, `${socket}\n`);
-    written.push(socketFile);
-  }
+  const elsewhere = socket !== DEFAULT_CNI_SOCKET;
+  if (elsewhere) await replaceText(socketFile, 0o644, `${socket}\n`);
+  else await rm(socketFile, { force: true });
   await replaceFile(plugin, 0o755, (temporary) => copyFile(binary, temporary));
   await replaceText(conflist, 0o644, await readFile(template, 'utf8'));
-  written.push(conflist);
-  return written;
+  return elsewhere ? [socketFile, plugin, conflist] : [plugin, conflist];
 }

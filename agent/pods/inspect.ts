@@ -1,0 +1,105 @@
+/** Compares a pod's wiring with what ADD makes of it, for CHECK and after a restart. */
+import type { Allocation } from '../ipam/store.ts';
+import { findLink, GRAVEYARD_GROUP, type Link } from '../kernel/link.ts';
+import { listNeighbours } from '../kernel/neighbour.ts';
+import type { Netlink } from '../kernel/netlink.ts';
+import { POD_GATEWAY, type PodInterface, readPodInterface } from '../kernel/pod-interface.ts';
+import { lookupRoute } from '../kernel/route-lookup.ts';
+import { effectiveReversePathFilter } from '../kernel/sysctl.ts';
+
+/** What the pod's interface must be, where it is known better than by comparing the two ends. */
+export interface Expected {
+  mac?: string;
+  mtu?: number;
+}
+
+/** What was found, and what is wrong with it in words; no faults: all is as ADD left it. */
+export interface Inspection {
+  host: Link | null;
+  pod: PodInterface | null;
+  faults: string[];
+}
+
+/** Reads a pod's wiring: about 0.4 ms, to be called in a turn of the kernel. Does not throw. */
+export function inspect(netlink: Netlink, allocation: Allocation, expected: Expected = {}): Inspection {
+  const faults: string[] = [];
+  const host = attempt(faults, () => findHostLink(netlink, allocation, faults));
+  const pod = attempt(faults, () => readPodInterface(allocation.netns, allocation.ifname));
+  if (pod === null && faults.length === 0)
+    faults.push(`${allocation.ifname} is missing in ${allocation.netns}`);
+  if (host !== null) attempt(faults, () => checkHost(netlink, allocation, host, pod, faults));
+  if (pod !== null) checkPod(allocation, pod, host, expected, faults);
+  return { host, pod, faults };
+}
+
+function attempt<T>(faults: string[], read: () => T): T | null {
+  try {
+    return read();
+  } catch (error) {
+    faults.push((error as Error).message);
+    return null;
+  }
+}
+
+function findHostLink(netlink: Netlink, { hostInterface }: Allocation, faults: string[]): Link | null {
+  const link = findLink(netlink, hostInterface);
+  if (link !== null && link.group !== GRAVEYARD_GROUP) return link;
+  faults.push(`the host's link ${hostInterface} is missing`);
+  return null;
+}
+
+function checkHost(
+  netlink: Netlink,
+  { address, hostInterface }: Allocation,
+  host: Link,
+  pod: PodInterface | null,
+  faults: string[],
+): void {
+  if (!host.up) faults.push(`${hostInterface} is down`);
+  const neighbour = listNeighbours(netlink, host.index).find((entry) => entry.address === address);
+  if (!neighbour?.permanent) faults.push(`${hostInterface} has no permanent neighbour entry for ${address}`);
+  else if (pod !== null && neighbour.mac !== pod.link.mac) {
+    faults.push(
+      `${hostInterface} has ${neighbour.mac} as neighbour ${address}, but the pod has ${pod.link.mac}`,
+    );
+  }
+  const filter = effectiveReversePathFilter(hostInterface);
+  if (filter !== 'strict')
+    faults.push(`rp_filter of ${hostInterface} is ${filter}, not strict: the pod can spoof`);
+  const { route, reason } = lookupRoute(netlink, address);
+  if (route?.prefix !== `${address}/32` || route.nextHops[0]?.interface !== host.index) {
+    const instead = route === null ? reason : `${route.prefix} takes its packets`;
+    faults.push(`the host route ${address}/32 over ${hostInterface} is missing: ${instead}`);
+  }
+}
+
+function checkPod(
+  { address, ifname }: Allocation,
+  { link, addresses, routes, neighbours }: PodInterface,
+  host: Link | null,
+  expected: Expected,
+  faults: string[],
+): void {
+  if (!link.up) faults.push(`${ifname} is down`);
+  if (!addresses.some((entry) => entry.address === address && entry.prefixLength === 32)) {
+    faults.push(`${ifname} has not the address ${address}/32`);
+  }
+  if (expected.mac !== undefined && link.mac !== expected.mac) {
+    faults.push(`${ifname} has MAC ${link.mac} instead of ${expected.mac}`);
+  }
+  if (expected.mtu !== undefined && link.mtu !== expected.mtu) {
+    faults.push(`${ifname} has MTU ${link.mtu} instead of ${expected.mtu}`);
+  } else if (host !== null && link.mtu > host.mtu) {
+    faults.push(`${ifname} has MTU ${link.mtu}, more than the ${host.mtu} of ${host.name}`);
+  }
+  if (!routes.some((route) => route.prefix === `${POD_GATEWAY}/32`))
+    faults.push(`${ifname} has no route to ${POD_GATEWAY}`);
+  if (!routes.some(({ prefix, nextHops }) => prefix === '0.0.0.0/0' && nextHops[0].gateway === POD_GATEWAY)) {
+    faults.push(`${ifname} has no default route via ${POD_GATEWAY}`);
+  }
+  const gateway = neighbours.find((entry) => entry.address === POD_GATEWAY);
+  if (!gateway?.permanent) faults.push(`${ifname} has no permanent neighbour entry for ${POD_GATEWAY}`);
+  else if (host !== null && gateway.mac !== host.mac) {
+    faults.push(`${ifname} has ${gateway.mac} as neighbour ${POD_GATEWAY}, but ${host.name} has ${host.mac}`);
+  }
+}
