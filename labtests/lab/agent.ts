@@ -129,5 +129,5 @@ stateDir: ${JSON.stringify(places.stateDir)}
 socket: ${JSON.stringify(places.socket)}
 cni: { socket: ${JSON.stringify(places.cniSocket)} }
 http: { listen: off }
-`;
+${machine.moreConfig ?? ''}`;
 }

@@ -37,6 +37,8 @@ export interface AgentMachine extends MachineBase {
   peers: LabPeer[];
   /** Names of the pods that are there from the start. */
   pods: string[];
+  /** Further lines of agent.yaml. */
+  moreConfig?: string;
 }
 
 /** A router that runs BIRD 2. */

@@ -91,7 +91,7 @@ async function tcpFromPods(lab: Lab): Promise<string> {
 }
 
 async function kernelRoutes(lab: Lab): Promise<string> {
-  const table = await lab.must('n1', ['ip', '-N', 'route']);
+  const table = await lab.must('n1', ['ip', 'route']);
   const localPods = [...lab.pods.values()].filter((pod) => pod.node === 'n1');
   const wanted = [
     /^10\.244\.2\.0\/26 via 10\.0\.0\.2 dev eth0 proto 179\b/m,

@@ -24,6 +24,8 @@ export const oneNode: Topology = {
       podCIDRs: ['10.244.1.0/24'],
       peers: [{ name: 'tor', address: '10.0.0.254', as: 65001 }],
       pods: [],
+      // So that a test need not wait long until released addresses are free again.
+      moreConfig: 'pods: { quarantine: 1 }\n',
     },
   ],
 };
