@@ -158,9 +158,16 @@ export class Ipam {
     this.#ranges = ranges;
   }
 
-  /** How full each range is. */
+  /** How full each range is; a released address whose link is not gone yet counts as resting. */
   usage(): RangeUsage[] {
-    return this.#allocator.usage(this.#now());
+    const usage = this.#allocator.usage(this.#now());
+    for (const address of this.#lingering) {
+      const at = this.#ranges.findIndex((range) => contains(range, address));
+      if (at < 0) continue;
+      usage[at].used--;
+      usage[at].resting++;
+    }
+    return usage;
   }
 
   /** Whether the next pod would get an address. */

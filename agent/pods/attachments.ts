@@ -110,9 +110,12 @@ export class Attachments {
   }
 
   async #allocate(owner: Owner, before: Allocation | undefined): Promise<Allocation> {
-    const { ipam } = this.#options;
+    const { ipam, tools } = this.#options;
     try {
-      return before ? await ipam.reassign(before, owner) : await ipam.allocate(owner);
+      if (before) return await ipam.reassign(before, owner);
+      // The last addresses may hang on links that only wait to be deleted.
+      if (!ipam.hasFree()) await tools.graveyard.flush();
+      return await ipam.allocate(owner);
     } catch (error) {
       const message = (error as Error).message;
       if (error instanceof NoAddressError) throw new CniError(CODE.TRY_AGAIN_LATER, message);
@@ -157,8 +160,7 @@ export class Attachments {
       throw new CniError(CODE.IO_FAILURE, 'the release cannot be stored', (error as Error).message);
     }
     this.#states.delete(ownerKey(allocation));
-    // Not awaited: the address rests from the moment when no link holds it any more.
-    void tools.graveyard.reaped(allocation.hostInterface).then(() => ipam.rest(allocation.address));
+    tools.graveyard.afterwards(allocation.hostInterface, () => ipam.rest(allocation.address));
   }
 
   async #checkNetns({ netns }: CniRequest): Promise<void> {

@@ -19,7 +19,8 @@ export class Graveyard {
   readonly #reaper = new Netlink();
   readonly #turns: Turns;
   readonly #warn: (text: string) => void;
-  readonly #buried = new Set<string>();
+  /** Names of buried links, and what is to be done once each is deleted. */
+  readonly #buried = new Map<string, (() => void)[]>();
   #waiting: (() => void)[] = [];
   #timer: NodeJS.Timeout | undefined;
   #reaping: Promise<void> | undefined;
@@ -44,31 +45,37 @@ export class Graveyard {
 
   /** Notes a link that lies in the graveyard already, as after a restart. */
   note(name: string): void {
-    this.#buried.add(name);
+    if (!this.#buried.has(name)) this.#buried.set(name, []);
     this.#timer ??= setTimeout(() => this.#reapSoon(), GATHER_MS);
-  }
-
-  /** Whether a buried link is not deleted yet. */
-  holds(name: string): boolean {
-    return this.#buried.has(name);
   }
 
   /** Fulfils when no buried link has this name; deletes now where one has. */
   async gone(name: string): Promise<void> {
-    if (this.#buried.has(name)) this.#reapSoon();
-    while (this.#buried.has(name)) await this.#nextReap();
+    while (this.#buried.has(name)) {
+      this.#reapSoon();
+      await this.#nextReap();
+    }
   }
 
-  /** Fulfils when no buried link has this name, without any hurry. */
-  async reaped(name: string): Promise<void> {
-    while (this.#buried.has(name)) await this.#nextReap();
+  /** Does something as soon as no buried link has this name, without any hurry. */
+  afterwards(name: string, action: () => void): void {
+    const actions = this.#buried.get(name);
+    if (actions) actions.push(action);
+    else action();
+  }
+
+  /** Deletes now what is buried, if anything, and fulfils when that was tried. */
+  async flush(): Promise<void> {
+    if (this.#buried.size === 0) return;
+    this.#reapSoon();
+    await this.#reaping;
   }
 
   /** Deletes what is buried, and closes. */
   async close(): Promise<void> {
     clearTimeout(this.#timer);
     await this.#reaping;
-    if (this.#buried.size > 0) await this.#reap();
+    await this.flush();
     clearTimeout(this.#timer);
     this.#reaper.close();
   }
@@ -90,7 +97,9 @@ export class Graveyard {
       // In a turn, as the kernel's lock is held meanwhile and a request would block the event loop.
       await this.#turns.run(async () => {
         await reapGraveyard(this.#reaper);
+        const actions = [...this.#buried.values()].flat();
         this.#buried.clear();
+        for (const action of actions) action();
       });
     } catch (error) {
       this.#warn(`links of removed pods stay for now: ${(error as Error).message}`);

@@ -115,11 +115,7 @@ describe('pods: CNI commands', () => {
     fails(await node.plugin('DEL', 1, {}, { CNI_CONTAINERID: '-x' }), 4, /CNI_CONTAINERID must/);
     fails(await node.plugin('ADD', 1, {}, { CNI_NETNS: '/run/netns/none-such' }), 4, /ENOENT/);
     fails(await node.plugin('ADD', 1, {}, { CNI_NETNS: '/etc/passwd' }), 4, /not a namespace/);
-    fails(
-      await node.plugin('ADD', 1, {}, { CNI_NETNS: '/proc/self/ns/mnt' }),
-      102,
-      /enter the network namespace|invalid/i,
-    );
+    fails(await node.plugin('ADD', 1, {}, { CNI_NETNS: '/proc/self/ns/mnt' }), 102, /EINVAL/);
     fails(await node.plugin('ADD', 1, {}, { CNI_NETNS: `/run/netns/${node.name}` }), 4, /node's own/);
     assert.deepEqual(await node.list(), []);
   });
@@ -214,20 +210,21 @@ describe('pods: CNI commands', () => {
   });
 
   it('102: undoes everything when the kernel refuses a step', async () => {
-    node.podIp(1, 'link add x0 type veth peer name x1');
-    node.podIp(1, 'link set x0 up');
-    node.podIp(1, 'link set x1 up');
-    node.podIp(1, 'route add default dev x0');
-    fails(await node.plugin('ADD', 1), 102, /cannot configure eth0 .*0\.0\.0\.0\/0/);
+    node.addPods(10);
+    node.podIp(10, 'link add x0 type veth peer name x1');
+    node.podIp(10, 'link set x0 up');
+    node.podIp(10, 'link set x1 up');
+    node.podIp(10, 'route add default dev x0');
+    fails(await node.plugin('ADD', 10), 102, /cannot configure eth0 .*0\.0\.0\.0\/0/);
     await eventually('no link is left', () => node.links().length === 0);
-    assert.ok(!node.podIp(1, 'link show').includes('eth0'));
+    assert.ok(!node.podIp(10, 'link show').includes('eth0'));
     assert.deepEqual(
       (await node.ranges()).map(({ used }) => used),
       [0],
     );
     assert.ok(!readFileSync(node.journal, 'utf8').trimEnd().split('\n').at(-1)!.includes('"add"'));
-    node.podIp(1, 'link del x0');
-    assert.equal((await node.plugin('ADD', 1)).exitCode, 0);
+    node.podIp(10, 'link del x0');
+    assert.equal((await node.plugin('ADD', 10)).exitCode, 0);
   });
 
   it('GC removes what is not listed, in its own network only', async () => {
