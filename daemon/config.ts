@@ -161,7 +161,7 @@ function unwrap(type: z.ZodType): z.ZodType {
 /** The candidate that a mistyped word most likely means; undefined when none is near. */
 export function closest(word: string, candidates: readonly string[]): string | undefined {
   let best: string | undefined;
-  let bestDistance = Math.max(2, Math.floor(word.length / 3)) + 1;
+  let bestDistance = Math.max(2, Math.floor(word.length * 0.4)) + 1;
   for (const candidate of candidates) {
     const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
     // Short words are all close to each other: more than half must agree.

@@ -91,7 +91,7 @@ function clockTime(iso: string): string {
 
 function fieldText(value: unknown): string {
   const text = typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value);
-  return /[\s"=]/.test(text) || text === '' ? JSON.stringify(text) : visible(text);
+  return visible(/[\s"=]/.test(text) || text === '' ? JSON.stringify(text) : text);
 }
 
 /** Text from a peer or a pod may hold anything: no entry breaks its line or speaks to the terminal. */
