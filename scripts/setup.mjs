@@ -81,8 +81,10 @@ function setUpDebianPackages() {
   }
   step(`Debian packages: ${names.join(' ')}`, () => {
     const install = ['install', '-y', '-q', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=120', ...names];
-    // Package lists that are missing or too old make the first attempt fail; only then are they fetched.
+    // Package lists that are missing or too old make the first attempt fail; only then are they fetched. So does an
+    // installation that was cut short, which dpkg has to end first.
     if (tryApt(install) !== 0) {
+      run('dpkg', ['--configure', '-a']);
       aptOrThrow(['update', '-q']);
       aptOrThrow(install);
     }

@@ -17,12 +17,13 @@ import {
 
 /** Drops BGP between n1 and one peer in n1's namespace, both ways, so that only the hold timer can tell. */
 async function cutBgp(lab: Lab, peer: string): Promise<void> {
-  const rules = ['saddr', 'daddr'].map((side) => {
-    const hook = side === 'saddr' ? 'input' : 'output';
-    return `chain ${hook} { type filter hook ${hook} priority 0;
-      ip ${side} ${peer} tcp sport 179 drop; ip ${side} ${peer} tcp dport 179 drop; }`;
-  });
-  await lab.must('n1', ['nft', '-f', '-'], { input: `table inet cut { ${rules.join('\n')} }` });
+  const chain = (hook: string, side: string) => `chain ${hook} {
+    type filter hook ${hook} priority 0
+    ip ${side} ${peer} tcp sport 179 drop
+    ip ${side} ${peer} tcp dport 179 drop
+  }`;
+  const input = `table inet cut {\n${chain('input', 'saddr')}\n${chain('output', 'daddr')}\n}\n`;
+  await lab.must('n1', ['nft', '-f', '-'], { input });
 }
 
 async function peerAsSeenBy(lab: Lab, node: string, name: string): Promise<PeerView> {
