@@ -1,0 +1,185 @@
+/**
+ * Sets of path attributes, interned by their stored wire form: routes with the same attributes share one number. What
+ * the decision process compares is kept as columns; everything else is decoded when somebody looks.
+ */
+import type { AttributeScan } from '../wire/attribute-scan.ts';
+import { type Attributes, decodeAttributes } from '../wire/attributes.ts';
+import { Arena } from './arena.ts';
+import { U8Column, U16Column, U32Column } from './column.ts';
+
+/**
+ * From which kind of session a set came. It is a part of the key: what is sound from one kind of peer may be
+ * malformed from the other, so a set that is found here has been judged for its kind.
+ */
+export const SetKind = { internal: 0, external: 1 } as const;
+
+/** Number 0 is never given out: it means "no attributes". */
+export const NO_SET = 0;
+
+export class AttributeTable {
+  size = 0;
+  private end = 1;
+  private readonly arena = new Arena();
+  private readonly places = new U32Column();
+  private readonly byteLengths = new U16Column();
+  private readonly hashes = new U32Column();
+  private readonly references = new U32Column();
+  private readonly kinds = new U8Column();
+  /** Columns of the decision process; the caller indexes `.values` by the set's number. */
+  readonly localPref = new U32Column();
+  readonly med = new U32Column();
+  readonly asPathLength = new U16Column();
+  readonly origin = new U8Column();
+  readonly firstAs = new U32Column();
+  readonly nextHop = new U32Column();
+  readonly originatorId = new U32Column();
+  readonly clusterListLength = new U16Column();
+  /** Bits of SetFlag. */
+  readonly flags = new U8Column();
+  private slots = new Uint32Array(64);
+  private mask = 63;
+  private readonly freed: number[] = [];
+
+  /** The set of this kind whose stored form these octets are, or NO_SET. */
+  find(kind: number, bytes: Uint8Array, start: number, end: number): number {
+    return this.slots[this.probe(hash(kind, bytes, start, end), kind, bytes, start, end)];
+  }
+
+  /** Adds a set that `find` did not find, with the numbers of its scan. The caller refers to it with `retain`. */
+  add(kind: number, bytes: Uint8Array, start: number, end: number, scan: AttributeScan): number {
+    const h = hash(kind, bytes, start, end);
+    const id = this.freed.pop() ?? this.allocate();
+    this.slots[this.probe(h, kind, bytes, start, end)] = id;
+    this.places.values[id] = this.arena.store(bytes, start, end);
+    this.byteLengths.values[id] = end - start;
+    this.hashes.values[id] = h;
+    this.references.values[id] = 0;
+    this.kinds.values[id] = kind;
+    this.localPref.values[id] = scan.localPref;
+    this.med.values[id] = scan.med;
+    this.asPathLength.values[id] = scan.asPathLength;
+    this.origin.values[id] = scan.origin;
+    this.firstAs.values[id] = scan.firstAs;
+    this.nextHop.values[id] = scan.nextHop;
+    this.originatorId.values[id] = scan.originatorId;
+    this.clusterListLength.values[id] = scan.clusterListLength;
+    this.flags.values[id] = scan.flags;
+    this.size++;
+    if (this.size * 4 > this.slots.length * 3) this.rehash(this.slots.length * 2);
+    return id;
+  }
+
+  retain(id: number): void {
+    this.references.values[id]++;
+  }
+
+  /** Gives a reference back; with the last one the set goes. */
+  release(id: number): void {
+    if (--this.references.values[id] > 0) return;
+    this.remove(id);
+  }
+
+  /** Drops a set that was added but never retained. */
+  releaseUnused(id: number): void {
+    if (this.references.values[id] === 0) this.remove(id);
+  }
+
+  /** The buffer that holds the stored form of set `id`, from `offsetOf` over `lengthOf` octets. */
+  chunkOf(id: number): Uint8Array {
+    return this.arena.chunkOf(this.places.values[id]);
+  }
+
+  offsetOf(id: number): number {
+    return this.arena.offsetOf(this.places.values[id]);
+  }
+
+  lengthOf(id: number): number {
+    return this.byteLengths.values[id];
+  }
+
+  /** The set as an object, for people. */
+  decode(id: number): Attributes {
+    const at = this.offsetOf(id);
+    return decodeAttributes(this.chunkOf(id), at, at + this.lengthOf(id));
+  }
+
+  private probe(h: number, kind: number, bytes: Uint8Array, start: number, end: number): number {
+    let slot = h & this.mask;
+    for (;;) {
+      const id = this.slots[slot];
+      if (id === NO_SET) return slot;
+      if (
+        this.hashes.values[id] === h &&
+        this.kinds.values[id] === kind &&
+        this.equals(id, bytes, start, end)
+      ) {
+        return slot;
+      }
+      slot = (slot + 1) & this.mask;
+    }
+  }
+
+  private equals(id: number, bytes: Uint8Array, start: number, end: number): boolean {
+    if (this.byteLengths.values[id] !== end - start) return false;
+    const chunk = this.chunkOf(id);
+    const at = this.offsetOf(id) - start;
+    for (let i = start; i < end; i++) if (chunk[at + i] !== bytes[i]) return false;
+    return true;
+  }
+
+  private allocate(): number {
+    const id = this.end++;
+    // All columns grow alike, so the first tells whether there is room.
+    if (id >= this.places.values.length) for (const column of this.columns()) column.ensure(id);
+    return id;
+  }
+
+  private columns(): (U8Column | U16Column | U32Column)[] {
+    const { places, byteLengths, hashes, references, kinds, localPref, med, asPathLength } = this;
+    const { origin, firstAs, nextHop, originatorId, clusterListLength, flags } = this;
+    const own = [places, byteLengths, hashes, references, kinds];
+    const compared = [localPref, med, asPathLength, origin, firstAs, nextHop, originatorId];
+    return [...own, ...compared, clusterListLength, flags];
+  }
+
+  private rehash(size: number): void {
+    const old = this.slots;
+    this.slots = new Uint32Array(size);
+    this.mask = size - 1;
+    for (const id of old) {
+      if (id === NO_SET) continue;
+      let slot = this.hashes.values[id] & this.mask;
+      while (this.slots[slot] !== NO_SET) slot = (slot + 1) & this.mask;
+      this.slots[slot] = id;
+    }
+  }
+
+  private remove(id: number): void {
+    let gap = this.hashes.values[id] & this.mask;
+    while (this.slots[gap] !== id) gap = (gap + 1) & this.mask;
+    let slot = gap;
+    for (;;) {
+      slot = (slot + 1) & this.mask;
+      const other = this.slots[slot];
+      if (other === NO_SET) break;
+      const home = this.hashes.values[other] & this.mask;
+      if (((slot - home) & this.mask) >= ((slot - gap) & this.mask)) {
+        this.slots[gap] = other;
+        gap = slot;
+      }
+    }
+    this.slots[gap] = NO_SET;
+    this.arena.release(this.places.values[id], this.byteLengths.values[id]);
+    this.freed.push(id);
+    this.size--;
+  }
+}
+
+/** FNV-1a over the octets, with a final mix. */
+function hash(kind: number, bytes: Uint8Array, start: number, end: number): number {
+  let h = 0x811c9dc5 ^ kind;
+  for (let i = start; i < end; i++) h = Math.imul(h ^ bytes[i], 0x01000193);
+  h ^= h >>> 15;
+  h = Math.imul(h, 0x85ebca6b);
+  return (h ^ (h >>> 13)) >>> 0;
+}

@@ -1,0 +1,88 @@
+/** A growable column of unsigned numbers: `values` is replaced when it grows, so it must not be kept across `ensure`. */
+export class U32Column {
+  values = new Uint32Array(0);
+
+  /** Makes room for index `last`; new places are 0. */
+  ensure(last: number): void {
+    if (last < this.values.length) return;
+    const grown = new Uint32Array(grownLength(this.values.length, last));
+    grown.set(this.values);
+    this.values = grown;
+  }
+}
+
+/** A column of 16-bit numbers. */
+export class U16Column {
+  values = new Uint16Array(0);
+
+  ensure(last: number): void {
+    if (last < this.values.length) return;
+    const grown = new Uint16Array(grownLength(this.values.length, last));
+    grown.set(this.values);
+    this.values = grown;
+  }
+}
+
+/** A column of octets. */
+export class U8Column {
+  values = new Uint8Array(0);
+
+  ensure(last: number): void {
+    if (last < this.values.length) return;
+    const grown = new Uint8Array(grownLength(this.values.length, last));
+    grown.set(this.values);
+    this.values = grown;
+  }
+}
+
+function grownLength(current: number, last: number): number {
+  return Math.max(last + 1, current + (current >> 1), 64);
+}
+
+/** A growable set of small numbers, one bit each. */
+export class Bitmap {
+  private words = new Uint32Array(0);
+  /** How many are set. */
+  count = 0;
+
+  has(index: number): boolean {
+    const word = index >>> 5;
+    return word < this.words.length && (this.words[word] & (1 << (index & 31))) !== 0;
+  }
+
+  /** Sets the bit; false when it was set. */
+  add(index: number): boolean {
+    const word = index >>> 5;
+    if (word >= this.words.length) {
+      const grown = new Uint32Array(grownLength(this.words.length, word));
+      grown.set(this.words);
+      this.words = grown;
+    }
+    const bit = 1 << (index & 31);
+    if ((this.words[word] & bit) !== 0) return false;
+    this.words[word] |= bit;
+    this.count++;
+    return true;
+  }
+
+  /** Clears the bit; false when it was clear. */
+  remove(index: number): boolean {
+    if (!this.has(index)) return false;
+    this.words[index >>> 5] &= ~(1 << (index & 31));
+    this.count--;
+    return true;
+  }
+
+  /** The first set bit at or behind `from`, or -1. */
+  next(from: number): number {
+    let word = from >>> 5;
+    if (word >= this.words.length) return -1;
+    let bits = this.words[word] & (0xffffffff << (from & 31));
+    while (bits === 0) {
+      word++;
+      if (word >= this.words.length) return -1;
+      bits = this.words[word];
+    }
+    return word * 32 + (31 - Math.clz32(bits & -bits));
+  }
+}

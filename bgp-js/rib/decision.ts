@@ -1,0 +1,149 @@
+/**
+ * The decision process (RFC 4271 §9.1.2): from the usable paths to a prefix, step after step keeps the ones that are
+ * best by its measure, until one is left. Steps work on the whole set, so the result does not depend on the order in
+ * which paths came, MED included.
+ */
+import type { AttributeTable } from './attribute-table.ts';
+import { type Source, SourceKind } from './source.ts';
+
+/** What a step may look at. */
+export interface Candidate {
+  set: number;
+  source: Source;
+}
+
+/** One step; `measure` is better the lower it is. */
+export interface DecisionStep {
+  /** What makes a path win at this step, for people. */
+  name: string;
+  rfc: string;
+  measure(candidate: Candidate, attributes: AttributeTable): number;
+  /** Only paths of one neighbouring AS are compared with each other (MED). */
+  perNeighbour?: boolean;
+}
+
+const isExternal = (source: Source): boolean => source.kind === SourceKind.external;
+
+/** RFC 4456 §9: ORIGINATOR_ID stands for the BGP identifier of a reflected route. */
+function identifierOf(candidate: Candidate, attributes: AttributeTable): number {
+  return attributes.originatorId.values[candidate.set] || candidate.source.routerId;
+}
+
+/** The steps in their order. Every interior cost is equal here: next hops are resolved by the dataplane. */
+export const DECISION_STEPS: readonly DecisionStep[] = [
+  {
+    name: 'originated here',
+    rfc: 'RFC 4271 §9.1.1',
+    measure: ({ source }) => (source.kind === SourceKind.local ? 0 : 1),
+  },
+  {
+    name: 'higher LOCAL_PREF',
+    rfc: 'RFC 4271 §9.1.1',
+    measure: ({ set }, attributes) => -attributes.localPref.values[set],
+  },
+  {
+    name: 'shorter AS_PATH',
+    rfc: 'RFC 4271 §9.1.2.2 a',
+    measure: ({ set }, attributes) => attributes.asPathLength.values[set],
+  },
+  {
+    name: 'lower ORIGIN',
+    rfc: 'RFC 4271 §9.1.2.2 b',
+    measure: ({ set }, attributes) => attributes.origin.values[set],
+  },
+  {
+    name: 'lower MED',
+    rfc: 'RFC 4271 §9.1.2.2 c',
+    perNeighbour: true,
+    measure: ({ set }, attributes) => attributes.med.values[set],
+  },
+  {
+    name: 'eBGP over iBGP',
+    rfc: 'RFC 4271 §9.1.2.2 d',
+    measure: ({ source }) => (isExternal(source) ? 0 : 1),
+  },
+  {
+    name: 'lower BGP identifier',
+    rfc: 'RFC 4271 §9.1.2.2 f, RFC 4456 §9',
+    measure: identifierOf,
+  },
+  {
+    name: 'shorter CLUSTER_LIST',
+    rfc: 'RFC 4456 §9',
+    measure: ({ set }, attributes) => attributes.clusterListLength.values[set],
+  },
+  {
+    name: 'lower peer address',
+    rfc: 'RFC 4271 §9.1.2.2 g',
+    measure: ({ source }) => source.address,
+  },
+  {
+    name: 'lower session number',
+    rfc: 'to end every tie',
+    measure: ({ source }) => source.index,
+  },
+];
+
+/** Paths that are equal up to this step may share the traffic (multipath). */
+export const TIE_BREAK_STEP = DECISION_STEPS.findIndex(({ name }) => name === 'lower BGP identifier');
+
+/** The outcome for one prefix. */
+export interface Decision<T extends Candidate> {
+  best: T;
+  /** The best path and those equal to it before the tie-breaks, best first. */
+  equal: T[];
+  /** The number of the step at which each path dropped out; the best one has that which left it alone. */
+  decidedAt: Map<T, number>;
+}
+
+/**
+ * Decides between one or more paths, with what happened at each step. The RIB calls it for three paths and more, and
+ * {@link comparePaths} for two.
+ */
+export function decide<T extends Candidate>(
+  candidates: readonly T[],
+  attributes: AttributeTable,
+): Decision<T> {
+  const decidedAt = new Map<T, number>();
+  let left: readonly T[] = candidates;
+  let equal: readonly T[] | null = null;
+  let last = 0;
+  for (let step = 0; step < DECISION_STEPS.length && left.length > 1; step++) {
+    if (step === TIE_BREAK_STEP) equal = left;
+    const kept = survivors(left, DECISION_STEPS[step], attributes);
+    for (const candidate of left) if (!kept.includes(candidate)) decidedAt.set(candidate, step);
+    if (kept.length < left.length) last = step;
+    left = kept;
+  }
+  const best = left[0];
+  decidedAt.set(best, last);
+  const others = (equal ?? [best]).filter((candidate) => candidate !== best);
+  others.sort((a, b) => -comparePaths(a, b, attributes));
+  return { best, equal: [best, ...others], decidedAt };
+}
+
+function survivors<T extends Candidate>(
+  candidates: readonly T[],
+  step: DecisionStep,
+  attributes: AttributeTable,
+): T[] {
+  const lowest = new Map<number, number>();
+  const group = (candidate: T): number => (step.perNeighbour ? attributes.firstAs.values[candidate.set] : 0);
+  for (const candidate of candidates) {
+    const measure = step.measure(candidate, attributes);
+    const known = lowest.get(group(candidate));
+    if (known === undefined || measure < known) lowest.set(group(candidate), measure);
+  }
+  return candidates.filter((c) => step.measure(c, attributes) === lowest.get(group(c)));
+}
+
+/** Compares two paths by the same steps: the step that decides, positive when `a` wins, negative when `b` does. */
+export function comparePaths(a: Candidate, b: Candidate, attributes: AttributeTable): number {
+  for (let step = 0; step < DECISION_STEPS.length; step++) {
+    const { measure, perNeighbour } = DECISION_STEPS[step];
+    if (perNeighbour && attributes.firstAs.values[a.set] !== attributes.firstAs.values[b.set]) continue;
+    const difference = measure(b, attributes) - measure(a, attributes);
+    if (difference !== 0) return difference > 0 ? step + 1 : -(step + 1);
+  }
+  return 0;
+}

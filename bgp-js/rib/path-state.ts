@@ -1,0 +1,31 @@
+/** Whether a path of Adj-RIB-In takes part in the decision process, and if not, why. */
+export const PathState = {
+  usable: 0,
+  asLoop: 1,
+  reflectionLoop: 2,
+  ownNextHop: 3,
+  ownRange: 4,
+  defaultRoute: 5,
+  martian: 6,
+  foreignFirstAs: 7,
+} as const;
+
+/** The lower bits of a path's state are one of PathState; this one marks members of a multipath set. */
+export const MULTIPATH = 0x80;
+export const STATE_MASK = 0x7f;
+
+const WORDS: readonly string[] = [
+  'usable',
+  'AS_PATH holds our own AS: a loop',
+  'ORIGINATOR_ID or CLUSTER_LIST holds our own identifier: a reflection loop',
+  'its next hop is our own address',
+  'refused: within a range of our own',
+  'refused: a default route, and acceptDefault is not set for this peer',
+  'refused: not a unicast destination (0/8, 127/8, 169.254/16, 224/3)',
+  "the first AS of AS_PATH is not the peer's",
+];
+
+/** Why a path is unusable, in words. */
+export function stateText(state: number): string {
+  return WORDS[state & STATE_MASK] ?? `state ${state}`;
+}

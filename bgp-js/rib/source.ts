@@ -1,0 +1,59 @@
+/** From where a path came, as far as routing decides by it. */
+export const SourceKind = { local: 0, external: 1, internal: 2, client: 3 } as const;
+
+/**
+ * One origin of paths: this speaker itself (index 0), or one session with a peer. Every session gets a fresh index,
+ * so the paths of a session that ended can be swept while the next one already fills.
+ */
+export interface Source {
+  index: number;
+  kind: number;
+  name: string;
+  as: number;
+  /** BGP identifier and address of the peer as unsigned numbers; 0 for this speaker. */
+  routerId: number;
+  address: number;
+  /** Prefixes in Adj-RIB-In, those of them that are usable, and those whose path is the best. */
+  received: number;
+  accepted: number;
+  best: number;
+}
+
+const MAX_INDEX = 0xffff;
+
+/** All sources by index. */
+export class SourceTable {
+  private readonly list: (Source | undefined)[] = [];
+  private cursor = 0;
+
+  constructor(localName: string) {
+    const none = { as: 0, routerId: 0, address: 0, received: 0, accepted: 0, best: 0 };
+    this.list[0] = { index: 0, kind: SourceKind.local, name: localName, ...none };
+  }
+
+  get(index: number): Source {
+    const source = this.list[index];
+    if (!source) throw new Error(`no route source ${index}`);
+    return source;
+  }
+
+  find(index: number): Source | undefined {
+    return this.list[index];
+  }
+
+  /** Adds a source; indices are given out in turn, so that one is not soon used again. Throws when all are taken. */
+  add(fields: Pick<Source, 'kind' | 'name' | 'as' | 'routerId' | 'address'>): Source {
+    for (let tried = 0; tried < MAX_INDEX; tried++) {
+      this.cursor = this.cursor === MAX_INDEX ? 1 : this.cursor + 1;
+      if (this.list[this.cursor]) continue;
+      const source = { ...fields, index: this.cursor, received: 0, accepted: 0, best: 0 };
+      this.list[this.cursor] = source;
+      return source;
+    }
+    throw new Error(`${MAX_INDEX} route sources are in use`);
+  }
+
+  remove(index: number): void {
+    this.list[index] = undefined;
+  }
+}

@@ -1,0 +1,394 @@
+/**
+ * Peers that are shown the same routes in the same way. What the group has told its members (Adj-RIB-Out) is kept
+ * once, and every change is encoded once into a log that the members read at their own pace.
+ *
+ * A member that falls too far behind, or comes late, leaves the log: it gets a bitmap of the prefixes that it has yet
+ * to be told of, is served from the current state at its own pace, and joins the log again when the bitmap is empty.
+ * So a slow peer costs one bit a prefix and no more, and the newest state is all that it is sent.
+ */
+
+import { HEADER_LENGTH } from '../wire/frame.ts';
+import { END_OF_RIB, emptySections, splitUpdate } from '../wire/update.ts';
+import { Bitmap, U16Column, U32Column } from './column.ts';
+import { DirtyQueue } from './dirty-queue.ts';
+import { AttributeExporter } from './export.ts';
+import { type FamilyRib, NO_PATH } from './family-rib.ts';
+import { type ExportTreatment, mayExport } from './treatment.ts';
+import { UpdateBuilder } from './update-builder.ts';
+import { isFor, type Target, UpdateLog } from './update-log.ts';
+
+/** A peer in an update group. */
+export interface Member {
+  /** The source index of the peer's own routes, which are not sent back to it. */
+  source: number;
+  /** Position in the group's log; meaningless while `behind` is set. */
+  position: number;
+  /** What the member has yet to be told, when it does not follow the log. */
+  behind: Bitmap | null;
+  /** The End-of-RIB marker is owed once the member has caught up for the first time. */
+  owesEndOfRib: boolean;
+  /** Prefixes and messages sent so far. */
+  updatesSent: number;
+}
+
+/** Octets of log kept for the slowest member before it has to leave the log. */
+export const LOG_LIMIT = 4 * 1024 * 1024;
+/** Prefixes encoded into the log in one go, so that an empty log is filled in a slice of well under a millisecond. */
+const ENCODE_BATCH = 1024;
+/** Batches in one go when nothing comes of them. */
+const MAX_BATCHES = 8;
+/** Log entries that all have passed before the log is trimmed. */
+const TRIM_BATCH = 256;
+
+const NOTHING = 0;
+
+export class UpdateGroup {
+  readonly treatment: ExportTreatment;
+  readonly members = new Set<Member>();
+  private readonly rib: FamilyRib;
+  private readonly dirty: DirtyQueue;
+  private readonly log = new UpdateLog();
+  private readonly exporter = new AttributeExporter();
+  private readonly announces: UpdateBuilder;
+  private readonly withdraws: UpdateBuilder;
+  /** For messages to one member outside the log. */
+  private readonly single: UpdateBuilder;
+  /** Adj-RIB-Out by prefix: the set of attributes last told (NOTHING: none), and the source it came from. */
+  private readonly outSets = new U32Column();
+  private readonly outSources = new U16Column();
+  /** How many prefixes the group has announced. */
+  announced = 0;
+  /** Members that do not follow the log. */
+  private readonly behind = new Set<Member>();
+  /** The messages under way in the two builders: for whom, and with which attributes. */
+  private announceTarget: Target = 0;
+  private announceSet = NOTHING;
+  private withdrawTarget: Target = 0;
+  private readonly sections = emptySections();
+
+  constructor(rib: FamilyRib, treatment: ExportTreatment) {
+    this.rib = rib;
+    this.treatment = treatment;
+    this.dirty = new DirtyQueue(rib.prefixes);
+    this.announces = new UpdateBuilder(rib.prefixes);
+    this.withdraws = new UpdateBuilder(rib.prefixes);
+    this.single = new UpdateBuilder(rib.prefixes);
+    for (let id = 0; id < rib.prefixes.end; id++) if (rib.bestOf(id) !== NO_PATH) this.dirty.mark(id);
+    rib.addReader(this.dirty);
+  }
+
+  /** Adds a member, which is sent the whole of Adj-RIB-Out and then an End-of-RIB marker. */
+  join(source: number): Member {
+    const member: Member = {
+      source,
+      position: this.log.head,
+      behind: null,
+      owesEndOfRib: true,
+      updatesSent: 0,
+    };
+    if (this.announced > 0) this.setBehind(member, this.everything());
+    this.members.add(member);
+    return member;
+  }
+
+  /** Tells the member everything again (RFC 2918). */
+  refresh(member: Member): void {
+    if (!member.behind) this.leaveLog(member);
+    const { behind } = member;
+    if (!behind) return;
+    for (let id = 0; id < this.rib.prefixes.end; id++) if (this.isOut(id)) this.markBehind(behind, id);
+  }
+
+  /** Tells the member, which just joined, also of the end of what another group has told it. */
+  owe(member: Member, former: UpdateGroup): void {
+    if (!member.behind) this.setBehind(member, new Bitmap());
+    const { behind } = member;
+    if (!behind) return;
+    for (let id = 0; id < this.rib.prefixes.end; id++) if (former.isOut(id)) this.markBehind(behind, id);
+    member.owesEndOfRib = false;
+  }
+
+  leave(member: Member): void {
+    this.members.delete(member);
+    this.behind.delete(member);
+    if (!member.behind) return;
+    const bitmap = member.behind;
+    for (let id = bitmap.next(0); id >= 0; id = bitmap.next(id + 1)) this.rib.prefixes.release(id);
+    member.behind = null;
+  }
+
+  /** Lets go of the RIB; the group must have no members. */
+  dispose(): void {
+    this.rib.removeReader(this.dirty);
+    for (let id = 0; id < this.outSets.values.length; id++) if (this.isOut(id)) this.setOut(id, NOTHING, 0);
+  }
+
+  /** Whether anything is waiting for the member. */
+  hasWork(member: Member): boolean {
+    if (member.behind) return true;
+    return member.position < this.log.head || this.dirty.size > 0 || member.owesEndOfRib;
+  }
+
+  /** Whether the group has told its members, other than the source itself, a route to `prefix`; and from where. */
+  advertised(prefix: number): { set: number; source: number } | null {
+    if (!this.isOut(prefix)) return null;
+    return { set: this.outSets.values[prefix], source: this.outSources.values[prefix] };
+  }
+
+  /**
+   * Whole messages for the member, at most about `limit` octets; [] when it has caught up. What is returned counts as
+   * sent.
+   */
+  pull(member: Member, limit: number): Uint8Array[] {
+    const parts: Uint8Array[] = [];
+    let octets = member.behind ? this.pullBehind(member, limit, parts) : 0;
+    while (octets < limit && !member.behind) {
+      if (member.position === this.log.head && !this.encode()) break;
+      octets += this.pullLog(member, limit - octets, parts);
+    }
+    const current = !member.behind && member.position === this.log.head && this.dirty.size === 0;
+    if (current && member.owesEndOfRib) {
+      member.owesEndOfRib = false;
+      parts.push(END_OF_RIB);
+    }
+    this.keepLogShort();
+    return parts;
+  }
+
+  // --- the log ---------------------------------------------------------------------------------------------------
+
+  /** Collects log entries for the member; neighbouring ones go out as one piece. */
+  private pullLog(member: Member, limit: number, parts: Uint8Array[]): number {
+    let octets = 0;
+    let bytes: Uint8Array | null = null;
+    let start = 0;
+    let end = 0;
+    while (member.position < this.log.head && octets < limit) {
+      const entry = this.log.at(member.position++);
+      if (!isFor(entry.target, member.source)) continue;
+      octets += entry.end - entry.start;
+      member.updatesSent++;
+      if (bytes === entry.bytes && end === entry.start) {
+        end = entry.end;
+        continue;
+      }
+      if (bytes) parts.push(bytes.subarray(start, end));
+      ({ bytes, start, end } = entry);
+    }
+    if (bytes) parts.push(bytes.subarray(start, end));
+    return octets;
+  }
+
+  /** Drops what all have read; a member that holds back too much has to leave the log. */
+  private keepLogShort(): void {
+    const { log } = this;
+    if (log.head - log.tail < TRIM_BATCH && log.octets < LOG_LIMIT) return;
+    let slowest = log.head;
+    for (const member of this.members) {
+      if (!member.behind && member.position < slowest) slowest = member.position;
+    }
+    log.trim(slowest);
+    if (log.octets <= LOG_LIMIT) return;
+    const half = log.tail + ((log.head - log.tail) >> 1);
+    for (const member of this.members) {
+      if (!member.behind && member.position < half) this.leaveLog(member);
+    }
+    this.keepLogShort();
+  }
+
+  /**
+   * Looks at changed prefixes and appends what the members have to be told; false when that was nothing. It stops after
+   * a few batches even then, so that a long queue of changes without effect is worked off in slices.
+   */
+  private encode(): boolean {
+    const { log, rib } = this;
+    const headBefore = log.head;
+    for (let batch = 0; batch < MAX_BATCHES && this.dirty.size > 0 && log.head === headBefore; batch++) {
+      for (let i = 0; i < ENCODE_BATCH; i++) {
+        const id = this.dirty.take();
+        if (id < 0) break;
+        this.encodeOne(id);
+        rib.prefixes.release(id);
+      }
+      this.flushAnnounces();
+      this.flushWithdraws();
+    }
+    return log.head > headBefore;
+  }
+
+  private encodeOne(id: number): void {
+    const { rib } = this;
+    this.outSets.ensure(id);
+    this.outSources.ensure(id);
+    const oldSet = this.outSets.values[id];
+    const oldSource = this.outSources.values[id];
+    const best = rib.bestOf(id);
+    let set = best === NO_PATH ? NOTHING : rib.setOf(best);
+    const source = best === NO_PATH ? 0 : rib.sourceOf(best);
+    if (set === oldSet && source === oldSource) return;
+    if (set !== NOTHING && !this.prepare(id, set, source)) set = NOTHING;
+    if (set === NOTHING && oldSet === NOTHING) return;
+    if (set === NOTHING) {
+      this.withdraw(id, oldSource);
+    } else {
+      this.announces.add(id);
+      // The new source was told the old route and gets no announcement of its own one.
+      if (oldSet !== NOTHING && oldSource !== source && source !== 0) this.withdraw(id, -source);
+    }
+    this.setOut(id, set, source);
+    for (const { behind } of this.behind) if (behind) this.markBehind(behind, id);
+  }
+
+  /** Makes the announcing builder ready for a prefix with these attributes; false when it must not be announced. */
+  private prepare(id: number, set: number, source: number): boolean {
+    const open = this.announces.count > 0 && this.announceSet === set && this.announceTarget === source;
+    if (open && this.announces.fits(id)) return true;
+    const from = this.rib.sources.get(source);
+    if (!mayExport(this.treatment, from, this.rib.attributes.flags.values[set])) return false;
+    this.flushAnnounces();
+    if (!this.exporter.write(this.rib.attributes, set, from, this.treatment)) return false;
+    this.announces.begin(this.exporter);
+    this.announceSet = set;
+    this.announceTarget = source;
+    return true;
+  }
+
+  private withdraw(id: number, target: Target): void {
+    if (this.withdraws.count > 0 && (this.withdrawTarget !== target || !this.withdraws.fits(id))) {
+      this.flushWithdraws();
+    }
+    if (this.withdraws.count === 0) this.withdraws.begin(null);
+    this.withdrawTarget = target;
+    this.withdraws.add(id);
+  }
+
+  private flushAnnounces(): void {
+    if (this.announces.count === 0) return;
+    this.announces.finish();
+    const { bytes, length, count } = this.announces;
+    this.log.append(bytes, length, this.announceTarget, count);
+    this.announces.count = 0;
+  }
+
+  private flushWithdraws(): void {
+    if (this.withdraws.count === 0) return;
+    this.withdraws.finish();
+    const { bytes, length, count } = this.withdraws;
+    this.log.append(bytes, length, this.withdrawTarget, count);
+    this.withdraws.count = 0;
+  }
+
+  // --- Adj-RIB-Out -----------------------------------------------------------------------------------------------
+
+  private isOut(id: number): boolean {
+    return id < this.outSets.values.length && this.outSets.values[id] !== NOTHING;
+  }
+
+  private setOut(id: number, set: number, source: number): void {
+    const old = this.outSets.values[id];
+    if (set !== NOTHING) this.rib.attributes.retain(set);
+    if (old !== NOTHING) this.rib.attributes.release(old);
+    this.outSets.values[id] = set;
+    this.outSources.values[id] = source;
+    if (old === NOTHING && set !== NOTHING) {
+      this.announced++;
+      this.rib.prefixes.hold(id);
+    } else if (old !== NOTHING && set === NOTHING) {
+      this.announced--;
+      this.rib.prefixes.release(id);
+    }
+  }
+
+  private everything(): Bitmap {
+    const bitmap = new Bitmap();
+    for (let id = 0; id < this.outSets.values.length; id++) if (this.isOut(id)) this.markBehind(bitmap, id);
+    return bitmap;
+  }
+
+  // --- members that do not follow the log --------------------------------------------------------------------------
+
+  private setBehind(member: Member, bitmap: Bitmap): void {
+    member.behind = bitmap;
+    this.behind.add(member);
+  }
+
+  private markBehind(bitmap: Bitmap, id: number): void {
+    if (bitmap.add(id)) this.rib.prefixes.hold(id);
+  }
+
+  /** Turns what the member has not read of the log into a bitmap. */
+  private leaveLog(member: Member): void {
+    const bitmap = new Bitmap();
+    for (let position = member.position; position < this.log.head; position++) {
+      const entry = this.log.at(position);
+      if (isFor(entry.target, member.source)) this.markEntry(bitmap, entry.bytes, entry.start, entry.end);
+    }
+    this.setBehind(member, bitmap);
+  }
+
+  private markEntry(bitmap: Bitmap, bytes: Uint8Array, start: number, end: number): void {
+    const { sections } = this;
+    splitUpdate(bytes, start + HEADER_LENGTH, end, sections);
+    this.markNlri(bitmap, bytes, sections.withdrawnStart, sections.withdrawnEnd);
+    this.markNlri(bitmap, bytes, sections.nlriStart, sections.nlriEnd);
+  }
+
+  private markNlri(bitmap: Bitmap, bytes: Uint8Array, start: number, end: number): void {
+    for (let at = start; at < end; at += 1 + ((bytes[at] + 7) >> 3)) {
+      // A prefix that is gone from the RIB by now comes back for as long as its withdrawal is owed.
+      this.markBehind(bitmap, this.rib.prefixes.intern(bytes, at));
+    }
+  }
+
+  /** Encodes the current state of prefixes that the member has yet to be told. */
+  private pullBehind(member: Member, limit: number, parts: Uint8Array[]): number {
+    const bitmap = member.behind;
+    if (!bitmap) return 0;
+    let octets = 0;
+    // Whatever is still dirty reaches this member through its bitmap or through the log it joins: never both.
+    let id = bitmap.next(0);
+    while (id >= 0 && octets < limit) {
+      const { message, next } = this.encodeRun(bitmap, id, member);
+      parts.push(message);
+      octets += message.length;
+      member.updatesSent++;
+      id = next;
+    }
+    if (bitmap.count === 0) {
+      member.behind = null;
+      this.behind.delete(member);
+      member.position = this.log.head;
+    }
+    return octets;
+  }
+
+  /** One message for marked prefixes from `first` on that share their fate; clears their marks. */
+  private encodeRun(bitmap: Bitmap, first: number, member: Member): { message: Uint8Array; next: number } {
+    const builder = this.single;
+    const route = this.toldTo(member, first);
+    if (route) {
+      const from = this.rib.sources.get(route.source);
+      this.exporter.write(this.rib.attributes, route.set, from, this.treatment);
+    }
+    builder.begin(route ? this.exporter : null);
+    let id = first;
+    while (id >= 0) {
+      const other = id === first ? route : this.toldTo(member, id);
+      if (other?.set !== route?.set || other?.source !== route?.source || !builder.fits(id)) break;
+      builder.add(id);
+      bitmap.remove(id);
+      const done = id;
+      id = bitmap.next(id + 1);
+      this.rib.prefixes.release(done);
+    }
+    builder.finish();
+    return { message: builder.bytes.slice(0, builder.length), next: id };
+  }
+
+  /** The route that the group's state has for this member. One whose source has gone is about to change: none. */
+  private toldTo(member: Member, id: number): { set: number; source: number } | null {
+    const route = this.advertised(id);
+    if (!route || route.source === member.source) return null;
+    return this.rib.sources.find(route.source) ? route : null;
+  }
+}

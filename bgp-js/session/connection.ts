@@ -1,0 +1,87 @@
+import { Framer } from '../wire/frame.ts';
+import { KEEPALIVE } from '../wire/message.ts';
+import type { ConnectionState } from './fsm.ts';
+import { buildOpen, type Negotiated, type SessionOffer } from './negotiate.ts';
+
+/** Hold time until the OPENs are exchanged, in ms: RFC 4271 §8.2.2 suggests four minutes. */
+const OPEN_HOLD_MS = 240_000;
+
+/**
+ * One TCP connection with a peer, from its begin to its end: what was received and not yet processed, what has to be
+ * sent besides UPDATEs, and the deadlines of its timers. Times are milliseconds of the caller's monotonic clock.
+ */
+export class Connection {
+  readonly id: number;
+  /** The peer began it. */
+  readonly incoming: boolean;
+  /** `Connecting` until TCP is there, `Closed` at the end. */
+  state: 'Connecting' | ConnectionState | 'Closed' = 'Connecting';
+  readonly input = new Framer();
+  negotiated: Negotiated | null = null;
+  /** The whole messages that go out before any UPDATE. */
+  private control: Uint8Array[] = [];
+  holdDeadline = Number.POSITIVE_INFINITY;
+  keepaliveDeadline = Number.POSITIVE_INFINITY;
+  /** When a connection attempt is given up. */
+  connectDeadline = Number.POSITIVE_INFINITY;
+  readonly offer: SessionOffer;
+  private readonly random: () => number;
+
+  constructor(id: number, incoming: boolean, offer: SessionOffer, random: () => number) {
+    this.id = id;
+    this.incoming = incoming;
+    this.offer = offer;
+    this.random = random;
+  }
+
+  /** TCP is there: sends our OPEN. */
+  open(now: number): void {
+    this.state = 'OpenSent';
+    this.connectDeadline = Number.POSITIVE_INFINITY;
+    this.holdDeadline = now + OPEN_HOLD_MS;
+    this.send(buildOpen(this.offer));
+  }
+
+  /** The peer's OPEN was accepted. */
+  confirm(terms: Negotiated, now: number): void {
+    this.negotiated = terms;
+    this.state = 'OpenConfirm';
+    this.sendKeepalive(now);
+    this.restartHoldTimer(now);
+  }
+
+  restartHoldTimer(now: number): void {
+    const seconds = this.negotiated?.holdTime ?? 0;
+    this.holdDeadline = seconds === 0 ? Number.POSITIVE_INFINITY : now + seconds * 1000;
+  }
+
+  /** Sends a KEEPALIVE and sets the timer: a third of the hold time, with the jitter of RFC 4271 §10. */
+  sendKeepalive(now: number): void {
+    const seconds = this.negotiated?.holdTime ?? 0;
+    this.send(KEEPALIVE);
+    const interval = (seconds * 1000) / 3;
+    const jitter = 0.75 + 0.25 * this.random();
+    this.keepaliveDeadline = seconds === 0 ? Number.POSITIVE_INFINITY : now + interval * jitter;
+  }
+
+  send(message: Uint8Array): void {
+    this.control.push(message);
+  }
+
+  get hasControl(): boolean {
+    return this.control.length > 0;
+  }
+
+  /** Takes the messages that are to be sent before any UPDATE. */
+  takeControl(): Uint8Array[] {
+    if (this.control.length === 0) return this.control;
+    const taken = this.control;
+    this.control = [];
+    return taken;
+  }
+
+  /** The nearest deadline of all timers. */
+  get deadline(): number {
+    return Math.min(this.connectDeadline, this.keepaliveDeadline, this.holdDeadline);
+  }
+}

@@ -1,0 +1,99 @@
+/** What two OPENs agree on (RFC 4271 §6.2, RFC 5492, RFC 6286, RFC 6793). */
+import { type Capabilities, interpretCapabilities, ownCapabilities } from '../wire/capability.ts';
+import { writeU16 } from '../wire/cursor.ts';
+import { type BgpError, bgpError } from '../wire/error.ts';
+import { type Family, IPV4_UNICAST } from '../wire/families.ts';
+import { isError } from '../wire/message.ts';
+import { AS_TRANS, encodeOpen, type OpenMessage } from '../wire/open.ts';
+
+/** What this speaker offers on a session. */
+export interface SessionOffer {
+  localAs: number;
+  /** BGP identifier as an unsigned number. */
+  localId: number;
+  /** The AS that the peer must have. */
+  peerAs: number;
+  /** Seconds; 0 or at least 3. */
+  holdTime: number;
+  families: readonly Family[];
+}
+
+/** The terms of an open session. */
+export interface Negotiated {
+  /** Seconds; 0: neither keepalives nor a hold timer. */
+  holdTime: number;
+  peerId: number;
+  peerAs: number;
+  /** Families that both sides named. */
+  families: Family[];
+  fourOctetAs: boolean;
+  routeRefresh: boolean;
+  capabilities: Capabilities;
+}
+
+/** Our OPEN. */
+export function buildOpen(offer: SessionOffer): Uint8Array {
+  return encodeOpen({
+    version: 4,
+    as: offer.localAs > 0xffff ? AS_TRANS : offer.localAs,
+    holdTime: offer.holdTime,
+    identifier: offer.localId,
+    capabilities: ownCapabilities(offer.families, offer.localAs),
+  });
+}
+
+/** Judges the peer's OPEN: the terms of the session, or the NOTIFICATION that ends it. */
+export function negotiate(open: OpenMessage, offer: SessionOffer): Negotiated | BgpError {
+  if (open.version !== 4) {
+    return bgpError(2, 1, `BGP version ${open.version} is not supported, 4 is`, Uint8Array.of(0, 4));
+  }
+  const capabilities = interpretCapabilities(open.capabilities);
+  if (isError(capabilities)) return capabilities;
+  const as = capabilities.fourOctetAs ?? open.as;
+  if (as !== offer.peerAs || as === 0) {
+    return bgpError(2, 2, `the peer is AS ${as}, configured is AS ${offer.peerAs}`);
+  }
+  const internal = offer.localAs === offer.peerAs;
+  if (open.identifier === 0 || (internal && open.identifier === offer.localId)) {
+    return bgpError(
+      2,
+      3,
+      open.identifier === 0 ? 'the BGP identifier is 0' : 'the BGP identifier is our own',
+    );
+  }
+  if (open.holdTime === 1 || open.holdTime === 2) {
+    return bgpError(2, 6, `a hold time of ${open.holdTime} s is not acceptable`);
+  }
+  const theirs = capabilities.families.length > 0 ? capabilities.families : [IPV4_UNICAST];
+  const families = offer.families.filter((family) => theirs.includes(family));
+  if (families.length === 0) return unsupportedFamilies(offer.families);
+  return {
+    holdTime: Math.min(open.holdTime, offer.holdTime),
+    peerId: open.identifier,
+    peerAs: as,
+    families,
+    fourOctetAs: capabilities.fourOctetAs !== null,
+    routeRefresh: capabilities.routeRefresh,
+    capabilities,
+  };
+}
+
+/** RFC 5492 §5: the data names the capabilities that are missing. */
+function unsupportedFamilies(families: readonly Family[]): BgpError {
+  const data = new Uint8Array(6 * families.length);
+  families.forEach(({ afi, safi }, i) => {
+    data.set([1, 4], 6 * i);
+    writeU16(data, 6 * i + 2, afi);
+    data[6 * i + 5] = safi;
+  });
+  const names = families.map(({ name }) => name).join(', ');
+  return bgpError(2, 7, `the peer offers none of our families (${names})`, data);
+}
+
+/**
+ * Which of two connections with the same peer stays (RFC 4271 §6.8, RFC 6286 §2.3): the one begun by the side with
+ * the higher BGP identifier; when these are equal, with the higher AS number. True: the one that we began.
+ */
+export function keepOutgoing(localId: number, peerId: number, localAs: number, peerAs: number): boolean {
+  return localId === peerId ? localAs > peerAs : localId > peerId;
+}

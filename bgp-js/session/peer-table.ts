@@ -1,0 +1,94 @@
+import { type IPv4Prefix, maskOf, parseIPv4, parsePrefix } from '../wire/prefix.ts';
+import { Peer, type PeerConfig } from './peer.ts';
+
+/** A range of addresses from which peers may connect. */
+interface PeerRange {
+  config: PeerConfig;
+  prefix: IPv4Prefix;
+}
+
+/** All peers: the configured ones, and those that came out of a range. */
+export class PeerTable {
+  private readonly byAddress = new Map<string, Peer>();
+  private readonly ranges = new Map<string, PeerRange>();
+
+  [Symbol.iterator](): Iterator<Peer> {
+    return this.byAddress.values();
+  }
+
+  get size(): number {
+    return this.byAddress.size;
+  }
+
+  /** Adds a configuration. Returns the peer, or null for a range. Throws RangeError when it clashes or is malformed. */
+  add(config: PeerConfig, now: number): Peer | null {
+    if (config.range !== undefined) {
+      const prefix = parsePrefix(config.range);
+      if (!prefix) throw new RangeError(`${config.range} is not an IPv4 range`);
+      this.ranges.set(config.name, { config, prefix });
+      return null;
+    }
+    const { address } = config;
+    if (address === undefined || parseIPv4(address) < 0) {
+      throw new RangeError(`peer ${config.name} has no IPv4 address`);
+    }
+    if (this.byAddress.has(address)) throw new RangeError(`a peer with the address ${address} exists`);
+    const peer = new Peer(config, address, false, now);
+    this.byAddress.set(address, peer);
+    return peer;
+  }
+
+  /** Takes a configuration out; returns the peers that lived by it. */
+  remove(name: string): Peer[] {
+    const peers = this.of(name);
+    this.ranges.delete(name);
+    for (const peer of peers) this.byAddress.delete(peer.address);
+    return peers;
+  }
+
+  /** The peers of a configured name: one, or those that came out of the range. */
+  of(name: string): Peer[] {
+    return [...this.byAddress.values()].filter((peer) => peer.config.name === name);
+  }
+
+  /** The configuration of this name. */
+  config(name: string): PeerConfig | undefined {
+    const range = this.ranges.get(name);
+    return range?.config ?? this.of(name).at(0)?.config;
+  }
+
+  /** Puts a changed configuration in the place of the one of the same name; address and range are the same. */
+  replaceConfig(config: PeerConfig): void {
+    const range = this.ranges.get(config.name);
+    if (range) range.config = config;
+    for (const peer of this.of(config.name)) peer.config = config;
+  }
+
+  /** The peer of an address, if need be made from a range; or the reason why there is none. */
+  forAddress(address: string, now: number): Peer | string {
+    const known = this.byAddress.get(address);
+    if (known) return known;
+    const range = this.rangeOf(parseIPv4(address));
+    if (!range) return 'no peer is configured with this address';
+    const { name, maximumPeers } = range.config;
+    if (this.of(name).length >= maximumPeers) return `${name} has its maximum of ${maximumPeers} peers`;
+    const peer = new Peer(range.config, address, true, now);
+    this.byAddress.set(address, peer);
+    return peer;
+  }
+
+  /** Forgets a peer that came out of a range. */
+  forget(peer: Peer): void {
+    if (this.byAddress.get(peer.address) === peer) this.byAddress.delete(peer.address);
+  }
+
+  /** The range with the longest prefix that holds the address. */
+  private rangeOf(address: number): PeerRange | null {
+    let best: PeerRange | null = null;
+    for (const range of this.ranges.values()) {
+      const inside = (address & maskOf(range.prefix.length)) >>> 0 === range.prefix.address;
+      if (inside && (!best || range.prefix.length > best.prefix.length)) best = range;
+    }
+    return best;
+  }
+}

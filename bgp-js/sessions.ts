@@ -1,0 +1,358 @@
+/**
+ * The life of sessions: connections are opened, negotiated, established, attached to the RIB and ended. Messages and
+ * timers come in; what the shell has to do and what is worth telling is queued.
+ */
+
+import type { Attachment, Routing } from './rib/routing.ts';
+import { SourceKind } from './rib/source.ts';
+import type { ExportTreatment } from './rib/treatment.ts';
+import { Connection } from './session/connection.ts';
+import { type ConnectionEvent, FSM_SUBCODE, transition } from './session/fsm.ts';
+import { keepOutgoing, type Negotiated, negotiate } from './session/negotiate.ts';
+import type { Peer } from './session/peer.ts';
+import type { PeerTable } from './session/peer-table.ts';
+import type { SpeakerAction, SpeakerConfig, SpeakerEvent } from './speaker-types.ts';
+import { UpdateProcessor } from './update-processor.ts';
+import { readU16 } from './wire/cursor.ts';
+import { type BgpError, bgpError, hexExcerpt } from './wire/error.ts';
+import { FAMILIES, familyOf } from './wire/families.ts';
+import { MessageType } from './wire/frame.ts';
+import { caught, isError } from './wire/message.ts';
+import {
+  decodeNotification,
+  describeNotification,
+  encodeNotification,
+  notificationName,
+} from './wire/notification.ts';
+import { decodeOpen } from './wire/open.ts';
+import { parseIPv4 } from './wire/prefix.ts';
+import { decodeRouteRefresh } from './wire/refresh.ts';
+
+/** The longest a TCP connection attempt may take, and the longest wait after a peer's fault, in ms. */
+const CONNECT_TIMEOUT_MS = 10_000;
+const IDLE_CAP_MS = 60_000;
+/** A session that lasted this long has proven itself: after it the first wait is a short one again. */
+const PROVEN_MS = 30_000;
+
+/** A connection with what it belongs to. */
+export interface Link {
+  connection: Connection;
+  peer: Peer;
+  /** Its place in the RIB while the session is established. */
+  attachment: Attachment | null;
+  /** Our address on the connection, as a number. */
+  localAddress: number;
+}
+
+export class Sessions {
+  readonly links = new Map<number, Link>();
+  actions: SpeakerAction[] = [];
+  events: SpeakerEvent[] = [];
+  private readonly config: SpeakerConfig;
+  private readonly peers: PeerTable;
+  private readonly routing: Routing;
+  private readonly updates: UpdateProcessor;
+  private readonly random: () => number;
+  private readonly localId: number;
+  private readonly clusterId: number;
+  private nextId = 1;
+
+  constructor(config: SpeakerConfig, peers: PeerTable, routing: Routing, random: () => number) {
+    this.config = config;
+    this.peers = peers;
+    this.routing = routing;
+    this.updates = new UpdateProcessor(routing);
+    this.random = random;
+    this.localId = parseIPv4(config.routerId);
+    this.clusterId = config.clusterId === undefined ? 0 : parseIPv4(config.clusterId);
+  }
+
+  // --- connections -------------------------------------------------------------------------------------------------
+
+  /** Begins a connection to the peer. */
+  connect(peer: Peer, now: number): void {
+    const link = this.add(peer, false, this.config.address);
+    peer.outgoing = link.connection;
+    link.connection.connectDeadline = now + CONNECT_TIMEOUT_MS;
+    const { id } = link.connection;
+    this.actions.push({
+      type: 'connect',
+      connection: id,
+      address: peer.address,
+      port: peer.config.port,
+      peer: peer.config,
+    });
+    this.report(peer, 'connecting', now);
+  }
+
+  /** Takes in a connection that the peer began. */
+  accept(peer: Peer, local: string, now: number): Link {
+    const link = this.add(peer, true, local);
+    peer.incoming = link.connection;
+    link.connection.open(now);
+    this.report(peer, 'the peer connected', now);
+    return link;
+  }
+
+  private add(peer: Peer, incoming: boolean, local: string): Link {
+    const { config } = peer;
+    const offer = {
+      localAs: this.config.as,
+      localId: this.localId,
+      peerAs: config.as,
+      holdTime: config.holdTime,
+      families: FAMILIES,
+    };
+    const connection = new Connection(this.nextId++, incoming, offer, this.random);
+    const link = { connection, peer, attachment: null, localAddress: parseIPv4(local) };
+    this.links.set(connection.id, link);
+    return link;
+  }
+
+  /** Runs the timers of a connection that are due. */
+  runTimers(link: Link, now: number): void {
+    const { connection, peer } = link;
+    if (now >= connection.connectDeadline) {
+      this.connectFailed(link, 'no answer', now);
+      this.actions.push({ type: 'close', connection: connection.id, farewell: null });
+      return;
+    }
+    if (now >= connection.keepaliveDeadline) this.event(link, 'keepaliveTimerExpired', now);
+    if (now < connection.holdDeadline) return;
+    if (connection.input.ready) {
+      // Whole messages wait to be processed: it is we who are late, not the peer.
+      connection.restartHoldTimer(now);
+      return;
+    }
+    const waited = connection.negotiated ? `${connection.negotiated.holdTime} s` : 'four minutes';
+    this.event(link, 'holdTimerExpired', now, bgpError(4, 0, `nothing came from ${peer.name} for ${waited}`));
+  }
+
+  /** An attempt to connect came to nothing. */
+  connectFailed(link: Link, reason: string, now: number): void {
+    const { peer } = link;
+    this.forget(link);
+    const retry = peer.config.connectRetry * 1000;
+    peer.retryAt = now + peer.backoff.next(retry, retry, this.random);
+    if (!peer.current) peer.lastError = { at: now, text: `cannot connect: ${reason}` };
+    this.report(peer, reason, now);
+  }
+
+  // --- messages ------------------------------------------------------------------------------------------------------
+
+  /** Handles the whole message at `at`. */
+  message(link: Link, bytes: Uint8Array, at: number, now: number): void {
+    const end = at + readU16(bytes, at + 16);
+    const body = at + 19;
+    link.peer.counters.received++;
+    switch (bytes[at + 18]) {
+      case MessageType.open:
+        return this.openMessage(link, bytes, body, end, now);
+      case MessageType.keepalive:
+        this.event(link, 'keepalive', now);
+        return;
+      case MessageType.notification: {
+        const text = describeNotification(decodeNotification(bytes, body, end));
+        return this.drop(link, `${text}, received`, now);
+      }
+      case MessageType.routeRefresh:
+        return this.refreshMessage(link, bytes, body, end, now);
+      default:
+        return this.updateMessage(link, bytes, body, end, now);
+    }
+  }
+
+  private openMessage(link: Link, bytes: Uint8Array, body: number, end: number, now: number): void {
+    const open = caught(() => decodeOpen(bytes, body, end));
+    if (isError(open)) {
+      this.event(link, 'malformed', now, open);
+      return;
+    }
+    if (this.event(link, 'open', now) !== 'negotiate') return;
+    const terms = negotiate(open, link.connection.offer);
+    if (isError(terms)) return this.fail(link, terms, now);
+    if (!this.survivesCollision(link, terms, now)) return;
+    link.connection.confirm(terms, now);
+    this.report(link.peer, 'OPEN accepted', now);
+  }
+
+  private updateMessage(link: Link, bytes: Uint8Array, body: number, end: number, now: number): void {
+    if (this.event(link, 'update', now) !== 'processUpdate' || !link.attachment) return;
+    const { peer, attachment, connection } = link;
+    connection.restartHoldTimer(now);
+    peer.counters.updatesReceived++;
+    const { reset, defect, endOfRib } = this.updates.process(attachment, bytes, body, end);
+    if (reset) {
+      this.tellDefect(link, reset, bytes.subarray(body - 19, end));
+      return this.fail(link, reset, now);
+    }
+    if (defect) this.tellDefect(link, defect, bytes.subarray(body - 19, end));
+    if (endOfRib) this.events.push({ type: 'end-of-rib', peer: peer.name });
+    this.checkMaximum(link, now);
+  }
+
+  private tellDefect(link: Link, error: BgpError, message: Uint8Array): void {
+    const { peer } = link;
+    if (error.handling === 'treat-as-withdraw') peer.counters.treatedAsWithdraw++;
+    if (error.handling === 'discard') peer.counters.attributesDiscarded++;
+    const { text, handling } = error;
+    this.events.push({ type: 'defect', peer: peer.name, text, handling, hex: hexExcerpt(message, 64) });
+  }
+
+  private refreshMessage(link: Link, bytes: Uint8Array, body: number, end: number, now: number): void {
+    const refresh = caught(() => decodeRouteRefresh(bytes, body, end));
+    if (isError(refresh)) {
+      this.event(link, 'malformed', now, refresh);
+      return;
+    }
+    if (this.event(link, 'routeRefresh', now) !== 'processRouteRefresh' || !link.attachment) return;
+    const known = familyOf(refresh.afi, refresh.safi);
+    const agreed = known && link.connection.negotiated?.families.includes(known);
+    if (agreed && refresh.subtype === 0) link.attachment.group.refresh(link.attachment.member);
+  }
+
+  /** The session ends when the peer holds more prefixes than it may (RFC 4486). */
+  checkMaximum(link: Link, now: number): void {
+    const maximum = link.peer.config.maximumPrefixes;
+    const received = link.attachment?.source.received ?? 0;
+    if (received <= maximum) return;
+    const data = Uint8Array.of(0, 1, 1, maximum >>> 24, maximum >>> 16, maximum >>> 8, maximum);
+    this.fail(link, bgpError(6, 1, `${received} prefixes, the maximum is ${maximum}`, data), now);
+  }
+
+  /** Runs an event through the state machine; returns the action, of which the simple ones are carried out here. */
+  private event(link: Link, event: ConnectionEvent, now: number, error?: BgpError): string {
+    const { connection } = link;
+    if (connection.state === 'Connecting' || connection.state === 'Closed') return 'ignore';
+    const action = transition(connection.state, event);
+    if (action === 'fsmError') {
+      const subcode = FSM_SUBCODE[connection.state];
+      this.fail(link, bgpError(5, subcode, `an unexpected ${event} in ${connection.state}`), now);
+    } else if (action === 'notifyAndClose') {
+      this.fail(link, error ?? bgpError(6, 0, event), now);
+    } else if (action === 'establish') {
+      this.establish(link, now);
+    } else if (action === 'restartHoldTimer') {
+      connection.restartHoldTimer(now);
+    } else if (action === 'sendKeepalive') {
+      connection.sendKeepalive(now);
+    }
+    return action;
+  }
+
+  // --- established, and the end ------------------------------------------------------------------------------------------
+
+  /**
+   * RFC 4271 §6.8: of two connections with one peer, one has to go. It is decided as soon as the peer's identifier is
+   * known on either of them. False: this one went.
+   */
+  private survivesCollision(link: Link, terms: Negotiated, now: number): boolean {
+    const { peer, connection } = link;
+    const other = peer.other(connection);
+    const rival = other && this.links.get(other.id);
+    if (!rival || rival.connection.state === 'Connecting') return true;
+    const { localId, localAs } = connection.offer;
+    const outgoingStays = keepOutgoing(localId, terms.peerId, localAs, terms.peerAs);
+    const established = rival.connection.state === 'Established';
+    const stays = !established && outgoingStays !== connection.incoming;
+    const loser = stays ? rival : link;
+    this.fail(loser, bgpError(6, 7, 'the peer and we connected at the same moment'), now, true);
+    return stays;
+  }
+
+  private establish(link: Link, now: number): void {
+    const { connection, peer, localAddress } = link;
+    const terms = connection.negotiated;
+    if (!terms) return;
+    connection.state = 'Established';
+    connection.restartHoldTimer(now);
+    const other = peer.other(connection);
+    const rival = other && this.links.get(other.id);
+    if (rival) this.fail(rival, bgpError(6, 7, 'the other connection was established'), now, true);
+    const ebgp = terms.peerAs !== this.config.as;
+    const { localId, clusterId } = this;
+    const context = { ebgp, fourOctetAs: terms.fourOctetAs, localAs: this.config.as, localId, clusterId };
+    const kind = ebgp ? SourceKind.external : peer.config.client ? SourceKind.client : SourceKind.internal;
+    const address = parseIPv4(peer.address);
+    const fields = { kind, name: peer.name, as: terms.peerAs, routerId: terms.peerId, address };
+    const rules = { acceptDefault: peer.config.acceptDefault, firstAs: ebgp ? terms.peerAs : 0 };
+    link.attachment = this.routing.attach(fields, context, rules, this.treatment(peer, terms, localAddress));
+    peer.counters.established++;
+    this.report(peer, 'session established', now);
+    this.events.push({ type: 'established', peer: peer.name, address: peer.address, as: terms.peerAs });
+  }
+
+  /** How routes are shown to the peer on a session with these terms. */
+  treatment(peer: Peer, terms: Negotiated, localAddress: number): ExportTreatment {
+    const ebgp = terms.peerAs !== this.config.as;
+    return {
+      ebgp,
+      client: peer.config.client,
+      clusterId: ebgp ? 0 : this.clusterId,
+      localAs: this.config.as,
+      fourOctetAs: terms.fourOctetAs,
+      nextHop: localAddress,
+      nextHopSelf: peer.config.nextHopSelf,
+      ownOnly: peer.config.export === 'own',
+    };
+  }
+
+  /** Sends a NOTIFICATION and closes. `quiet`: an end that is nobody's fault and begins no waiting time. */
+  fail(link: Link, error: BgpError, now: number, quiet = false): void {
+    const { connection, peer } = link;
+    if (connection.state === 'Closed') return;
+    if (connection.state !== 'Connecting') {
+      connection.send(encodeNotification(error));
+      peer.counters.sent++;
+    }
+    const farewell = connection.hasControl ? Buffer.concat(connection.takeControl()) : null;
+    this.actions.push({ type: 'close', connection: connection.id, farewell });
+    const name = notificationName(error.code, error.subcode);
+    const text = `${name}: ${error.text}, sent`;
+    // After the peer's fault it is kept out for a while; after a silence it may come back at once.
+    const fault = !quiet && error.code !== 4;
+    this.end(link, text, now, fault, quiet && !link.attachment);
+  }
+
+  /** The connection is gone, or the peer ended the session: nothing can be sent any more. */
+  drop(link: Link, text: string, now: number): void {
+    if (link.connection.state === 'Closed') return;
+    this.actions.push({ type: 'close', connection: link.connection.id, farewell: null });
+    this.end(link, text, now, false, false);
+  }
+
+  private end(link: Link, text: string, now: number, fault: boolean, quiet: boolean): void {
+    const { peer, attachment } = link;
+    const established = attachment !== null;
+    if (established && now - peer.since >= PROVEN_MS) peer.backoff.reset();
+    this.forget(link);
+    if (!quiet && !peer.established) peer.lastError = { at: now, text };
+    if (!peer.current && peer.retryAt !== Number.POSITIVE_INFINITY) {
+      const retry = peer.config.connectRetry * 1000;
+      const wait = peer.backoff.next(retry, fault ? Math.max(retry, IDLE_CAP_MS) : retry, this.random);
+      peer.retryAt = now + wait;
+      if (fault) peer.idleUntil = now + wait;
+    }
+    if (established) this.events.push({ type: 'down', peer: peer.name, reason: text });
+    this.report(peer, text, now);
+    if (peer.dynamic && !peer.current) this.peers.forget(peer);
+  }
+
+  private forget(link: Link): void {
+    const { connection, peer, attachment } = link;
+    if (attachment) this.routing.detach(attachment);
+    link.attachment = null;
+    connection.state = 'Closed';
+    this.links.delete(connection.id);
+    peer.drop(connection);
+  }
+
+  /** Tells a change of the peer's state. */
+  report(peer: Peer, reason: string, now: number): void {
+    const state = peer.state(now);
+    if (state === peer.reported) return;
+    this.events.push({ type: 'state', peer: peer.name, from: peer.reported, to: state, reason });
+    peer.reported = state;
+    peer.since = now;
+  }
+}

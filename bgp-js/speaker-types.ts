@@ -1,0 +1,59 @@
+import type { PeerConfig, PeerCounters, SessionState } from './session/peer.ts';
+
+/** What a speaker is configured with; peers are added one by one. */
+export interface SpeakerConfig {
+  as: number;
+  /** BGP identifier in dotted form. */
+  routerId: string;
+  /** Our own address in dotted form: the next hop of our routes where a session does not tell a better one. */
+  address: string;
+  /** Cluster id in dotted form; set it to make the speaker a route reflector (RFC 4456). */
+  clusterId?: string;
+  /** How many equal paths count as one multipath set; 1: no multipath. */
+  maximumPaths: number;
+}
+
+/** What the shell around the core has to do. */
+export type SpeakerAction =
+  /** Open a TCP connection; answer with `connected` or `disconnected`. */
+  | { type: 'connect'; connection: number; address: string; port: number; peer: PeerConfig }
+  /** Send `farewell` after whatever was taken with `transmit`, then close. */
+  | { type: 'close'; connection: number; farewell: Uint8Array | null };
+
+/** Something worth telling: for logs, events and hooks. Times are the caller's. */
+export type SpeakerEvent =
+  | { type: 'state'; peer: string; from: SessionState; to: SessionState; reason: string }
+  | { type: 'established'; peer: string; address: string; as: number }
+  | { type: 'down'; peer: string; reason: string }
+  /** The peer has sent its whole table (RFC 4724 §2). */
+  | { type: 'end-of-rib'; peer: string }
+  | { type: 'refused'; address: string; reason: string; count: number }
+  /** A defect that did not end the session. */
+  | { type: 'defect'; peer: string; text: string; handling: string; hex: string };
+
+/** A peer as it is now, for people. */
+export interface PeerStatus {
+  name: string;
+  address: string;
+  range?: string;
+  as: number;
+  internal: boolean;
+  state: SessionState;
+  /** When the state was entered, in ms of the caller's clock. */
+  since: number;
+  routerId: string | null;
+  lastError: { at: number; text: string } | null;
+  /** Seconds, once negotiated. */
+  holdTime: number | null;
+  capabilities: string[];
+  prefixes: { received: number; accepted: number; best: number; sent: number; maximum: number };
+  counters: PeerCounters;
+}
+
+/** Attributes of a route that this speaker originates. */
+export interface OriginateOptions {
+  med?: number;
+  localPref?: number;
+  /** Standard communities as unsigned numbers. */
+  communities?: number[];
+}

@@ -1,0 +1,157 @@
+/** A speaker's state as plain objects, for people: nothing here is on the way of a route. */
+import { DECISION_STEPS, decide } from './rib/decision.ts';
+import { NO_PATH, type PathCandidate } from './rib/family-rib.ts';
+import { PathState, STATE_MASK, stateText } from './rib/path-state.ts';
+import { NO_PREFIX } from './rib/prefix-table.ts';
+import { type Source, SourceKind } from './rib/source.ts';
+import type { Peer } from './session/peer.ts';
+import type { Speaker } from './speaker.ts';
+import type { PeerStatus } from './speaker-types.ts';
+import type { Attributes } from './wire/attributes.ts';
+import { capabilityNames } from './wire/capability.ts';
+import { encodePrefix, formatIPv4, parseIPv4, parsePrefix } from './wire/prefix.ts';
+
+/** A path to a prefix and how it fared. */
+export interface PathInfo {
+  source: Source;
+  attributes: Attributes;
+  status: 'best' | 'multipath' | 'candidate' | 'unusable';
+  /** Why it won, lost or is unusable. */
+  reason: string;
+}
+
+/** A prefix with its paths, the best one first. */
+export interface RouteInfo {
+  prefix: string;
+  local: boolean;
+  paths: PathInfo[];
+}
+
+/** All peers, in the order in which they were added. */
+export function peerStatuses(speaker: Speaker, now: number): PeerStatus[] {
+  return [...speaker.peers].map((peer) => peerStatus(speaker, peer, now));
+}
+
+function peerStatus(speaker: Speaker, peer: Peer, now: number): PeerStatus {
+  const { config, counters, lastError, reported, since } = peer;
+  const terms = peer.current?.negotiated ?? null;
+  const attachment = speaker.attachmentOf(peer);
+  const { received = 0, accepted = 0, best = 0 } = attachment?.source ?? {};
+  const sent = attachment ? attachment.group.announced : 0;
+  return {
+    name: peer.name,
+    address: peer.address,
+    ...(config.range !== undefined && { range: config.range }),
+    as: config.as,
+    internal: config.as === speaker.config.as,
+    state: peer.state(now),
+    since: reported === peer.state(now) ? since : now,
+    routerId: terms ? formatIPv4(terms.peerId) : null,
+    lastError,
+    holdTime: terms?.holdTime ?? null,
+    capabilities: terms ? capabilityNames(terms.capabilities.raw) : [],
+    prefixes: { received, accepted, best, sent, maximum: config.maximumPrefixes },
+    counters: { ...counters },
+  };
+}
+
+/** The route to exactly this prefix, or null. */
+export function routeTo(speaker: Speaker, prefix: string): RouteInfo | null {
+  const parsed = parsePrefix(prefix);
+  if (!parsed) return null;
+  const { rib } = speaker.routing;
+  const id = rib.prefixes.find(encodePrefix(parsed), 0);
+  return id === NO_PREFIX || rib.headOf(id) === NO_PATH ? null : routeInfo(speaker, id);
+}
+
+/** The route with the longest prefix that covers the address and has a usable path, or null. */
+export function longestMatch(speaker: Speaker, address: string): RouteInfo | null {
+  const value = parseIPv4(address);
+  if (value < 0) return null;
+  const bytes = Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value);
+  const { rib } = speaker.routing;
+  const id = rib.prefixes.longestMatch(bytes, (candidate) => rib.bestOf(candidate) !== NO_PATH);
+  return id === NO_PREFIX ? null : routeInfo(speaker, id);
+}
+
+/**
+ * A page of the RIB in ascending order of prefixes, and how many there are in all. `accept` sees the prefix in text
+ * form and filters.
+ */
+export function listRoutes(
+  speaker: Speaker,
+  offset: number,
+  limit: number,
+  accept?: (prefix: string) => boolean,
+): { routes: RouteInfo[]; total: number } {
+  const { rib } = speaker.routing;
+  const { prefixes } = rib;
+  const ids: number[] = [];
+  for (let id = 0; id < prefixes.end; id++) {
+    if (!prefixes.has(id) || rib.headOf(id) === NO_PATH) continue;
+    if (!accept || accept(prefixes.format(id))) ids.push(id);
+  }
+  ids.sort(
+    (a, b) => prefixes.addressOf(a) - prefixes.addressOf(b) || prefixes.lengthOf(a) - prefixes.lengthOf(b),
+  );
+  const page = ids.slice(offset, offset + limit);
+  return { routes: page.map((id) => routeInfo(speaker, id)), total: ids.length };
+}
+
+/** The names of the established peers that were told a route to this prefix. */
+export function advertisedTo(speaker: Speaker, prefix: string): string[] {
+  const parsed = parsePrefix(prefix);
+  if (!parsed) return [];
+  const id = speaker.routing.rib.prefixes.find(encodePrefix(parsed), 0);
+  if (id === NO_PREFIX) return [];
+  const told: string[] = [];
+  for (const peer of speaker.peers) {
+    const attachment = speaker.attachmentOf(peer);
+    const route = attachment?.group.advertised(id);
+    if (attachment && route && route.source !== attachment.source.index) told.push(peer.name);
+  }
+  return told;
+}
+
+/** Counts for status and metrics. */
+export function routeCounts(speaker: Speaker): { prefixes: number; paths: number; attributeSets: number } {
+  const { rib, attributes } = speaker.routing;
+  return { prefixes: rib.prefixes.size, paths: rib.paths, attributeSets: attributes.size };
+}
+
+function routeInfo(speaker: Speaker, id: number): RouteInfo {
+  const { rib, attributes } = speaker.routing;
+  const candidates = rib.candidates(id);
+  const byPath = new Map(candidates.map((candidate) => [candidate.path, candidate]));
+  const decision = candidates.length > 0 ? decide(candidates, attributes) : null;
+  const paths: PathInfo[] = [];
+  for (let path = rib.headOf(id); path !== NO_PATH; path = rib.nextOf(path)) {
+    const state = rib.stateOf(path) & STATE_MASK;
+    const source = rib.sources.get(rib.sourceOf(path));
+    const info = { source, attributes: attributes.decode(rib.setOf(path)) };
+    const candidate = byPath.get(path);
+    if (state !== PathState.usable || !candidate || !decision) {
+      paths.push({ ...info, status: 'unusable', reason: stateText(state) });
+      continue;
+    }
+    const shared = decision.equal.indexOf(candidate);
+    const multipath = shared > 0 && shared < rib.maximumPaths;
+    const status = candidate === decision.best ? 'best' : multipath ? 'multipath' : 'candidate';
+    paths.push({ ...info, status, reason: reasonOf(candidate, candidates, decision.decidedAt, status) });
+  }
+  return { prefix: rib.prefixes.format(id), local: paths.some(isLocal), paths };
+}
+
+const isLocal = ({ source }: PathInfo): boolean => source.kind === SourceKind.local;
+
+function reasonOf(
+  candidate: PathCandidate,
+  all: readonly PathCandidate[],
+  decidedAt: Map<PathCandidate, number>,
+  status: PathInfo['status'],
+): string {
+  const step = DECISION_STEPS[decidedAt.get(candidate) ?? 0];
+  if (status === 'best') return all.length === 1 ? 'the only usable path' : `won by ${step.name}`;
+  if (status === 'multipath') return `equal to the best; would lose by ${step.name}`;
+  return `lost by ${step.name}`;
+}

@@ -1,0 +1,291 @@
+/**
+ * A BGP speaker without sockets and without a clock. Bytes and times go in; what there is to do comes out as actions,
+ * bytes to send are pulled with `transmit`, and `deadline` says when to call `tick` next. Times are milliseconds of any
+ * monotonic clock. No method throws for what a peer does.
+ *
+ *     accepted / connected / received / disconnected / tick  →  work  →  actions, events, transmit
+ */
+import { type Attachment, Routing } from './rib/routing.ts';
+import type { Peer, PeerConfig } from './session/peer.ts';
+import { PeerTable } from './session/peer-table.ts';
+import { type Link, Sessions } from './sessions.ts';
+import type { OriginateOptions, SpeakerAction, SpeakerConfig, SpeakerEvent } from './speaker-types.ts';
+import type { Attributes } from './wire/attributes.ts';
+import { type BgpError, bgpError } from './wire/error.ts';
+import { shutdownData } from './wire/notification.ts';
+import { encodePrefix, type IPv4Prefix, parseIPv4, parsePrefix } from './wire/prefix.ts';
+
+/** Messages of one connection in one slice of work. */
+const MESSAGES_PER_TURN = 32;
+/** Refused addresses that are remembered for counting. */
+const REFUSED_LIMIT = 1024;
+
+export class Speaker {
+  readonly config: SpeakerConfig;
+  readonly routing: Routing;
+  readonly peers = new PeerTable();
+  private readonly sessions: Sessions;
+  /** Connections with whole messages to be processed, in turn. */
+  private readonly ready = new Set<number>();
+  private readonly refused = new Map<string, number>();
+  private readonly localAddress: number;
+
+  /** `random` returns numbers in [0, 1) for jitter: Math.random, or a seeded one. Throws RangeError for a bad address. */
+  constructor(config: SpeakerConfig, random: () => number) {
+    for (const text of [config.routerId, config.address, config.clusterId ?? config.routerId]) {
+      if (parseIPv4(text) < 0) throw new RangeError(`${text} is not an IPv4 address`);
+    }
+    this.config = config;
+    this.localAddress = parseIPv4(config.address);
+    this.routing = new Routing('local', config.maximumPaths);
+    this.routing.own = { addresses: new Set([this.localAddress]), ranges: [] };
+    this.sessions = new Sessions(config, this.peers, this.routing, random);
+  }
+
+  // --- peers -------------------------------------------------------------------------------------------------------
+
+  /** Adds a peer or a range. Throws RangeError when it clashes with another or is malformed. */
+  addPeer(config: PeerConfig, now: number): void {
+    const peer = this.peers.add(config, now);
+    if (!peer) return;
+    peer.retryAt = now;
+    this.sessions.report(peer, 'configured', now);
+  }
+
+  /** Takes a peer or range out; its sessions end with Cease: Peer De-configured. */
+  removePeer(name: string, now: number): void {
+    for (const peer of this.peers.remove(name)) {
+      this.stop(peer, bgpError(6, 3, 'the peer was taken out of the configuration'), now);
+    }
+  }
+
+  /**
+   * Changes a peer's configuration. Only another AS, another address or another role resets it; hold time, port and
+   * timers count from the next session on; limits and filters count at once.
+   */
+  updatePeer(config: PeerConfig, now: number): void {
+    const old = this.peers.config(config.name);
+    const { address, range, as, client } = config;
+    const same = old && old.address === address && old.range === range && old.as === as;
+    if (!old || !same || old.client !== client) {
+      this.removePeer(config.name, now);
+      this.addPeer(config, now);
+      return;
+    }
+    this.peers.replaceConfig(config);
+    for (const peer of this.peers.of(config.name)) {
+      const link = this.linkOf(peer.established?.id);
+      const terms = link?.connection.negotiated;
+      if (!link?.attachment || !terms) continue;
+      link.attachment.rules.acceptDefault = config.acceptDefault;
+      this.routing.retreat(link.attachment, this.sessions.treatment(peer, terms, link.localAddress));
+      this.sessions.checkMaximum(link, now);
+    }
+    if (old.acceptDefault !== config.acceptDefault) this.routing.rejudge();
+  }
+
+  /** Ends all sessions with Cease: Administrative Shutdown and a message for people (RFC 9003), for good. */
+  shutdown(message: string, now: number): void {
+    for (const peer of [...this.peers]) {
+      peer.retryAt = peer.idleUntil = Number.POSITIVE_INFINITY;
+      this.stop(peer, bgpError(6, 2, `"${message}"`, shutdownData(message)), now);
+    }
+  }
+
+  private stop(peer: Peer, error: BgpError, now: number): void {
+    for (const link of [...this.sessions.links.values()]) {
+      if (link.peer === peer) this.sessions.fail(link, error, now, true);
+    }
+  }
+
+  // --- routes of our own -------------------------------------------------------------------------------------------
+
+  /** Announces a route, or changes it; `prefix` is `a.b.c.d/len`. Throws RangeError when it is not. */
+  originate(prefix: string, options: OriginateOptions = {}): void {
+    const { as, address } = this.config;
+    const context = { localAs: as, localId: 0, clusterId: 0, ebgp: false, fourOctetAs: true };
+    const attributes: Attributes = { origin: 'IGP', asPath: [], nextHop: address, ...options };
+    this.routing.originate(encodePrefix(parsed(prefix)), attributes, context);
+  }
+
+  /** Withdraws a route of our own. */
+  withdraw(prefix: string): void {
+    this.routing.withdrawOwn(encodePrefix(parsed(prefix)));
+  }
+
+  /** Ranges that only this speaker may announce: routes to them or within them are refused from every peer. */
+  setOwnRanges(ranges: readonly string[]): void {
+    this.routing.own = { addresses: this.routing.own.addresses, ranges: ranges.map(parsed) };
+    this.routing.rejudge();
+  }
+
+  // --- what the shell tells ----------------------------------------------------------------------------------------
+
+  /** A peer connected to us: the number of the connection, or null when it is to be closed at once. */
+  accepted(remote: string, local: string, now: number): number | null {
+    const peer = this.peers.forAddress(remote, now);
+    if (typeof peer === 'string') return this.refuse(remote, peer);
+    if (now < peer.idleUntil) return this.refuse(remote, 'it is kept out for a while after an error');
+    if (peer.incoming?.state === 'Established') return this.refuse(remote, 'its session is established');
+    const stale = this.linkOf(peer.incoming?.id);
+    const link = this.sessions.accept(peer, local, now);
+    // A second connection of the peer's replaces a first that has led to nothing.
+    if (stale) this.sessions.fail(stale, bgpError(6, 7, 'a newer connection came'), now, true);
+    peer.incoming = link.connection;
+    return link.connection.id;
+  }
+
+  /** The connection that a `connect` action asked for is there. */
+  connected(id: number, local: string, now: number): void {
+    const link = this.linkOf(id);
+    if (!link) return;
+    link.localAddress = parseIPv4(local);
+    link.connection.open(now);
+    this.sessions.report(link.peer, 'connected', now);
+  }
+
+  /** The connection could not be made, or is closed or broken; `reason` in the operating system's words. */
+  disconnected(id: number, reason: string, now: number): void {
+    const link = this.linkOf(id);
+    if (!link) return;
+    if (link.connection.state === 'Connecting') this.sessions.connectFailed(link, reason, now);
+    else this.sessions.drop(link, reason, now);
+  }
+
+  /** Bytes arrived; `work` processes them. The buffer is given away. */
+  received(id: number, bytes: Uint8Array): void {
+    const link = this.linkOf(id);
+    if (!link) return;
+    link.connection.input.push(bytes);
+    if (link.connection.input.ready) this.ready.add(id);
+  }
+
+  /** Octets received on the connection and not yet processed; the shell stops reading when they are many. */
+  backlog(id: number): number {
+    return this.linkOf(id)?.connection.input.pending ?? 0;
+  }
+
+  /** Runs the timers that are due, and connects to peers whose time has come. */
+  tick(now: number): void {
+    for (const link of [...this.sessions.links.values()]) {
+      if (now >= link.connection.deadline) this.sessions.runTimers(link, now);
+    }
+    for (const peer of this.peers) {
+      if (peer.shouldConnect(now)) this.sessions.connect(peer, now);
+      else if (peer.reported === 'Idle') this.sessions.report(peer, 'the waiting time is over', now);
+    }
+  }
+
+  /** When to call `tick` next; Infinity: never by time alone. */
+  get deadline(): number {
+    let nearest = Number.POSITIVE_INFINITY;
+    for (const { connection } of this.sessions.links.values())
+      nearest = Math.min(nearest, connection.deadline);
+    for (const peer of this.peers) {
+      if (!peer.config.passive && !peer.current) nearest = Math.min(nearest, peer.retryAt);
+      if (peer.reported === 'Idle') nearest = Math.min(nearest, peer.idleUntil);
+    }
+    return nearest;
+  }
+
+  private refuse(address: string, reason: string): null {
+    const count = (this.refused.get(address) ?? 0) + 1;
+    if (this.refused.size < REFUSED_LIMIT || count > 1) this.refused.set(address, count);
+    this.sessions.events.push({ type: 'refused', address, reason, count });
+    return null;
+  }
+
+  /** A peer's place in the RIB while its session is established. */
+  attachmentOf(peer: Peer): Attachment | null {
+    return this.linkOf(peer.established?.id)?.attachment ?? null;
+  }
+
+  private linkOf(id: number | undefined): Link | undefined {
+    return id === undefined ? undefined : this.sessions.links.get(id);
+  }
+
+  // --- work ----------------------------------------------------------------------------------------------------------
+
+  /** Whether `work` has something to do. */
+  get hasWork(): boolean {
+    return this.ready.size > 0 || this.routing.hasWork;
+  }
+
+  /** Does a slice of work: a few messages of every connection that has some, and a slice of background work. */
+  work(now: number): void {
+    for (const id of [...this.ready]) this.process(id, now);
+    this.routing.work();
+  }
+
+  /** Processes all whole messages of a connection at once; for the end of a connection. */
+  drainInput(id: number, now: number): void {
+    while (this.ready.has(id)) this.process(id, now);
+  }
+
+  private process(id: number, now: number): void {
+    this.ready.delete(id);
+    const link = this.linkOf(id);
+    if (!link) return;
+    const { input } = link.connection;
+    for (let i = 0; i < MESSAGES_PER_TURN; i++) {
+      const at = input.next();
+      if (at === -1) return;
+      if (typeof at !== 'number') return this.sessions.fail(link, at, now);
+      this.sessions.message(link, input.bytes, at, now);
+      if (link.connection.state === 'Closed') return;
+    }
+    if (input.ready) this.ready.add(id);
+  }
+
+  // --- what comes out ------------------------------------------------------------------------------------------------
+
+  /** What the shell has to do now; each action is told once. */
+  actions(): SpeakerAction[] {
+    const queue = this.sessions.actions;
+    this.sessions.actions = [];
+    return queue;
+  }
+
+  /** What happened since the last call. */
+  events(): SpeakerEvent[] {
+    const queue = this.sessions.events;
+    this.sessions.events = [];
+    return queue;
+  }
+
+  /** Connections that exist, for the shell's rounds. */
+  connections(): Iterable<number> {
+    return this.sessions.links.keys();
+  }
+
+  /** Whether there is something to send on the connection. */
+  wantsToSend(id: number): boolean {
+    const link = this.linkOf(id);
+    if (!link) return false;
+    const { attachment } = link;
+    return link.connection.hasControl || (attachment?.group.hasWork(attachment.member) ?? false);
+  }
+
+  /** Whole messages to send on the connection, about `limit` octets at the most; what is returned counts as sent. */
+  transmit(id: number, limit: number): Uint8Array[] {
+    const link = this.linkOf(id);
+    if (!link) return [];
+    const { connection, attachment } = link;
+    const { counters } = link.peer;
+    const control = connection.takeControl();
+    counters.sent += control.length;
+    if (!attachment) return control;
+    const before = attachment.member.updatesSent;
+    const updates = attachment.group.pull(attachment.member, limit);
+    const count = attachment.member.updatesSent - before;
+    counters.updatesSent += count;
+    counters.sent += count;
+    return control.length === 0 ? updates : [...control, ...updates];
+  }
+}
+
+function parsed(prefix: string): IPv4Prefix {
+  const result = parsePrefix(prefix);
+  if (!result) throw new RangeError(`${prefix} is not an IPv4 prefix`);
+  return result;
+}

@@ -1,0 +1,176 @@
+/** The value of each known attribute: its defects (RFC 7606 §7), and the numbers it contributes to the scan. */
+import { type AttributeContext, type AttributeScan, SetFlag } from './attribute-scan.ts';
+import { AttributeType, Community, Segment } from './attribute-types.ts';
+import { readU16, readU32 } from './cursor.ts';
+
+/**
+ * Checks the value between `start` and `end` of a known attribute that begins at `at`, and notes what it says.
+ * Every read is within the value because its length is checked first.
+ */
+export function checkValue(
+  bytes: Uint8Array,
+  type: number,
+  start: number,
+  end: number,
+  context: AttributeContext,
+  scan: AttributeScan,
+  at: number,
+): void {
+  const length = end - start;
+  const withdraw = (subcode: number, text: string) =>
+    scan.fail('treat-as-withdraw', subcode, type, text, bytes.slice(at, end));
+  const wrongLength = () => withdraw(5, `a length of ${length} is wrong`);
+  switch (type) {
+    case AttributeType.origin:
+      if (length !== 1) return wrongLength();
+      if (bytes[start] > 2) return withdraw(6, `the value ${bytes[start]} is not defined`);
+      scan.origin = bytes[start];
+      return;
+    case AttributeType.asPath:
+      return checkAsPath(bytes, start, end, context, scan, at);
+    case AttributeType.nextHop:
+      if (length !== 4) return wrongLength();
+      scan.nextHop = readU32(bytes, start);
+      if (!isHostAddress(scan.nextHop)) withdraw(8, 'the next hop is not a host address');
+      return;
+    case AttributeType.med:
+      if (length !== 4) return wrongLength();
+      scan.med = readU32(bytes, start);
+      scan.flags |= SetFlag.hasMed;
+      return;
+    case AttributeType.localPref:
+      if (context.ebgp) return scan.fail('discard', 9, type, 'came from an external peer');
+      if (length !== 4) return wrongLength();
+      scan.localPref = readU32(bytes, start);
+      scan.flags |= SetFlag.hasLocalPref;
+      return;
+    case AttributeType.atomicAggregate:
+      if (length !== 0) scan.fail('discard', 5, type, `a length of ${length} is wrong`);
+      return;
+    case AttributeType.aggregator:
+      return checkAggregator(bytes, start, length, context, scan);
+    case AttributeType.communities:
+      if (length === 0 || length % 4 !== 0) return wrongLength();
+      return noteCommunities(bytes, start, end, scan);
+    case AttributeType.originatorId:
+    case AttributeType.clusterList:
+      return checkReflection(bytes, type, start, end, context, scan, wrongLength);
+    case AttributeType.extendedCommunities:
+      if (length === 0 || length % 8 !== 0) return wrongLength();
+      return;
+    case AttributeType.largeCommunities:
+      if (length === 0 || length % 12 !== 0) return wrongLength();
+      return;
+    case AttributeType.as4Path:
+    case AttributeType.as4Aggregator:
+      // RFC 6793 §4.1: a four-octet speaker must not send them; from a two-octet one they are merged or dropped.
+      scan.rewrite = true;
+      if (context.fourOctetAs) scan.fail('discard', 9, type, 'came from a four-octet speaker');
+      return;
+    case AttributeType.mpReach:
+      scan.rewrite = true;
+      scan.mpReachStart = start;
+      scan.mpReachEnd = end;
+      if (length < 5 || 4 + bytes[start + 3] + 1 > length) scan.fail('reset', 1, type, 'is truncated');
+      return;
+    case AttributeType.mpUnreach:
+      scan.rewrite = true;
+      scan.mpUnreachStart = start;
+      scan.mpUnreachEnd = end;
+      if (length < 3) scan.fail('reset', 9, type, 'is truncated');
+      return;
+  }
+}
+
+/** Not 0/8, 127/8, multicast or above (RFC 4271 §6.3, RFC 7606 §7.3). */
+export function isHostAddress(address: number): boolean {
+  const first = address >>> 24;
+  return first !== 0 && first !== 127 && first < 224;
+}
+
+function checkAsPath(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  context: AttributeContext,
+  scan: AttributeScan,
+  attributeStart: number,
+): void {
+  const size = context.fourOctetAs ? 4 : 2;
+  if (size === 2) scan.rewrite = true;
+  const malformed = (text: string) =>
+    scan.fail('treat-as-withdraw', 11, AttributeType.asPath, text, bytes.slice(attributeStart, end));
+  let at = start;
+  while (at < end) {
+    if (end - at < 2) return malformed('an octet is left behind the last segment');
+    const segment = bytes[at];
+    const count = bytes[at + 1];
+    const next = at + 2 + count * size;
+    if (segment < 1 || segment > 4) return malformed(`segment type ${segment} is not defined`);
+    if (count === 0) return malformed('a segment is empty');
+    if (next > end) return malformed(`a segment of ${count} AS numbers runs past the attribute`);
+    const confederation = segment === Segment.confedSequence || segment === Segment.confedSet;
+    if (confederation && context.ebgp) return malformed('a confederation segment from outside');
+    if (segment === Segment.sequence) scan.asPathLength += count;
+    if (segment === Segment.set) scan.asPathLength += 1;
+    for (let i = at + 2; i < next; i += size) {
+      const as = size === 4 ? readU32(bytes, i) : readU16(bytes, i);
+      if (as === 0) return malformed('AS 0 is in the path (RFC 7607)');
+      if (as === context.localAs) scan.flags |= SetFlag.asLoop;
+      if (i === start + 2 && segment === Segment.sequence) scan.firstAs = as;
+    }
+    at = next;
+  }
+}
+
+function checkAggregator(
+  bytes: Uint8Array,
+  start: number,
+  length: number,
+  context: AttributeContext,
+  scan: AttributeScan,
+): void {
+  const expected = context.fourOctetAs ? 8 : 6;
+  if (!context.fourOctetAs) scan.rewrite = true;
+  if (length !== expected) {
+    scan.fail('discard', 5, AttributeType.aggregator, `a length of ${length} is not ${expected}`);
+  } else if ((context.fourOctetAs ? readU32(bytes, start) : readU16(bytes, start)) === 0) {
+    scan.fail('discard', 9, AttributeType.aggregator, 'AS 0 (RFC 7607)');
+  }
+}
+
+function noteCommunities(bytes: Uint8Array, start: number, end: number, scan: AttributeScan): void {
+  for (let at = start; at < end; at += 4) {
+    const community = readU32(bytes, at);
+    if (community === Community.noExport || community === Community.noExportSubconfed) {
+      scan.flags |= SetFlag.noExport;
+    } else if (community === Community.noAdvertise) {
+      scan.flags |= SetFlag.noAdvertise;
+    }
+  }
+}
+
+/** ORIGINATOR_ID and CLUSTER_LIST (RFC 4456 §8, RFC 7606 §7.9, 7.10). */
+function checkReflection(
+  bytes: Uint8Array,
+  type: number,
+  start: number,
+  end: number,
+  context: AttributeContext,
+  scan: AttributeScan,
+  wrongLength: () => void,
+): void {
+  const length = end - start;
+  if (context.ebgp) return scan.fail('discard', 9, type, 'came from an external peer');
+  if (type === AttributeType.originatorId) {
+    if (length !== 4) return wrongLength();
+    scan.originatorId = readU32(bytes, start);
+    if (scan.originatorId === context.localId) scan.flags |= SetFlag.reflectionLoop;
+    return;
+  }
+  if (length === 0 || length % 4 !== 0) return wrongLength();
+  scan.clusterListLength = length / 4;
+  for (let at = start; at < end; at += 4) {
+    if (readU32(bytes, at) === context.clusterId) scan.flags |= SetFlag.reflectionLoop;
+  }
+}

@@ -1,0 +1,170 @@
+/**
+ * One pass over the path attributes of an UPDATE: finds every defect with its handling (RFC 7606) and collects, as
+ * plain numbers, what the decision process and the import rules need. Nothing is allocated for sound attributes.
+ */
+import { checkValue } from './attribute-check.ts';
+import { ATTRIBUTES, AttributeType, attributeName, Flag } from './attribute-types.ts';
+import { readU16 } from './cursor.ts';
+import { type BgpError, bgpError, type Handling } from './error.ts';
+
+/** What the meaning of attributes depends on: the session on which they came. */
+export interface AttributeContext {
+  ebgp: boolean;
+  /** AS numbers in AS_PATH and AGGREGATOR have four octets (RFC 6793). */
+  fourOctetAs: boolean;
+  localAs: number;
+  /** Our BGP identifier and cluster id, for the loop checks of RFC 4456 §8. */
+  localId: number;
+  clusterId: number;
+}
+
+/** Bits of {@link AttributeScan.flags}: what a set of attributes says that is not a number. */
+export const SetFlag = {
+  /** Our own AS is in AS_PATH: a loop (RFC 4271 §9.1.2). */
+  asLoop: 1,
+  /** ORIGINATOR_ID is ours, or CLUSTER_LIST has our cluster (RFC 4456 §8). */
+  reflectionLoop: 2,
+  noExport: 4,
+  noAdvertise: 8,
+  hasMed: 16,
+  hasLocalPref: 32,
+} as const;
+
+const SEVERITY: Record<Handling, number> = { discard: 1, 'treat-as-withdraw': 2, reset: 3 };
+
+/** The result of a scan; one object is reused for all. Addresses and identifiers are unsigned numbers. */
+export class AttributeScan {
+  origin = 0;
+  /** As RFC 4271 §9.1.2.2 a counts it: an AS_SET is one, confederation segments are none. */
+  asPathLength = 0;
+  /** The neighbouring AS: the first of AS_PATH, 0 when the path is empty or begins with a set. */
+  firstAs = 0;
+  nextHop = 0;
+  med = 0;
+  localPref = 100;
+  /** 0: none. */
+  originatorId = 0;
+  clusterListLength = 0;
+  flags = 0;
+  /** Bit n is set when the attribute of type n (1–31) is there. */
+  present = 0;
+  /** The stored form must differ from the wire's: something is dropped, converted or marked Partial. */
+  rewrite = false;
+  /** Bounds of the values of MP_REACH_NLRI and MP_UNREACH_NLRI; start 0: not there. */
+  mpReachStart = 0;
+  mpReachEnd = 0;
+  mpUnreachStart = 0;
+  mpUnreachEnd = 0;
+  /** The strongest defect; of equal ones the first. */
+  error: BgpError | null = null;
+  /** Types of attributes that are to be dropped. */
+  readonly discarded = new Set<number>();
+
+  reset(): void {
+    this.origin = this.asPathLength = this.firstAs = this.nextHop = this.med = 0;
+    this.localPref = 100;
+    this.originatorId = this.clusterListLength = this.flags = this.present = 0;
+    this.mpReachStart = this.mpReachEnd = this.mpUnreachStart = this.mpUnreachEnd = 0;
+    this.rewrite = false;
+    this.error = null;
+    if (this.discarded.size > 0) this.discarded.clear();
+  }
+
+  /** Notes a defect in an attribute; the strongest one stays (RFC 7606 §3 h). */
+  fail(handling: Handling, subcode: number, type: number, text: string, data?: Uint8Array): void {
+    if (handling === 'discard') {
+      this.discarded.add(type);
+      this.rewrite = true;
+    }
+    if (this.error && SEVERITY[this.error.handling] >= SEVERITY[handling]) return;
+    this.error = bgpError(3, subcode, `${attributeName(type)}: ${text}`, data, handling);
+  }
+
+  has(type: number): boolean {
+    return (this.present & (1 << type)) !== 0;
+  }
+}
+
+/** Scans the attributes between `start` and `end` into `scan`, which is reset first. */
+export function scanAttributes(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  context: AttributeContext,
+  scan: AttributeScan,
+): void {
+  scan.reset();
+  let at = start;
+  while (at < end) {
+    const flags = bytes[at];
+    const wide = (flags & Flag.extended) !== 0;
+    const head = wide ? 4 : 3;
+    if (end - at < head) {
+      scan.fail('treat-as-withdraw', 1, 0, `${end - at} octets are left, too few for an attribute`);
+      return;
+    }
+    const type = bytes[at + 1];
+    const length = wide ? readU16(bytes, at + 2) : bytes[at + 2];
+    const valueStart = at + head;
+    const valueEnd = valueStart + length;
+    if (valueEnd > end) {
+      scan.fail('treat-as-withdraw', 1, type, `its ${length} octets run past the attributes`);
+      return;
+    }
+    scanOne(bytes, at, type, flags, valueStart, valueEnd, context, scan);
+    at = valueEnd;
+  }
+}
+
+function scanOne(
+  bytes: Uint8Array,
+  at: number,
+  type: number,
+  flags: number,
+  start: number,
+  end: number,
+  context: AttributeContext,
+  scan: AttributeScan,
+): void {
+  const descriptor = ATTRIBUTES[type];
+  if (!descriptor) {
+    scanUnknown(type, flags, scan, bytes.subarray(at, end));
+    return;
+  }
+  const bit = type < 32 ? 1 << type : 0;
+  if (bit !== 0 && (scan.present & bit) !== 0) {
+    // RFC 7606 §3 g: a second MP attribute resets, of any other the first one counts.
+    scan.rewrite = true;
+    const mp = type === AttributeType.mpReach || type === AttributeType.mpUnreach;
+    if (mp) scan.fail('reset', 1, type, 'appears twice');
+    return;
+  }
+  scan.present |= bit;
+  const expected = descriptor.flags;
+  if ((flags & 0xc0) !== expected || (expected !== 0xc0 && (flags & Flag.partial) !== 0)) {
+    const text = `flags 0x${flags.toString(16)} conflict with the attribute`;
+    scan.fail('treat-as-withdraw', 4, type, text, bytes.slice(at, end));
+    return;
+  }
+  checkValue(bytes, type, start, end, context, scan, at);
+}
+
+/** Unknown attributes: RFC 4271 §9 — transitive ones are passed on as Partial, others are dropped in silence. */
+function scanUnknown(type: number, flags: number, scan: AttributeScan, attribute: Uint8Array): void {
+  if ((flags & Flag.optional) === 0) {
+    scan.fail('reset', 2, type, 'is well-known by its flags, yet unknown', attribute.slice());
+  } else if ((flags & Flag.transitive) === 0 || (flags & Flag.partial) === 0) {
+    scan.rewrite = true;
+  }
+}
+
+/** Notes the mandatory attributes that are missing from an UPDATE with routes (RFC 7606 §3 d). */
+export function checkMandatory(scan: AttributeScan, classicNlri: boolean): void {
+  const { origin, asPath, nextHop } = AttributeType;
+  const needed = classicNlri ? [origin, asPath, nextHop] : [origin, asPath];
+  for (const type of needed) {
+    if (!scan.has(type)) {
+      scan.fail('treat-as-withdraw', 3, type, 'is missing', Uint8Array.of(type));
+    }
+  }
+}

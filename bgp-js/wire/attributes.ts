@@ -1,0 +1,157 @@
+/**
+ * Path attributes as objects: for people, tests and whoever originates routes. The way of a route through the RIB
+ * does not come through here; it works on the wire form (attribute-scan.ts, attribute-edit.ts).
+ */
+import { readSegments, writeSegments } from './as4.ts';
+import { ATTRIBUTES, AttributeType, Flag } from './attribute-types.ts';
+import { readU16, readU32, writeU16, writeU32 } from './cursor.ts';
+import { formatIPv4, parseIPv4 } from './prefix.ts';
+
+/** A segment of AS_PATH (RFC 4271 §4.3). */
+export interface AsSegment {
+  type: 'sequence' | 'set' | 'confed-sequence' | 'confed-set';
+  ases: number[];
+}
+
+/** The attributes of a route, decoded. AS numbers have four octets. */
+export interface Attributes {
+  origin: 'IGP' | 'EGP' | 'incomplete';
+  asPath: AsSegment[];
+  /** Dotted decimal. */
+  nextHop?: string;
+  med?: number;
+  localPref?: number;
+  atomicAggregate?: boolean;
+  aggregator?: { as: number; address: string };
+  /** Standard communities as unsigned numbers. */
+  communities?: number[];
+  originatorId?: string;
+  clusterList?: string[];
+  /** Everything else, in wire form: flags, type and value. */
+  others?: { flags: number; type: number; value: Uint8Array }[];
+}
+
+const ORIGINS = ['IGP', 'EGP', 'incomplete'] as const;
+/** Calls `visit` for every attribute between `start` and `end`; stops quietly at one that does not fit. */
+export function eachAttribute(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  visit: (type: number, flags: number, valueStart: number, valueEnd: number, at: number) => void,
+): void {
+  let at = start;
+  while (at + 3 <= end) {
+    const wide = (bytes[at] & Flag.extended) !== 0;
+    const head = wide ? 4 : 3;
+    if (at + head > end) return;
+    const length = wide ? readU16(bytes, at + 2) : bytes[at + 2];
+    const valueEnd = at + head + length;
+    if (valueEnd > end) return;
+    visit(bytes[at + 1], bytes[at], at + head, valueEnd, at);
+    at = valueEnd;
+  }
+}
+
+/** Decodes attributes that `scanAttributes` found sound, in their four-octet form. */
+export function decodeAttributes(bytes: Uint8Array, start = 0, end = bytes.length): Attributes {
+  const result: Attributes = { origin: 'incomplete', asPath: [] };
+  const words = (from: number, to: number): number[] => {
+    const list: number[] = [];
+    for (let at = from; at + 4 <= to; at += 4) list.push(readU32(bytes, at));
+    return list;
+  };
+  eachAttribute(bytes, start, end, (type, flags, from, to) => {
+    const length = to - from;
+    if (type === AttributeType.origin && length === 1) result.origin = ORIGINS[bytes[from]] ?? 'incomplete';
+    else if (type === AttributeType.asPath) result.asPath = readSegments(bytes, from, to, 4);
+    else if (type === AttributeType.nextHop && length === 4)
+      result.nextHop = formatIPv4(readU32(bytes, from));
+    else if (type === AttributeType.med && length === 4) result.med = readU32(bytes, from);
+    else if (type === AttributeType.localPref && length === 4) result.localPref = readU32(bytes, from);
+    else if (type === AttributeType.atomicAggregate) result.atomicAggregate = true;
+    else if (type === AttributeType.aggregator && length === 8) {
+      const [as, address] = words(from, to);
+      result.aggregator = { as, address: formatIPv4(address) };
+    } else if (type === AttributeType.communities) result.communities = words(from, to);
+    else if (type === AttributeType.originatorId && length === 4) {
+      result.originatorId = formatIPv4(readU32(bytes, from));
+    } else if (type === AttributeType.clusterList) result.clusterList = words(from, to).map(formatIPv4);
+    else {
+      result.others ??= [];
+      result.others.push({ flags: flags & ~Flag.extended, type, value: bytes.slice(from, to) });
+    }
+  });
+  return result;
+}
+
+/** Encodes attributes in ascending order of type (RFC 4271 §5). Throws RangeError for an address that is none. */
+export function encodeAttributes(attributes: Attributes): Uint8Array {
+  const list: { type: number; bytes: Uint8Array }[] = [];
+  const add = (type: number, value: Uint8Array, flags = ATTRIBUTES[type]?.flags ?? 0xc0) =>
+    list.push({ type, bytes: encodeAttribute(flags, type, value) });
+  const words = (numbers: number[]): Uint8Array => {
+    const bytes = new Uint8Array(4 * numbers.length);
+    numbers.forEach((value, i) => {
+      writeU32(bytes, 4 * i, value);
+    });
+    return bytes;
+  };
+  add(AttributeType.origin, Uint8Array.of(ORIGINS.indexOf(attributes.origin)));
+  add(AttributeType.asPath, writeSegments(attributes.asPath, 4));
+  if (attributes.nextHop !== undefined) add(AttributeType.nextHop, words([address(attributes.nextHop)]));
+  if (attributes.med !== undefined) add(AttributeType.med, words([attributes.med]));
+  if (attributes.localPref !== undefined) add(AttributeType.localPref, words([attributes.localPref]));
+  if (attributes.atomicAggregate) add(AttributeType.atomicAggregate, new Uint8Array(0));
+  if (attributes.aggregator) {
+    add(AttributeType.aggregator, words([attributes.aggregator.as, address(attributes.aggregator.address)]));
+  }
+  if (attributes.communities) add(AttributeType.communities, words(attributes.communities));
+  if (attributes.originatorId !== undefined) {
+    add(AttributeType.originatorId, words([address(attributes.originatorId)]));
+  }
+  if (attributes.clusterList) add(AttributeType.clusterList, words(attributes.clusterList.map(address)));
+  for (const { flags, type, value } of attributes.others ?? []) add(type, value, flags);
+  list.sort((a, b) => a.type - b.type);
+  return Buffer.concat(list.map(({ bytes }) => bytes));
+}
+
+function address(text: string): number {
+  const value = parseIPv4(text);
+  if (value < 0) throw new RangeError(`${text} is not an IPv4 address`);
+  return value;
+}
+
+/** One attribute with its header; the length field is as wide as it has to be. */
+export function encodeAttribute(flags: number, type: number, value: Uint8Array): Uint8Array {
+  const wide = value.length > 255;
+  const bytes = new Uint8Array((wide ? 4 : 3) + value.length);
+  bytes[0] = wide ? flags | Flag.extended : flags & ~Flag.extended;
+  bytes[1] = type;
+  if (wide) writeU16(bytes, 2, value.length);
+  else bytes[2] = value.length;
+  bytes.set(value, wide ? 4 : 3);
+  return bytes;
+}
+
+/** AS_PATH as people write it: sequences plain, sets in braces, confederation segments in parentheses. */
+export function formatAsPath(segments: readonly AsSegment[]): string {
+  return segments
+    .map(({ type, ases }) => {
+      if (type === 'sequence') return ases.join(' ');
+      if (type === 'set') return `{${ases.join(',')}}`;
+      return type === 'confed-sequence' ? `(${ases.join(' ')})` : `[${ases.join(',')}]`;
+    })
+    .join(' ');
+}
+
+const COMMUNITY_NAMES: Record<number, string> = {
+  4294967041: 'no-export',
+  4294967042: 'no-advertise',
+  4294967043: 'no-export-subconfed',
+  4294901760: 'graceful-shutdown',
+};
+
+/** A standard community as people write it: its well-known name, or `high:low`. */
+export function formatCommunity(community: number): string {
+  return COMMUNITY_NAMES[community] ?? `${community >>> 16}:${community & 0xffff}`;
+}

@@ -1,0 +1,112 @@
+import { readU16, writeU16 } from './cursor.ts';
+import { type BgpError, bgpError } from './error.ts';
+
+/** Message types (RFC 4271 §4.1, RFC 2918). */
+export const MessageType = { open: 1, update: 2, notification: 3, keepalive: 4, routeRefresh: 5 } as const;
+
+/** Octets of the header: marker, length and type (RFC 4271 §4.1). */
+export const HEADER_LENGTH = 19;
+/** The longest message without RFC 8654. */
+export const MAX_MESSAGE_LENGTH = 4096;
+
+/** The shortest message of each type (RFC 4271 §4.2–4.5, RFC 2918 §3); the index is the type. */
+const MIN_LENGTH = [0, 29, 23, 21, 19, 23];
+
+/** Writes the header of a message of `length` octets into `bytes` at `at`. */
+export function writeHeader(bytes: Uint8Array, at: number, length: number, type: number): void {
+  bytes.fill(0xff, at, at + 16);
+  writeU16(bytes, at + 16, length);
+  bytes[at + 18] = type;
+}
+
+/** Checks the header at `at`, of which all 19 octets are there (RFC 4271 §6.1); null when it is sound. */
+export function checkHeader(bytes: Uint8Array, at: number, maxLength: number): BgpError | null {
+  for (let i = at; i < at + 16; i++) {
+    if (bytes[i] !== 0xff) return bgpError(1, 1, 'the marker is not all ones');
+  }
+  const length = readU16(bytes, at + 16);
+  const type = bytes[at + 18];
+  const lengthField = () => bytes.slice(at + 16, at + 18);
+  if (length < HEADER_LENGTH || length > maxLength) {
+    return bgpError(1, 2, `message length ${length} is not within 19–${maxLength}`, lengthField());
+  }
+  if (type === 0 || type >= MIN_LENGTH.length) {
+    return bgpError(1, 3, `unknown message type ${type}`, bytes.slice(at + 18, at + 19));
+  }
+  const exact = type === MessageType.keepalive;
+  // A ROUTE-REFRESH of a wrong length is judged by RFC 7313 §5, not here.
+  if (type === MessageType.routeRefresh) return null;
+  if (length < MIN_LENGTH[type] || (exact && length !== MIN_LENGTH[type])) {
+    return bgpError(1, 2, `message type ${type} cannot be ${length} octets long`, lengthField());
+  }
+  return null;
+}
+
+/** The least octets of a buffer in which partial messages are joined. */
+const INITIAL_CAPACITY = 8192;
+
+/**
+ * Cuts a TCP byte stream into messages. Bytes go in by `push` in pieces of any size; `next` finds the next whole
+ * message. At most one piece and one partial message are held.
+ */
+export class Framer {
+  private buffer: Uint8Array = new Uint8Array(0);
+  private start = 0;
+  private end = 0;
+  /** Whether the buffer is our own, with room behind `end`, rather than a chunk that was pushed. */
+  private owned = false;
+  /** The longest message accepted; raised when RFC 8654 was negotiated. */
+  maxLength = MAX_MESSAGE_LENGTH;
+
+  /** Octets that were pushed and not yet consumed. */
+  get pending(): number {
+    return this.end - this.start;
+  }
+
+  /** The buffer that the offsets of `next` point into. */
+  get bytes(): Uint8Array {
+    return this.buffer;
+  }
+
+  /** Adds what arrived. The chunk is given away: it may become the buffer itself. */
+  push(chunk: Uint8Array): void {
+    const pending = this.pending;
+    if (pending === 0) {
+      this.buffer = chunk;
+      this.start = 0;
+      this.end = chunk.length;
+      this.owned = false;
+      return;
+    }
+    if (!this.owned || this.buffer.length - this.end < chunk.length) {
+      const joined = new Uint8Array(Math.max(INITIAL_CAPACITY, 2 * (pending + chunk.length)));
+      joined.set(this.buffer.subarray(this.start, this.end));
+      this.buffer = joined;
+      this.start = 0;
+      this.end = pending;
+      this.owned = true;
+    }
+    this.buffer.set(chunk, this.end);
+    this.end += chunk.length;
+  }
+
+  /** Whether a whole message (or a broken header) is waiting. */
+  get ready(): boolean {
+    const pending = this.pending;
+    if (pending < HEADER_LENGTH) return false;
+    const length = readU16(this.buffer, this.start + 16);
+    return pending >= length || length > this.maxLength || length < HEADER_LENGTH;
+  }
+
+  /** The offset in `bytes` of the next whole message, which is consumed; -1 when there is none; or its error. */
+  next(): number | BgpError {
+    if (this.pending < HEADER_LENGTH) return -1;
+    const error = checkHeader(this.buffer, this.start, this.maxLength);
+    if (error) return error;
+    const length = readU16(this.buffer, this.start + 16);
+    if (this.pending < length) return -1;
+    const at = this.start;
+    this.start += length;
+    return at;
+  }
+}

@@ -1,0 +1,69 @@
+import { readU16, writeU16 } from './cursor.ts';
+import { type BgpError, bgpError } from './error.ts';
+import { HEADER_LENGTH, MessageType, writeHeader } from './frame.ts';
+
+/** Where the three fields of an UPDATE lie in its buffer (RFC 4271 §4.3). Reused: one object serves every message. */
+export interface UpdateSections {
+  withdrawnStart: number;
+  withdrawnEnd: number;
+  attributesStart: number;
+  attributesEnd: number;
+  nlriStart: number;
+  nlriEnd: number;
+}
+
+export function emptySections(): UpdateSections {
+  return {
+    withdrawnStart: 0,
+    withdrawnEnd: 0,
+    attributesStart: 0,
+    attributesEnd: 0,
+    nlriStart: 0,
+    nlriEnd: 0,
+  };
+}
+
+/**
+ * Finds the fields of the UPDATE whose body lies between `start` and `end`, at least 4 octets; the contents are not
+ * looked at. Lengths that do not fit are error 3/1 (RFC 4271 §6.3).
+ */
+export function splitUpdate(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  into: UpdateSections,
+): BgpError | null {
+  const withdrawnLength = readU16(bytes, start);
+  if (start + 2 + withdrawnLength + 2 > end) {
+    return bgpError(3, 1, `withdrawn routes of ${withdrawnLength} octets do not fit the message`);
+  }
+  into.withdrawnStart = start + 2;
+  into.withdrawnEnd = into.withdrawnStart + withdrawnLength;
+  const attributesLength = readU16(bytes, into.withdrawnEnd);
+  into.attributesStart = into.withdrawnEnd + 2;
+  into.attributesEnd = into.attributesStart + attributesLength;
+  if (into.attributesEnd > end) {
+    return bgpError(3, 1, `attributes of ${attributesLength} octets do not fit the message`);
+  }
+  into.nlriStart = into.attributesEnd;
+  into.nlriEnd = end;
+  return null;
+}
+
+/** An UPDATE from its three fields, each in wire form. Throws RangeError when they do not fit 4,096 octets. */
+export function encodeUpdate(withdrawn: Uint8Array, attributes: Uint8Array, nlri: Uint8Array): Uint8Array {
+  const length = HEADER_LENGTH + 4 + withdrawn.length + attributes.length + nlri.length;
+  if (length > 4096) throw new RangeError(`an UPDATE of ${length} octets does not fit a message of 4096`);
+  const bytes = new Uint8Array(length);
+  writeHeader(bytes, 0, length, MessageType.update);
+  writeU16(bytes, 19, withdrawn.length);
+  bytes.set(withdrawn, 21);
+  const at = 21 + withdrawn.length;
+  writeU16(bytes, at, attributes.length);
+  bytes.set(attributes, at + 2);
+  bytes.set(nlri, at + 2 + attributes.length);
+  return bytes;
+}
+
+/** The End-of-RIB marker of IPv4 unicast: an UPDATE with nothing in it (RFC 4724 §2). */
+export const END_OF_RIB: Uint8Array = encodeUpdate(new Uint8Array(0), new Uint8Array(0), new Uint8Array(0));
