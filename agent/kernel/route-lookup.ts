@@ -25,12 +25,15 @@ const REFUSALS: Readonly<Record<number, string>> = {
   [ERRNO.ENETUNREACH]: 'no route covers it',
 };
 
-/** What the kernel would do with a packet from this node to `address`. About 10 µs. @throws KernelError */
-export function lookupRoute(netlink: Netlink, address: string): RouteLookup {
+/**
+ * What the kernel would do with a packet from this node to `address`, with the source address it would take
+ * unless `withSource` is false, which saves half of the 10 µs. @throws KernelError
+ */
+export function lookupRoute(netlink: Netlink, address: string, withSource = true): RouteLookup {
   const lookup: RouteLookup = { address, route: null, reason: '', source: '' };
   try {
     lookup.route = ask(netlink, address, ROUTE_FLAG.FIB_MATCH);
-    lookup.source = ask(netlink, address, 0)?.source ?? '';
+    if (withSource) lookup.source = ask(netlink, address, 0)?.source ?? '';
   } catch (error) {
     const reason = error instanceof KernelError ? REFUSALS[error.errno] : undefined;
     if (reason === undefined) throw error;

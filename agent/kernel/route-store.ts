@@ -85,7 +85,7 @@ export class RouteStore {
     if (entry === undefined) return false;
     entry.desired = null;
     clearFailure(entry);
-    settle(entry, new Error(`route ${prefix} metric ${metric} is not wanted any more`));
+    if (entry.waiters) settle(entry, new Error(`route ${prefix} metric ${metric} is not wanted any more`));
     this.queue(entry);
     return true;
   }

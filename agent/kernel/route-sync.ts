@@ -47,8 +47,6 @@ export interface RouteSyncOptions {
   /** Path of the network namespace to work in; by default the process's own. */
   netns?: string;
   onRoute?(event: RouteEvent): void;
-  /** Links, addresses or routes of others changed: next hops may resolve differently. Comes in flocks. */
-  onTopology?(): void;
   /** Trouble that is no route's fault; the work goes on by itself. */
   onError?(error: Error): void;
 }
@@ -82,6 +80,7 @@ export class RouteSync {
   readonly #encoded = new WeakMap<RouteTarget, EncodedTarget>();
   readonly #linkIsUp = new Map<number, boolean>();
   readonly #schedule = new Schedule();
+  readonly #topology = new Set<() => void>();
   readonly #idle: (() => void)[] = [];
   readonly #totals = { writes: 0, refusals: 0, dumps: 0, overruns: 0 };
   #inFlight: Write[] = [];
@@ -185,9 +184,18 @@ export class RouteSync {
     return count;
   }
 
-  /** What the kernel would do with a packet to `address`. @throws KernelError */
-  get(address: string): RouteLookup {
-    return lookupRoute(this.#lookups, address);
+  /** What the kernel would do with a packet to `address`, see `lookupRoute`. @throws KernelError */
+  get(address: string, withSource = true): RouteLookup {
+    return lookupRoute(this.#lookups, address, withSource);
+  }
+
+  /**
+   * Calls `listener` whenever links, addresses or routes of others changed, so that next hops may resolve
+   * differently. Calls come in flocks. Returns a function that ends it.
+   */
+  watchTopology(listener: () => void): () => void {
+    this.#topology.add(listener);
+    return () => this.#topology.delete(listener);
   }
 
   counts(): RouteSyncCounts {
@@ -366,7 +374,7 @@ export class RouteSync {
       const delay = Math.max(GATHER_MS, this.#store.failed * KICK_MS_A_ROUTE);
       this.#schedule.after('kick', delay, () => this.#retry(Number.POSITIVE_INFINITY));
     }
-    this.#options.onTopology?.();
+    for (const listener of this.#topology) listener();
   }
 
   #onOverrun(): void {
