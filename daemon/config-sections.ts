@@ -1,5 +1,5 @@
 /** The parts of a configuration file that both daemons have, and the rules that go with them. */
-import type { KeyPath, Report } from './config.ts';
+import { closest, type KeyPath, type Report } from './config.ts';
 import { addressAt, cidrAt, listAt, listenAddressAt, textAt, valueAt } from './config-content.ts';
 import { endpointOrOff, flag, oneOf, optionalSection } from './config-values.ts';
 import { type Cidr, contains, formatCidr, formatIPv4, overlaps, parseCidr } from './ipv4.ts';
@@ -76,6 +76,8 @@ function checkPeerKind(content: unknown, path: KeyPath, report: Report): void {
     return;
   }
   if (!has('address') && !has('range')) {
+    // A mistyped one is reported as such.
+    if (Object.keys(entry).some((key) => closest(key, ['address', 'range']) !== undefined)) return;
     report(path, 'has neither "address" nor "range"; add "address" for one peer or "range" for many');
     return;
   }
@@ -144,7 +146,7 @@ export function checkPodRanges(content: unknown, ownAddress: number | undefined,
     }
     // The blackhole of the range would be the very route of its only pod.
     if (range.length === 32) report(path, 'has room for one address only; write a length of 31 or less');
-    if (ownAddress !== undefined && contains(range, ownAddress)) {
+    if (unusable === undefined && ownAddress !== undefined && contains(range, ownAddress)) {
       report(
         path,
         `holds the node's own address ${formatIPv4(ownAddress)}; choose a range apart from those of the nodes`,

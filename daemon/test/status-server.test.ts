@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { chmod, mkdtemp, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { mkdtemp, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -132,13 +132,11 @@ describe('status server', () => {
   it('is read only', async () => {
     await start();
     for (const method of ['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS']) {
-      const answer = await ask(path, '/v1/status', {
-        method,
-        body: method === 'OPTIONS' ? undefined : 'x'.repeat(100_000),
-      });
+      const answer = await ask(path, '/v1/status', { method, body: method === 'OPTIONS' ? undefined : 'x' });
       assert.equal(answer.status, 405, method);
       assert.equal(answer.headers.allow, 'GET, HEAD');
     }
+    assert.equal((await ask(path, '/v1/status', { body: 'x' })).status, 400);
     const head = await ask(path, '/v1/status', { method: 'HEAD' });
     assert.equal(head.status, 200);
     assert.equal(head.body, '');
@@ -146,20 +144,14 @@ describe('status server', () => {
 
   it('says that a daemon has no pods and explains nothing', async () => {
     const full = new FakeSource();
-    const {
-      pods: _pods,
-      explain: _explain,
-      ...rest
-    } = {
+    const reflector: StatusSource = {
       status: () => full.status(),
       peers: () => full.peers(),
-      routes: full.routes.bind(full),
+      routes: (query) => full.routes(query),
       metrics: () => full.metrics(),
       ready: () => full.ready(),
-      pods: undefined,
-      explain: undefined,
     };
-    await start(rest);
+    await start(reflector);
     assert.equal((await ask(path, '/v1/pods')).status, 404);
     assert.match((await ask(path, '/v1/explain?address=10.0.0.1')).body, /ask the agent of a node/);
   });
@@ -219,14 +211,13 @@ describe('status server', () => {
   });
 
   it('replaces the socket of a dead process, but not that of a living one, nor a file', async () => {
-    // A name that leads to a socket nobody listens on, as after a crash: libuv removes its own name on close.
+    // libuv removes the name that it made; under another name the socket stays, as after a crash.
     const stale = createServer();
     stale.listen({ path: join(folder, 'real.sock') });
     await once(stale, 'listening');
     await start();
     await assert.rejects(start(), /agent\.sock belongs to a running process; stop that one/);
     assert.equal((await ask(path, '/healthz')).status, 200);
-    const { rename } = await import('node:fs/promises');
     await rename(join(folder, 'real.sock'), join(folder, 'stale.sock'));
     stale.close();
     await once(stale, 'close');
@@ -240,7 +231,6 @@ describe('status server', () => {
     );
     await symlink(join(folder, 'file'), join(folder, 'link'));
     await assert.rejects(start(new FakeSource(), { socket: join(folder, 'link') }), /is not a socket/);
-    await chmod(join(folder, 'file'), 0o600);
   });
 
   it('answers on TCP by address and as localhost, and nobody who came by another name', async () => {
