@@ -2,7 +2,7 @@
 // Does the set-up first, then stays only to pass signals and the exit code on.
 
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { node24, root, setUp, setUpNpmPackages, toolPath } from './setup.mjs';
 
@@ -27,12 +27,21 @@ const child = spawn(node24, [join(root, file), ...rest], {
 });
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
 
-// npm itself may be killed; then nobody is left to press Ctrl-C.
-const parent = process.ppid;
+// npm itself may be killed; then nobody is left to press Ctrl-C. Between npm and this process there is a shell.
+const ancestors = () => `${process.ppid} ${parentOf(process.ppid)}`;
+const before = ancestors();
 const watch = setInterval(() => {
-  if (process.ppid !== parent) child.kill('SIGTERM');
+  if (ancestors() !== before) child.kill('SIGTERM');
 }, 500);
 watch.unref();
+
+function parentOf(pid) {
+  try {
+    return /^PPid:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  } catch {
+    return undefined; // it has just ended
+  }
+}
 
 child.on('exit', (code, signal) => {
   process.exit(code ?? (signal ? 1 : 0));
