@@ -30,7 +30,9 @@ function ask(
   options: { method?: string; body?: string } = {},
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const outgoing = request({ socketPath, path, method: options.method ?? 'GET' }, (response) => {
+    // node:http frames a body by itself for POST and PUT only.
+    const headers = options.body === undefined ? {} : { 'Content-Length': options.body.length };
+    const outgoing = request({ socketPath, path, method: options.method ?? 'GET', headers }, (response) => {
       let body = '';
       response.setEncoding('utf8').on('data', (chunk) => {
         body += chunk;
