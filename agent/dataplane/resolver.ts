@@ -2,7 +2,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { TABLE } from '../kernel/constants.ts';
 import { addressNumber, prefixCovers } from '../kernel/ip.ts';
-import { type KernelNextHop, protocolName, type RouteEntry } from '../kernel/route.ts';
+import { type KernelNextHop, parseRoute, protocolName, type RouteEntry } from '../kernel/route.ts';
 import { dumpRoutes } from '../kernel/route-batch.ts';
 import type { RouteSync } from '../kernel/route-sync.ts';
 
@@ -37,8 +37,9 @@ export async function resolveAround(
   const best = new Map<string, { route: RouteEntry; length: number }>();
   const netlink = routes.open();
   try {
-    await dumpRoutes(netlink, { table: TABLE.MAIN, protocol: 0 }, (route) => {
-      if (isLearned(routes, route)) return;
+    await dumpRoutes(netlink, { table: TABLE.MAIN, protocol: 0 }, (buffer, start, end) => {
+      const route = parseRoute(buffer, start, end);
+      if (route === null || isLearned(routes, route)) return;
       const length = Number(route.prefix.slice(route.prefix.indexOf('/') + 1));
       for (const address of addresses) {
         const other = best.get(address);

@@ -25,6 +25,7 @@ export const ERRNO = {
   ENOENT: 2,
   ESRCH: 3,
   EINTR: 4,
+  EIO: 5,
   EAGAIN: 11,
   EACCES: 13,
   EBUSY: 16,
@@ -90,7 +91,7 @@ export function send(fd: number, data: Buffer, length: number): number {
 
 /**
  * send(2) on a thread of the pool, for what keeps the kernel busy for long. `data` must stay untouched until the
- * promise settles. Resolves to the number of bytes, or -1.
+ * promise settles. Resolves to the number of bytes, or to -1 with the errno unknown.
  */
 export function sendOffLoop(fd: number, data: Buffer, length: number): Promise<number> {
   return new Promise((resolve, reject) => {

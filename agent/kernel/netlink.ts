@@ -178,7 +178,10 @@ export class Netlink {
     builder.addFlags(FLAG.ACK);
     await this.#exclusively(async () => {
       const sent = await sendOffLoop(this.fd, builder.buffer, builder.length);
-      if (sent !== builder.length) throw new KernelError(action, sent < 0 ? lastErrno() : ERRNO.ENOBUFS);
+      if (sent !== builder.length) {
+        // errno belongs to the thread that made the call: all we know is that it failed.
+        throw new KernelError(action, ERRNO.EIO, `the kernel took ${sent} of ${builder.length} bytes`);
+      }
       let done = false;
       while (!done) {
         this.read(action, (type, buffer, start, end, flags, sequence) => {

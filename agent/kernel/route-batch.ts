@@ -10,9 +10,7 @@ import {
   type EncodedTarget,
   fillRouteDump,
   formatRoute,
-  parseRoute,
   ROUTE_LENGTH,
-  type RouteEntry,
   type RouteOwner,
 } from './route.ts';
 import type { Entry } from './route-entry.ts';
@@ -63,11 +61,14 @@ export async function sendWrites(netlink: Netlink, builder: MessageBuilder, writ
   }
 }
 
-/** Shows every route of `owner` to `visit`, in slices. @throws KernelError */
+/**
+ * Shows every route message of `owner`'s to `visit`, in slices: its fixed part begins at `start`.
+ * @throws KernelError
+ */
 export async function dumpRoutes(
   netlink: Netlink,
   owner: RouteOwner,
-  visit: (route: RouteEntry) => void,
+  visit: (buffer: Buffer, start: number, end: number) => void,
 ): Promise<void> {
   try {
     await netlink.dumpSliced(
@@ -79,8 +80,7 @@ export async function dumpRoutes(
         // Routes for one type of service are nobody's but their maker's: they are not told apart by prefix and metric.
         if (type !== MESSAGE.NEWROUTE || end - start < ROUTE_LENGTH || buffer[start + TYPE_OF_SERVICE] !== 0)
           return;
-        const route = parseRoute(buffer, start, end);
-        if (route) visit(route);
+        visit(buffer, start, end);
       },
     );
   } catch (error) {

@@ -4,7 +4,7 @@
  */
 import type { KernelError } from './error.ts';
 import { writePrefix } from './ip.ts';
-import { type EncodedTarget, matchesTarget, type RouteEntry, type TargetKey, targetKey } from './route.ts';
+import { type EncodedTarget, matchesTarget, parseRoute, type TargetKey, targetKey } from './route.ts';
 import {
   clearFailure,
   createEntry,
@@ -14,6 +14,7 @@ import {
   noteFailure,
   settle,
 } from './route-entry.ts';
+import { RouteCursor } from './route-shape.ts';
 
 const SWEEP_STEP = 2000;
 const SCRATCH = Buffer.alloc(4);
@@ -37,6 +38,7 @@ export class RouteStore {
   readonly #failed = new Set<Entry>();
   readonly #stale = new Set<Entry>();
   readonly #report: (event: RouteEvent) => void;
+  readonly #route = new RouteCursor();
   #released = false;
   #generation = 0;
   /** How often a route of ours was found missing or changed. */
@@ -175,14 +177,25 @@ export class RouteStore {
     this.#generation++;
   }
 
-  /** A route of ours is in the kernel. */
-  observe(route: RouteEntry): void {
-    const entry = this.find(route.prefix, route.metric) ?? this.#add(route.prefix, route.metric);
+  /** A route of ours is in the kernel: an IPv4 route message whose fixed part begins at `start`. */
+  readonly observe = (buffer: Buffer, start: number, end: number): void => {
+    const cursor = this.#route;
+    cursor.locate(buffer, start, end);
+    const { prefix, metricValue: metric } = cursor;
+    const entry = this.find(prefix, metric) ?? this.#add(prefix, metric);
     entry.generation = this.#generation;
     const { desired } = entry;
-    const same = desired !== null && matchesTarget(desired.target, route);
-    this.#learn(entry, same ? desired : { type: route.type, key: targetKey(route), route });
-  }
+    if (desired?.shape && cursor.hasShape(desired.shape)) {
+      this.#learn(entry, desired);
+      return;
+    }
+    const route = parseRoute(buffer, start, end);
+    if (route === null) return;
+    if (desired !== null && matchesTarget(desired.target, route)) {
+      desired.shape = cursor.capture();
+      this.#learn(entry, desired);
+    } else this.#learn(entry, { type: route.type, key: targetKey(route), route });
+  };
 
   /** A route of ours is not in the kernel any more. */
   observeGone(prefix: string, metric: number): void {

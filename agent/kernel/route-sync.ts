@@ -307,7 +307,7 @@ export class RouteSync {
     this.#dumpWanted = false;
     const began = performance.now();
     this.#store.beginDump();
-    await dumpRoutes(this.#netlink, this.owner, (route) => this.#store.observe(route));
+    await dumpRoutes(this.#netlink, this.owner, this.#store.observe);
     for (const _pause of this.#store.sweep()) await nextTurn();
     this.#totals.dumps++;
     const now = performance.now();
@@ -353,7 +353,7 @@ export class RouteSync {
         this.#requestDump();
       if (byHand) this.#store.observeReplaced(prefix, metric);
       else if (type === MESSAGE.DELROUTE) this.#store.observeGone(prefix, metric);
-      else this.#store.observe(route);
+      else this.#store.observe(buffer, start, end);
       this.#wake();
       if (!byHand) return;
     }

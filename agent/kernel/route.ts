@@ -13,6 +13,7 @@ import {
 import { formatAddress, parseAddress, writePrefix } from './ip.ts';
 import { MessageBuilder, readUint32, walkAttributes } from './message.ts';
 import type { Netlink } from './netlink.ts';
+import type { RouteShape } from './route-shape.ts';
 
 /** Bytes of struct rtmsg and of struct rtnexthop. */
 export const ROUTE_LENGTH = 12;
@@ -76,6 +77,8 @@ export interface TargetKey {
 export interface EncodedTarget extends TargetKey {
   target: RouteTarget;
   attributes: Buffer;
+  /** What a route with this target looks like in a dump, once one has been seen. */
+  shape: RouteShape | null;
 }
 
 /** Packs a target. @throws TypeError when a next hop is not usable as given */
@@ -101,6 +104,7 @@ export function encodeTarget(target: RouteTarget): EncodedTarget {
     key: targetKey(target),
     target,
     attributes: Buffer.from(builder.buffer.subarray(0, builder.length)),
+    shape: null,
   };
 }
 
