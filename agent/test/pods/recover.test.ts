@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { encodeLine } from '../../ipam/records.ts';
+import { hostLinkName } from '../../pods/names.ts';
+import { eventually, TestNode } from './node.ts';
+
+describe('pods: restart', () => {
+  let node: TestNode;
+  const host = (pod: number): string => hostLinkName({ containerId: `container-${pod}`, ifname: 'eth0' });
+  const addressOf = async (pod: number): Promise<string> => {
+    const { json, stdout } = await node.plugin('ADD', pod);
+    assert.ok(json.ips, stdout);
+    return json.ips[0].address.split('/')[0];
+  };
+
+  beforeEach(async () => {
+    node = new TestNode();
+    await node.start();
+    node.addPods(1, 2);
+  });
+
+  afterEach(() => node?.remove());
+
+  for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+    it(`${signal} and a new start cost a pod not one packet`, async () => {
+      const address = await addressOf(1);
+      const parameters = [`--net=/run/netns/${node.name}`, 'ping', '-n', '-D', '-i', '0.002', address];
+      const ping = spawn('nsenter', parameters, { stdio: ['ignore', 'pipe', 'inherit'] });
+      try {
+        let output = '';
+        ping.stdout.on('data', (text) => {
+          output += text;
+        });
+        const received = (): number => output.split('icmp_seq=').length - 1;
+        await eventually('packets flow', () => received() > 20);
+        const ended = await node.end(signal);
+        if (signal === 'SIGTERM') assert.equal(ended, 0, node.errors);
+        await node.start();
+        const start = received();
+        await eventually('packets still flow', () => received() > start + 100);
+        const closed = new Promise((resolve) => ping.on('close', resolve));
+        ping.kill('SIGINT');
+        await closed;
+        const [, sent, answered] = /(\d+) packets transmitted, (\d+) received/.exec(output)!;
+        // The last one may have been on its way at the interrupt.
+        assert.ok(Number(sent) - Number(answered) <= 1, output.slice(-200));
+      } finally {
+        ping.kill('SIGKILL');
+      }
+      assert.deepEqual(
+        (await node.list()).map((pod) => [pod.address, pod.state]),
+        [[address, 'up']],
+      );
+    });
+  }
+
+  it('puts back what was taken from the host side meanwhile', async () => {
+    const address = await addressOf(1);
+    await node.end('SIGKILL');
+    node.ip(`neigh del ${address} dev ${host(1)}`);
+    node.ip(`route del ${address}`);
+    node.exec('sh', '-c', `echo 0 > /proc/sys/net/ipv4/conf/${host(1)}/rp_filter`);
+    await node.start();
+    assert.deepEqual(
+      (await node.list()).map(({ state }) => state),
+      ['up'],
+    );
+    const [{ state }] = await node.ask<{ state: string }[]>('refresh');
+    assert.equal(state, 'up');
+    assert.equal(node.ping('node', address), 1);
+  });
+
+  it('keeps the address of a pod whose namespace is gone until DEL, and says what is the matter', async () => {
+    const address = await addressOf(1);
+    await node.end('SIGKILL');
+    node.removePod(1);
+    await eventually('the link is gone', () => node.links().length === 0);
+    await node.start();
+    const [pod] = await node.list();
+    assert.equal(pod.address, address);
+    assert.match(pod.state, /host's link .* is missing; .*\/run\/netns\/.*ENOENT/);
+    const gone = await node.plugin('DEL', 1, {}, { CNI_NETNS: '' });
+    assert.equal(gone.exitCode, 0, gone.stdout);
+    assert.deepEqual(await node.list(), []);
+  });
+
+  it('does an ADD again with the same address where a crash left it half done', async () => {
+    const address = await addressOf(1);
+    const done = readFileSync(node.journal, 'utf8');
+    assert.equal((await node.plugin('DEL', 1)).exitCode, 0);
+    await node.end('SIGKILL');
+    // As after a crash between the journal and the first step …
+    writeFileSync(node.journal, done);
+    await node.start();
+    assert.match((await node.list())[0].state, /is missing/);
+    assert.equal(await addressOf(1), address);
+    assert.equal(node.ping('node', address), 1);
+    // … and as after one in the middle of the wiring.
+    await node.end('SIGKILL');
+    node.podIp(1, 'route del default');
+    await node.start();
+    assert.match((await node.list())[0].state, /no default route/);
+    assert.equal(await addressOf(1), address);
+    assert.equal(node.ping('node', address), 1);
+    assert.equal((await node.plugin('ADD', 1)).json.code, 101);
+  });
+
+  it('removes links that no allocation owns, and leaves the links of others alone', async () => {
+    await addressOf(1);
+    await node.end('SIGKILL');
+    node.ip('link add fr0123456789abc type veth peer name other0');
+    node.ip('link add friend type veth peer name other1');
+    await node.start();
+    await eventually('the orphan is gone', () => !node.links().includes('fr0123456789abc'));
+    assert.deepEqual(node.links().sort(), [host(1), 'friend'].sort());
+    assert.match(node.errors, /removed 1 links that belong to no pod: fr0123456789abc/);
+  });
+
+  it('deletes what lay in the graveyard of a former run', async () => {
+    await addressOf(1);
+    assert.equal((await node.plugin('DEL', 1)).exitCode, 0);
+    await node.end('SIGKILL');
+    await node.start();
+    await eventually('the graveyard is empty', () => node.links().length === 0);
+    await addressOf(1);
+  });
+
+  it('goes on after a torn record, and keeps pods outside of changed ranges', async () => {
+    const address = await addressOf(1);
+    await node.end('SIGKILL');
+    appendFileSync(node.journal, encodeLine([{ last: address }]).slice(0, 15));
+    node.options = { podCIDRs: ['10.244.7.0/28'] };
+    await node.start();
+    assert.match(node.errors, /dropped an unfinished record of 15 bytes/);
+    assert.match(node.errors, new RegExp(`keeps ${address}, which is in no range`));
+    assert.equal(node.ping('node', address), 1);
+    assert.match(await addressOf(2), /^10\.244\.7\./);
+    assert.equal((await node.plugin('DEL', 1)).exitCode, 0);
+  });
+});

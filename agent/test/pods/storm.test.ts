@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { readJournal } from '../../ipam/records.ts';
+import { eventually, TestNode } from './node.ts';
+
+const PODS = 100;
+/** Answered calls between two kills of the service. */
+const KILL_EVERY = 40;
+/** Kills in each half: without an end to them, ADDs that are cut off would go round for ever. */
+const KILLS_MAX = 4;
+
+/** A small generator (mulberry32), so that a failure can be repeated from its seed. */
+function random(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+describe('pods: storm', () => {
+  let node: TestNode;
+  /** What successful ADDs answered, until DEL is called. */
+  let held: Map<string, number>;
+  let answers = 0;
+  let aways = 0;
+  let kills = 0;
+  let killsMax = KILLS_MAX;
+  let killing: Promise<void> | undefined;
+
+  const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
+  const next = random(seed);
+
+  /** A call, after which the service is perhaps killed and started again while others are under way. */
+  const call = async (command: string, pod: number) => {
+    const result = await node.plugin(command, pod);
+    if (result.exitCode === 0) answers++;
+    else if (result.json.code === 11) aways++;
+    if (result.exitCode === 0 && answers % KILL_EVERY === 0 && kills < killsMax) {
+      killing ??= (async () => {
+        kills++;
+        await node.end('SIGKILL');
+        await node.start();
+        killing = undefined;
+      })();
+    }
+    return result;
+  };
+
+  /** DEL until it succeeds, as a runtime does. */
+  const remove = async (pod: number): Promise<void> => {
+    for (const [address, holder] of held) if (holder === pod) held.delete(address);
+    for (;;) {
+      const result = await call('DEL', pod);
+      if (result.exitCode === 0) return;
+      assert.equal(result.json.code, 11, `seed ${seed}: DEL ${pod}: ${result.stdout}`);
+      assert.ok(result.ms < 5000, `DEL took ${result.ms} ms to say that the agent is away`);
+      await killing;
+    }
+  };
+
+  /** ADD until it succeeds, with a DEL after each failure. */
+  const add = async (pod: number): Promise<void> => {
+    for (;;) {
+      const result = await call('ADD', pod);
+      if (result.exitCode === 0) {
+        const { address } = result.json.ips![0];
+        assert.equal(
+          held.get(address),
+          undefined,
+          `seed ${seed}: ${address} is given to ${pod} and ${held.get(address)}`,
+        );
+        held.set(address, pod);
+        return;
+      }
+      assert.equal(result.json.code, 11, `seed ${seed}: ADD ${pod}: ${result.stdout}`);
+      await killing;
+      await remove(pod);
+    }
+  };
+
+  const shuffled = (): number[] =>
+    Array.from({ length: PODS }, (_, pod) => ({ pod, at: next() }))
+      .sort((a, b) => a.at - b.at)
+      .map(({ pod }) => pod);
+
+  before(async () => {
+    // Little more room than pods, so that addresses come round.
+    node = new TestNode({ podCIDRs: ['10.244.1.0/26', '10.244.2.0/26'] });
+    held = new Map();
+    node.addPods(...Array.from({ length: PODS }, (_, pod) => pod));
+    await node.start();
+  });
+
+  after(() => node?.remove());
+
+  it(`${PODS} pods come and go at once while the agent is killed: no address twice`, async () => {
+    await Promise.all(
+      shuffled().map(async (pod) => {
+        await add(pod);
+        for (let round = 0; round < 2; round++) {
+          if (next() < 0.5) continue;
+          await remove(pod);
+          await add(pod);
+        }
+      }),
+    );
+    await killing;
+    assert.equal(held.size, PODS);
+    assert.ok(kills >= 2, `${kills} kills`);
+    assert.ok(aways > 0, 'no call met a dead agent');
+  });
+
+  it('knows each pod by the address it was given, and all of them work', async () => {
+    await node.end('SIGKILL');
+    await node.start();
+    const pods = await node.ask<{ containerId: string; address: string; state: string }[]>('refresh');
+    const known = pods.map(({ containerId, address }) => `${address}/32 ${containerId}`).sort();
+    assert.deepEqual(known, [...held].map(([address, pod]) => `${address} container-${pod}`).sort());
+    assert.deepEqual([...new Set(pods.map(({ state }) => state))], ['up']);
+    const silent = pods.filter(({ address }) => node.ping('node', address) !== 1);
+    assert.deepEqual(silent, []);
+  });
+
+  it('leaks nothing once all are deleted, in any order, with more kills', async () => {
+    const before = kills;
+    killsMax = kills + KILLS_MAX;
+    await Promise.all(shuffled().map(remove));
+    await killing;
+    assert.ok(kills > before);
+    assert.deepEqual(await node.list(), []);
+    await eventually('all links are deleted', () => node.links().length === 0);
+    await eventually('no address is used', async () =>
+      (await node.ranges()).every(({ used, resting }) => used + resting === 0),
+    );
+    const routes = node
+      .ip('route')
+      .split('\n')
+      .filter((line) => / dev fr/.test(line));
+    assert.deepEqual(routes, []);
+    assert.equal(await node.end('SIGTERM'), 0, node.errors);
+    const { state } = readJournal(node.journal, readFileSync(node.journal));
+    assert.equal(state.allocations.size, 0);
+  });
+});
