@@ -35,7 +35,7 @@ const MSG_TRUNC = 0x20;
 const EXTENDED_ACK_MESSAGE = 1;
 /** Larger than any message: a part of a dump is at most 32 KiB. */
 const RECEIVE_BYTES = 65536;
-const SLICE_MS = 2;
+const SLICE_MS = 1; // a part of a dump takes as long again
 
 /** Reads one message of an answer: its fixed part begins at `start`, the message ends before `end`. */
 export type MessageVisitor = (
@@ -143,7 +143,7 @@ export class Netlink {
   }
 
   /**
-   * Reads a whole table in slices of about 2 ms with a turn of the event loop between them. The socket serves
+   * Reads a whole table in slices of one or two milliseconds with a turn of the event loop between them. The socket serves
    * nothing else meanwhile. @throws KernelError
    */
   async dumpSliced(

@@ -18,6 +18,8 @@ import type { RouteShape } from './route-shape.ts';
 /** Bytes of struct rtmsg and of struct rtnexthop. */
 export const ROUTE_LENGTH = 12;
 const NEXT_HOP_LENGTH = 8;
+/** Of one route: more than any router balances over, and a message stays small. */
+const MAXIMUM_NEXT_HOPS = 128;
 
 /** Where packets go next: over a gateway, or straight onto a link. */
 export interface KernelNextHop {
@@ -88,6 +90,8 @@ export function encodeTarget(target: RouteTarget): EncodedTarget {
     throw new TypeError('a unicast route needs a next hop');
   if (target.type !== 'unicast' && nextHops.length > 0)
     throw new TypeError(`a ${target.type} has no next hops`);
+  if (nextHops.length > MAXIMUM_NEXT_HOPS)
+    throw new TypeError(`a route has at most ${MAXIMUM_NEXT_HOPS} next hops`);
   const builder = new MessageBuilder(64 + nextHops.length * 24);
   if (target.source !== undefined) builder.bytes(ROUTE_ATTRIBUTE.SOURCE, parseAddress(target.source));
   if (nextHops.length === 1) {

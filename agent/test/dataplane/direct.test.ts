@@ -25,7 +25,7 @@ describe('DirectDataplane', () => {
   });
   afterEach(async () => {
     dataplane?.close();
-    await routes?.close();
+    routes?.close();
     namespace.remove();
   });
 

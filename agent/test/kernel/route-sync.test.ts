@@ -31,7 +31,7 @@ describe('RouteSync', () => {
     netlink.close();
   });
   afterEach(async () => {
-    for (const sync of syncs) await sync.close();
+    for (const sync of syncs) sync.close();
     namespace.remove();
   });
 
@@ -233,7 +233,7 @@ describe('RouteSync', () => {
     former.set('10.244.5.0/26', 20, VIA_2);
     former.set('10.244.1.0/26', 900, BLACKHOLE);
     await former.settled();
-    await former.close();
+    former.close();
 
     const sync = await start();
     assert.equal(sync.counts().stale, 5);
@@ -276,7 +276,7 @@ describe('RouteSync', () => {
     await assert.rejects(sync.whenInstalled('10.244.9.0/26', 20), /is not wanted/);
     sync.set('10.244.2.0/26', 20, VIA_2);
     const stopped = assert.rejects(sync.whenInstalled('10.244.2.0/26', 20), /stopping/);
-    await sync.close();
+    sync.close();
     await stopped;
     await assert.rejects(sync.whenInstalled('10.244.2.0/26', 20), /stopping/);
   });
