@@ -139,11 +139,21 @@ function advice(schema: z.ZodType, path: KeyPath, key: string): string {
 function keysAt(schema: z.ZodType, path: KeyPath): string[] {
   let type = unwrap(schema);
   for (const part of path) {
-    if (type instanceof z.ZodArray) type = unwrap(type.element as z.ZodType);
-    else if (type instanceof z.ZodObject) type = unwrap(type.shape[String(part)]);
+    if (type instanceof z.ZodArray && typeof part === 'number') type = unwrap(type.element as z.ZodType);
+    else if (type instanceof z.ZodObject && typeof part === 'string') type = unwrap(type.shape[part]);
     else return [];
   }
   return type instanceof z.ZodObject ? Object.keys(type.shape) : [];
+}
+
+/** All keys of a format as documents name them, e.g. "bgp.holdTime" and "peers[].as". */
+export function documentedKeys<C, S>({ schema }: ConfigFormat<C, S>): string[] {
+  return keysAt(schema, []).flatMap((key) => {
+    const inElements = keysAt(schema, [key, 0]);
+    if (inElements.length > 0) return [key, ...inElements.map((name) => `${key}[].${name}`)];
+    const inSection = keysAt(schema, [key]);
+    return inSection.length > 0 ? inSection.map((name) => `${key}.${name}`) : [key];
+  });
 }
 
 function sectionsOf(schema: z.ZodType): string[] {

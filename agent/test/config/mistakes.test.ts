@@ -1,0 +1,249 @@
+import assert from 'node:assert/strict';
+import { ConfigError, formatProblem } from '@flatroute/daemon/config.ts';
+import { parseAgentConfig } from '../../config/load.ts';
+
+const GOOD = `node: n1
+address: 10.0.0.1
+as: 64512
+podCIDRs: [10.244.1.0/26]
+peers:
+  - { address: 10.0.0.2, as: 64512 }
+  - { address: 10.0.0.254, as: 65001 }
+  - { range: 10.1.0.0/16, as: 64512, name: rack2 }
+`;
+
+const parse = (text: string) => parseAgentConfig(text, 'agent.yaml');
+
+/** What is wrong with a text, as the lines that people see. */
+function errorsOf(text: string): string[] {
+  try {
+    parse(text);
+  } catch (error) {
+    assert.ok(error instanceof ConfigError, String(error));
+    assert.equal(error.exitCode, 2);
+    return error.problems.map((problem) => formatProblem('agent.yaml', problem));
+  }
+  return [];
+}
+
+/** The good configuration with lines replaced or added: the first line of `lines` stands at line `from`. */
+function withLines(from: number, ...lines: string[]): string {
+  const text = GOOD.trimEnd().split('\n');
+  text.splice(from - 1, lines.length, ...lines);
+  return `${text.join('\n')}\n`;
+}
+
+describe('mistakes in agent.yaml', () => {
+  const cases: [title: string, text: string, error: string][] = [
+    ['no own address', withLines(2, '# address'), '1:1: address: is missing; write'],
+    [
+      'a loopback address as its own',
+      withLines(2, 'address: 127.0.0.1'),
+      '2:10: address: "127.0.0.1" is a loopback address',
+    ],
+    [
+      'a multicast address as its own',
+      withLines(2, 'address: 224.0.0.5'),
+      '2:10: address: "224.0.0.5" is a multicast',
+    ],
+    [
+      '0.0.0.0 as its own address',
+      withLines(2, 'address: 0.0.0.0'),
+      '2:10: address: "0.0.0.0" is not the address of a host',
+    ],
+    [
+      'an IPv6 address as its own',
+      withLines(2, 'address: fd00::1'),
+      '2:10: address: "fd00::1" is an IPv6 address, which this version',
+    ],
+    ['no AS number', withLines(3, '# as'), '1:1: as: is missing; write'],
+    ['AS 0', withLines(3, 'as: 0'), '3:5: as: 0 is reserved (RFC 7607)'],
+    ['AS_TRANS', withLines(3, 'as: 23456'), '3:5: as: 23456 is AS_TRANS'],
+    ['the last AS number', withLines(3, 'as: 4294967295'), '3:5: as: 4294967295 is reserved (RFC 7300)'],
+    [
+      'a router id of zero',
+      withLines(1, 'routerId: 0.0.0.0'),
+      '1:11: routerId: "0.0.0.0" is not a BGP identifier',
+    ],
+    ['a number as the node name', withLines(1, 'node: 1'), '1:7: node: 1 is not text; put it in quotes'],
+    [
+      'pod ranges that overlap',
+      withLines(4, 'podCIDRs: [10.244.0.0/16, 10.244.1.0/26]'),
+      '4:27: podCIDRs[1]: "10.244.1.0/26" overlaps 10.244.0.0/16 of podCIDRs[0]',
+    ],
+    [
+      'a pod range with host bits',
+      withLines(4, 'podCIDRs: [10.244.1.1/26]'),
+      '4:12: podCIDRs[0]: "10.244.1.1/26" has bits set beyond its length of 26; write 10.244.1.0/26',
+    ],
+    [
+      'an IPv6 pod range',
+      withLines(4, 'podCIDRs: ["fd00:1::/64"]'),
+      '4:12: podCIDRs[0]: "fd00:1::/64" is an IPv6 range, which this version does not support',
+    ],
+    [
+      'a pod range of one address',
+      withLines(4, 'podCIDRs: [10.244.1.0/32]'),
+      '4:12: podCIDRs[0]: "10.244.1.0/32" has room for one address only',
+    ],
+    [
+      'a loopback pod range',
+      withLines(4, 'podCIDRs: [127.0.0.0/24]'),
+      '4:12: podCIDRs[0]: "127.0.0.0/24" holds addresses of 127.0.0.0/8',
+    ],
+    [
+      'a pod range with the gateway of pods',
+      withLines(4, 'podCIDRs: [169.254.1.0/24]'),
+      '4:12: podCIDRs[0]: "169.254.1.0/24" holds addresses of 169.254.0.0/16',
+    ],
+    [
+      'a pod range of all addresses',
+      withLines(4, 'podCIDRs: [0.0.0.0/0]'),
+      '4:12: podCIDRs[0]: "0.0.0.0/0" holds addresses of 0.0.0.0/8',
+    ],
+    [
+      'a pod range with the own address',
+      withLines(4, 'podCIDRs: [10.0.0.0/24]'),
+      `4:12: podCIDRs[0]: "10.0.0.0/24" holds the node's own address 10.0.0.1`,
+    ],
+    ['a peer without AS number', withLines(6, '  - { address: 10.0.0.2 }'), '6:5: peers[0].as: is missing'],
+    [
+      'a peer twice',
+      withLines(7, '  - { address: 10.0.0.2, as: 64512 }'),
+      '7:16: peers[1].address: "10.0.0.2" is also the address of peers[0]',
+    ],
+    [
+      'itself as a peer',
+      withLines(6, '  - { address: 10.0.0.1, as: 64512 }'),
+      '6:16: peers[0].address: "10.0.0.1" is the own address',
+    ],
+    [
+      'a multicast peer',
+      withLines(6, '  - { address: 239.0.0.1, as: 64512 }'),
+      '6:16: peers[0].address: "239.0.0.1" is not the address of a host',
+    ],
+    [
+      'a peer with address and range',
+      withLines(6, '  - { address: 10.0.0.2, range: 10.2.0.0/24, as: 64512 }'),
+      '6:33: peers[0].range: "10.2.0.0/24" stands beside "address"',
+    ],
+    [
+      'a peer with neither',
+      withLines(6, '  - { as: 64512 }'),
+      '6:5: peers[0]: a mapping has neither "address" nor "range"',
+    ],
+    [
+      'ranges of peers that overlap',
+      withLines(6, '  - { range: 10.1.2.0/24, as: 64512 }'),
+      '8:14: peers[2].range: "10.1.0.0/16" overlaps 10.1.2.0/24 of peers[0]',
+    ],
+    [
+      'two peers of one name',
+      withLines(6, '  - { address: 10.0.0.2, as: 64512, name: rack2 }'),
+      '8:44: peers[2].name: "rack2" is also the name of peers[0]',
+    ],
+    [
+      'a hold time of 1',
+      withLines(6, '  - { address: 10.0.0.2, as: 64512, holdTime: 1 }'),
+      '6:47: peers[0].holdTime: 1 is no hold time',
+    ],
+    ['a hold time of 2 for all', `${GOOD}bgp: { holdTime: 2 }\n`, '9:18: bgp.holdTime: 2 is no hold time'],
+    [
+      'a port for a range',
+      withLines(6, '  - { range: 10.9.0.0/24, as: 64512, port: 1790 }'),
+      '6:44: peers[0].port: 1790 is for "address" only',
+    ],
+    [
+      'a range that connects',
+      withLines(6, '  - { range: 10.9.0.0/24, as: 64512, passive: false }'),
+      '6:47: peers[0].passive: false cannot be',
+    ],
+    [
+      'a number of peers for an address',
+      withLines(6, '  - { address: 10.0.0.2, as: 64512, maximumPeers: 2 }'),
+      '6:51: peers[0].maximumPeers: 2 is for a range only',
+    ],
+    [
+      'an unknown export',
+      withLines(6, '  - { address: 10.0.0.2, as: 64512, export: none }'),
+      '6:45: peers[0].export: "none" is not known here; write one of own, all',
+    ],
+    [
+      'a mistyped key of a peer',
+      withLines(6, '  - { adress: 10.0.0.2, as: 64512 }'),
+      '6:7: peers[0].adress: is not a known key; did you mean "address"?',
+    ],
+    [
+      'a mistyped key',
+      withLines(4, 'podCIDR: [10.244.1.0/26]'),
+      '4:1: podCIDR: is not a known key; did you mean "podCIDRs"?',
+    ],
+    [
+      'IP-in-IP',
+      `${GOOD}encapsulation: { mode: ipip }\n`,
+      '9:24: encapsulation.mode: "ipip" is not there yet: this version only routes plainly',
+    ],
+    [
+      'VXLAN',
+      `${GOOD}encapsulation: { mode: vxlan }\n`,
+      '9:24: encapsulation.mode: "vxlan" is not there yet',
+    ],
+    [
+      'an MTU that IPv4 cannot use',
+      `${GOOD}pods: { mtu: 500 }\n`,
+      '9:14: pods.mtu: 500 is not a whole number of 576 to 65535',
+    ],
+    [
+      'the table of local addresses',
+      `${GOOD}kernel: { table: 255 }\n`,
+      '9:18: kernel.table: 255 belongs to the kernel',
+    ],
+    [
+      'an HTTP address that others can reach',
+      `${GOOD}http: { listen: 0.0.0.0:9179 }\n`,
+      '9:17: http.listen: "0.0.0.0:9179" can be reached from other machines',
+    ],
+    ['a relative path', `${GOOD}stateDir: state\n`, '9:11: stateDir: "state" is not an absolute path'],
+    ['a socket path that is too long', `${GOOD}socket: /${'x'.repeat(107)}\n`, '9:9: socket: "/xxx'],
+    [
+      'one path for both sockets',
+      `${GOOD}socket: /run/flatroute/cni.sock\n`,
+      '9:9: socket: "/run/flatroute/cni.sock" is the path of both',
+    ],
+    [
+      'a shutdown message that does not fit',
+      `${GOOD}bgp: { shutdownMessage: ${'ä'.repeat(128)} }\n`,
+      '9:25: bgp.shutdownMessage: "ää',
+    ],
+    [
+      'more paths than a route can have',
+      `${GOOD}bgp: { maximumPaths: 129 }\n`,
+      '9:22: bgp.maximumPaths: 129 is not a whole number of 1 to 128',
+    ],
+    [
+      'an unknown log level',
+      `${GOOD}log: { level: verbose }\n`,
+      '9:15: log.level: "verbose" is not known here; write one of debug, info',
+    ],
+    ['YAML that does not parse', `${GOOD}bgp: { listen: off\n`, '10:1: '],
+  ];
+  for (const [title, text, error] of cases) {
+    it(`names file, line and key of ${title}`, () => {
+      const errors = errorsOf(text);
+      assert.ok(
+        errors.some((line) => line.startsWith(`agent.yaml:${error}`)),
+        `expected "${error}" among ${JSON.stringify(errors, null, 1)}`,
+      );
+      // One mistake is told once.
+      assert.equal(errors.length, 1, JSON.stringify(errors, null, 1));
+    });
+  }
+
+  it('applies the rules between keys also beside values that are wrong by themselves', () => {
+    const text = withLines(2, 'address: 10.0.0.1', 'as: zero', 'podCIDRs: [10.0.0.0/24]');
+    assert.deepEqual(
+      errorsOf(text).map((line) => line.split(': ')[1]),
+      ['as', 'podCIDRs[0]'],
+    );
+  });
+});

@@ -1,0 +1,233 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createLogger } from '@flatroute/daemon/log.ts';
+import { type StatusServer, startStatusServer } from '@flatroute/daemon/status-server.ts';
+import { FakeSource } from '@flatroute/daemon/test/fake-source.ts';
+
+const WRAPPER = fileURLToPath(new URL('../bin/flatroute', import.meta.url));
+
+interface Result {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs a command line as a user would: by the wrapper, where no Node.js is on the PATH. */
+function run(file: string, ...words: string[]): Promise<Result> {
+  const env = { PATH: '/usr/bin:/bin', LANG: 'C.UTF-8' };
+  return new Promise((resolve) => {
+    execFile(file, words, { env, maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) => {
+      resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr });
+    });
+  });
+}
+
+describe('the flatroute command', function () {
+  this.timeout(30_000);
+  let folder: string;
+  let socket: string;
+  let server: StatusServer;
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'flatroute-cli-'));
+    socket = join(folder, 'agent.sock');
+    const log = createLogger({ level: 'silent', format: 'json' });
+    server = await startStatusServer({ source: new FakeSource({ peers: 1000, routes: 2345 }), socket, log });
+  });
+  after(async () => {
+    await server?.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  const view = (...words: string[]) => run(WRAPPER, ...words, '--socket', socket);
+
+  /** The lines of a view that worked, none wider than 100 columns, none with an escape sequence. */
+  async function lines(...words: string[]): Promise<string[]> {
+    const { code, stdout, stderr } = await view(...words);
+    assert.equal(stderr, '');
+    assert.equal(code, 0);
+    const all = stdout.trimEnd().split('\n');
+    for (const line of all) assert.ok([...line].length <= 100, `too wide: ${line}`);
+    assert.ok(!stdout.includes('\u001b'));
+    return all;
+  }
+
+  it('shows the status with readiness, warnings and events', async () => {
+    const text = (await lines('status')).join('\n');
+    assert.match(text, /^n1 {2}agent 0\.1\.0, pid 4711, up 3h/);
+    assert.match(text, /^Sessions +987 of 1000 established$/m);
+    assert.match(text, /^Ready +yes$/m);
+    assert.match(text, /^Warning +n4 is held down until it is cleared by hand$/m);
+    assert.match(text, / {2}n4 +closed: maximum prefixes reached/);
+  });
+
+  it('shows a thousand peers, those in trouble first, with the summary at both ends', async () => {
+    const all = await lines('peers');
+    assert.match(all[0], /^1,000 peers: 987 established, /);
+    assert.equal(all.at(-1), all[0]);
+    assert.match(all[2], /^PEER +ADDRESS +AS +STATE +FOR +IN +BEST +OUT +LAST ERROR$/);
+    const states = all.slice(3, 1003).map((line) => line.includes(' Established '));
+    assert.equal(states.indexOf(true), 13);
+    assert.equal(states.lastIndexOf(false), 12);
+  });
+
+  it('filters and sorts peers', async () => {
+    const down = await lines('peers', '--state', 'down');
+    assert.match(down[0], /; 13 shown$/);
+    assert.equal(down.length, 3 + 13);
+    const active = await lines('peers', '--state', 'active');
+    assert.match(active[3], /^n3 /);
+    const byPrefixes = await lines('peers', '--sort', 'in');
+    assert.match(byPrefixes[3], /^n1000 /);
+    const json = JSON.parse((await view('peers', '--state', 'idle', '--json')).stdout);
+    assert.deepEqual(
+      json.peers.map((peer: { name: string }) => peer.name),
+      ['n4'],
+    );
+  });
+
+  it('shows one peer in full, by name or address', async () => {
+    const text = (await lines('peers', 'tor')).join('\n');
+    assert.equal((await lines('peers', '10.0.0.254')).length, text.split('\n').length);
+    assert.match(text, /^tor {2}Established for /);
+    assert.match(text, /^Last error +.*Cease, administrative shutdown \(6\/2\), received/m);
+    const missing = await view('peers', 'nobody');
+    assert.deepEqual(
+      [missing.code, missing.stderr],
+      [1, 'flatroute: there is no peer nobody; "flatroute peers" lists them\n'],
+    );
+  });
+
+  it('shows pages of routes, and all of them', async () => {
+    const page = await lines('routes', '--limit', '3', '--offset', '1');
+    assert.equal(page.length, 1 + 3 + 2);
+    assert.match(page[1], /^10\.244\.2\.0\/26 +10\.0\.0\.2 +n2 +2 +installed$/);
+    assert.equal(page.at(-1), '2–4 of 2,345 routes; --offset 4 for the next, --limit all for all');
+    const all = await lines('routes', '--limit', 'all');
+    assert.equal(all.length, 1 + 2345 + 2);
+    const found = await lines('routes', '--search', '4200000007');
+    assert.equal(found.at(-1), '1 route with "4200000007"');
+    assert.equal(JSON.parse((await view('routes', '--limit', '2000', '--json')).stdout).routes.length, 2000);
+  });
+
+  it('shows all paths to a prefix or to what covers an address, and why each won or lost', async () => {
+    const byAddress = await lines('routes', '10.244.2.9');
+    assert.deepEqual(await lines('routes', '10.244.2.0/26'), byAddress);
+    assert.equal(byAddress[0], '10.244.2.0/26  learned, kernel: installed');
+    assert.match(byAddress[3], /^best +10\.0\.0\.2 +n2/);
+    assert.match(byAddress[4], /^ {2}why: shortest AS path \(step 2\)/);
+    assert.match(byAddress[5], /^unusable +10\.0\.0\.254 +tor/);
+    const nowhere = await view('routes', '203.0.113.1');
+    assert.deepEqual([nowhere.code, nowhere.stderr], [1, 'flatroute: no route leads to 203.0.113.1\n']);
+    const wrong = await view('routes', '10.244.2.9/26');
+    assert.equal(wrong.code, 2);
+    assert.match(wrong.stderr, /did you mean 10\.244\.2\.0\/26/);
+  });
+
+  it('shows pods and explains an address', async () => {
+    const pods = await lines('pods');
+    assert.equal(pods[0], '9 pods, 1 not in order');
+    assert.match(pods.join('\n'), /10\.244\.1\.5 +fra11ce5ccd +3h11m +host route missing/);
+    const explained = (await lines('explain', '10.244.1.2')).join('\n');
+    assert.match(explained, /^advertised +warning +sent to tor, n2, n6\n {23}not sent to n3/m);
+    assert.match(explained, /^RIB +ok /m);
+    assert.equal((await view('explain', 'n1')).code, 2);
+  });
+
+  it('prints the documents as they are', async () => {
+    for (const name of ['status', 'pods', 'peers', 'routes']) {
+      const { stdout, code } = await view(name, '--json');
+      assert.equal(code, 0);
+      assert.equal(typeof JSON.parse(stdout), 'object');
+    }
+  });
+
+  it('says in one line that no daemon runs, with how to start it', async () => {
+    const missing = await run(WRAPPER, 'status', '--socket', join(folder, 'none.sock'));
+    assert.equal(missing.code, 1);
+    assert.match(
+      missing.stderr,
+      /^flatroute: the agent is not running: there is no .*none\.sock; start it with "flatroute agent --config FILE"[^\n]*\n$/,
+    );
+    const reflector = await run(WRAPPER, 'peers', '--socket', join(folder, 'reflector.sock'));
+    assert.match(reflector.stderr, /the reflector is not running.*"flatroute reflector --config FILE"/);
+  });
+
+  it('says so when something else listens on the socket', async () => {
+    const path = join(folder, 'other.sock');
+    const other: Server = createServer((connection) => {
+      connection.on('error', () => {});
+      connection.end('HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello');
+    });
+    await new Promise<void>((resolve) => void other.listen(path, resolve));
+    try {
+      const { code, stderr } = await run(WRAPPER, 'status', '--socket', path);
+      assert.equal(code, 1);
+      assert.match(stderr, /does not speak like a Flatroute daemon; check --socket/);
+    } finally {
+      other.close();
+    }
+  });
+
+  it('ends with 2 on wrong usage, with a hint', async () => {
+    const mistyped = await run(WRAPPER, 'rutes');
+    assert.equal(mistyped.code, 2);
+    assert.match(mistyped.stderr, /^flatroute: unknown command 'rutes'\n\(Did you mean routes\?\)\n$/);
+    for (const words of [
+      ['peers', '--state', 'tired'],
+      ['routes', '--limit', '0'],
+      ['explain'],
+      ['agent'],
+      ['status', 'extra'],
+    ]) {
+      assert.equal((await run(WRAPPER, ...words)).code, 2, words.join(' '));
+    }
+    const help = await run(WRAPPER, '--help');
+    assert.equal(help.code, 0);
+    assert.match(help.stdout, /^Usage: flatroute/);
+  });
+
+  it('checks configurations: 0 in order, 2 not, each error on its line', async () => {
+    const good = join(folder, 'good.yaml');
+    const bad = join(folder, 'bad.yaml');
+    await writeFile(good, 'node: n1\naddress: 10.0.0.1\nas: 64512\npodCIDRs: [10.244.1.0/26]\n');
+    await writeFile(bad, 'address: 10.0.0.1\nas: 0\nhold: 9\n');
+    const fine = await run(WRAPPER, 'agent', '--config', good, '--check');
+    assert.equal(fine.stdout, `${good}: in order: node n1, AS 64512, peers: 0, pods in 10.244.1.0/26\n`);
+    assert.deepEqual([fine.code, fine.stderr], [0, '']);
+    const broken = await run(WRAPPER, 'agent', '--config', bad, '--check');
+    assert.equal(broken.code, 2);
+    assert.match(
+      broken.stderr,
+      /^flatroute: .*bad\.yaml:2:5: as: 0 is reserved.*\nflatroute: .*bad\.yaml:3:1: hold: is not a known key.*\n$/,
+    );
+    const reflector = await run(WRAPPER, 'reflector', '--config', good, '--check');
+    assert.equal(reflector.code, 2);
+    assert.match(reflector.stderr, /routerId: is missing/);
+  });
+
+  it('runs through links to it, wherever they stand', async () => {
+    const link = join(folder, 'flatroute');
+    const linkToLink = join(folder, 'fr');
+    await symlink(WRAPPER, link);
+    await symlink('flatroute', linkToLink);
+    const { code, stdout } = await run(linkToLink, 'status', '--socket', socket);
+    assert.equal(code, 0);
+    assert.match(stdout, /^n1 /);
+  });
+
+  it('ends quietly when its reader does', async () => {
+    const { code, stdout, stderr } = await run(
+      '/bin/sh',
+      '-c',
+      `'${WRAPPER}' routes --limit all --socket '${socket}' | head -n 1`,
+    );
+    assert.deepEqual([code, stderr], [0, '']);
+    assert.match(stdout, /^PREFIX/);
+  });
+});
