@@ -18,6 +18,7 @@ export interface Source {
 /** A package.json, as far as it is read here. */
 export interface Manifest {
   name: string;
+  workspaces?: string[];
   dependencies?: Record<string, string>;
   devDependencies?: Record<string, string>;
 }
@@ -39,6 +40,20 @@ export function readSources(): Source[] {
 /** The package.json of a folder; '' is the root's. */
 export function readManifest(folder: string): Manifest {
   return JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8')) as Manifest;
+}
+
+/** Which workspaces a workspace may import, by the last column of the first table of docs/architecture.md. */
+export function readLaw(): Record<string, string[]> {
+  const text = readFileSync(join(root, 'docs/architecture.md'), 'utf8');
+  const rows = [...text.matchAll(/^\| `([\w-]+)\/` \| `[^`]+` \|.*\|([^|]+)\|$/gm)];
+  const all = rows.map((row) => row[1]);
+  const law = rows.map(([, workspace, cell]) => {
+    const named = [...cell.matchAll(/`([\w-]+)`/g)].map((match) => match[1]);
+    const others = all.filter((other) => other !== workspace);
+    const allowed = /^\s*all\b/.test(cell) ? others.filter((other) => !named.includes(other)) : named;
+    return [workspace, allowed];
+  });
+  return Object.fromEntries(law) as Record<string, string[]>;
 }
 
 /** package-lock.json, as far as it is read here. */
