@@ -11,6 +11,7 @@ import {
   routeColumns,
   routePaths,
   sessionColumns,
+  sessionDetails,
   sessionOrder,
   sessionText,
   span,
@@ -22,10 +23,15 @@ const by = (id) => document.getElementById(id);
 
 const state = { offset: 0, search: '', filter: '', peers: [], total: 0, lastAnswer: null, panel: null, node: '' };
 
+/** A peer's address may stand in two ranges over time, but not twice at once. */
+function sessionKey(peer) {
+  return `${peer.address} ${peer.range ?? ''}`;
+}
+
 const sessions = new Table(by('sessions'), sessionColumns, {
-  key: (peer) => `${peer.address} ${peer.range ?? ''}`,
+  key: sessionKey,
   empty: 'No sessions are configured.',
-  open: (peer) => openPanel({ address: peer.address }),
+  open: (peer) => openPanel({ session: sessionKey(peer), title: peer.name }),
 });
 const routes = new Table(by('routes'), routeColumns, {
   key: (route) => route.prefix,
@@ -184,10 +190,10 @@ function turn(pages) {
   refreshRoutes().catch(() => showPulse(false));
 }
 
-/** Explains an address, or a prefix by its first address, with the paths of its route. */
+/** Explains an address, or a prefix by its first address, with the paths of its route; or shows a session in full. */
 async function openPanel(about) {
   state.panel = { ...about, from: document.activeElement, text: '' };
-  by('panel-title').textContent = about.prefix ?? about.address;
+  by('panel-title').textContent = about.title ?? about.prefix ?? about.address;
   by('panel-body').replaceChildren(element('p', 'quiet', 'asking…'));
   by('panel').hidden = false;
   by('panel').focus({ preventScroll: true });
@@ -196,6 +202,7 @@ async function openPanel(about) {
 
 async function fillPanel() {
   const panel = state.panel;
+  if (panel.session !== undefined) return fillSession(panel);
   const address = panel.address ?? panel.prefix.split('/')[0];
   const lookup = panel.prefix ? `prefix=${encodeURIComponent(panel.prefix)}` : `prefix=${address}&longest=1`;
   const [explained, found] = await Promise.all([ask(`/v1/explain?address=${address}`), ask(`/v1/routes?${lookup}`)]);
@@ -206,6 +213,12 @@ async function fillPanel() {
   const steps = explained ? explainSteps(explained) : [];
   const nothing = steps.length + paths.length === 0 ? [element('p', 'summary', 'No route leads there.')] : [];
   by('panel-body').replaceChildren(...steps, ...paths, ...nothing);
+}
+
+function fillSession(panel) {
+  const peer = state.peers.find((candidate) => sessionKey(candidate) === panel.session);
+  const gone = [element('p', 'summary', 'This session is no longer there.')];
+  by('panel-body').replaceChildren(...(peer ? sessionDetails(peer) : gone));
 }
 
 function closePanel() {

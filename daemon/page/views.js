@@ -153,6 +153,27 @@ export function explainSteps(view) {
   return [element('p', 'summary', view.summary), list];
 }
 
+/** A session in full: what its row has no room for. */
+export function sessionDetails(peer) {
+  const facts = [
+    ['State', `${peer.state} for ${ago(peer.since)}, since ${clock(peer.since)}`],
+    ['Peer', `${peer.address}, AS ${peer.as}, ${peer.type}${peer.range ? `, from the range ${peer.range}` : ''}`],
+    ['Router id', peer.routerId],
+    ['Timers', peer.holdTimeSeconds === undefined ? undefined : `hold ${peer.holdTimeSeconds} s, keepalive ${peer.keepaliveSeconds ?? 0} s`],
+    ['Prefixes in', `${count(peer.prefixes.received)} of at most ${count(peer.prefixes.maximum)}, ${count(peer.prefixes.accepted)} usable, ${count(peer.prefixes.best)} best`],
+    ['Prefixes out', count(peer.prefixes.sent)],
+    ['Messages', `${count(peer.messages.received)} in, ${count(peer.messages.sent)} out; updates ${count(peer.messages.updatesReceived)} in, ${count(peer.messages.updatesSent)} out`],
+    ['Capabilities', peer.capabilities.join(', ') || undefined],
+    ['Established', `${counted(peer.establishedCount, 'time')} since the daemon started`],
+    ['Last error', peer.lastError ? `${clock(peer.lastError.time)}: ${peer.lastError.text}` : undefined],
+  ];
+  const list = element('dl', 'steps session');
+  for (const [name, value] of facts) {
+    if (value !== undefined) list.append(element('dt', 'quiet', name), element('dd', '', value));
+  }
+  return [list];
+}
+
 /** The paths of a route with why each won or lost. */
 export function routePaths(route) {
   const items = route.paths.map((path) => {
