@@ -48,12 +48,12 @@ export function setUpNpmPackages() {
   });
 }
 
-/** Why node_modules has to be installed anew, or undefined. npm leaves a record of what it installed there. */
-function staleReason() {
-  const record = join(root, 'node_modules/.package-lock.json');
+/** Why `folder`/node_modules has to be installed anew, or undefined. npm leaves a record of what it installed there. */
+export function staleReason(folder = root) {
+  const record = join(folder, 'node_modules/.package-lock.json');
   if (!existsSync(record)) return 'not installed yet';
-  if (!existsSync(node24)) return 'Node 24 is missing';
-  const wanted = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages;
+  if (!existsSync(join(folder, 'node_modules/.bin/node'))) return 'Node 24 is missing';
+  const wanted = JSON.parse(readFileSync(join(folder, 'package-lock.json'), 'utf8')).packages;
   const installed = JSON.parse(readFileSync(record, 'utf8')).packages;
   for (const [path, entry] of Object.entries(wanted)) {
     if (path === '') continue;

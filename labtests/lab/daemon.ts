@@ -71,12 +71,18 @@ export class Daemon {
     if (this.running) this.#child?.kill(name);
   }
 
-  /** SIGTERM, then SIGKILL when it has not ended within `graceMs`; resolves when it is gone. */
-  async stop(graceMs = 5_000): Promise<void> {
+  /** SIGTERM, then SIGKILL when it has not ended within `graceMs`; throws then, for a daemon has to stop when asked. */
+  async stop(graceMs = 10_000): Promise<void> {
+    let killed = false;
     this.signal('SIGTERM');
-    const timer = setTimeout(() => this.signal('SIGKILL'), graceMs);
+    const timer = setTimeout(() => {
+      killed = true;
+      this.signal('SIGKILL');
+    }, graceMs);
     await this.#ended;
     clearTimeout(timer);
+    if (killed)
+      throw new Error(`${this.title} had not ended ${graceMs / 1000} s after SIGTERM and was killed`);
   }
 
   /** SIGKILL: the daemon gets no chance to say good-bye. */

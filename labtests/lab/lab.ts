@@ -101,7 +101,11 @@ export class Lab {
     }
     // Together, for a clean stop takes each of them a moment.
     this.#undo.push('agents', async () => {
-      await Promise.all([...this.agents.values()].map((agent) => agent.daemon.stop()));
+      const ends = await Promise.allSettled([...this.agents.values()].map((agent) => agent.daemon.stop()));
+      const failures = ends.flatMap((end) =>
+        end.status === 'rejected' ? [(end.reason as Error).message] : [],
+      );
+      if (failures.length > 0) throw new Error(failures.join('; '));
     });
     await Promise.all([...this.agents.values()].map((agent) => this.agentReady(agent.name)));
   }

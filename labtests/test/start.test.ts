@@ -71,9 +71,9 @@ describe('npm start', () => {
     this.timeout(150_000);
     start = new Start();
     const id = await start.lab();
-    await until('the commands to try', () => start.output.includes('Ctrl-C removes everything'), {
-      timeoutMs: 90_000,
-    });
+    const shown = () => start.output.includes('Ctrl-C removes everything');
+    await until('the commands to try', () => shown() || start.child.exitCode !== null, { timeoutMs: 90_000 });
+    assert.ok(shown(), start.output);
     const page = /http:\/\/127\.0\.0\.1:\d+\//.exec(start.output)?.[0] ?? '';
     const answer = await fetch(page);
     assert.equal(answer.status, 200);
