@@ -75,21 +75,21 @@ export function longestMatch(speaker: Speaker, address: string): RouteInfo | nul
 }
 
 /**
- * A page of the RIB in ascending order of prefixes, and how many there are in all. `accept` sees the prefix in text
- * form and filters.
+ * A page of the RIB in ascending order of prefixes, and how many there are in all. `accept` filters; it gets the route
+ * as a function, so that only a filter that looks at routes pays for making them.
  */
 export function listRoutes(
   speaker: Speaker,
   offset: number,
   limit: number,
-  accept?: (prefix: string) => boolean,
+  accept?: (route: () => RouteInfo) => boolean,
 ): { routes: RouteInfo[]; total: number } {
   const { rib } = speaker.routing;
   const { prefixes } = rib;
   const ids: number[] = [];
   for (let id = 0; id < prefixes.end; id++) {
     if (!prefixes.has(id) || rib.headOf(id) === NO_PATH) continue;
-    if (!accept || accept(prefixes.format(id))) ids.push(id);
+    if (!accept || accept(() => routeInfo(speaker, id))) ids.push(id);
   }
   ids.sort(
     (a, b) => prefixes.addressOf(a) - prefixes.addressOf(b) || prefixes.lengthOf(a) - prefixes.lengthOf(b),

@@ -7,7 +7,7 @@
  */
 import { type Attachment, Routing } from './rib/routing.ts';
 import type { Peer, PeerConfig } from './session/peer.ts';
-import { PeerTable } from './session/peer-table.ts';
+import { PeerTable, peerKey } from './session/peer-table.ts';
 import { type Link, Sessions } from './sessions.ts';
 import type { OriginateOptions, SpeakerAction, SpeakerConfig, SpeakerEvent } from './speaker-types.ts';
 import type { Attributes } from './wire/attributes.ts';
@@ -52,28 +52,27 @@ export class Speaker {
     this.sessions.report(peer, 'configured', now);
   }
 
-  /** Takes a peer or range out; its sessions end with Cease: Peer De-configured. */
-  removePeer(name: string, now: number): void {
-    for (const peer of this.peers.remove(name)) {
+  /** Takes a peer or range out, by its address or range; its sessions end with Cease: Peer De-configured. */
+  removePeer(key: string, now: number): void {
+    for (const peer of this.peers.remove(key)) {
       this.stop(peer, bgpError(6, 3, 'the peer was taken out of the configuration'), now);
     }
   }
 
   /**
-   * Changes a peer's configuration. Only another AS, another address or another role resets it; hold time, port and
-   * timers count from the next session on; limits and filters count at once.
+   * Changes the configuration of the peer or range with the same address or range. Only another AS or another role
+   * resets a session; name, port, hold time and timers count from the next session on, limits and filters at once.
    */
   updatePeer(config: PeerConfig, now: number): void {
-    const old = this.peers.config(config.name);
-    const { address, range, as, client } = config;
-    const same = old && old.address === address && old.range === range && old.as === as;
-    if (!old || !same || old.client !== client) {
-      this.removePeer(config.name, now);
+    const key = peerKey(config);
+    const old = this.peers.config(key);
+    if (!old || old.as !== config.as || old.client !== config.client) {
+      this.removePeer(key, now);
       this.addPeer(config, now);
       return;
     }
     this.peers.replaceConfig(config);
-    for (const peer of this.peers.of(config.name)) {
+    for (const peer of this.peers.of(key)) {
       const link = this.linkOf(peer.established?.id);
       const terms = link?.connection.negotiated;
       if (!link?.attachment || !terms) continue;

@@ -4,6 +4,7 @@
  */
 import net from 'node:net';
 import { performance } from 'node:perf_hooks';
+import { getSystemErrorMessage } from 'node:util';
 import type { Speaker } from '../speaker.ts';
 import type { SpeakerAction, SpeakerEvent } from '../speaker-types.ts';
 
@@ -208,8 +209,8 @@ export class SpeakerHost {
     const wire: Wire = { socket, blocked: false };
     this.wires.set(id, wire);
     let reason = 'the peer closed the connection';
-    socket.on('error', (error) => {
-      reason = error.message;
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      reason = error.errno === undefined ? error.message : getSystemErrorMessage(error.errno);
     });
     socket.on('data', (chunk) => {
       if (this.wires.get(id) !== wire) return;

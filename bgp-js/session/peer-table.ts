@@ -7,6 +7,11 @@ interface PeerRange {
   prefix: IPv4Prefix;
 }
 
+/** What a configuration is known by: its address or its range. */
+export function peerKey(config: Pick<PeerConfig, 'address' | 'range'>): string {
+  return config.address ?? config.range ?? '';
+}
+
 /** All peers: the configured ones, and those that came out of a range. */
 export class PeerTable {
   private readonly byAddress = new Map<string, Peer>();
@@ -25,7 +30,7 @@ export class PeerTable {
     if (config.range !== undefined) {
       const prefix = parsePrefix(config.range);
       if (!prefix) throw new RangeError(`${config.range} is not an IPv4 range`);
-      this.ranges.set(config.name, { config, prefix });
+      this.ranges.set(config.range, { config, prefix });
       return null;
     }
     const { address } = config;
@@ -38,30 +43,29 @@ export class PeerTable {
     return peer;
   }
 
-  /** Takes a configuration out; returns the peers that lived by it. */
-  remove(name: string): Peer[] {
-    const peers = this.of(name);
-    this.ranges.delete(name);
+  /** Takes a configuration out, by its address or range; returns the peers that lived by it. */
+  remove(key: string): Peer[] {
+    const peers = this.of(key);
+    this.ranges.delete(key);
     for (const peer of peers) this.byAddress.delete(peer.address);
     return peers;
   }
 
-  /** The peers of a configured name: one, or those that came out of the range. */
-  of(name: string): Peer[] {
-    return [...this.byAddress.values()].filter((peer) => peer.config.name === name);
+  /** The peers of a configured address or range: one, or those that came out of the range. */
+  of(key: string): Peer[] {
+    return [...this.byAddress.values()].filter((peer) => peerKey(peer.config) === key);
   }
 
-  /** The configuration of this name. */
-  config(name: string): PeerConfig | undefined {
-    const range = this.ranges.get(name);
-    return range?.config ?? this.of(name).at(0)?.config;
+  /** The configuration of this address or range. */
+  config(key: string): PeerConfig | undefined {
+    return this.ranges.get(key)?.config ?? this.of(key).at(0)?.config;
   }
 
-  /** Puts a changed configuration in the place of the one of the same name; address and range are the same. */
+  /** Puts a changed configuration in the place of the one with the same address or range. */
   replaceConfig(config: PeerConfig): void {
-    const range = this.ranges.get(config.name);
+    const range = this.ranges.get(peerKey(config));
     if (range) range.config = config;
-    for (const peer of this.of(config.name)) peer.config = config;
+    for (const peer of this.of(peerKey(config))) peer.config = config;
   }
 
   /** The peer of an address, if need be made from a range; or the reason why there is none. */
@@ -71,7 +75,8 @@ export class PeerTable {
     const range = this.rangeOf(parseIPv4(address));
     if (!range) return 'no peer is configured with this address';
     const { name, maximumPeers } = range.config;
-    if (this.of(name).length >= maximumPeers) return `${name} has its maximum of ${maximumPeers} peers`;
+    if (this.of(peerKey(range.config)).length >= maximumPeers)
+      return `${name} has its maximum of ${maximumPeers} peers`;
     const peer = new Peer(range.config, address, true, now);
     this.byAddress.set(address, peer);
     return peer;

@@ -3,7 +3,7 @@ import type { Connection } from './connection.ts';
 
 /** What is configured of a peer, or of a range of addresses from which peers may connect. */
 export interface PeerConfig {
-  /** Unique; for people. */
+  /** For people. A peer is known by its address or range. */
   name: string;
   /** The peer's address in dotted form; exactly one of `address` and `range` is set. */
   address?: string;

@@ -1,0 +1,230 @@
+/**
+ * The agent of a node, put together: kernel routes, pods, the BGP speaker, what it announces and what it learns, and
+ * the status endpoint. Started in the order in which nothing can be lost: first what a former run has left is taken up,
+ * then the kernel is made to match, then the network is told.
+ */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { type PeerConfig, Speaker, type SpeakerEvent } from 'bgp-js';
+import { SpeakerHost } from 'bgp-js/net';
+import { BgpEvents } from '@flatroute/daemon/bgp-events.ts';
+import { ConfigError } from '@flatroute/daemon/config.ts';
+import { EventLog } from '@flatroute/daemon/events.ts';
+import type { Logger } from '@flatroute/daemon/log.ts';
+import { type StatusServer, startStatusServer } from '@flatroute/daemon/status-server.ts';
+import { changedKeys } from './config/load.ts';
+import type { AgentSettings, PeerSettings } from './config/settings.ts';
+import { DirectDataplane } from './dataplane/direct.ts';
+import { Fib } from './fib/fib.ts';
+import type { RouteEvent } from './kernel/route-store.ts';
+import { RouteSync } from './kernel/route-sync.ts';
+import { enableForwarding } from './kernel/sysctl.ts';
+import { Origin } from './origin/origin.ts';
+import { PodService } from './pods/service.ts';
+import { Restart } from './restart.ts';
+import { AgentStatus } from './status/source.ts';
+
+/** The parts of a running agent, as the status endpoint looks at them. */
+export interface AgentParts {
+  routes: RouteSync;
+  dataplane: DirectDataplane;
+  pods: PodService;
+  host: SpeakerHost;
+  origin: Origin;
+  fib: Fib;
+  restart: Restart;
+  events: EventLog;
+}
+
+export class Agent {
+  #settings: AgentSettings;
+  readonly #log: Logger;
+  readonly #parts: AgentParts;
+  readonly #status: StatusServer;
+
+  private constructor(settings: AgentSettings, log: Logger, parts: AgentParts, status: StatusServer) {
+    this.#settings = settings;
+    this.#log = log;
+    this.#parts = parts;
+    this.#status = status;
+  }
+
+  /** Starts everything. Throws what keeps it from starting; the kernel's routes and the pods stay as they were. */
+  static async start(settings: AgentSettings, log: Logger): Promise<Agent> {
+    const events = new EventLog(log);
+    if (enableForwarding()) events.info('kernel', 'IPv4 forwarding was off and is now on (net.ipv4.ip_forward)');
+    const routes = new RouteSync({
+      table: settings.kernel.table,
+      reconcileMs: settings.kernel.reconcileSeconds * 1000,
+      onRoute: (event) => tellRoute(events, event),
+      onError: (error) => events.error('kernel', error.message),
+    });
+    const pods = await openPods(settings, routes, log, events);
+    const parts = compose(settings, routes, pods, events);
+    const { host, origin, restart } = parts;
+    const state = { ready: false };
+    const source = new AgentStatus(settings, parts, state);
+    const status = await startStatusServer({ source, socket: settings.socket, http: settings.http, log });
+    origin.setRanges(settings.podCIDRs);
+    await routes.start();
+    for (const peer of settings.peers) host.speaker.addPeer(peerConfig(peer), host.now());
+    await host.start();
+    restart.begin(settings.peers);
+    await pods.listen();
+    state.ready = true;
+    const agent = new Agent(settings, log, parts, status);
+    source.settings = () => agent.#settings;
+    const { node, as, address } = settings;
+    events.info('agent', `ready: node ${node}, AS ${as}, address ${address}, peers: ${settings.peers.length}`);
+    return agent;
+  }
+
+  /** Stops in good order: peers are told why, pods and routes stay. */
+  async stop(): Promise<void> {
+    const { host, pods, dataplane, routes, restart } = this.#parts;
+    restart.end();
+    await pods.close();
+    await host.stop(this.#settings.bgp.shutdownMessage);
+    dataplane.close();
+    await routes.close();
+    await this.#status.close();
+  }
+
+  /**
+   * Goes over to changed settings without touching what did not change. Throws ConfigError when a change needs a
+   * restart, or an Error when a range still has pods; nothing is changed then.
+   */
+  reload(settings: AgentSettings, file: string): void {
+    const { changed, needRestart } = changedKeys(this.#settings, settings);
+    if (needRestart.length > 0) throw restartNeeded(file, needRestart);
+    const { pods, origin, host, events } = this.#parts;
+    if (changed.length === 0) {
+      events.info('config', 'reloaded: nothing has changed');
+      return;
+    }
+    // The only step that can be refused comes first.
+    pods.setRanges(settings.podCIDRs);
+    pods.setQuarantine(settings.pods.quarantineSeconds);
+    const before = this.#settings;
+    this.#settings = settings;
+    origin.setRanges(settings.podCIDRs);
+    this.#applyPeers(before);
+    host.speaker.routing.setMaximumPaths(settings.bgp.maximumPaths);
+    this.#log.level = settings.log.level;
+    host.wake();
+    events.info('config', `reloaded: ${changed.join(', ')}`);
+  }
+
+  #applyPeers(before: AgentSettings): void {
+    const { host } = this.#parts;
+    const key = ({ address, range }: PeerSettings): string => address ?? range ?? '';
+    const old = new Map(before.peers.map((peer) => [key(peer), peer]));
+    for (const peer of this.#settings.peers) {
+      const former = old.get(key(peer));
+      old.delete(key(peer));
+      const config = peerConfig(peer);
+      if (!former) host.speaker.addPeer(config, host.now());
+      else if (JSON.stringify(former) !== JSON.stringify(peer)) host.speaker.updatePeer(config, host.now());
+    }
+    for (const gone of old.keys()) host.speaker.removePeer(gone, host.now());
+  }
+}
+
+function openPods(
+  settings: AgentSettings,
+  routes: RouteSync,
+  log: Logger,
+  events: EventLog,
+): Promise<PodService> {
+  const { stateDir, cniSocket, podCIDRs, address, pods } = settings;
+  // Whatever becomes an event is logged as one; the service's own log lines go to the log alone.
+  const line = (level: 'debug' | 'info' | 'warn' | 'error') => (text: string, fields: object = {}) => {
+    if (level === 'debug' || !('subject' in fields)) log[level]({ subject: 'pods', ...fields }, text);
+  };
+  return PodService.open({
+    stateDir,
+    cniSocket,
+    podCIDRs,
+    nodeAddress: address,
+    mtu: pods.mtu,
+    quarantineSeconds: pods.quarantineSeconds,
+    routes,
+    logger: { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') },
+    onEvent: (level, subject, text) => events[level](subject, text),
+  });
+}
+
+/** Makes the parts that stand on the kernel's routes and joins them; nothing runs yet. */
+function compose(settings: AgentSettings, routes: RouteSync, pods: PodService, events: EventLog): AgentParts {
+  const { as, routerId, address, bgp } = settings;
+  const dataplane = new DirectDataplane({
+    routes,
+    onError: (error) => events.error('kernel', error.message),
+  });
+  const speaker = new Speaker({ as, routerId, address, maximumPaths: bgp.maximumPaths }, Math.random);
+  const fib = new Fib(speaker.routing.rib, dataplane);
+  const teller = new BgpEvents(events);
+  const onEvent = (event: SpeakerEvent): void => {
+    teller.tell(event);
+    restart.onEvent(event);
+  };
+  const pump = makePump(fib);
+  const host = new SpeakerHost(speaker, { listen: bgp.listen, localAddress: address, onEvent, onWork: pump });
+  const restart = new Restart({
+    staleSeconds: settings.kernel.staleSeconds,
+    events,
+    release: async () => {
+      while (fib.hasWork || speaker.hasWork) await nextTurn();
+      await dataplane.settled();
+      return routes.releaseStale();
+    },
+  });
+  const origin = new Origin({
+    speaker,
+    routes,
+    onChange: () => host.wake(),
+    onError: (range, error) => events.error(range, `cannot be announced yet: ${error.message}`),
+  });
+  return { routes, dataplane, pods, host, origin, fib, restart, events };
+}
+
+/** Keeps the FIB at work, a batch in every turn of the event loop, until it has caught up. */
+function makePump(fib: Fib): () => void {
+  let scheduled = false;
+  const pump = (): void => {
+    scheduled = false;
+    fib.work();
+    schedule();
+  };
+  const schedule = (): void => {
+    if (scheduled || !fib.hasWork) return;
+    scheduled = true;
+    setImmediate(pump);
+  };
+  return schedule;
+}
+
+/** A peer of the settings as the BGP library takes it. */
+function peerConfig(peer: PeerSettings): PeerConfig {
+  const { holdTimeSeconds, connectRetrySeconds, ...rest } = peer;
+  return {
+    ...rest,
+    holdTime: holdTimeSeconds,
+    connectRetry: connectRetrySeconds,
+    nextHopSelf: false,
+    client: false,
+  };
+}
+
+function restartNeeded(file: string, keys: readonly string[]): ConfigError {
+  const message = 'cannot change while the agent runs; restart it to apply this: pods keep running';
+  return new ConfigError(
+    file,
+    keys.map((key) => ({ line: 0, column: 0, key, message })),
+  );
+}
+
+function tellRoute(events: EventLog, event: RouteEvent): void {
+  const { prefix, what, error } = event;
+  if (what === 'failed') events.warn('kernel', `route ${prefix} is not in the kernel: ${error?.message ?? 'refused'}`);
+  if (what === 'lost') events.warn('kernel', `route ${prefix} was removed or changed by somebody else; put back`);
+}

@@ -1,0 +1,133 @@
+/** An address followed through every layer of the agent: who has it, who says so, who was told, where packets go. */
+import { advertisedTo, longestMatch, parsePrefix, covers, type RouteInfo, formatAsPath } from 'bgp-js';
+import type { ExplainView } from '@flatroute/daemon/views.ts';
+import type { AgentParts } from '../agent.ts';
+import type { AgentSettings } from '../config/settings.ts';
+import { protocolName, type RouteEntry } from '../kernel/route.ts';
+
+type Step = ExplainView['steps'][number];
+
+/** Follows `address`, a valid IPv4 address. */
+export function explain(address: string, settings: AgentSettings, parts: AgentParts): ExplainView {
+  const range = ownRange(address, settings);
+  const route = longestMatch(parts.host.speaker, address);
+  const steps = [
+    podStep(address, parts),
+    allocationStep(address, range, parts),
+    announcementStep(range, parts),
+    advertisedStep(range, parts),
+    ribStep(address, route, range),
+    kernelStep(address, route, parts),
+  ];
+  return { address, summary: summaryOf(address, settings, range, route, parts, steps), steps };
+}
+
+function ownRange(address: string, settings: AgentSettings): string | null {
+  const host = parsePrefix(address);
+  const inside = (cidr: string): boolean => {
+    const range = parsePrefix(cidr);
+    return range !== null && host !== null && covers(range, host);
+  };
+  return settings.podCIDRs.find(inside) ?? null;
+}
+
+function podStep(address: string, { pods }: AgentParts): Step {
+  const found = pods.find(address);
+  if (!found) return { layer: 'pod', verdict: 'none', lines: ['no pod of this node has the address'] };
+  const { name, hostInterface, ifname, netns, state, since } = found.view;
+  return {
+    layer: 'pod',
+    verdict: state === 'up' ? 'ok' : 'warning',
+    lines: [
+      `${name}, on this node since ${since}`,
+      `${ifname} in ${netns || 'a namespace that is gone'}, ${hostInterface} on the host: ${state}`,
+    ],
+  };
+}
+
+function allocationStep(address: string, range: string | null, { pods }: AgentParts): Step {
+  const found = pods.find(address);
+  if (found) {
+    const { containerId } = found.allocation;
+    return {
+      layer: 'allocation',
+      verdict: 'ok',
+      lines: [`from ${range ?? 'a range that is no longer configured'}, held by container ${containerId}`],
+    };
+  }
+  if (!range) {
+    return { layer: 'allocation', verdict: 'none', lines: ['in no range of this node'] };
+  }
+  return { layer: 'allocation', verdict: 'none', lines: [`in ${range} of this node, and free`] };
+}
+
+function announcementStep(range: string | null, { origin }: AgentParts): Step {
+  if (!range) return { layer: 'announcement', verdict: 'none', lines: ['this node announces nothing for it'] };
+  const state = origin.state(range) ?? 'not announced';
+  return { layer: 'announcement', verdict: state === 'announced' ? 'ok' : 'warning', lines: [`${range}: ${state}`] };
+}
+
+function advertisedStep(range: string | null, { host }: AgentParts): Step {
+  if (!range) return { layer: 'advertised', verdict: 'none', lines: ['nothing of ours to advertise'] };
+  const told = advertisedTo(host.speaker, range);
+  const all = [...host.speaker.peers].map(({ name }) => name);
+  const missing = all.filter((name) => !told.includes(name));
+  const lines = [told.length > 0 ? `${range} sent to ${told.join(', ')}` : `${range} sent to nobody`];
+  if (missing.length > 0) lines.push(`not to ${missing.join(', ')}: no session, or no wish for it`);
+  return { layer: 'advertised', verdict: missing.length === 0 ? 'ok' : 'warning', lines };
+}
+
+function ribStep(address: string, route: RouteInfo | null, range: string | null): Step {
+  if (!route) {
+    return { layer: 'rib', verdict: range ? 'warning' : 'none', lines: [`no route covers ${address}`] };
+  }
+  const lines = [`longest match ${route.prefix}${route.local ? ', originated here' : ''}`];
+  for (const { source, attributes, status, reason } of route.paths) {
+    const path = formatAsPath(attributes.asPath);
+    const way = route.local && source.index === 0 ? 'this node' : `via ${attributes.nextHop} from ${source.name}`;
+    lines.push(`${status}: ${way}${path ? `, AS path ${path}` : ''}: ${reason}`);
+  }
+  return { layer: 'rib', verdict: 'ok', lines };
+}
+
+function kernelStep(address: string, route: RouteInfo | null, { routes, dataplane }: AgentParts): Step {
+  const { route: entry, reason, source } = routes.get(address);
+  if (!entry) {
+    // The blackhole answers for a free address of our own range; a learned route that is missing is another matter.
+    const expected = route === null || route.local;
+    return { layer: 'kernel', verdict: expected ? 'none' : 'warning', lines: [`no way: ${reason}`] };
+  }
+  const lines = [describeEntry(entry)];
+  if (source) lines.push(`packets of this node's own go out from ${source}`);
+  const state = route && !route.local ? dataplane.state(route.prefix) : null;
+  if (state !== null && state !== 'installed') lines.push(`${route?.prefix} is ${state}`);
+  return { layer: 'kernel', verdict: state === null || state === 'installed' ? 'ok' : 'warning', lines };
+}
+
+function describeEntry(entry: RouteEntry): string {
+  const hops = entry.nextHops.map(({ gateway, interface: index }) => {
+    const link = index === undefined ? '' : ` on interface ${index}`;
+    return gateway === undefined ? `directly${link}` : `via ${gateway}${link}`;
+  });
+  const way = hops.length > 0 ? ` ${hops.join(' and ')}` : '';
+  return `${entry.type} ${entry.prefix}${way}, protocol ${protocolName(entry.protocol)}, metric ${entry.metric}`;
+}
+
+function summaryOf(
+  address: string,
+  settings: AgentSettings,
+  range: string | null,
+  route: RouteInfo | null,
+  { pods }: AgentParts,
+  steps: Step[],
+): string {
+  const wrong = steps.find(({ verdict }) => verdict === 'warning');
+  const but = wrong ? `; look at ${wrong.layer}` : '';
+  const pod = pods.find(address);
+  if (address === settings.address) return `${address} is this node's own address.`;
+  if (pod) return `${address} is pod ${pod.view.name} of this node${but}.`;
+  if (range) return `${address} is free: it is in ${range} of this node, and no pod has it${but}.`;
+  if (!route) return `${address} is not known to BGP here; the kernel's table decides alone.`;
+  const [best] = route.paths;
+  return `${address} is reached over ${route.prefix}, learned from ${best.source.name}, via ${best.attributes.nextHop}${but}.`;
+}

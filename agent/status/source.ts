@@ -1,0 +1,98 @@
+/** The agent's state as the documents of the status endpoint. */
+import { hostname } from 'node:os';
+import { peerStatuses, routeCounts } from 'bgp-js';
+import { addBgpMetrics } from '@flatroute/daemon/bgp-metrics.ts';
+import { peerViews, routesPage } from '@flatroute/daemon/bgp-views.ts';
+import { Metrics } from '@flatroute/daemon/metrics.ts';
+import type { Readiness, RoutesPage, RoutesQuery, StatusSource } from '@flatroute/daemon/status-source.ts';
+import type { ExplainView, PeerView, PodView, StatusView } from '@flatroute/daemon/views.ts';
+import packageJson from '../package.json' with { type: 'json' };
+import type { AgentParts } from '../agent.ts';
+import type { AgentSettings } from '../config/settings.ts';
+import { explain } from './explain.ts';
+import { addAgentMetrics } from './metrics.ts';
+import { warnings } from './warnings.ts';
+
+/** Events shown in `/v1/status`. */
+const EVENTS_SHOWN = 50;
+
+export class AgentStatus implements StatusSource {
+  /** The settings in force; a reload changes them. */
+  settings: () => AgentSettings;
+  readonly #parts: AgentParts;
+  readonly #state: { ready: boolean };
+  readonly #metrics = new Metrics();
+  readonly #started = Date.now();
+
+  /** `state.ready` is set once everything has been started. */
+  constructor(settings: AgentSettings, parts: AgentParts, state: { ready: boolean }) {
+    this.settings = () => settings;
+    this.#parts = parts;
+    this.#state = state;
+    addBgpMetrics(this.#metrics, parts.host);
+    addAgentMetrics(this.#metrics, parts);
+  }
+
+  status(): StatusView {
+    const { host, routes, pods, events } = this.#parts;
+    const { node, as, routerId, bgp } = this.settings();
+    const peers = peerStatuses(host.speaker, host.now());
+    const { prefixes, paths } = routeCounts(host.speaker);
+    return {
+      role: 'agent',
+      version: packageJson.version,
+      node: node || hostname(),
+      pid: process.pid,
+      started: new Date(this.#started).toISOString(),
+      uptimeSeconds: Math.floor((Date.now() - this.#started) / 1000),
+      as,
+      routerId,
+      listen: bgp.listen ? [`${bgp.listen.address}:${host.port}`] : [],
+      ...this.ready(),
+      warnings: warnings(this.settings(), this.#parts),
+      peers: {
+        configured: peers.length,
+        established: peers.filter(({ state }) => state === 'Established').length,
+      },
+      routes: { prefixes, paths, installed: routes.counts().installed },
+      pods: { count: pods.list().length, ranges: pods.ranges() },
+      events: events.recent(EVENTS_SHOWN),
+    };
+  }
+
+  peers(): PeerView[] {
+    const { host } = this.#parts;
+    return peerViews(host.speaker, host.now());
+  }
+
+  routes(query: RoutesQuery): RoutesPage {
+    const { host, dataplane } = this.#parts;
+    return routesPage(host.speaker, query, (prefix, local) => {
+      return local ? 'local' : (dataplane.state(prefix) ?? 'not wanted: no usable path');
+    });
+  }
+
+  async pods(): Promise<PodView[]> {
+    await this.#parts.pods.refresh();
+    return this.#parts.pods.list();
+  }
+
+  explain(address: string): ExplainView {
+    return explain(address, this.settings(), this.#parts);
+  }
+
+  metrics(): Promise<string> {
+    return this.#metrics.text();
+  }
+
+  /** Ready is: pods can be wired and their routes announced. Whether peers are up does not matter for that. */
+  ready(): Readiness {
+    const { origin } = this.#parts;
+    const reasons = this.#state.ready ? [] : ['the agent is starting'];
+    for (const range of this.settings().podCIDRs) {
+      const state = origin.state(range);
+      if (state !== 'announced') reasons.push(`${range} is ${state ?? 'not announced yet'}`);
+    }
+    return { ready: reasons.length === 0, reasons };
+  }
+}

@@ -1,0 +1,35 @@
+/** Conditions that a person should look at, in words. */
+import { peerStatuses } from 'bgp-js';
+import type { AgentParts } from '../agent.ts';
+import type { AgentSettings } from '../config/settings.ts';
+import { effectiveReversePathFilter } from '../kernel/sysctl.ts';
+
+/** A peer that is down for longer than this is worth a warning; ms. */
+const PEER_DOWN_MS = 15_000;
+/** A range is nearly full from this share on. */
+const NEARLY_FULL = 0.9;
+
+export function warnings(settings: AgentSettings, parts: AgentParts): string[] {
+  const { dataplane, routes, pods, host } = parts;
+  const list: string[] = [];
+  const now = host.now();
+  for (const { name, state, since, lastError } of peerStatuses(host.speaker, now)) {
+    if (state === 'Established' || now - since < PEER_DOWN_MS) continue;
+    list.push(`peer ${name} is down${lastError ? `: ${lastError.text}` : ''}`);
+  }
+  for (const { address, reason, prefixes } of dataplane.unresolved()) {
+    list.push(`next hop ${address} of ${prefixes} prefixes is unreachable: ${reason}`);
+  }
+  const { failed, stale } = routes.counts();
+  if (failed > 0) list.push(`${failed} routes are refused by the kernel; see the events`);
+  if (stale > 0) list.push(`${stale} routes of the former run wait for peers to confirm or replace them`);
+  for (const { cidr, size, used } of pods.ranges()) {
+    if (used >= size * NEARLY_FULL) list.push(`${cidr} is nearly full: ${used} of ${size} addresses are taken`);
+  }
+  if (settings.podCIDRs.length === 0) list.push('podCIDRs is empty: no pod can get an address');
+  const filter = effectiveReversePathFilter('all');
+  if (filter === 'loose') {
+    list.push('net.ipv4.conf.all.rp_filter is 2 (loose): pods can send with a source that is not theirs; set it to 0 or 1');
+  }
+  return list;
+}

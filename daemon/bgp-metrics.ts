@@ -1,0 +1,67 @@
+/** The metrics of a BGP speaker; both daemons show the same. */
+import { type PeerStatus, peerStatuses, routeCounts } from 'bgp-js';
+import type { SpeakerHost } from 'bgp-js/net';
+import type { Metrics, Sample } from './metrics.ts';
+
+/** Adds the metrics of the speaker that `host` runs. */
+export function addBgpMetrics(metrics: Metrics, host: SpeakerHost): void {
+  const { speaker } = host;
+  const perPeer = (value: (peer: PeerStatus) => number) => (): Sample[] =>
+    peerStatuses(speaker, host.now()).map((peer) => [value(peer), peer.name, String(peer.as)]);
+  const labels = ['peer', 'as'];
+  const gauge = (name: string, help: string, value: (peer: PeerStatus) => number) =>
+    metrics.gauge(`flatroute_bgp_peer_${name}`, help, labels, perPeer(value));
+  const counter = (name: string, help: string, value: (peer: PeerStatus) => number) =>
+    metrics.counter(`flatroute_bgp_peer_${name}_total`, help, labels, perPeer(value));
+  gauge('up', '1 while the session is established', (peer) => (peer.state === 'Established' ? 1 : 0));
+  gauge('prefixes_received', 'Prefixes in Adj-RIB-In', (peer) => peer.prefixes.received);
+  gauge('prefixes_accepted', 'Prefixes in Adj-RIB-In that are usable', (peer) => peer.prefixes.accepted);
+  gauge('prefixes_sent', 'Prefixes advertised to the peer', (peer) => peer.prefixes.sent);
+  gauge('prefixes_maximum', 'Prefixes at which the session is closed', (peer) => peer.prefixes.maximum);
+  counter('messages_received', 'BGP messages received', (peer) => peer.counters.received);
+  counter('messages_sent', 'BGP messages sent', (peer) => peer.counters.sent);
+  counter('updates_received', 'UPDATE messages received', (peer) => peer.counters.updatesReceived);
+  counter('updates_sent', 'UPDATE messages sent', (peer) => peer.counters.updatesSent);
+  counter('established', 'Sessions established', (peer) => peer.counters.established);
+  counter(
+    'treated_as_withdraw',
+    'UPDATE messages with a defect that withdrew their routes (RFC 7606)',
+    (peer) => peer.counters.treatedAsWithdraw,
+  );
+  counter(
+    'attributes_discarded',
+    'UPDATE messages with a defect that dropped an attribute (RFC 7606)',
+    (peer) => peer.counters.attributesDiscarded,
+  );
+  const count = (read: () => number) => (): Sample[] => [[read()]];
+  metrics.gauge(
+    'flatroute_rib_prefixes',
+    'Prefixes in the RIB',
+    [],
+    count(() => routeCounts(speaker).prefixes),
+  );
+  metrics.gauge(
+    'flatroute_rib_paths',
+    'Paths in the RIB',
+    [],
+    count(() => routeCounts(speaker).paths),
+  );
+  metrics.gauge(
+    'flatroute_rib_attribute_sets',
+    'Distinct sets of path attributes in the RIB',
+    [],
+    count(() => routeCounts(speaker).attributeSets),
+  );
+  metrics.gauge(
+    'flatroute_slice_longest_seconds',
+    'The longest slice of BGP work so far',
+    [],
+    count(() => host.slices.longestMs / 1000),
+  );
+  metrics.counter(
+    'flatroute_slices_total',
+    'Slices of BGP work',
+    [],
+    count(() => host.slices.count),
+  );
+}

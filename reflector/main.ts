@@ -1,0 +1,18 @@
+/** `flatroute reflector`: from the configuration file to the running reflector, and back on a signal. */
+import { createLogger } from '@flatroute/daemon/log.ts';
+import { runLifecycle } from '@flatroute/daemon/lifecycle.ts';
+import { loadReflectorConfig } from './config/load.ts';
+import { Reflector } from './reflector.ts';
+
+/** Runs the reflector until a signal ends it. Throws ConfigError, or an Error that says what kept it from starting. */
+export async function runReflector(options: { configFile: string }): Promise<void> {
+  const { configFile } = options;
+  const settings = await loadReflectorConfig(configFile);
+  const log = createLogger(settings.log);
+  const reflector = await Reflector.start(settings, log);
+  runLifecycle({
+    log,
+    stop: () => reflector.stop(),
+    reload: async () => reflector.reload(await loadReflectorConfig(configFile), configFile),
+  });
+}

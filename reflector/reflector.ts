@@ -1,0 +1,103 @@
+/** A route reflector (RFC 4456), put together: the BGP speaker on its sockets, and the status endpoint. */
+import { type PeerConfig, Speaker } from 'bgp-js';
+import { SpeakerHost } from 'bgp-js/net';
+import { BgpEvents } from '@flatroute/daemon/bgp-events.ts';
+import { ConfigError } from '@flatroute/daemon/config.ts';
+import { EventLog } from '@flatroute/daemon/events.ts';
+import type { Logger } from '@flatroute/daemon/log.ts';
+import { type StatusServer, startStatusServer } from '@flatroute/daemon/status-server.ts';
+import { changedKeys } from './config/load.ts';
+import type { ClientSettings, ReflectorSettings } from './config/settings.ts';
+import { ReflectorStatus } from './status.ts';
+
+export class Reflector {
+  #settings: ReflectorSettings;
+  readonly #log: Logger;
+  readonly #host: SpeakerHost;
+  readonly #events: EventLog;
+  readonly #status: StatusServer;
+
+  private constructor(
+    settings: ReflectorSettings,
+    log: Logger,
+    host: SpeakerHost,
+    events: EventLog,
+    status: StatusServer,
+  ) {
+    this.#settings = settings;
+    this.#log = log;
+    this.#host = host;
+    this.#events = events;
+    this.#status = status;
+  }
+
+  /** Starts everything. Throws what keeps it from starting. */
+  static async start(settings: ReflectorSettings, log: Logger): Promise<Reflector> {
+    const events = new EventLog(log);
+    const teller = new BgpEvents(events);
+    const { as, routerId, clusterId, listen } = settings;
+    const speaker = new Speaker({ as, routerId, clusterId, address: listen.address, maximumPaths: 1 }, Math.random);
+    const host = new SpeakerHost(speaker, {
+      listen,
+      localAddress: listen.address,
+      onEvent: (event) => teller.tell(event),
+    });
+    const source = new ReflectorStatus(settings, host, events);
+    const status = await startStatusServer({ source, socket: settings.socket, http: settings.http, log });
+    try {
+      for (const client of settings.clients) speaker.addPeer(peerConfig(client), host.now());
+      await host.start();
+    } catch (error) {
+      await status.close();
+      throw error;
+    }
+    source.isListening = true;
+    events.info('reflector', `ready: AS ${as}, cluster ${clusterId}, listening on ${listen.address}:${host.port}`);
+    return new Reflector(settings, log, host, events, status);
+  }
+
+  async stop(): Promise<void> {
+    await this.#host.stop(this.#settings.bgp.shutdownMessage);
+    await this.#status.close();
+  }
+
+  /** Goes over to changed settings without touching what did not change. Throws ConfigError for what needs a restart. */
+  reload(settings: ReflectorSettings, file: string): void {
+    const { changed, needRestart } = changedKeys(this.#settings, settings);
+    if (needRestart.length > 0) {
+      const message = 'cannot change while the reflector runs; restart it to apply this';
+      throw new ConfigError(
+        file,
+        needRestart.map((key) => ({ line: 0, column: 0, key, message })),
+      );
+    }
+    const key = ({ address, range }: ClientSettings): string => address ?? range ?? '';
+    const old = new Map(this.#settings.clients.map((client) => [key(client), client]));
+    const { speaker } = this.#host;
+    for (const client of settings.clients) {
+      const former = old.get(key(client));
+      old.delete(key(client));
+      if (!former) speaker.addPeer(peerConfig(client), this.#host.now());
+      else if (JSON.stringify(former) !== JSON.stringify(client)) {
+        speaker.updatePeer(peerConfig(client), this.#host.now());
+      }
+    }
+    for (const gone of old.keys()) speaker.removePeer(gone, this.#host.now());
+    this.#settings = settings;
+    this.#log.level = settings.log.level;
+    this.#host.wake();
+    this.#events.info('config', changed.length > 0 ? `reloaded: ${changed.join(', ')}` : 'reloaded: nothing has changed');
+  }
+}
+
+function peerConfig(client: ClientSettings): PeerConfig {
+  const { holdTimeSeconds, connectRetrySeconds, ...rest } = client;
+  return {
+    ...rest,
+    holdTime: holdTimeSeconds,
+    connectRetry: connectRetrySeconds,
+    acceptDefault: true,
+    export: 'all',
+    nextHopSelf: false,
+  };
+}

@@ -1,0 +1,73 @@
+/** The reflector's state as the documents of the status endpoint. */
+import { peerStatuses, routeCounts } from 'bgp-js';
+import type { SpeakerHost } from 'bgp-js/net';
+import { addBgpMetrics } from '@flatroute/daemon/bgp-metrics.ts';
+import { peerViews, routesPage } from '@flatroute/daemon/bgp-views.ts';
+import type { EventLog } from '@flatroute/daemon/events.ts';
+import { Metrics } from '@flatroute/daemon/metrics.ts';
+import type { Readiness, RoutesPage, RoutesQuery, StatusSource } from '@flatroute/daemon/status-source.ts';
+import type { PeerView, StatusView } from '@flatroute/daemon/views.ts';
+import type { ReflectorSettings } from './config/settings.ts';
+import packageJson from './package.json' with { type: 'json' };
+
+const EVENTS_SHOWN = 50;
+
+export class ReflectorStatus implements StatusSource {
+  /** Set once sessions are accepted. */
+  isListening = false;
+  readonly #settings: ReflectorSettings;
+  readonly #host: SpeakerHost;
+  readonly #events: EventLog;
+  readonly #metrics = new Metrics();
+  readonly #started = Date.now();
+
+  constructor(settings: ReflectorSettings, host: SpeakerHost, events: EventLog) {
+    this.#settings = settings;
+    this.#host = host;
+    this.#events = events;
+    addBgpMetrics(this.#metrics, host);
+  }
+
+  status(): StatusView {
+    const { node, as, routerId, listen } = this.#settings;
+    const peers = peerStatuses(this.#host.speaker, this.#host.now());
+    const { prefixes, paths } = routeCounts(this.#host.speaker);
+    return {
+      role: 'reflector',
+      version: packageJson.version,
+      node,
+      pid: process.pid,
+      started: new Date(this.#started).toISOString(),
+      uptimeSeconds: Math.floor((Date.now() - this.#started) / 1000),
+      as,
+      routerId,
+      listen: [`${listen.address}:${this.#host.port}`],
+      ...this.ready(),
+      warnings: [],
+      peers: {
+        configured: peers.length,
+        established: peers.filter(({ state }) => state === 'Established').length,
+      },
+      routes: { prefixes, paths, installed: 0 },
+      events: this.#events.recent(EVENTS_SHOWN),
+    };
+  }
+
+  peers(): PeerView[] {
+    return peerViews(this.#host.speaker, this.#host.now());
+  }
+
+  routes(query: RoutesQuery): RoutesPage {
+    return routesPage(this.#host.speaker, query, () => 'not installed: a reflector forwards no packets');
+  }
+
+  metrics(): Promise<string> {
+    return this.#metrics.text();
+  }
+
+  ready(): Readiness {
+    return this.isListening
+      ? { ready: true, reasons: [] }
+      : { ready: false, reasons: ['sessions are not accepted yet'] };
+  }
+}
