@@ -34,7 +34,7 @@ export class Monitor {
   readonly #events: MonitorEvents;
   #closed = false;
 
-  /** Hears everything but what the socket with port `ignorePort` causes. @throws KernelError */
+  /** Hears everything but the route changes of the socket with port `ignorePort`. @throws KernelError */
   constructor(events: MonitorEvents, ignorePort?: number, queueBytes = QUEUE_BYTES) {
     this.#events = events;
     const groups = [GROUP.LINK, GROUP.IPV4_ADDRESS, GROUP.IPV4_ROUTE];

@@ -64,7 +64,7 @@ export interface NetlinkOptions {
   groups?: readonly number[];
   /** Bytes the kernel may queue for us; beyond SO_RCVBUF's limit, which needs CAP_NET_ADMIN. */
   receiveBytes?: number;
-  /** Do not hear what the socket with this port number causes. */
+  /** Do not hear of route changes that the socket with this port number makes. */
   ignorePort?: number;
 }
 
@@ -226,7 +226,10 @@ export class Netlink {
     return true;
   }
 
-  /** Drops, in the kernel, notifications whose nlmsg_pid is `port`: a batch would else echo all it did. */
+  /**
+   * Drops, in the kernel, notifications whose nlmsg_pid is `port`: a batch would else echo all it did. Those of
+   * routes bear the requester's number; those of links mostly 0.
+   */
   #ignore(port: number): void {
     const LOAD_WORD = 0x20;
     const JUMP_IF_EQUAL = 0x15;

@@ -1,0 +1,201 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { describe, it } from 'mocha';
+import {
+  formatAddress,
+  formatMac,
+  parseAddress,
+  parseMac,
+  prefixCovers,
+  writePrefix,
+} from '../../kernel/ip.ts';
+import { parseLink } from '../../kernel/link.ts';
+import {
+  HEADER_LENGTH,
+  MessageBuilder,
+  readString,
+  readUint32,
+  walkAttributes,
+} from '../../kernel/message.ts';
+import {
+  buildNewRoute,
+  encodeTarget,
+  matchesTarget,
+  parseRoute,
+  type RouteTarget,
+} from '../../kernel/route.ts';
+import { RouteCursor } from '../../kernel/route-shape.ts';
+
+const octets = fc.array(fc.nat(255), { minLength: 4, maxLength: 4 });
+const address = octets.map((bytes) => bytes.join('.'));
+const prefix = fc.tuple(fc.nat(0xffffffff), fc.nat(32)).map(([bits, length]) => {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(length === 0 ? 0 : (bits & (0xffffffff << (32 - length))) >>> 0);
+  return `${formatAddress(bytes, 0)}/${length}`;
+});
+const hop = fc.oneof(
+  fc.record({ gateway: address, interface: fc.integer({ min: 1, max: 0x7fffffff }) }),
+  fc.record({ interface: fc.integer({ min: 1, max: 0x7fffffff }) }),
+);
+const target: fc.Arbitrary<RouteTarget> = fc.oneof(
+  fc.constant<RouteTarget>({ type: 'blackhole', nextHops: [] }),
+  fc.record({
+    type: fc.constant('unicast' as const),
+    nextHops: fc.array(hop, { minLength: 1, maxLength: 16 }),
+  }),
+);
+
+describe('attributes', () => {
+  it('come back as they were packed', () => {
+    const builder = new MessageBuilder(256);
+    builder.begin(16, 1, 4);
+    builder.uint32(1, 0xdeadbeef);
+    builder.string(2, 'eth0');
+    builder.nest(3, () => builder.bytes(4, Buffer.from([1, 2, 3])));
+    builder.end(7);
+    assert.equal(builder.buffer.readUInt32LE(0), builder.length);
+    assert.equal(builder.length % 4, 0);
+    const seen: unknown[] = [];
+    walkAttributes(builder.buffer, HEADER_LENGTH + 4, builder.length, (type, from, to) => {
+      if (type === 1) seen.push(readUint32(builder.buffer, from, to));
+      if (type === 2) seen.push(readString(builder.buffer, from, to));
+      if (type !== 3) return;
+      walkAttributes(builder.buffer, from, to, (inner, start, end) => {
+        seen.push(inner, [...builder.buffer.subarray(start, end)]);
+      });
+    });
+    assert.deepEqual(seen, [0xdeadbeef, 'eth0', 4, [1, 2, 3]]);
+  });
+
+  it('do not fit into a full buffer', () => {
+    const builder = new MessageBuilder(32);
+    builder.begin(16, 1, 8);
+    builder.uint32(1, 1);
+    assert.equal(builder.room, 0);
+    assert.throws(() => builder.uint32(1, 1), RangeError);
+    assert.throws(() => builder.bytes(1, Buffer.alloc(100)), RangeError);
+  });
+
+  it('are never read past the end, whatever the bytes are', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), fc.nat(220), fc.nat(220), (bytes, start, end) => {
+        const buffer = Buffer.from(bytes);
+        walkAttributes(buffer, start, end, (_type, from, to) => {
+          assert.ok(from >= start && from <= to && to <= Math.min(end, buffer.length));
+          readUint32(buffer, from, to);
+          readString(buffer, from, to);
+        });
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it('of any bytes make a link or route without an error', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 16, maxLength: 300 }), (bytes) => {
+        const buffer = Buffer.from(bytes);
+        parseLink(buffer, 0, buffer.length);
+        buffer[0] = 2;
+        parseRoute(buffer, 0, buffer.length);
+        const cursor = new RouteCursor();
+        cursor.locate(buffer, 0, buffer.length);
+        assert.match(`${cursor.prefix} ${cursor.metricValue}`, /^[\d.]+\/\d+ \d+$/);
+        assert.ok(cursor.hasShape(cursor.capture()));
+      }),
+      { numRuns: 2000 },
+    );
+  });
+});
+
+describe('a route message', () => {
+  it('comes back as it was packed', () => {
+    const metrics = fc.integer({ min: 0, max: 0xffffffff });
+    const tables = fc.constantFrom(254, 100, 1179);
+    fc.assert(
+      fc.property(prefix, metrics, tables, target, (where, metric, table, what) => {
+        const builder = new MessageBuilder();
+        buildNewRoute(builder, 0, { table, protocol: 179 }, where, metric, encodeTarget(what));
+        const route = parseRoute(builder.buffer, HEADER_LENGTH, builder.length);
+        assert.ok(route);
+        assert.deepEqual(
+          { prefix: route.prefix, metric: route.metric, table: route.table, protocol: route.protocol },
+          { prefix: where, metric, table, protocol: 179 },
+        );
+        assert.ok(matchesTarget(what, route));
+      }),
+    );
+  });
+
+  it('has the shape of another exactly when only prefix and metric differ', () => {
+    const message = (where: string, metric: number, what: RouteTarget) => {
+      const builder = new MessageBuilder();
+      buildNewRoute(builder, 0, { table: 254, protocol: 179 }, where, metric, encodeTarget(what));
+      const cursor = new RouteCursor();
+      cursor.locate(builder.buffer, HEADER_LENGTH, builder.length);
+      return cursor;
+    };
+    const metrics = fc.integer({ min: 1, max: 0xffffffff });
+    fc.assert(
+      fc.property(prefix, prefix, metrics, metrics, target, target, (p1, p2, m1, m2, t1, t2) => {
+        const one = message(p1, m1, t1);
+        assert.deepEqual([one.prefix, one.metricValue], [p1, m1]);
+        const shape = one.capture();
+        assert.ok(message(p2, m2, t1).hasShape(shape));
+        assert.equal(message(p2, m2, t2).hasShape(shape), encodeTarget(t1).key === encodeTarget(t2).key);
+      }),
+    );
+  });
+});
+
+describe('addresses', () => {
+  it('are the same as text and bytes', () => {
+    fc.assert(fc.property(address, (text) => assert.equal(formatAddress(parseAddress(text), 0), text)));
+    assert.equal(formatMac(parseMac('02:00:5E:10:00:ff'), 0, 6), '02:00:5e:10:00:ff');
+    for (const text of [
+      '',
+      '1.2.3',
+      '1.2.3.4.5',
+      '1.2.3.256',
+      '01.2.3.4',
+      '1.2.3.x',
+      ' 1.2.3.4',
+      '1e1.2.3.4',
+    ]) {
+      assert.throws(() => parseAddress(text), TypeError, text);
+    }
+    for (const text of ['', '02:00:00:00:00', '02:00:00:00:00:0g', '02-00-00-00-00-00']) {
+      assert.throws(() => parseMac(text), TypeError, text);
+    }
+  });
+
+  it('are covered by their prefixes only', () => {
+    assert.ok(prefixCovers('0.0.0.0/0', '255.255.255.255'));
+    assert.ok(prefixCovers('10.244.1.64/26', '10.244.1.127'));
+    assert.ok(!prefixCovers('10.244.1.64/26', '10.244.1.128'));
+    assert.ok(!prefixCovers('10.244.1.64/26', '10.244.1.63'));
+    assert.ok(prefixCovers('128.0.0.0/1', '200.0.0.1'));
+    assert.ok(prefixCovers('10.0.0.1/32', '10.0.0.1'));
+    assert.ok(!prefixCovers('10.0.0.1/32', '10.0.0.0'));
+  });
+
+  it('make prefixes in their canonical form only', () => {
+    const buffer = Buffer.alloc(4);
+    fc.assert(
+      fc.property(prefix, (text) => {
+        const length = writePrefix(text, buffer, 0);
+        assert.equal(`${formatAddress(buffer, 0)}/${length}`, text);
+      }),
+    );
+    for (const text of [
+      '10.0.0.0/',
+      '10.0.0.0/-1',
+      '10.0.0.0/1 ',
+      '10.0.0.0/8/8',
+      '1.2.3/8',
+      '.1.2.3/8',
+      '1..2.3/8',
+    ]) {
+      assert.throws(() => writePrefix(text, buffer, 0), TypeError, text);
+    }
+  });
+});

@@ -1,0 +1,179 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { describe, it } from 'mocha';
+import { KernelError } from '../../kernel/error.ts';
+import { MessageBuilder } from '../../kernel/message.ts';
+import { buildNewRoute, type EncodedTarget, encodeTarget } from '../../kernel/route.ts';
+import { RouteStore } from '../../kernel/route-store.ts';
+
+const OWNER = { table: 254, protocol: 179 };
+const TARGETS = ['10.0.0.2', '10.0.0.3'].map((gateway) =>
+  encodeTarget({ type: 'unicast', nextHops: [{ gateway, interface: 1 }] }),
+);
+const PREFIXES = ['10.1.0.0/16', '10.2.0.0/16', '10.3.0.0/16'];
+
+/** A kernel in memory with the store that looks after it. */
+class Model {
+  readonly store = new RouteStore(() => {});
+  readonly kernel = new Map<string, EncodedTarget>();
+  readonly wanted = new Map<string, EncodedTarget>();
+
+  want(prefix: string, target: EncodedTarget): void {
+    this.wanted.set(prefix, target);
+    this.store.want(prefix, 20, target);
+  }
+
+  unwant(prefix: string): void {
+    this.wanted.delete(prefix);
+    this.store.unwant(prefix, 20);
+  }
+
+  /** Writes one route; `between` happens while it is under way, `refuse` makes the kernel refuse. */
+  write(refuse: boolean, between: () => void): void {
+    const entry = this.store.take();
+    if (entry === undefined) return between();
+    const target = entry.desired;
+    if (!refuse && target) this.kernel.set(entry.prefix, target);
+    else if (!refuse) this.kernel.delete(entry.prefix);
+    between();
+    if (refuse) this.store.refused(entry, target, new KernelError('write', 22), 0);
+    else this.store.succeeded(entry, target);
+  }
+
+  /** Somebody else changes the kernel's routes, of which the kernel tells. */
+  meddle(prefix: string, target: EncodedTarget | null): void {
+    if (target === null) this.kernel.delete(prefix);
+    else this.kernel.set(prefix, target);
+    if (target === null) this.store.observeGone(prefix, 20);
+    else this.show(prefix, target);
+  }
+
+  show(prefix: string, target: EncodedTarget): void {
+    const builder = new MessageBuilder();
+    buildNewRoute(builder, 0, OWNER, prefix, 20, target);
+    this.store.observe(builder.buffer, 16, builder.length);
+  }
+
+  dump(): void {
+    this.store.beginDump();
+    for (const [prefix, target] of this.kernel) this.show(prefix, target);
+    for (const _pause of this.store.sweep()) {
+      // nothing else happens meanwhile
+    }
+  }
+
+  drain(): void {
+    for (let i = 0; i < 1000 && this.store.dirty + this.store.failed > 0; i++) {
+      this.store.retry(Number.POSITIVE_INFINITY);
+      this.write(false, () => {});
+    }
+  }
+
+  kernelKeys(): [string, string][] {
+    return [...this.kernel].map(([prefix, { key }]): [string, string] => [prefix, key]).sort();
+  }
+
+  wantedKeys(): [string, string][] {
+    return [...this.wanted].map(([prefix, { key }]): [string, string] => [prefix, key]).sort();
+  }
+}
+
+describe('RouteStore', () => {
+  const prefix = fc.constantFrom(...PREFIXES);
+  const target = fc.constantFrom(...TARGETS);
+  const wish = fc.oneof(
+    fc.tuple(prefix, target).map(([where, what]) => ['want', where, what] as const),
+    prefix.map((where) => ['unwant', where] as const),
+  );
+  const step = fc.oneof(
+    wish,
+    fc
+      .tuple(fc.boolean(), fc.array(wish, { maxLength: 3 }))
+      .map(([refuse, wishes]) => ['write', refuse, wishes] as const),
+    fc.tuple(prefix, fc.option(target)).map(([where, what]) => ['meddle', where, what] as const),
+    fc.constant(['dump'] as const),
+    fc.constant(['retry'] as const),
+  );
+
+  const follow = (
+    model: Model,
+    wish: readonly ['want', string, EncodedTarget] | readonly ['unwant', string],
+  ) => (wish[0] === 'want' ? model.want(wish[1], wish[2]) : model.unwant(wish[1]));
+
+  it('gets the kernel to what is wanted, whatever happens on the way', () => {
+    fc.assert(
+      fc.property(fc.array(target, { maxLength: 3 }), fc.array(step, { maxLength: 40 }), (former, steps) => {
+        const model = new Model();
+        former.forEach((what, i) => {
+          model.kernel.set(PREFIXES[i], what);
+        });
+        model.dump();
+        for (const action of steps) {
+          if (action[0] === 'write') {
+            model.write(action[1], () => {
+              for (const wish of action[2]) follow(model, wish);
+            });
+          } else if (action[0] === 'meddle') model.meddle(action[1], action[2]);
+          else if (action[0] === 'dump') model.dump();
+          else if (action[0] === 'retry') model.store.retry(Number.POSITIVE_INFINITY);
+          else follow(model, action);
+        }
+        model.store.releaseStale();
+        model.drain();
+        assert.deepEqual(model.kernelKeys(), model.wantedKeys());
+        assert.equal(model.store.size, model.wanted.size, 'nothing is remembered that is not wanted');
+        assert.equal(model.store.dirty + model.store.failed + model.store.stale, 0);
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  it('settles every promise', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 30 }), async (steps) => {
+        const model = new Model();
+        const waiting: Promise<string>[] = [];
+        for (const action of steps) {
+          if (action[0] === 'write') model.write(action[1], () => {});
+          else if (action[0] === 'want') {
+            follow(model, action);
+            const promise = model.store.whenInstalled(action[1], 20);
+            waiting.push(
+              promise.then(
+                () => 'installed',
+                () => 'rejected',
+              ),
+            );
+          } else if (action[0] === 'unwant') follow(model, action);
+        }
+        model.drain();
+        const results = await Promise.all(waiting);
+        assert.ok(results.every((result) => result === 'installed' || result === 'rejected'));
+      }),
+    );
+  });
+
+  it('waits longer after every failure, and writes first what somebody waits for', async () => {
+    const store = new RouteStore(() => {});
+    store.want(PREFIXES[0], 20, TARGETS[0]);
+    const delays: number[] = [];
+    for (let i = 0; i < 9; i++) {
+      const entry = store.take();
+      assert.ok(entry);
+      store.refused(entry, entry.desired, new KernelError('write', 22), 1000);
+      delays.push(store.nextRetry() - 1000);
+      store.retry(store.nextRetry() - 1);
+      assert.equal(store.dirty, 0);
+      store.retry(store.nextRetry());
+      assert.equal(store.dirty, 1);
+    }
+    assert.deepEqual(delays, [500, 1000, 2000, 4000, 8000, 16000, 30000, 30000, 30000]);
+    store.want(PREFIXES[1], 20, TARGETS[0]);
+    store.want(PREFIXES[2], 20, TARGETS[0]);
+    const installed = store.whenInstalled(PREFIXES[2], 20);
+    const first = store.take();
+    assert.equal(first?.prefix, PREFIXES[2]);
+    if (first) store.succeeded(first, first.desired);
+    await installed;
+  });
+});
