@@ -72,6 +72,7 @@ describe('failures in the lab of three nodes', () => {
     const podsBefore = (await agent.pods()).map(({ name, address }) => `${name} ${address}`).sort();
     const routesBefore = await ownRoutes(lab(), 'n3');
     assert.equal(podsBefore.length, 2);
+    const sessionsBefore = await establishedCounts(lab(), 'n1');
     await agent.daemon.kill();
     await assertReaches(lab(), 'n3-a', addressOf(lab(), 'n3-b'));
     await assertReaches(lab(), 'n3-b', addressOf(lab(), 'n3-a'));
@@ -90,6 +91,8 @@ describe('failures in the lab of three nodes', () => {
     });
     await assertReaches(lab(), 'n3-a', addressOf(lab(), 'n1-a'));
     await assertReaches(lab(), 'outside', addressOf(lab(), 'n3-b'));
+    const sessionsAfter = await establishedCounts(lab(), 'n1');
+    assert.deepEqual(sessionsAfter, { ...sessionsBefore, n3: sessionsBefore.n3 + 1 });
   });
 
   it('a pulled link disturbs nobody else', async function () {
