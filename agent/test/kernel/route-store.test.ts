@@ -176,4 +176,19 @@ describe('RouteStore', () => {
     if (first) store.succeeded(first, first.desired);
     await installed;
   });
+
+  it('takes a refusal of something not wanted any more for no failure of what is', async () => {
+    const store = new RouteStore(({ what }) => assert.notEqual(what, 'failed'));
+    store.want(PREFIXES[0], 20, TARGETS[0]);
+    const entry = store.take();
+    assert.ok(entry);
+    store.want(PREFIXES[0], 20, TARGETS[1]);
+    const installed = store.whenInstalled(PREFIXES[0], 20);
+    store.refused(entry, TARGETS[0], new KernelError('write', 22), 0);
+    assert.deepEqual([store.failed, store.dirty], [0, 1]);
+    const again = store.take();
+    assert.equal(again?.desired, TARGETS[1]);
+    if (again) store.succeeded(again, TARGETS[1]);
+    await installed;
+  });
 });
