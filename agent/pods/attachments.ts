@@ -7,7 +7,7 @@ import { type Allocation, type Owner, ownerKey, ownerName } from '../ipam/store.
 import { KernelError } from '../kernel/error.ts';
 import { ERRNO } from '../kernel/libc.ts';
 import { CniError, CODE } from './errors.ts';
-import { type Expected, inspect } from './inspect.ts';
+import { describe, type Expected, type Fault, inspect } from './inspect.ts';
 import { hostLinkName } from './names.ts';
 import { carryOut, PlanError } from './plan.ts';
 import type { CniRequest } from './request.ts';
@@ -24,7 +24,7 @@ export interface AttachmentsOptions {
   nodeAddress: string;
   /** MTU of pods' links in bytes; null: that of the interface which holds the node's address. */
   mtu: number | null;
-  /** Called after a pod's host route is in the kernel, before ADD is answered. */
+  /** The last step of ADD, once the pod's host route is in the kernel; where it rejects, ADD fails and is undone. */
   announced?: (address: string) => Promise<void>;
 }
 
@@ -43,8 +43,8 @@ export class Attachments {
     return this.#states.get(ownerKey(owner)) ?? 'not looked at yet';
   }
 
-  setState(owner: { containerId: string; ifname: string }, faults: readonly string[]): void {
-    this.#states.set(ownerKey(owner), faults.length === 0 ? UP : faults.join('; '));
+  setState(owner: { containerId: string; ifname: string }, faults: readonly Fault[]): void {
+    this.#states.set(ownerKey(owner), faults.length === 0 ? UP : describe(faults));
   }
 
   /** Gives the pod an address and an interface. Throws a CniError, and then all is as before. */
@@ -65,7 +65,6 @@ export class Attachments {
     const allocation = await this.#allocate(owner, before);
     this.#states.set(ownerKey(owner), 'being wired');
     const wired = await this.#wire(allocation);
-    await this.#options.announced?.(allocation.address);
     this.#states.set(ownerKey(owner), UP);
     return { allocation, wired };
   }
@@ -81,7 +80,7 @@ export class Attachments {
   }
 
   /** What is wrong with the pod's wiring. Throws a CniError where the container is not known. */
-  async check(request: CniRequest, expected: Expected): Promise<string[]> {
+  async check(request: CniRequest, expected: Expected): Promise<Fault[]> {
     const allocation = this.#options.ipam.get(request);
     if (allocation === undefined) {
       throw new CniError(CODE.UNKNOWN_CONTAINER, `no address is allocated to ${ownerKey(request)}`);
@@ -102,7 +101,7 @@ export class Attachments {
   async #takeDown(before: Allocation): Promise<void> {
     const { netlink, turns } = this.#options.tools;
     const { faults } = await turns.run(() => inspect(netlink, before));
-    if (faults.length === 0) {
+    if (faults.every(({ kind }) => kind === 'changed')) {
       const name = `${before.ifname} of ${ownerName(before)}`;
       throw new CniError(CODE.INTERFACE_EXISTS, `${name} is attached already, with ${before.address}`);
     }
@@ -124,11 +123,12 @@ export class Attachments {
   }
 
   async #wire(allocation: Allocation): Promise<Wired> {
-    const { tools, nodeAddress, mtu } = this.#options;
+    const { tools, nodeAddress, mtu, announced } = this.#options;
     const wired: Partial<Wired> = {};
     try {
       const bytes = mtu ?? (await tools.turns.run(() => nodeMtu(tools.netlink, nodeAddress)));
-      await carryOut(wiringPlan(tools, allocation, bytes, wired));
+      const announce = { name: 'announce the address', run: () => announced?.(allocation.address) };
+      await carryOut([...wiringPlan(tools, allocation, bytes, wired), announce]);
     } catch (error) {
       throw await this.#afterFailure(allocation, error as Error);
     }
@@ -144,7 +144,7 @@ export class Attachments {
     } catch (problem) {
       leftovers.push((problem as Error).message);
     }
-    if (leftovers.length > 0) this.setState(allocation, leftovers);
+    if (leftovers.length > 0) this.#states.set(ownerKey(allocation), leftovers.join('; '));
     const cause = error instanceof PlanError ? error.cause : error;
     const exists =
       cause instanceof KernelError && cause.errno === ERRNO.EEXIST && cause.action.startsWith('create');

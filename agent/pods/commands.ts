@@ -3,6 +3,7 @@ import type { Ipam } from '../ipam/ipam.ts';
 import { type Allocation, ownerKey, ownerName } from '../ipam/store.ts';
 import type { Attachments } from './attachments.ts';
 import { CniError, CODE } from './errors.ts';
+import { describe } from './inspect.ts';
 import { type CniRequest, type Command, isObject, type JsonObject, SUPPORTED_VERSIONS } from './request.ts';
 import { addResult, expectedAddresses, expectedInterface } from './result.ts';
 import type { KeyedQueue } from './turns.ts';
@@ -58,16 +59,18 @@ async function check({ ipam, attachments, onEvent }: CommandTools, request: CniR
   const allocation = ipam.get(request);
   const entry = expectedInterface(request);
   const faults = await attachments.check(request, entry ?? {});
-  if (entry === undefined) faults.push(`prevResult does not list ${request.ifname} in ${request.netns}`);
+  const unlisted = (what: string): number =>
+    faults.push({ kind: 'changed', text: `prevResult does not list ${what}` });
+  if (entry === undefined) unlisted(`${request.ifname} in ${request.netns}`);
   if (allocation && !expectedAddresses(request).includes(allocation.address)) {
-    faults.push(`prevResult does not list the allocated address ${allocation.address}`);
+    unlisted(`the allocated address ${allocation.address}`);
   }
   if (faults.length === 0) return;
-  onEvent('warn', allocation ? ownerName(allocation) : request.containerId, `CHECK: ${faults.join('; ')}`);
+  onEvent('warn', allocation ? ownerName(allocation) : request.containerId, `CHECK: ${describe(faults)}`);
   throw new CniError(
     CODE.CHECK_FAILED,
     `${ownerKey(request)} is not wired as it should be`,
-    faults.join('; '),
+    describe(faults),
   );
 }
 

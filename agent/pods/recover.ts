@@ -1,14 +1,14 @@
 /** After a restart: pods' routes are wanted again before anybody could take them away, and what nobody owns goes. */
 import type { Allocation } from '../ipam/store.ts';
 import { GRAVEYARD_GROUP, HOST_LINK_PREFIX, listLinks } from '../kernel/link.ts';
-import { inspect } from './inspect.ts';
+import { type Fault, inspect } from './inspect.ts';
 import { HOST_LINK_NAME } from './names.ts';
 import { restoreHostSide, type WiringTools } from './wiring.ts';
 
 /** What a restart found. */
 export interface Recovery {
   /** Faults of each allocation's wiring, after what could be put right. */
-  faults: Map<Allocation, string[]>;
+  faults: Map<Allocation, Fault[]>;
   /** Links that no allocation owns; they are on their way out. */
   orphans: string[];
 }
@@ -20,7 +20,7 @@ export interface Recovery {
 export async function recover(tools: WiringTools, allocations: readonly Allocation[]): Promise<Recovery> {
   const { netlink, turns, graveyard } = tools;
   const owned = new Map(allocations.map((allocation) => [allocation.hostInterface, allocation]));
-  const faults = new Map<Allocation, string[]>();
+  const faults = new Map<Allocation, Fault[]>();
   const orphans: string[] = [];
   const links = await turns.run(() => listLinks(netlink, HOST_LINK_PREFIX));
   for (const link of links) {
@@ -36,13 +36,13 @@ export async function recover(tools: WiringTools, allocations: readonly Allocati
   return { faults, orphans };
 }
 
-function takeUp(tools: WiringTools, allocation: Allocation): string[] {
+function takeUp(tools: WiringTools, allocation: Allocation): Fault[] {
   const { host, pod, faults } = inspect(tools.netlink, allocation);
   if (host === null || faults.length === 0) {
     if (host !== null) restoreHostSide(tools, allocation, host, undefined);
     return faults;
   }
   restoreHostSide(tools, allocation, host, pod?.link.mac);
-  const routeComesBack = `the host route ${allocation.address}/32`;
-  return inspect(tools.netlink, allocation).faults.filter((fault) => !fault.startsWith(routeComesBack));
+  // The route is wanted again, and comes back as soon as routes are written.
+  return inspect(tools.netlink, allocation).faults.filter(({ kind }) => kind !== 'route');
 }

@@ -22,8 +22,8 @@ const COMMANDS: Record<Command, { required: readonly string[]; since: Version }>
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
 const CONTAINER_ID_MAX = 255;
 const NETNS_MAX = 4095;
-/** Longest name of a Kubernetes object (RFC 1123 subdomain). */
-const POD_NAME_MAX = 253;
+/** Names of Kubernetes objects and their UIDs; they are shown on terminals and pages. */
+const POD_NAME = /^[A-Za-z0-9.-]{1,253}$/;
 
 /** A JSON object whose fields are yet to be looked at. */
 export type JsonObject = Record<string, unknown>;
@@ -158,13 +158,13 @@ function checkAttachment({ command, containerId, ifname, netns }: CniRequest): v
   if (wrong.length > 0) throw new CniError(CODE.INVALID_ENVIRONMENT, wrong.join('; '));
 }
 
-/** CNI_ARGS is KEY=VALUE;KEY=VALUE in any order; keys nobody knows are tolerated. */
+/** CNI_ARGS is KEY=VALUE;KEY=VALUE in any order; keys nobody knows, and what cannot be a name, are passed over. */
 function parsePod(args: string): CniRequest['pod'] {
   const values = new Map<string, string>();
   for (const pair of args.split(';')) {
     const equals = pair.indexOf('=');
-    if (equals > 0 && pair.length - equals <= POD_NAME_MAX + 1)
-      values.set(pair.slice(0, equals), pair.slice(equals + 1));
+    const value = pair.slice(equals + 1);
+    if (equals > 0 && POD_NAME.test(value)) values.set(pair.slice(0, equals), value);
   }
   const namespace = values.get('K8S_POD_NAMESPACE');
   const name = values.get('K8S_POD_NAME');

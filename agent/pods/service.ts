@@ -6,11 +6,12 @@ import { Ipam } from '../ipam/ipam.ts';
 import { Journal } from '../ipam/journal.ts';
 import { type Allocation, ownerName } from '../ipam/store.ts';
 import { Netlink } from '../kernel/netlink.ts';
+import { getReversePathFilter } from '../kernel/sysctl.ts';
 import { Attachments } from './attachments.ts';
 import { type CommandTools, execute, type OnPodEvent } from './commands.ts';
 import { errorAnswer } from './errors.ts';
 import { Graveyard } from './graveyard.ts';
-import { inspect } from './inspect.ts';
+import { describe, inspect } from './inspect.ts';
 import { recover } from './recover.ts';
 import { parseRequest, versionForError } from './request.ts';
 import { CniServer, type ServerLimits } from './server.ts';
@@ -41,7 +42,7 @@ export interface PodServiceOptions {
   logger: PodLogger;
   /** Told of what a person may want to see in the status. */
   onEvent?: OnPodEvent;
-  /** Awaited in every ADD once the pod's host route is in the kernel. */
+  /** The last step of every ADD, once the pod's host route is in the kernel; where it rejects, ADD fails. */
   announced?: (address: string) => Promise<void>;
   /** Limits of the socket; the defaults serve a node. */
   limits?: ServerLimits;
@@ -88,7 +89,7 @@ export class PodService {
       await service.#recover();
       return service;
     } catch (error) {
-      if (service !== undefined) service.#netlink.close();
+      await service?.close();
       await store.close();
       throw error;
     }
@@ -165,10 +166,18 @@ export class PodService {
   }
 
   async #recover(): Promise<void> {
+    if (getReversePathFilter('all') === 'loose') {
+      // The kernel takes the larger of the two values, and 2 is loose (ip-sysctl).
+      this.#event(
+        'warn',
+        'kernel',
+        "net.ipv4.conf.all.rp_filter is 2: pods can send with others' addresses; set it to 0 or 1",
+      );
+    }
     const { faults, orphans } = await recover(this.#tools, [...this.#ipam.all()]);
     for (const [allocation, found] of faults) {
       this.#attachments.setState(allocation, found);
-      if (found.length > 0) this.#event('warn', ownerName(allocation), `after restart: ${found.join('; ')}`);
+      if (found.length > 0) this.#event('warn', ownerName(allocation), `after restart: ${describe(found)}`);
     }
     if (orphans.length > 0) {
       this.#event(

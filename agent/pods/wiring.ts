@@ -1,12 +1,14 @@
 /** A pod's link: how it is made, how it is taken away, and what is wrong with it. */
 import type { Allocation } from '../ipam/store.ts';
 import { addressOwner } from '../kernel/address.ts';
+import { KernelError } from '../kernel/error.ts';
+import { ERRNO } from '../kernel/libc.ts';
 import { createVeth, findLink, GRAVEYARD_GROUP, type Link, setLink } from '../kernel/link.ts';
 import { setNeighbour } from '../kernel/neighbour.ts';
 import type { Netlink } from '../kernel/netlink.ts';
 import { configurePodInterface } from '../kernel/pod-interface.ts';
 import type { RouteSync } from '../kernel/route-sync.ts';
-import { setReversePathFilter } from '../kernel/sysctl.ts';
+import { setReversePathFilter, writeSysctl } from '../kernel/sysctl.ts';
 import type { Graveyard } from './graveyard.ts';
 import { linkMacs } from './names.ts';
 import type { Step } from './plan.ts';
@@ -44,8 +46,19 @@ export function nodeMtu(netlink: Netlink, nodeAddress: string): number {
 function configureHostEnd(netlink: Netlink, link: Link, address: string, podMac: string): void {
   // Against spoofing: only the pod's own address has a route over this link (RFC 3704 section 2.2).
   setReversePathFilter(link.name, 'strict');
+  refuseAdvertisements(link.name);
   if (!link.up) setLink(netlink, link.index, { up: true });
   setNeighbour(netlink, { interface: link.index, address, mac: podMac });
+}
+
+/** Without this a pod could make itself the node's IPv6 router by a router advertisement (CVE-2020-10749). */
+function refuseAdvertisements(name: string): void {
+  try {
+    writeSysctl(`ipv6/conf/${name}/accept_ra`, 0);
+  } catch (error) {
+    // A kernel without IPv6 takes no advertisements.
+    if (!(error instanceof KernelError && error.errno === ERRNO.ENOENT)) throw error;
+  }
 }
 
 /**

@@ -200,7 +200,12 @@ describe('pods: CNI commands', () => {
 
   it('101: refuses an interface that exists, and leaves it alone', async () => {
     const added = await node.plugin('ADD', 1);
-    fails(await node.plugin('ADD', 1), 101, /eth0 of default\/pod-1 is attached already, with 10\.244\.1\./);
+    const attached = /eth0 of default\/pod-1 is attached already, with 10\.244\.1\./;
+    fails(await node.plugin('ADD', 1), 101, attached);
+    // Also where something about it was changed, but nothing is missing.
+    node.podIp(1, 'link set eth0 mtu 1400');
+    node.exec('sh', '-c', `echo 0 > /proc/sys/net/ipv4/conf/${added.json.interfaces![0].name}/rp_filter`);
+    fails(await node.plugin('ADD', 1), 101, attached);
     assert.equal(node.ping('node', added.json.ips![0].address.split('/')[0]), 1);
     node.podIp(2, 'link add eth0 type veth peer name other');
     fails(await node.plugin('ADD', 2), 101, /eth0 exists already in \/run\/netns/);

@@ -68,8 +68,11 @@ describe('pods: server', () => {
 
   afterEach(async () => {
     for (const client of clients) client.destroy();
-    await server?.close();
-    rmSync(folder, { recursive: true, force: true });
+    try {
+      await server?.close();
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
 
   it('answers, also who shuts his side down first, and removes its socket at the end', async () => {

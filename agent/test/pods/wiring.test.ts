@@ -80,6 +80,12 @@ describe('pods: wiring', () => {
     node.podIp(number, 'addr del 10.244.1.60/32 dev eth0');
   });
 
+  it('takes no router advertisements from a pod', async () => {
+    const [pod] = await node.list();
+    const path = `/proc/sys/net/ipv6/conf/${pod.hostInterface}/accept_ra`;
+    assert.equal(node.exec('sh', '-c', `test ! -e ${path} || cat ${path}`).trim() || '0', '0');
+  });
+
   it('keeps socket and journal for root alone', () => {
     assert.equal(statSync(node.socket).mode & 0o777, 0o600);
     assert.equal(statSync(node.journal).mode & 0o777, 0o600);
