@@ -4,6 +4,7 @@
  * is little-endian but s390x, which is refused at start.
  */
 import { endianness } from 'node:os';
+import { FLAG, MESSAGE } from './constants.ts';
 
 if (endianness() !== 'LE') throw new Error('flatroute supports little-endian machines only');
 
@@ -12,6 +13,7 @@ export const HEADER_LENGTH = 16;
 const ATTRIBUTE_HEADER_LENGTH = 4;
 const TYPE_MASK = 0x3fff; // without NLA_F_NESTED and NLA_F_NET_BYTEORDER
 const NESTED = 0x8000;
+const EXTENDED_ACK_MESSAGE = 1;
 
 /** Packs messages one after another; fails with RangeError, never past its end. */
 export class MessageBuilder {
@@ -140,4 +142,21 @@ export function readString(buffer: Buffer, from: number, to: number): string {
 /** A 32-bit attribute's value; 0 when it is shorter. */
 export function readUint32(buffer: Buffer, from: number, to: number): number {
   return to - from >= 4 ? buffer.readUInt32LE(from) : 0;
+}
+
+/** The text of an extended acknowledgement (struct nlmsgerr, NLMSGERR_ATTR_MSG), or empty. */
+export function extendedAck(type: number, buffer: Buffer, start: number, end: number, flags: number): string {
+  if (!(flags & FLAG.ACK_ATTRIBUTES)) return '';
+  let at = start + 4;
+  if (type === MESSAGE.ERROR) {
+    if (end - start < 4 + HEADER_LENGTH) return '';
+    // The request's header follows the errno, and its body unless the answer is capped.
+    const repeated = flags & FLAG.CAPPED ? HEADER_LENGTH : buffer.readUInt32LE(at);
+    at += (repeated + 3) & ~3;
+  }
+  let text = '';
+  walkAttributes(buffer, at, end, (attribute, from, to) => {
+    if (attribute === EXTENDED_ACK_MESSAGE) text = readString(buffer, from, to);
+  });
+  return text;
 }

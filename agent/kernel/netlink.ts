@@ -21,7 +21,7 @@ import {
   setSocketOption,
   socketName,
 } from './libc.ts';
-import { HEADER_LENGTH, MessageBuilder, readString, walkAttributes } from './message.ts';
+import { extendedAck, HEADER_LENGTH, MessageBuilder } from './message.ts';
 
 const AF_NETLINK = 16;
 const NETLINK_ROUTE = 0;
@@ -32,7 +32,6 @@ const SOL_NETLINK = 270;
 const OPTION = { ADD_MEMBERSHIP: 1, CAP_ACK: 10, EXT_ACK: 11, GET_STRICT_CHK: 12 } as const;
 const MSG_DONTWAIT = 0x40;
 const MSG_TRUNC = 0x20;
-const EXTENDED_ACK_MESSAGE = 1;
 /** Larger than any message: a part of a dump is at most 32 KiB. */
 const RECEIVE_BYTES = 65536;
 const SLICE_MS = 1; // a part of a dump takes as long again
@@ -295,20 +294,3 @@ export class Netlink {
 }
 
 type RawMessage = [type: number, buffer: Buffer, start: number, end: number, flags: number, sequence: number];
-
-/** The text of an extended acknowledgement (struct nlmsgerr, NLMSGERR_ATTR_MSG), or empty. */
-function extendedAck(type: number, buffer: Buffer, start: number, end: number, flags: number): string {
-  if (!(flags & FLAG.ACK_ATTRIBUTES)) return '';
-  let at = start + 4;
-  if (type === MESSAGE.ERROR) {
-    if (end - start < 4 + HEADER_LENGTH) return '';
-    // The request's header follows the errno, and its body unless the answer is capped.
-    const repeated = flags & FLAG.CAPPED ? HEADER_LENGTH : buffer.readUInt32LE(at);
-    at += (repeated + 3) & ~3;
-  }
-  let text = '';
-  walkAttributes(buffer, at, end, (attribute, from, to) => {
-    if (attribute === EXTENDED_ACK_MESSAGE) text = readString(buffer, from, to);
-  });
-  return text;
-}

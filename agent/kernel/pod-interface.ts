@@ -7,7 +7,8 @@ import { findLink, type Link, setLink } from './link.ts';
 import { listNeighbours, type Neighbour, setNeighbour } from './neighbour.ts';
 import { Netlink } from './netlink.ts';
 import { withNetns } from './netns.ts';
-import { addRoute, listRoutes, type RouteEntry } from './route.ts';
+import type { RouteEntry } from './route.ts';
+import { addRoute, listRoutes } from './route-request.ts';
 
 /** The gateway of every pod: an address nobody holds, behind a permanent neighbour entry. */
 export const POD_GATEWAY = '169.254.1.1';

@@ -8,14 +8,16 @@ import {
   buildDeleteRoute,
   buildNewRoute,
   type EncodedTarget,
-  fillRouteDump,
   formatRoute,
   ROUTE_LENGTH,
   type RouteOwner,
 } from './route.ts';
 import type { Entry } from './route-entry.ts';
+import { fillRouteDump } from './route-request.ts';
 
 const TYPE_OF_SERVICE = 3; // rtm_tos
+
+const NOTHING = { type: 'unicast', attributes: Buffer.alloc(0) } as const;
 
 /** What was written for one entry, and how it went. */
 export interface Write {
@@ -38,7 +40,7 @@ export function packWrite(builder: MessageBuilder, owner: RouteOwner, entry: Ent
     const flags = FLAG.CREATE | (mayReplace ? FLAG.REPLACE : FLAG.EXCLUSIVE);
     buildNewRoute(builder, flags, owner, prefix, metric, desired);
   } else {
-    buildDeleteRoute(builder, owner, prefix, metric, installed?.type ?? 'unicast');
+    buildDeleteRoute(builder, owner, prefix, metric, installed ?? NOTHING);
   }
   builder.end(sequence);
   return { entry, target: desired, error: null };

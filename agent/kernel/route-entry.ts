@@ -1,6 +1,6 @@
 /** One route that `RouteSync` looks after: what is wanted, what the kernel has, and what stands between them. */
 import type { KernelError } from './error.ts';
-import type { EncodedTarget, TargetKey } from './route.ts';
+import type { EncodedTarget, InstalledTarget } from './route.ts';
 
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 30_000;
@@ -12,7 +12,7 @@ export interface Entry {
   /** What the kernel should have; null: nothing. */
   desired: EncodedTarget | null;
   /** What the kernel has, of ours, as far as known; null: nothing. */
-  installed: TargetKey | null;
+  installed: InstalledTarget | null;
   error: KernelError | null;
   /** Failures in a row. */
   attempts: number;

@@ -4,7 +4,13 @@
  */
 import type { KernelError } from './error.ts';
 import { writePrefix } from './ip.ts';
-import { type EncodedTarget, matchesTarget, parseRoute, type TargetKey, targetKey } from './route.ts';
+import {
+  describeInstalled,
+  type EncodedTarget,
+  type InstalledTarget,
+  matchesTarget,
+  parseRoute,
+} from './route.ts';
 import {
   clearFailure,
   createEntry,
@@ -194,7 +200,7 @@ export class RouteStore {
     if (desired !== null && matchesTarget(desired.target, route)) {
       desired.shape = cursor.capture();
       this.#learn(entry, desired);
-    } else this.#learn(entry, { type: route.type, key: targetKey(route), route });
+    } else this.#learn(entry, describeInstalled(route));
   };
 
   /** A route of ours is not in the kernel any more. */
@@ -257,7 +263,7 @@ export class RouteStore {
     return entry;
   }
 
-  #learn(entry: Entry, installed: TargetKey | null): void {
+  #learn(entry: Entry, installed: InstalledTarget | null): void {
     const wasInSync = entry.desired !== null && isInSync(entry);
     entry.installed = installed;
     if (isInSync(entry)) this.#finish(entry);

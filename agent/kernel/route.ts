@@ -12,7 +12,6 @@ import {
 } from './constants.ts';
 import { formatAddress, parseAddress, writePrefix } from './ip.ts';
 import { MessageBuilder, readUint32, walkAttributes } from './message.ts';
-import type { Netlink } from './netlink.ts';
 import type { RouteShape } from './route-shape.ts';
 
 /** Bytes of struct rtmsg and of struct rtnexthop. */
@@ -67,18 +66,19 @@ export interface RouteOwner {
 }
 
 /** What a route does, in short. */
-export interface TargetKey {
+export interface InstalledTarget {
   type: RouteEntry['type'];
   /** Equal for equal targets. */
   key: string;
+  /** Its next hops as attributes. */
+  attributes: Buffer;
   /** The route as it was read, when it was not made by us as it is. */
   route?: RouteEntry;
 }
 
 /** A target with its attributes packed, so that thousands of routes share the work. */
-export interface EncodedTarget extends TargetKey {
+export interface EncodedTarget extends InstalledTarget {
   target: RouteTarget;
-  attributes: Buffer;
   /** What a route with this target looks like in a dump, once one has been seen. */
   shape: RouteShape | null;
 }
@@ -112,8 +112,16 @@ export function encodeTarget(target: RouteTarget): EncodedTarget {
   };
 }
 
+/** What a route that was read does. */
+export function describeInstalled(route: RouteEntry): InstalledTarget {
+  const { type, nextHops } = route;
+  const isPlain = type === 'unicast' && nextHops.length > 0 && nextHops.length <= MAXIMUM_NEXT_HOPS;
+  const attributes = isPlain ? encodeTarget({ type, nextHops }).attributes : NO_ATTRIBUTES;
+  return { type, key: targetKey(route), attributes, route };
+}
+
 /** A text that is equal for equal targets. */
-export function targetKey({ type, nextHops, source }: TargetFields): string {
+function targetKey({ type, nextHops, source }: TargetFields): string {
   return `${type} ${nextHops.map(formatNextHop).join(', ')} ${source ?? ''}`;
 }
 
@@ -155,17 +163,21 @@ export function buildNewRoute(
   writeNewRoute(builder, fixed, owner, prefix, metric, encoded);
 }
 
-/** Packs RTM_DELROUTE: whatever next hops it has, but only with this owner, metric and type. */
+/**
+ * Packs RTM_DELROUTE for the route of this owner, metric and target. The target is part of it because the kernel
+ * takes a metric of 0 for "any": it would delete the next best route where ours is gone already.
+ */
 export function buildDeleteRoute(
   builder: MessageBuilder,
   owner: RouteOwner,
   prefix: string,
   metric: number,
-  type: RouteEntry['type'],
+  { type, attributes }: Pick<EncodedTarget, 'type' | 'attributes'>,
 ): void {
   const fixed = builder.begin(MESSAGE.DELROUTE, FLAG.REQUEST, ROUTE_LENGTH);
   writeDestination(builder, fixed, owner, prefix, metric, type);
   builder.buffer[fixed + 6] = SCOPE.NOWHERE; // any scope
+  builder.raw(attributes);
 }
 
 /** Reads a route message whose fixed part begins at `start`; null when it is not an IPv4 route. */
@@ -201,50 +213,6 @@ export function parseRoute(buffer: Buffer, start: number, end: number): RouteEnt
   return entry;
 }
 
-/** Packs the fixed part of a dump of `owner`'s routes, which the kernel filters (NETLINK_GET_STRICT_CHK). */
-export function fillRouteDump(owner: RouteOwner): (builder: MessageBuilder, fixed: number) => void {
-  return (builder, fixed) => {
-    builder.buffer[fixed] = AF_INET;
-    builder.buffer[fixed + 5] = owner.protocol;
-    builder.uint32(ROUTE_ATTRIBUTE.TABLE, owner.table);
-  };
-}
-
-/** The routes of `owner`, read at once: for small tables such as a pod's. @throws KernelError */
-export function listRoutes(
-  netlink: Netlink,
-  owner: RouteOwner = { table: TABLE.MAIN, protocol: 0 },
-): RouteEntry[] {
-  const entries: RouteEntry[] = [];
-  netlink.dump(
-    'list routes',
-    MESSAGE.GETROUTE,
-    ROUTE_LENGTH,
-    fillRouteDump(owner),
-    (type, buffer, start, end) => {
-      const entry = type === MESSAGE.NEWROUTE ? parseRoute(buffer, start, end) : null;
-      if (entry) entries.push(entry);
-    },
-  );
-  return entries;
-}
-
-/**
- * Adds one route now, outside of any `RouteSync`: for what is wired inside a pod.
- * @throws KernelError (EEXIST: there is one with this prefix and metric)
- */
-export function addRoute(netlink: Netlink, owner: RouteOwner, route: KernelRoute): void {
-  const encoded = encodeTarget(route);
-  const flags = FLAG.CREATE | FLAG.EXCLUSIVE;
-  netlink.request(
-    `add route ${formatRoute(route)}`,
-    MESSAGE.NEWROUTE,
-    flags,
-    ROUTE_LENGTH,
-    (builder, fixed) => writeNewRoute(builder, fixed, owner, route.prefix, route.metric, encoded),
-  );
-}
-
 /** `10.244.2.0/26 via 10.0.0.2 dev 3`, for errors and logs. */
 export function formatRoute(route: RouteTarget & { prefix: string }): string {
   if (route.type !== 'unicast') return `${route.type} ${route.prefix}`;
@@ -256,7 +224,8 @@ export function protocolName(protocol: number): string {
   return PROTOCOL_NAMES[protocol] ?? String(protocol);
 }
 
-function writeNewRoute(
+/** Fills in RTM_NEWROUTE, whose fixed part is at `fixed`. */
+export function writeNewRoute(
   builder: MessageBuilder,
   fixed: number,
   owner: RouteOwner,
@@ -293,6 +262,7 @@ function writeDestination(
 }
 
 const scratch = Buffer.alloc(4);
+const NO_ATTRIBUTES = Buffer.alloc(0);
 
 function checkNextHop(hop: KernelNextHop): KernelNextHop {
   if (hop.gateway === undefined && !hop.interface)

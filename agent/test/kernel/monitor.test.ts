@@ -6,7 +6,8 @@ import { findLink } from '../../kernel/link.ts';
 import { Monitor } from '../../kernel/monitor.ts';
 import { Netlink } from '../../kernel/netlink.ts';
 import { withNetns } from '../../kernel/netns.ts';
-import { addRoute, parseRoute } from '../../kernel/route.ts';
+import { parseRoute } from '../../kernel/route.ts';
+import { addRoute } from '../../kernel/route-request.ts';
 import { TestNamespace } from './namespaces.ts';
 
 describe('Monitor', () => {

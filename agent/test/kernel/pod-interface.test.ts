@@ -15,7 +15,7 @@ import { deleteNeighbour, listNeighbours, setNeighbour } from '../../kernel/neig
 import type { Netlink } from '../../kernel/netlink.ts';
 import { withNetns } from '../../kernel/netns.ts';
 import { configurePodInterface, POD_GATEWAY, readPodInterface } from '../../kernel/pod-interface.ts';
-import { addRoute } from '../../kernel/route.ts';
+import { addRoute } from '../../kernel/route-request.ts';
 import {
   effectiveReversePathFilter,
   enableForwarding,

@@ -132,6 +132,25 @@ describe('RouteSync', () => {
     );
   });
 
+  it('deletes a route of metric 0 only, although the kernel takes 0 for any', async () => {
+    namespace.ip('link add pod type veth peer name pod-peer');
+    namespace.ip('link set pod-peer up');
+    namespace.ip('link set pod up');
+    const netlink = namespace.open();
+    const pod = findLink(netlink, 'pod')?.index ?? 0;
+    netlink.close();
+    const sync = await start();
+    sync.set('10.244.1.7/32', 0, { type: 'unicast', nextHops: [{ interface: pod }] });
+    sync.set('10.244.1.7/32', 20, VIA_2);
+    await sync.settled();
+    assert.equal(shown('10.244.1.7/32').length, 2);
+    // The pod goes and its address comes up elsewhere: the link takes its route along, unsaid.
+    namespace.ip('link set pod down');
+    sync.delete('10.244.1.7/32', 0);
+    await sync.settled();
+    assert.deepEqual(shown('10.244.1.7/32'), ['10.244.1.7 via 10.0.0.2 dev lan proto 179 metric 20']);
+  });
+
   it("puts back what somebody deleted or changed, on the kernel's word", async () => {
     const sync = await start();
     sync.set('10.244.2.0/26', 20, VIA_2);
