@@ -46,6 +46,7 @@ export class UpdateGroup {
   readonly treatment: ExportTreatment;
   readonly members = new Set<Member>();
   private readonly rib: FamilyRib;
+  private readonly logLimit: number;
   private readonly dirty: DirtyQueue;
   private readonly log = new UpdateLog();
   private readonly exporter = new AttributeExporter();
@@ -66,8 +67,9 @@ export class UpdateGroup {
   private withdrawTarget: Target = 0;
   private readonly sections = emptySections();
 
-  constructor(rib: FamilyRib, treatment: ExportTreatment) {
+  constructor(rib: FamilyRib, treatment: ExportTreatment, logLimit = LOG_LIMIT) {
     this.rib = rib;
+    this.logLimit = logLimit;
     this.treatment = treatment;
     this.dirty = new DirtyQueue(rib.prefixes);
     this.announces = new UpdateBuilder(rib.prefixes);
@@ -129,6 +131,11 @@ export class UpdateGroup {
     return member.position < this.log.head || this.dirty.size > 0 || member.owesEndOfRib;
   }
 
+  /** Octets in the log. */
+  get logOctets(): number {
+    return this.log.octets;
+  }
+
   /** Whether the group has told its members, other than the source itself, a route to `prefix`; and from where. */
   advertised(prefix: number): { set: number; source: number } | null {
     if (!this.isOut(prefix)) return null;
@@ -182,13 +189,13 @@ export class UpdateGroup {
   /** Drops what all have read; a member that holds back too much has to leave the log. */
   private keepLogShort(): void {
     const { log } = this;
-    if (log.head - log.tail < TRIM_BATCH && log.octets < LOG_LIMIT) return;
+    if (log.head - log.tail < TRIM_BATCH && log.octets < this.logLimit) return;
     let slowest = log.head;
     for (const member of this.members) {
       if (!member.behind && member.position < slowest) slowest = member.position;
     }
     log.trim(slowest);
-    if (log.octets <= LOG_LIMIT) return;
+    if (log.octets <= this.logLimit) return;
     const half = log.tail + ((log.head - log.tail) >> 1);
     for (const member of this.members) {
       if (!member.behind && member.position < half) this.leaveLog(member);

@@ -1,0 +1,171 @@
+import assert from 'node:assert/strict';
+import { PathState } from '../../rib/path-state.ts';
+import type { Source } from '../../rib/source.ts';
+import { type Member, UpdateGroup } from '../../rib/update-group.ts';
+import { seededRandom } from '../../testing/random.ts';
+import { decodeAttributes } from '../../wire/attributes.ts';
+import { decodeMessage, isError } from '../../wire/message.ts';
+import { decodePrefix, formatPrefix } from '../../wire/prefix.ts';
+import { makeRib, makeSet, makeSource, nlri, TREATMENT } from './helpers.ts';
+
+/** A peer that believes what it is told: prefix → MED. */
+class Listener {
+  readonly table = new Map<string, number>();
+  endOfRibs = 0;
+  messages = 0;
+  member: Member;
+  readonly source: Source;
+
+  constructor(member: Member, source: Source) {
+    this.member = member;
+    this.source = source;
+  }
+
+  hear(parts: Uint8Array[]): void {
+    const bytes = Buffer.concat(parts);
+    for (let at = 0; at < bytes.length; ) {
+      const length = bytes.readUInt16BE(at + 16);
+      const message = decodeMessage(bytes.subarray(at, at + length));
+      assert.ok(!isError(message) && message.type === 'update');
+      this.messages++;
+      if (length === 23) this.endOfRibs++;
+      for (const prefix of prefixesOf(message.withdrawn)) this.table.delete(prefix);
+      const med = message.nlri.length > 0 ? (decodeAttributes(message.attributes).med ?? -1) : -1;
+      for (const prefix of prefixesOf(message.nlri)) this.table.set(prefix, med);
+      at += length;
+    }
+  }
+}
+
+function prefixesOf(bytes: Uint8Array): string[] {
+  const list: string[] = [];
+  for (let at = 0; at < bytes.length; at += 1 + ((bytes[at] + 7) >> 3)) {
+    list.push(formatPrefix(decodePrefix(bytes, at)));
+  }
+  return list;
+}
+
+function drain(group: UpdateGroup, listener: Listener): void {
+  for (let i = 0; i < 10_000 && group.hasWork(listener.member); i++)
+    listener.hear(group.pull(listener.member, 500));
+  assert.equal(group.hasWork(listener.member), false, 'a member that pulls catches up');
+}
+
+describe('UpdateGroup', () => {
+  it('packs a burst with shared attributes into few messages, and sends a single change at once', () => {
+    const { rib, attributes, sources } = makeRib();
+    const from = makeSource(sources, { kind: 3 });
+    const group = new UpdateGroup(rib, TREATMENT);
+    const listener = new Listener(group.join(makeSource(sources).index), from);
+    const set = makeSet(attributes, { med: 1 });
+    for (let i = 0; i < 1000; i++) rib.announce(from.index, nlri(`20.${i >> 8}.${i & 255}.0/24`), 0, set, 0);
+    drain(group, listener);
+    assert.equal(listener.table.size, 1000);
+    assert.equal(
+      listener.messages,
+      2,
+      '1,000 prefixes of 4 octets fit one message of 4,096, and an End-of-RIB',
+    );
+    rib.withdraw(from.index, nlri('20.0.7.0/24'), 0);
+    assert.ok(group.hasWork(listener.member));
+    listener.hear(group.pull(listener.member, 65536));
+    assert.equal(listener.table.size, 999);
+  });
+
+  it('does not send a route back to its source, but tells the source when another took over', () => {
+    const { rib, attributes, sources } = makeRib();
+    const a = makeSource(sources, { kind: 3 });
+    const b = makeSource(sources, { kind: 3 });
+    const group = new UpdateGroup(rib, TREATMENT);
+    const listenA = new Listener(group.join(a.index), a);
+    const listenB = new Listener(group.join(b.index), b);
+    const bytes = nlri('10.1.0.0/16');
+    rib.announce(a.index, bytes, 0, makeSet(attributes, { med: 5 }), PathState.usable);
+    drain(group, listenA);
+    drain(group, listenB);
+    assert.equal(listenA.table.size, 0);
+    assert.equal(listenB.table.get('10.1.0.0/16'), 5);
+    rib.announce(b.index, bytes, 0, makeSet(attributes, { med: 1, localPref: 200 }), PathState.usable);
+    drain(group, listenA);
+    drain(group, listenB);
+    assert.equal(listenA.table.get('10.1.0.0/16'), 1);
+    assert.equal(listenB.table.size, 0, "b's copy of a's route is withdrawn");
+  });
+
+  for (const seed of [1, 2, 3, 4, 5, 6, 7, 8]) {
+    it(`leaves every member with the truth after any history (seed ${seed})`, () => {
+      const { rib, attributes, sources } = makeRib();
+      const random = seededRandom(seed);
+      const pick = (below: number): number => Math.floor(random() * below);
+      // A log of a few messages, so that members fall behind all the time.
+      const group = new UpdateGroup(rib, TREATMENT, 2000);
+      const listeners: Listener[] = [];
+      const join = (): void => {
+        const source = makeSource(sources, { kind: 3 });
+        listeners.push(new Listener(group.join(source.index), source));
+      };
+      const leave = (): void => {
+        const [gone] = listeners.splice(pick(listeners.length), 1);
+        group.leave(gone.member);
+        for (let at = rib.sweep(gone.source.index, 0, 50); at !== 0; )
+          at = rib.sweep(gone.source.index, at, 50);
+        sources.remove(gone.source.index);
+      };
+      for (let i = 0; i < 4; i++) join();
+      for (let round = 0; round < 4000; round++) {
+        const listener = listeners[pick(listeners.length)];
+        const bytes = nlri(`10.${pick(200)}.0.0/16`);
+        const action = pick(20);
+        if (action < 9) {
+          const set = makeSet(attributes, { med: pick(3), localPref: 100 + pick(3) });
+          rib.announce(listener.source.index, bytes, 0, set, PathState.usable);
+          attributes.releaseUnused(set);
+        } else if (action < 14) rib.withdraw(listener.source.index, bytes, 0);
+        else if (action < 18) listener.hear(group.pull(listener.member, 1 + pick(600)));
+        else if (action === 18 && pick(20) === 0) group.refresh(listener.member);
+        else if (action === 19 && pick(10) === 0) {
+          if (listeners.length < 8 && pick(2) === 0) join();
+          else if (listeners.length > 2) leave();
+        }
+      }
+      for (const listener of listeners) drain(group, listener);
+      for (const listener of listeners) assert.deepEqual(sorted(listener.table), sorted(truthFor(listener)));
+      for (const listener of listeners) assert.equal(listener.endOfRibs, 1);
+      while (listeners.length > 0) leave();
+      group.dispose();
+      assert.equal(rib.prefixes.size, 0, 'nothing holds a prefix any more');
+      assert.equal(attributes.size, 0, 'nothing holds attributes any more');
+
+      function truthFor(listener: Listener): Map<string, number> {
+        const truth = new Map<string, number>();
+        for (let id = 0; id < rib.prefixes.end; id++) {
+          if (!rib.prefixes.has(id)) continue;
+          const best = rib.bestOf(id);
+          if (best === 0 || rib.sourceOf(best) === listener.source.index) continue;
+          truth.set(rib.prefixes.format(id), attributes.med.values[rib.setOf(best)]);
+        }
+        return truth;
+      }
+    });
+  }
+
+  it('keeps its memory bounded while a member does not read', () => {
+    const { rib, attributes, sources } = makeRib();
+    const from = makeSource(sources, { kind: 3 });
+    const group = new UpdateGroup(rib, TREATMENT, 10_000);
+    const slow = new Listener(group.join(makeSource(sources).index), from);
+    const fast = new Listener(group.join(makeSource(sources).index), from);
+    for (let round = 0; round < 2000; round++) {
+      rib.announce(from.index, nlri(`10.${round % 50}.0.0/16`), 0, makeSet(attributes, { med: round }), 0);
+      drain(group, fast);
+    }
+    assert.ok(slow.member.behind, 'the slow member has left the log');
+    assert.ok(group.logOctets <= 10_000);
+    drain(group, slow);
+    assert.deepEqual(sorted(slow.table), sorted(fast.table));
+    assert.ok(slow.messages < 100, 'it is told the newest state only, not the history');
+  });
+});
+
+const sorted = (table: Map<string, number>): [string, number][] =>
+  [...table].sort(([a], [b]) => (a < b ? -1 : 1));
