@@ -1,9 +1,9 @@
 /** The attributes of a route as a kind of peer gets them (RFC 4271 §5.1, RFC 4456 §8, RFC 6793 §4.2.2). */
 import { pathForTwoOctets } from '../wire/as4.ts';
 import { AttributeType, Flag } from '../wire/attribute-types.ts';
-import { eachAttribute } from '../wire/attributes.ts';
 import { readU32, writeU16, writeU32 } from '../wire/cursor.ts';
 import { AS_TRANS } from '../wire/open.ts';
+import { eachAttribute } from '../wire/tlv.ts';
 import type { AttributeTable } from './attribute-table.ts';
 import { type Source, SourceKind } from './source.ts';
 import type { ExportTreatment } from './treatment.ts';

@@ -1,51 +1,8 @@
 /** Two-octet AS numbers: to and from speakers without RFC 6793. */
 
-import { AttributeType, Flag, Segment } from './attribute-types.ts';
-import { type AsSegment, encodeAttribute } from './attributes.ts';
-import { readU16, readU32, writeU16, writeU32 } from './cursor.ts';
-import { AS_TRANS } from './open.ts';
-
-const NAMES = ['', 'set', 'sequence', 'confed-sequence', 'confed-set'] as const;
-const CODES: Record<AsSegment['type'], number> = {
-  set: Segment.set,
-  sequence: Segment.sequence,
-  'confed-sequence': Segment.confedSequence,
-  'confed-set': Segment.confedSet,
-};
-
-/** Reads a path of `size`-octet AS numbers that was found sound; stops at what is not. */
-export function readSegments(bytes: Uint8Array, start: number, end: number, size: 2 | 4): AsSegment[] {
-  const segments: AsSegment[] = [];
-  let at = start;
-  while (at + 2 <= end) {
-    const type = NAMES[bytes[at]];
-    const next = at + 2 + size * bytes[at + 1];
-    if (!type || next > end) return segments;
-    const ases: number[] = [];
-    for (let i = at + 2; i < next; i += size) ases.push(size === 4 ? readU32(bytes, i) : readU16(bytes, i));
-    segments.push({ type, ases });
-    at = next;
-  }
-  return segments;
-}
-
-/** The value of an AS_PATH; with two octets an AS number above 65535 becomes AS_TRANS. */
-export function writeSegments(segments: readonly AsSegment[], size: 2 | 4): Uint8Array {
-  const bytes = new Uint8Array(segments.reduce((sum, { ases }) => sum + 2 + size * ases.length, 0));
-  let at = 0;
-  for (const { type, ases } of segments) {
-    if (ases.length > 255) throw new RangeError(`${ases.length} AS numbers do not fit one segment`);
-    bytes[at] = CODES[type];
-    bytes[at + 1] = ases.length;
-    at += 2;
-    for (const as of ases) {
-      if (size === 4) writeU32(bytes, at, as);
-      else writeU16(bytes, at, as > 0xffff ? AS_TRANS : as);
-      at += size;
-    }
-  }
-  return bytes;
-}
+import { type AsSegment, readSegments, writeSegments } from './as-path.ts';
+import { AttributeType, Flag } from './attribute-types.ts';
+import { encodeAttribute } from './tlv.ts';
 
 const countOf = (segments: readonly AsSegment[]): number =>
   segments.reduce((sum, { type, ases }) => {

@@ -1,9 +1,11 @@
 /** From the attributes of a peer's UPDATE to the form that the RIB keeps. */
-import { mergeAs4Path, readSegments, writeSegments } from './as4.ts';
+
+import { readSegments, writeSegments } from './as-path.ts';
+import { mergeAs4Path } from './as4.ts';
 import type { AttributeContext, AttributeScan } from './attribute-scan.ts';
 import { ATTRIBUTES, AttributeType, Flag } from './attribute-types.ts';
-import { eachAttribute, encodeAttribute } from './attributes.ts';
 import { readU16, writeU16 } from './cursor.ts';
+import { eachAttribute, encodeAttribute } from './tlv.ts';
 
 /**
  * The stored form of attributes that the scan marked `rewrite`: without what is to be dropped and without the

@@ -2,16 +2,11 @@
  * Path attributes as objects: for people, tests and whoever originates routes. The way of a route through the RIB
  * does not come through here; it works on the wire form (attribute-scan.ts, attribute-edit.ts).
  */
-import { readSegments, writeSegments } from './as4.ts';
+import { type AsSegment, readSegments, writeSegments } from './as-path.ts';
 import { ATTRIBUTES, AttributeType, Flag } from './attribute-types.ts';
-import { readU16, readU32, writeU16, writeU32 } from './cursor.ts';
+import { readU32, writeU32 } from './cursor.ts';
 import { formatIPv4, parseIPv4 } from './prefix.ts';
-
-/** A segment of AS_PATH (RFC 4271 §4.3). */
-export interface AsSegment {
-  type: 'sequence' | 'set' | 'confed-sequence' | 'confed-set';
-  ases: number[];
-}
+import { eachAttribute, encodeAttribute } from './tlv.ts';
 
 /** The attributes of a route, decoded. AS numbers have four octets. */
 export interface Attributes {
@@ -32,25 +27,6 @@ export interface Attributes {
 }
 
 const ORIGINS = ['IGP', 'EGP', 'incomplete'] as const;
-/** Calls `visit` for every attribute between `start` and `end`; stops quietly at one that does not fit. */
-export function eachAttribute(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  visit: (type: number, flags: number, valueStart: number, valueEnd: number, at: number) => void,
-): void {
-  let at = start;
-  while (at + 3 <= end) {
-    const wide = (bytes[at] & Flag.extended) !== 0;
-    const head = wide ? 4 : 3;
-    if (at + head > end) return;
-    const length = wide ? readU16(bytes, at + 2) : bytes[at + 2];
-    const valueEnd = at + head + length;
-    if (valueEnd > end) return;
-    visit(bytes[at + 1], bytes[at], at + head, valueEnd, at);
-    at = valueEnd;
-  }
-}
 
 /** Decodes attributes that `scanAttributes` found sound, in their four-octet form. */
 export function decodeAttributes(bytes: Uint8Array, start = 0, end = bytes.length): Attributes {
@@ -119,29 +95,6 @@ function address(text: string): number {
   const value = parseIPv4(text);
   if (value < 0) throw new RangeError(`${text} is not an IPv4 address`);
   return value;
-}
-
-/** One attribute with its header; the length field is as wide as it has to be. */
-export function encodeAttribute(flags: number, type: number, value: Uint8Array): Uint8Array {
-  const wide = value.length > 255;
-  const bytes = new Uint8Array((wide ? 4 : 3) + value.length);
-  bytes[0] = wide ? flags | Flag.extended : flags & ~Flag.extended;
-  bytes[1] = type;
-  if (wide) writeU16(bytes, 2, value.length);
-  else bytes[2] = value.length;
-  bytes.set(value, wide ? 4 : 3);
-  return bytes;
-}
-
-/** AS_PATH as people write it: sequences plain, sets in braces, confederation segments in parentheses. */
-export function formatAsPath(segments: readonly AsSegment[]): string {
-  return segments
-    .map(({ type, ases }) => {
-      if (type === 'sequence') return ases.join(' ');
-      if (type === 'set') return `{${ases.join(',')}}`;
-      return type === 'confed-sequence' ? `(${ases.join(' ')})` : `[${ases.join(',')}]`;
-    })
-    .join(' ');
 }
 
 const COMMUNITY_NAMES: Record<number, string> = {

@@ -1,3 +1,4 @@
+export * from './as-path.ts';
 export * from './attribute-scan.ts';
 export * from './attribute-types.ts';
 export * from './attributes.ts';
@@ -10,4 +11,5 @@ export * from './notification.ts';
 export * from './open.ts';
 export * from './prefix.ts';
 export * from './refresh.ts';
+export * from './tlv.ts';
 export * from './update.ts';
