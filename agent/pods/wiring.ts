@@ -1,4 +1,5 @@
 /** A pod's link: how it is made, how it is taken away, and what is wrong with it. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Allocation } from '../ipam/store.ts';
 import { addressOwner } from '../kernel/address.ts';
 import { KernelError } from '../kernel/error.ts';
@@ -6,7 +7,7 @@ import { ERRNO } from '../kernel/libc.ts';
 import { createVeth, findLink, GRAVEYARD_GROUP, type Link, setLink } from '../kernel/link.ts';
 import { setNeighbour } from '../kernel/neighbour.ts';
 import type { Netlink } from '../kernel/netlink.ts';
-import { configurePodInterface } from '../kernel/pod-interface.ts';
+import { configurePodInterface, withPodNetlink } from '../kernel/pod-interface.ts';
 import type { RouteSync } from '../kernel/route-sync.ts';
 import { setReversePathFilter, writeSysctl } from '../kernel/sysctl.ts';
 import type { Graveyard } from './graveyard.ts';
@@ -17,6 +18,9 @@ import type { Turns } from './turns.ts';
 
 /** The part of RouteSync (agent/kernel) that host routes need. */
 export type HostRoutes = Pick<RouteSync, 'set' | 'delete' | 'whenInstalled'>;
+
+/** How long a new link may take to come up; it takes a millisecond unless the kernel's routing lock is busy. */
+const RUNNING_MS_MAX = 5000;
 
 /** What wiring works with. */
 export interface WiringTools {
@@ -108,7 +112,28 @@ export function wiringPlan(
       },
       undo: () => routes.delete(hostPrefix(address), 0),
     },
+    {
+      name: `bring up both ends of ${hostInterface}`,
+      run: () => untilRunning(turns, () => isRunning(netlink, host!.index, netns, ifname)),
+    },
   ];
+}
+
+function isRunning(netlink: Netlink, hostIndex: number, netns: string, ifname: string): boolean {
+  const inPod = withPodNetlink(netns, (podNetlink) => findLink(podNetlink, ifname));
+  return inPod?.running === true && findLink(netlink, hostIndex)?.running === true;
+}
+
+/**
+ * A link that was brought up drops what is sent over it until the kernel's link watch has run, which waits for the
+ * routing lock: without this the pod's first answer could be lost while other links are being deleted.
+ */
+async function untilRunning(turns: Turns, isRunning: () => boolean): Promise<void> {
+  const deadline = performance.now() + RUNNING_MS_MAX;
+  while (!(await turns.run(isRunning))) {
+    if (performance.now() > deadline) throw new Error(`it has no carrier after ${RUNNING_MS_MAX} ms`);
+    await sleep(1);
+  }
 }
 
 /** Takes a pod's link out of service: no packet reaches it afterwards, and it is deleted in the background. */
