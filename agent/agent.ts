@@ -4,13 +4,13 @@
  * then the kernel is made to match, then the network is told.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { type PeerConfig, Speaker, type SpeakerEvent } from 'bgp-js';
-import { SpeakerHost } from 'bgp-js/net';
 import { BgpEvents } from '@flatroute/daemon/bgp-events.ts';
 import { ConfigError } from '@flatroute/daemon/config.ts';
 import { EventLog } from '@flatroute/daemon/events.ts';
 import type { Logger } from '@flatroute/daemon/log.ts';
 import { type StatusServer, startStatusServer } from '@flatroute/daemon/status-server.ts';
+import { type PeerConfig, Speaker, type SpeakerEvent } from 'bgp-js';
+import { SpeakerHost } from 'bgp-js/net';
 import { changedKeys } from './config/load.ts';
 import type { AgentSettings, PeerSettings } from './config/settings.ts';
 import { DirectDataplane } from './dataplane/direct.ts';
@@ -51,7 +51,8 @@ export class Agent {
   /** Starts everything. Throws what keeps it from starting; the kernel's routes and the pods stay as they were. */
   static async start(settings: AgentSettings, log: Logger): Promise<Agent> {
     const events = new EventLog(log);
-    if (enableForwarding()) events.info('kernel', 'IPv4 forwarding was off and is now on (net.ipv4.ip_forward)');
+    if (enableForwarding())
+      events.info('kernel', 'IPv4 forwarding was off and is now on (net.ipv4.ip_forward)');
     const routes = new RouteSync({
       table: settings.kernel.table,
       reconcileMs: settings.kernel.reconcileSeconds * 1000,
@@ -74,7 +75,10 @@ export class Agent {
     const agent = new Agent(settings, log, parts, status);
     source.settings = () => agent.#settings;
     const { node, as, address } = settings;
-    events.info('agent', `ready: node ${node}, AS ${as}, address ${address}, peers: ${settings.peers.length}`);
+    events.info(
+      'agent',
+      `ready: node ${node}, AS ${as}, address ${address}, peers: ${settings.peers.length}`,
+    );
     return agent;
   }
 
@@ -137,9 +141,11 @@ function openPods(
 ): Promise<PodService> {
   const { stateDir, cniSocket, podCIDRs, address, pods } = settings;
   // Whatever becomes an event is logged as one; the service's own log lines go to the log alone.
-  const line = (level: 'debug' | 'info' | 'warn' | 'error') => (text: string, fields: object = {}) => {
-    if (level === 'debug' || !('subject' in fields)) log[level]({ subject: 'pods', ...fields }, text);
-  };
+  const line =
+    (level: 'debug' | 'info' | 'warn' | 'error') =>
+    (text: string, fields: object = {}) => {
+      if (level === 'debug' || !('subject' in fields)) log[level]({ subject: 'pods', ...fields }, text);
+    };
   return PodService.open({
     stateDir,
     cniSocket,
@@ -225,6 +231,8 @@ function restartNeeded(file: string, keys: readonly string[]): ConfigError {
 
 function tellRoute(events: EventLog, event: RouteEvent): void {
   const { prefix, what, error } = event;
-  if (what === 'failed') events.warn('kernel', `route ${prefix} is not in the kernel: ${error?.message ?? 'refused'}`);
-  if (what === 'lost') events.warn('kernel', `route ${prefix} was removed or changed by somebody else; put back`);
+  if (what === 'failed')
+    events.warn('kernel', `route ${prefix} is not in the kernel: ${error?.message ?? 'refused'}`);
+  if (what === 'lost')
+    events.warn('kernel', `route ${prefix} was removed or changed by somebody else; put back`);
 }

@@ -2,8 +2,9 @@
  * After a restart: routes that the former run left in the kernel keep carrying packets until the peers have told theirs
  * again, and go then. Peers that do not come back are waited for only so long.
  */
-import type { SpeakerEvent } from 'bgp-js';
+
 import type { EventLog } from '@flatroute/daemon/events.ts';
+import type { SpeakerEvent } from 'bgp-js';
 
 export interface RestartOptions {
   /** How long to wait for peers at the most. */
@@ -32,7 +33,10 @@ export class Restart {
   /** Begins to wait for these peers; those of a range are not known by name and not waited for. */
   begin(peers: readonly { name: string; range?: string }[]): void {
     for (const { name, range } of peers) if (range === undefined) this.#awaited.add(name);
-    this.#timer = setTimeout(() => void this.#release('not all peers came back in time'), this.#options.staleSeconds * 1000);
+    this.#timer = setTimeout(
+      () => void this.#release('not all peers came back in time'),
+      this.#options.staleSeconds * 1000,
+    );
     this.#check();
   }
 
@@ -60,7 +64,10 @@ export class Restart {
       const count = await release();
       if (count > 0) events.info('kernel', `removed ${count} routes of the former run: ${why}`);
     } catch (error) {
-      events.error('kernel', `routes of the former run stay: ${error instanceof Error ? error.message : error}`);
+      events.error(
+        'kernel',
+        `routes of the former run stay: ${error instanceof Error ? error.message : error}`,
+      );
     }
   }
 }

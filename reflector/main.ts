@@ -1,6 +1,7 @@
 /** `flatroute reflector`: from the configuration file to the running reflector, and back on a signal. */
-import { createLogger } from '@flatroute/daemon/log.ts';
+
 import { runLifecycle } from '@flatroute/daemon/lifecycle.ts';
+import { createLogger } from '@flatroute/daemon/log.ts';
 import { loadReflectorConfig } from './config/load.ts';
 import { Reflector } from './reflector.ts';
 

@@ -1,11 +1,12 @@
 /** A route reflector (RFC 4456), put together: the BGP speaker on its sockets, and the status endpoint. */
-import { type PeerConfig, Speaker } from 'bgp-js';
-import { SpeakerHost } from 'bgp-js/net';
+
 import { BgpEvents } from '@flatroute/daemon/bgp-events.ts';
 import { ConfigError } from '@flatroute/daemon/config.ts';
 import { EventLog } from '@flatroute/daemon/events.ts';
 import type { Logger } from '@flatroute/daemon/log.ts';
 import { type StatusServer, startStatusServer } from '@flatroute/daemon/status-server.ts';
+import { type PeerConfig, Speaker } from 'bgp-js';
+import { SpeakerHost } from 'bgp-js/net';
 import { changedKeys } from './config/load.ts';
 import type { ClientSettings, ReflectorSettings } from './config/settings.ts';
 import { ReflectorStatus } from './status.ts';
@@ -36,7 +37,10 @@ export class Reflector {
     const events = new EventLog(log);
     const teller = new BgpEvents(events);
     const { as, routerId, clusterId, listen } = settings;
-    const speaker = new Speaker({ as, routerId, clusterId, address: listen.address, maximumPaths: 1 }, Math.random);
+    const speaker = new Speaker(
+      { as, routerId, clusterId, address: listen.address, maximumPaths: 1 },
+      Math.random,
+    );
     const host = new SpeakerHost(speaker, {
       listen,
       localAddress: listen.address,
@@ -52,7 +56,10 @@ export class Reflector {
       throw error;
     }
     source.isListening = true;
-    events.info('reflector', `ready: AS ${as}, cluster ${clusterId}, listening on ${listen.address}:${host.port}`);
+    events.info(
+      'reflector',
+      `ready: AS ${as}, cluster ${clusterId}, listening on ${listen.address}:${host.port}`,
+    );
     return new Reflector(settings, log, host, events, status);
   }
 
@@ -86,7 +93,10 @@ export class Reflector {
     this.#settings = settings;
     this.#log.level = settings.log.level;
     this.#host.wake();
-    this.#events.info('config', changed.length > 0 ? `reloaded: ${changed.join(', ')}` : 'reloaded: nothing has changed');
+    this.#events.info(
+      'config',
+      changed.length > 0 ? `reloaded: ${changed.join(', ')}` : 'reloaded: nothing has changed',
+    );
   }
 }
 

@@ -1,12 +1,13 @@
 /** The reflector's state as the documents of the status endpoint. */
-import { peerStatuses, routeCounts } from 'bgp-js';
-import type { SpeakerHost } from 'bgp-js/net';
+
 import { addBgpMetrics } from '@flatroute/daemon/bgp-metrics.ts';
 import { peerViews, routesPage } from '@flatroute/daemon/bgp-views.ts';
 import type { EventLog } from '@flatroute/daemon/events.ts';
 import { Metrics } from '@flatroute/daemon/metrics.ts';
 import type { Readiness, RoutesPage, RoutesQuery, StatusSource } from '@flatroute/daemon/status-source.ts';
 import type { PeerView, StatusView } from '@flatroute/daemon/views.ts';
+import { peerStatuses, routeCounts } from 'bgp-js';
+import type { SpeakerHost } from 'bgp-js/net';
 import type { ReflectorSettings } from './config/settings.ts';
 import packageJson from './package.json' with { type: 'json' };
 

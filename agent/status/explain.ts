@@ -1,6 +1,7 @@
 /** An address followed through every layer of the agent: who has it, who says so, who was told, where packets go. */
-import { advertisedTo, longestMatch, parsePrefix, covers, type RouteInfo, formatAsPath } from 'bgp-js';
+
 import type { ExplainView } from '@flatroute/daemon/views.ts';
+import { advertisedTo, covers, formatAsPath, longestMatch, parsePrefix, type RouteInfo } from 'bgp-js';
 import type { AgentParts } from '../agent.ts';
 import type { AgentSettings } from '../config/settings.ts';
 import { protocolName, type RouteEntry } from '../kernel/route.ts';
@@ -62,9 +63,14 @@ function allocationStep(address: string, range: string | null, { pods }: AgentPa
 }
 
 function announcementStep(range: string | null, { origin }: AgentParts): Step {
-  if (!range) return { layer: 'announcement', verdict: 'none', lines: ['this node announces nothing for it'] };
+  if (!range)
+    return { layer: 'announcement', verdict: 'none', lines: ['this node announces nothing for it'] };
   const state = origin.state(range) ?? 'not announced';
-  return { layer: 'announcement', verdict: state === 'announced' ? 'ok' : 'warning', lines: [`${range}: ${state}`] };
+  return {
+    layer: 'announcement',
+    verdict: state === 'announced' ? 'ok' : 'warning',
+    lines: [`${range}: ${state}`],
+  };
 }
 
 function advertisedStep(range: string | null, { host }: AgentParts): Step {
@@ -84,7 +90,8 @@ function ribStep(address: string, route: RouteInfo | null, range: string | null)
   const lines = [`longest match ${route.prefix}${route.local ? ', originated here' : ''}`];
   for (const { source, attributes, status, reason } of route.paths) {
     const path = formatAsPath(attributes.asPath);
-    const way = route.local && source.index === 0 ? 'this node' : `via ${attributes.nextHop} from ${source.name}`;
+    const way =
+      route.local && source.index === 0 ? 'this node' : `via ${attributes.nextHop} from ${source.name}`;
     lines.push(`${status}: ${way}${path ? `, AS path ${path}` : ''}: ${reason}`);
   }
   return { layer: 'rib', verdict: 'ok', lines };

@@ -16,7 +16,11 @@ export function addAgentMetrics(metrics: Metrics, parts: AgentParts): void {
   total('route_writes', 'Route messages written to the kernel', 'writes');
   total('route_refusals', 'Route messages that the kernel refused', 'refusals');
   total('dumps', 'Full reads of the kernel routes', 'dumps');
-  total('monitor_overruns', 'Times that events of the kernel were lost and everything was read again', 'overruns');
+  total(
+    'monitor_overruns',
+    'Times that events of the kernel were lost and everything was read again',
+    'overruns',
+  );
   total('route_losses', 'Routes of ours that somebody else removed or changed', 'losses');
   metrics.gauge('flatroute_next_hops_unresolved', 'BGP next hops that lead nowhere', [], () => [
     [dataplane.unresolved().length],

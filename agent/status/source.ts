@@ -1,14 +1,14 @@
 /** The agent's state as the documents of the status endpoint. */
 import { hostname } from 'node:os';
-import { peerStatuses, routeCounts } from 'bgp-js';
 import { addBgpMetrics } from '@flatroute/daemon/bgp-metrics.ts';
 import { peerViews, routesPage } from '@flatroute/daemon/bgp-views.ts';
 import { Metrics } from '@flatroute/daemon/metrics.ts';
 import type { Readiness, RoutesPage, RoutesQuery, StatusSource } from '@flatroute/daemon/status-source.ts';
 import type { ExplainView, PeerView, PodView, StatusView } from '@flatroute/daemon/views.ts';
-import packageJson from '../package.json' with { type: 'json' };
+import { peerStatuses, routeCounts } from 'bgp-js';
 import type { AgentParts } from '../agent.ts';
 import type { AgentSettings } from '../config/settings.ts';
+import packageJson from '../package.json' with { type: 'json' };
 import { explain } from './explain.ts';
 import { addAgentMetrics } from './metrics.ts';
 import { warnings } from './warnings.ts';

@@ -24,12 +24,15 @@ export function warnings(settings: AgentSettings, parts: AgentParts): string[] {
   if (failed > 0) list.push(`${failed} routes are refused by the kernel; see the events`);
   if (stale > 0) list.push(`${stale} routes of the former run wait for peers to confirm or replace them`);
   for (const { cidr, size, used } of pods.ranges()) {
-    if (used >= size * NEARLY_FULL) list.push(`${cidr} is nearly full: ${used} of ${size} addresses are taken`);
+    if (used >= size * NEARLY_FULL)
+      list.push(`${cidr} is nearly full: ${used} of ${size} addresses are taken`);
   }
   if (settings.podCIDRs.length === 0) list.push('podCIDRs is empty: no pod can get an address');
   const filter = effectiveReversePathFilter('all');
   if (filter === 'loose') {
-    list.push('net.ipv4.conf.all.rp_filter is 2 (loose): pods can send with a source that is not theirs; set it to 0 or 1');
+    list.push(
+      'net.ipv4.conf.all.rp_filter is 2 (loose): pods can send with a source that is not theirs; set it to 0 or 1',
+    );
   }
   return list;
 }

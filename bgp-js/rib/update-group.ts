@@ -9,13 +9,14 @@
 
 import { HEADER_LENGTH } from '../wire/frame.ts';
 import { END_OF_RIB, emptySections, splitUpdate } from '../wire/update.ts';
-import { Bitmap, U16Column, U32Column } from './column.ts';
+import { AdjRibOut, NOTHING, type ToldRoute } from './adj-rib-out.ts';
+import { Bitmap } from './column.ts';
 import { DirtyQueue } from './dirty-queue.ts';
-import { AttributeExporter } from './export.ts';
 import { type FamilyRib, NO_PATH } from './family-rib.ts';
-import { type ExportTreatment, mayExport } from './treatment.ts';
+import type { ExportTreatment } from './treatment.ts';
 import { UpdateBuilder } from './update-builder.ts';
-import { isFor, type Target, UpdateLog } from './update-log.ts';
+import { isFor, UpdateLog } from './update-log.ts';
+import { UpdatePacker } from './update-packer.ts';
 
 /** A peer in an update group. */
 export interface Member {
@@ -40,8 +41,6 @@ const MAX_BATCHES = 8;
 /** Log entries that all have passed before the log is trimmed. */
 const TRIM_BATCH = 256;
 
-const NOTHING = 0;
-
 export class UpdateGroup {
   readonly treatment: ExportTreatment;
   readonly members = new Set<Member>();
@@ -49,31 +48,21 @@ export class UpdateGroup {
   private readonly logLimit: number;
   private readonly dirty: DirtyQueue;
   private readonly log = new UpdateLog();
-  private readonly exporter = new AttributeExporter();
-  private readonly announces: UpdateBuilder;
-  private readonly withdraws: UpdateBuilder;
+  private readonly packer: UpdatePacker;
   /** For messages to one member outside the log. */
   private readonly single: UpdateBuilder;
-  /** Adj-RIB-Out by prefix: the set of attributes last told (NOTHING: none), and the source it came from. */
-  private readonly outSets = new U32Column();
-  private readonly outSources = new U16Column();
-  /** How many prefixes the group has announced. */
-  announced = 0;
+  private readonly out: AdjRibOut;
   /** Members that do not follow the log. */
   private readonly behind = new Set<Member>();
-  /** The messages under way in the two builders: for whom, and with which attributes. */
-  private announceTarget: Target = 0;
-  private announceSet = NOTHING;
-  private withdrawTarget: Target = 0;
   private readonly sections = emptySections();
 
   constructor(rib: FamilyRib, treatment: ExportTreatment, logLimit = LOG_LIMIT) {
     this.rib = rib;
     this.logLimit = logLimit;
     this.treatment = treatment;
+    this.out = new AdjRibOut(rib.prefixes, rib.attributes);
     this.dirty = new DirtyQueue(rib.prefixes);
-    this.announces = new UpdateBuilder(rib.prefixes);
-    this.withdraws = new UpdateBuilder(rib.prefixes);
+    this.packer = new UpdatePacker(rib, treatment, this.log);
     this.single = new UpdateBuilder(rib.prefixes);
     for (let id = 0; id < rib.prefixes.end; id++) if (rib.bestOf(id) !== NO_PATH) this.dirty.mark(id);
     rib.addReader(this.dirty);
@@ -88,7 +77,7 @@ export class UpdateGroup {
       owesEndOfRib: true,
       updatesSent: 0,
     };
-    if (this.announced > 0) this.setBehind(member, this.everything());
+    if (this.out.size > 0) this.setBehind(member, this.everything());
     this.members.add(member);
     return member;
   }
@@ -98,7 +87,7 @@ export class UpdateGroup {
     if (!member.behind) this.leaveLog(member);
     const { behind } = member;
     if (!behind) return;
-    for (let id = 0; id < this.rib.prefixes.end; id++) if (this.isOut(id)) this.markBehind(behind, id);
+    this.markOut(behind, this.out);
   }
 
   /** Tells the member, which just joined, also of the end of what another group has told it. */
@@ -106,7 +95,7 @@ export class UpdateGroup {
     if (!member.behind) this.setBehind(member, new Bitmap());
     const { behind } = member;
     if (!behind) return;
-    for (let id = 0; id < this.rib.prefixes.end; id++) if (former.isOut(id)) this.markBehind(behind, id);
+    this.markOut(behind, former.out);
     member.owesEndOfRib = false;
   }
 
@@ -122,7 +111,7 @@ export class UpdateGroup {
   /** Lets go of the RIB; the group must have no members. */
   dispose(): void {
     this.rib.removeReader(this.dirty);
-    for (let id = 0; id < this.outSets.values.length; id++) if (this.isOut(id)) this.setOut(id, NOTHING, 0);
+    this.out.clear();
   }
 
   /** Whether anything is waiting for the member. */
@@ -136,10 +125,14 @@ export class UpdateGroup {
     return this.log.octets;
   }
 
-  /** Whether the group has told its members, other than the source itself, a route to `prefix`; and from where. */
-  advertised(prefix: number): { set: number; source: number } | null {
-    if (!this.isOut(prefix)) return null;
-    return { set: this.outSets.values[prefix], source: this.outSources.values[prefix] };
+  /** How many prefixes the group has announced. */
+  get announced(): number {
+    return this.out.size;
+  }
+
+  /** What the group has told its members of `prefix`, all but the source itself; null: nothing. */
+  advertised(prefix: number): ToldRoute | null {
+    return this.out.get(prefix);
   }
 
   /**
@@ -148,6 +141,12 @@ export class UpdateGroup {
    */
   pull(member: Member, limit: number): Uint8Array[] {
     const parts: Uint8Array[] = [];
+    // Changes that are not encoded yet come first: a member must not be told of a state that is about to change.
+    if (member.behind && this.dirty.size > 0) {
+      this.encode();
+      this.keepLogShort();
+      if (this.dirty.size > 0) return parts;
+    }
     let octets = member.behind ? this.pullBehind(member, limit, parts) : 0;
     while (octets < limit && !member.behind) {
       if (member.position === this.log.head && !this.encode()) break;
@@ -217,106 +216,46 @@ export class UpdateGroup {
         this.encodeOne(id);
         rib.prefixes.release(id);
       }
-      this.flushAnnounces();
-      this.flushWithdraws();
+      this.packer.flush();
     }
     return log.head > headBefore;
   }
 
   private encodeOne(id: number): void {
     const { rib } = this;
-    this.outSets.ensure(id);
-    this.outSources.ensure(id);
-    const oldSet = this.outSets.values[id];
-    const oldSource = this.outSources.values[id];
+    const oldSet = this.out.setOf(id);
+    const oldSource = this.out.sourceOf(id);
     const best = rib.bestOf(id);
     let set = best === NO_PATH ? NOTHING : rib.setOf(best);
     const source = best === NO_PATH ? 0 : rib.sourceOf(best);
     if (set === oldSet && source === oldSource) return;
-    if (set !== NOTHING && !this.prepare(id, set, source)) set = NOTHING;
+    if (set !== NOTHING && !this.packer.announce(id, set, source)) set = NOTHING;
     if (set === NOTHING && oldSet === NOTHING) return;
     if (set === NOTHING) {
-      this.withdraw(id, oldSource);
+      this.packer.withdraw(id, oldSource);
     } else {
-      this.announces.add(id);
       // The new source was told the old route and gets no announcement of its own one.
-      if (oldSet !== NOTHING && oldSource !== source && source !== 0) this.withdraw(id, -source);
+      if (oldSet !== NOTHING && oldSource !== source && source !== 0) this.packer.withdraw(id, -source);
     }
-    this.setOut(id, set, source);
+    this.out.put(id, set, source);
     for (const { behind } of this.behind) if (behind) this.markBehind(behind, id);
-  }
-
-  /** Makes the announcing builder ready for a prefix with these attributes; false when it must not be announced. */
-  private prepare(id: number, set: number, source: number): boolean {
-    const open = this.announces.count > 0 && this.announceSet === set && this.announceTarget === source;
-    if (open && this.announces.fits(id)) return true;
-    const from = this.rib.sources.get(source);
-    if (!mayExport(this.treatment, from, this.rib.attributes.flags.values[set])) return false;
-    this.flushAnnounces();
-    if (!this.exporter.write(this.rib.attributes, set, from, this.treatment)) return false;
-    this.announces.begin(this.exporter);
-    this.announceSet = set;
-    this.announceTarget = source;
-    return true;
-  }
-
-  private withdraw(id: number, target: Target): void {
-    if (this.withdraws.count > 0 && (this.withdrawTarget !== target || !this.withdraws.fits(id))) {
-      this.flushWithdraws();
-    }
-    if (this.withdraws.count === 0) this.withdraws.begin(null);
-    this.withdrawTarget = target;
-    this.withdraws.add(id);
-  }
-
-  private flushAnnounces(): void {
-    if (this.announces.count === 0) return;
-    this.announces.finish();
-    const { bytes, length, count } = this.announces;
-    this.log.append(bytes, length, this.announceTarget, count);
-    this.announces.count = 0;
-  }
-
-  private flushWithdraws(): void {
-    if (this.withdraws.count === 0) return;
-    this.withdraws.finish();
-    const { bytes, length, count } = this.withdraws;
-    this.log.append(bytes, length, this.withdrawTarget, count);
-    this.withdraws.count = 0;
-  }
-
-  // --- Adj-RIB-Out -----------------------------------------------------------------------------------------------
-
-  private isOut(id: number): boolean {
-    return id < this.outSets.values.length && this.outSets.values[id] !== NOTHING;
-  }
-
-  private setOut(id: number, set: number, source: number): void {
-    const old = this.outSets.values[id];
-    if (set !== NOTHING) this.rib.attributes.retain(set);
-    if (old !== NOTHING) this.rib.attributes.release(old);
-    this.outSets.values[id] = set;
-    this.outSources.values[id] = source;
-    if (old === NOTHING && set !== NOTHING) {
-      this.announced++;
-      this.rib.prefixes.hold(id);
-    } else if (old !== NOTHING && set === NOTHING) {
-      this.announced--;
-      this.rib.prefixes.release(id);
-    }
-  }
-
-  private everything(): Bitmap {
-    const bitmap = new Bitmap();
-    for (let id = 0; id < this.outSets.values.length; id++) if (this.isOut(id)) this.markBehind(bitmap, id);
-    return bitmap;
   }
 
   // --- members that do not follow the log --------------------------------------------------------------------------
 
+  private everything(): Bitmap {
+    const bitmap = new Bitmap();
+    this.markOut(bitmap, this.out);
+    return bitmap;
+  }
+
   private setBehind(member: Member, bitmap: Bitmap): void {
     member.behind = bitmap;
     this.behind.add(member);
+  }
+
+  private markOut(bitmap: Bitmap, out: AdjRibOut): void {
+    for (let id = 0; id < out.end; id++) if (out.setOf(id) !== NOTHING) this.markBehind(bitmap, id);
   }
 
   private markBehind(bitmap: Bitmap, id: number): void {
@@ -352,7 +291,6 @@ export class UpdateGroup {
     const bitmap = member.behind;
     if (!bitmap) return 0;
     let octets = 0;
-    // Whatever is still dirty reaches this member through its bitmap or through the log it joins: never both.
     let id = bitmap.next(0);
     while (id >= 0 && octets < limit) {
       const { message, next } = this.encodeRun(bitmap, id, member);
@@ -375,9 +313,9 @@ export class UpdateGroup {
     const route = this.toldTo(member, first);
     if (route) {
       const from = this.rib.sources.get(route.source);
-      this.exporter.write(this.rib.attributes, route.set, from, this.treatment);
+      this.packer.exporter.write(this.rib.attributes, route.set, from, this.treatment);
     }
-    builder.begin(route ? this.exporter : null);
+    builder.begin(route ? this.packer.exporter : null);
     let id = first;
     while (id >= 0) {
       const other = id === first ? route : this.toldTo(member, id);
@@ -393,7 +331,7 @@ export class UpdateGroup {
   }
 
   /** The route that the group's state has for this member. One whose source has gone is about to change: none. */
-  private toldTo(member: Member, id: number): { set: number; source: number } | null {
+  private toldTo(member: Member, id: number): ToldRoute | null {
     const route = this.advertised(id);
     if (!route || route.source === member.source) return null;
     return this.rib.sources.find(route.source) ? route : null;

@@ -1,0 +1,80 @@
+import { AttributeExporter } from './export.ts';
+import type { FamilyRib } from './family-rib.ts';
+import { type ExportTreatment, mayExport } from './treatment.ts';
+import { UpdateBuilder } from './update-builder.ts';
+import type { Target, UpdateLog } from './update-log.ts';
+
+/**
+ * Packs changes into the log of an update group: prefixes that follow each other with the same attributes and for the
+ * same members share messages. One announcing and one withdrawing message are under way at a time; `flush` ends both.
+ */
+export class UpdatePacker {
+  readonly exporter = new AttributeExporter();
+  private readonly rib: FamilyRib;
+  private readonly treatment: ExportTreatment;
+  private readonly log: UpdateLog;
+  private readonly announces: UpdateBuilder;
+  private readonly withdraws: UpdateBuilder;
+  private announceTarget: Target = 0;
+  private announceSet = 0;
+  private withdrawTarget: Target = 0;
+
+  constructor(rib: FamilyRib, treatment: ExportTreatment, log: UpdateLog) {
+    this.rib = rib;
+    this.treatment = treatment;
+    this.log = log;
+    this.announces = new UpdateBuilder(rib.prefixes);
+    this.withdraws = new UpdateBuilder(rib.prefixes);
+  }
+
+  /**
+   * Announces the prefix with set `set` from `source` to all but that source; false when the members must not be told
+   * of it, or when its attributes do not fit a message.
+   */
+  announce(id: number, set: number, source: number): boolean {
+    const open = this.announces.count > 0 && this.announceSet === set && this.announceTarget === source;
+    if (!open || !this.announces.fits(id)) {
+      const from = this.rib.sources.get(source);
+      const { attributes } = this.rib;
+      if (!mayExport(this.treatment, from, attributes.flags.values[set])) return false;
+      this.flushAnnounces();
+      if (!this.exporter.write(attributes, set, from, this.treatment)) return false;
+      this.announces.begin(this.exporter);
+      this.announceSet = set;
+      this.announceTarget = source;
+    }
+    this.announces.add(id);
+    return true;
+  }
+
+  /** Withdraws the prefix from the members that `target` means. */
+  withdraw(id: number, target: Target): void {
+    if (this.withdraws.count > 0 && (this.withdrawTarget !== target || !this.withdraws.fits(id))) {
+      this.flushWithdraws();
+    }
+    if (this.withdraws.count === 0) this.withdraws.begin(null);
+    this.withdrawTarget = target;
+    this.withdraws.add(id);
+  }
+
+  /** Appends the messages under way to the log. */
+  flush(): void {
+    this.flushAnnounces();
+    this.flushWithdraws();
+  }
+
+  private flushAnnounces(): void {
+    this.append(this.announces, this.announceTarget);
+  }
+
+  private flushWithdraws(): void {
+    this.append(this.withdraws, this.withdrawTarget);
+  }
+
+  private append(builder: UpdateBuilder, target: Target): void {
+    if (builder.count === 0) return;
+    builder.finish();
+    this.log.append(builder.bytes, builder.length, target, builder.count);
+    builder.count = 0;
+  }
+}
