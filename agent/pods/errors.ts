@@ -1,5 +1,5 @@
 /** Errors as CNI knows them (spec section 5, "Error"). */
-import type { PluginAnswer } from '../../cni/protocol.ts';
+import type { PluginAnswer } from '@flatroute/cni/protocol.ts';
 
 /** Error codes: those of the specification, and from 100 on our own. */
 export const CODE = {

@@ -1,6 +1,6 @@
 /** A plugin's environment and standard input → a checked request (CNI spec sections 1 and 2). */
 import { isAbsolute } from 'node:path';
-import type { PluginRequest } from '../../cni/protocol.ts';
+import type { PluginRequest } from '@flatroute/cni/protocol.ts';
 import { CniError, CODE, DEFAULT_VERSION } from './errors.ts';
 
 /** The versions of the specification that are spoken, oldest first. */

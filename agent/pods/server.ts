@@ -8,7 +8,7 @@ import {
   type PluginRequest,
   ProtocolError,
   RequestReader,
-} from '../../cni/protocol.ts';
+} from '@flatroute/cni/protocol.ts';
 import { CniError, CODE, errorAnswer } from './errors.ts';
 import { Limit } from './turns.ts';
 

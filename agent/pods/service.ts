@@ -1,6 +1,6 @@
 /** The pods of a node, as one piece: open, listen, look, close. */
-import type { PluginAnswer, PluginRequest } from '../../cni/protocol.ts';
-import type { PodView } from '../../daemon/views.ts';
+import type { PluginAnswer, PluginRequest } from '@flatroute/cni/protocol.ts';
+import type { PodView } from '@flatroute/daemon/views.ts';
 import type { RangeUsage } from '../ipam/allocator.ts';
 import { Ipam } from '../ipam/ipam.ts';
 import { Journal } from '../ipam/journal.ts';

@@ -4,8 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { buildPlugin } from '../../../cni/build.ts';
-import type { PodView } from '../../../daemon/views.ts';
+import { buildPlugin } from '@flatroute/cni/build.ts';
+import type { PodView } from '@flatroute/daemon/views.ts';
 import type { RangeUsage } from '../../ipam/allocator.ts';
 
 export const NODE_ADDRESS = '10.0.0.1';

@@ -10,7 +10,7 @@ import {
   encodeRequest,
   HEADER_LENGTH,
   type PluginRequest,
-} from '../../../cni/protocol.ts';
+} from '@flatroute/cni/protocol.ts';
 import { CniServer, DEFAULT_LIMITS, type Handler, type ServerLimits } from '../../pods/server.ts';
 import { eventually } from './node.ts';
 
