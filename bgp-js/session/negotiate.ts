@@ -2,7 +2,7 @@
 import { type Capabilities, interpretCapabilities, ownCapabilities } from '../wire/capability.ts';
 import { writeU16 } from '../wire/cursor.ts';
 import { type BgpError, bgpError } from '../wire/error.ts';
-import { type Family, IPV4_UNICAST } from '../wire/families.ts';
+import type { Family } from '../wire/families.ts';
 import { isError } from '../wire/message.ts';
 import { AS_TRANS, encodeOpen, type OpenMessage } from '../wire/open.ts';
 
@@ -50,8 +50,10 @@ export function negotiate(open: OpenMessage, offer: SessionOffer): Negotiated | 
   const capabilities = interpretCapabilities(open.capabilities);
   if (isError(capabilities)) return capabilities;
   const as = capabilities.fourOctetAs ?? open.as;
-  if (as !== offer.peerAs || as === 0) {
-    return bgpError(2, 2, `the peer is AS ${as}, configured is AS ${offer.peerAs}`);
+  // RFC 7607: AS 0 is nobody, in either field.
+  if (as !== offer.peerAs || as === 0 || open.as === 0) {
+    const shown = open.as === 0 ? 0 : as;
+    return bgpError(2, 2, `the peer is AS ${shown}, configured is AS ${offer.peerAs}`);
   }
   const internal = offer.localAs === offer.peerAs;
   if (open.identifier === 0 || (internal && open.identifier === offer.localId)) {
@@ -64,8 +66,7 @@ export function negotiate(open: OpenMessage, offer: SessionOffer): Negotiated | 
   if (open.holdTime === 1 || open.holdTime === 2) {
     return bgpError(2, 6, `a hold time of ${open.holdTime} s is not acceptable`);
   }
-  const theirs = capabilities.families.length > 0 ? capabilities.families : [IPV4_UNICAST];
-  const families = offer.families.filter((family) => theirs.includes(family));
+  const families = offer.families.filter((family) => capabilities.families.includes(family));
   if (families.length === 0) return unsupportedFamilies(offer.families);
   return {
     holdTime: Math.min(open.holdTime, offer.holdTime),

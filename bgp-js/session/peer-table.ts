@@ -30,6 +30,7 @@ export class PeerTable {
     if (config.range !== undefined) {
       const prefix = parsePrefix(config.range);
       if (!prefix) throw new RangeError(`${config.range} is not an IPv4 range`);
+      if (this.ranges.has(config.range)) throw new RangeError(`the range ${config.range} exists`);
       this.ranges.set(config.range, { config, prefix });
       return null;
     }
@@ -72,7 +73,8 @@ export class PeerTable {
   forAddress(address: string, now: number): Peer | string {
     const known = this.byAddress.get(address);
     if (known) return known;
-    const range = this.rangeOf(parseIPv4(address));
+    const value = parseIPv4(address);
+    const range = value < 0 ? null : this.rangeOf(value);
     if (!range) return 'no peer is configured with this address';
     const { name, maximumPeers } = range.config;
     if (this.of(peerKey(range.config)).length >= maximumPeers)

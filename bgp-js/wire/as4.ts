@@ -10,8 +10,12 @@ const countOf = (segments: readonly AsSegment[]): number =>
     return type === 'set' ? sum + 1 : sum;
   }, 0);
 
+const isPlain = ({ type }: AsSegment): boolean => type === 'sequence' || type === 'set';
+
 /** AS_PATH and AS4_PATH of a two-octet speaker as one path (RFC 6793 §4.2.3). */
-export function mergeAs4Path(path: AsSegment[], as4Path: AsSegment[]): AsSegment[] {
+export function mergeAs4Path(path: AsSegment[], received: AsSegment[]): AsSegment[] {
+  // §3: segments of a confederation have no business there and are passed over.
+  const as4Path = received.filter(isPlain);
   let lead = countOf(path) - countOf(as4Path);
   if (as4Path.length === 0 || lead < 0) return path;
   const merged: AsSegment[] = [];
@@ -34,7 +38,7 @@ export function mergeAs4Path(path: AsSegment[], as4Path: AsSegment[]): AsSegment
 export function pathForTwoOctets(bytes: Uint8Array, start: number, end: number): Uint8Array[] {
   const segments = readSegments(bytes, start, end, 4);
   const path = encodeAttribute(Flag.transitive, AttributeType.asPath, writeSegments(segments, 2));
-  const plain = segments.filter(({ type }) => type === 'sequence' || type === 'set');
+  const plain = segments.filter(isPlain);
   if (!plain.some(({ ases }) => ases.some((as) => as > 0xffff))) return [path];
   const optional = Flag.optional | Flag.transitive;
   return [path, encodeAttribute(optional, AttributeType.as4Path, writeSegments(plain, 4))];

@@ -63,10 +63,7 @@ export function checkValue(
       return;
     case AttributeType.as4Path:
     case AttributeType.as4Aggregator:
-      // RFC 6793 §4.1: a four-octet speaker must not send them; from a two-octet one they are merged or dropped.
-      scan.rewrite = true;
-      if (context.fourOctetAs) scan.fail('discard', 9, type, 'came from a four-octet speaker');
-      return;
+      return checkAs4(bytes, type, start, end, context, scan);
     case AttributeType.mpReach:
       scan.rewrite = true;
       scan.mpReachStart = start;
@@ -136,6 +133,40 @@ function checkAggregator(
     scan.fail('discard', 5, AttributeType.aggregator, `a length of ${length} is not ${expected}`);
   } else if ((context.fourOctetAs ? readU32(bytes, start) : readU16(bytes, start)) === 0) {
     scan.fail('discard', 9, AttributeType.aggregator, 'AS 0 (RFC 7607)');
+  }
+}
+
+/**
+ * AS4_PATH and AS4_AGGREGATOR: a four-octet speaker must not send them (RFC 6793 §4.1); from a two-octet one they are
+ * merged, or dropped when malformed (RFC 6793 §6, RFC 7607).
+ */
+function checkAs4(
+  bytes: Uint8Array,
+  type: number,
+  start: number,
+  end: number,
+  context: AttributeContext,
+  scan: AttributeScan,
+): void {
+  scan.rewrite = true;
+  const discard = (text: string) => scan.fail('discard', 9, type, text);
+  if (context.fourOctetAs) return discard('came from a four-octet speaker');
+  if (type === AttributeType.as4Aggregator) {
+    if (end - start !== 8) discard(`a length of ${end - start} is not 8`);
+    else if (readU32(bytes, start) === 0) discard('AS 0 (RFC 7607)');
+    return;
+  }
+  if (start === end) return discard('is empty');
+  for (let at = start; at < end; ) {
+    const count = end - at < 2 ? 0 : bytes[at + 1];
+    const next = at + 2 + 4 * count;
+    if (count === 0 || next > end || bytes[at] < Segment.set || bytes[at] > Segment.confedSet) {
+      return discard('a segment is malformed');
+    }
+    for (let i = at + 2; i < next; i += 4) {
+      if (readU32(bytes, i) === 0) return discard('AS 0 is in the path (RFC 7607)');
+    }
+    at = next;
   }
 }
 

@@ -5,6 +5,7 @@ import { mergeAs4Path } from './as4.ts';
 import type { AttributeContext, AttributeScan } from './attribute-scan.ts';
 import { ATTRIBUTES, AttributeType, Flag } from './attribute-types.ts';
 import { readU16, writeU16 } from './cursor.ts';
+import { AS_TRANS } from './open.ts';
 import { eachAttribute, encodeAttribute } from './tlv.ts';
 
 /**
@@ -20,27 +21,26 @@ export function storedForm(
 ): Uint8Array {
   const parts: Uint8Array[] = [];
   const seen = new Set<number>();
+  const as4 = context.fourOctetAs ? null : findAs4(bytes, start, end, scan);
   eachAttribute(bytes, start, end, (type, flags, from, to, at) => {
-    const known = ATTRIBUTES[type] !== undefined;
-    if ((known && seen.has(type)) || scan.discarded.has(type)) return;
+    if (seen.has(type) || scan.discarded.has(type)) return;
     seen.add(type);
-    const part = known
-      ? keepKnown(bytes, type, from, to, at, start, end, context)
+    const part = ATTRIBUTES[type]
+      ? keepKnown(bytes, type, from, to, at, as4)
       : keepUnknown(bytes, flags, to, at);
     if (part) parts.push(part);
   });
   return Buffer.concat(parts);
 }
 
+/** `as4`: null for attributes that have AS numbers of four octets already. */
 function keepKnown(
   bytes: Uint8Array,
   type: number,
   from: number,
   to: number,
   at: number,
-  start: number,
-  end: number,
-  context: AttributeContext,
+  as4: As4Attributes | null,
 ): Uint8Array | null {
   switch (type) {
     case AttributeType.mpReach:
@@ -49,11 +49,9 @@ function keepKnown(
     case AttributeType.as4Aggregator:
       return null;
     case AttributeType.asPath:
-      if (context.fourOctetAs) return bytes.subarray(at, to);
-      return fourOctetPath(bytes, from, to, start, end);
+      return as4 ? fourOctetPath(bytes, from, to, as4.path) : bytes.subarray(at, to);
     case AttributeType.aggregator:
-      if (context.fourOctetAs) return bytes.subarray(at, to);
-      return fourOctetAggregator(bytes, from, start, end);
+      return as4 ? fourOctetAggregator(bytes, from, as4.aggregator) : bytes.subarray(at, to);
     default:
       return bytes.subarray(at, to);
   }
@@ -66,29 +64,38 @@ function keepUnknown(bytes: Uint8Array, flags: number, to: number, at: number): 
   return copy;
 }
 
-/** The bounds of the first attribute of `type`, or null. */
-function find(bytes: Uint8Array, start: number, end: number, type: number): [number, number] | null {
-  let found: [number, number] | null = null;
-  eachAttribute(bytes, start, end, (candidate, _flags, from, to) => {
-    if (candidate === type) found ??= [from, to];
-  });
-  return found;
+/** The bounds of a value: from, to. */
+type Bounds = [number, number];
+
+/** What a two-octet speaker passed on of four-octet AS numbers, as far as it counts. */
+interface As4Attributes {
+  path: Bounds | null;
+  aggregator: Bounds | null;
 }
 
-function fourOctetPath(bytes: Uint8Array, from: number, to: number, start: number, end: number): Uint8Array {
+function findAs4(bytes: Uint8Array, start: number, end: number, scan: AttributeScan): As4Attributes {
+  const found = new Map<number, Bounds>();
+  eachAttribute(bytes, start, end, (type, _flags, from, to) => {
+    if (!found.has(type) && !scan.discarded.has(type)) found.set(type, [from, to]);
+  });
+  const path = found.get(AttributeType.as4Path) ?? null;
+  const aggregator = found.get(AttributeType.as4Aggregator) ?? null;
+  const twoOctet = found.get(AttributeType.aggregator);
+  // RFC 6793 §4.2.3: aggregated anew behind the last four-octet speaker, so that both AS4 attributes are out of date.
+  const outdated = aggregator && twoOctet && readU16(bytes, twoOctet[0]) !== AS_TRANS;
+  return outdated ? { path: null, aggregator: null } : { path, aggregator };
+}
+
+function fourOctetPath(bytes: Uint8Array, from: number, to: number, as4Path: Bounds | null): Uint8Array {
   const path = readSegments(bytes, from, to, 2);
-  const as4 = find(bytes, start, end, AttributeType.as4Path);
-  const merged = as4 ? mergeAs4Path(path, readSegments(bytes, as4[0], as4[1], 4)) : path;
+  const merged = as4Path ? mergeAs4Path(path, readSegments(bytes, as4Path[0], as4Path[1], 4)) : path;
   return encodeAttribute(Flag.transitive, AttributeType.asPath, writeSegments(merged, 4));
 }
 
-/** AGGREGATOR with four octets; AS4_AGGREGATOR counts only where it was AS_TRANS (RFC 6793 §4.2.3). */
-function fourOctetAggregator(bytes: Uint8Array, from: number, start: number, end: number): Uint8Array {
+function fourOctetAggregator(bytes: Uint8Array, from: number, as4Aggregator: Bounds | null): Uint8Array {
   const value = new Uint8Array(8);
-  const as = readU16(bytes, from);
-  writeU16(value, 2, as);
+  writeU16(value, 2, readU16(bytes, from));
   value.set(bytes.subarray(from + 2, from + 6), 4);
-  const as4 = find(bytes, start, end, AttributeType.as4Aggregator);
-  if (as === 23456 && as4 && as4[1] - as4[0] === 8) value.set(bytes.subarray(as4[0], as4[1]));
+  if (as4Aggregator) value.set(bytes.subarray(as4Aggregator[0], as4Aggregator[1]));
   return encodeAttribute(Flag.optional | Flag.transitive, AttributeType.aggregator, value);
 }

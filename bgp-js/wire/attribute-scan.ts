@@ -46,8 +46,8 @@ export class AttributeScan {
   originatorId = 0;
   clusterListLength = 0;
   flags = 0;
-  /** Bit n is set when the attribute of type n (1–31) is there. */
-  present = 0;
+  /** Bit t % 32 of word t / 32 is set when the attribute of type t is there. */
+  private readonly present = new Uint32Array(8);
   /** The stored form must differ from the wire's: something is dropped, converted or marked Partial. */
   rewrite = false;
   /** Bounds of the values of MP_REACH_NLRI and MP_UNREACH_NLRI; start 0: not there. */
@@ -63,7 +63,8 @@ export class AttributeScan {
   reset(): void {
     this.origin = this.asPathLength = this.firstAs = this.nextHop = this.med = 0;
     this.localPref = 100;
-    this.originatorId = this.clusterListLength = this.flags = this.present = 0;
+    this.originatorId = this.clusterListLength = this.flags = 0;
+    this.present.fill(0);
     this.mpReachStart = this.mpReachEnd = this.mpUnreachStart = this.mpUnreachEnd = 0;
     this.rewrite = false;
     this.error = null;
@@ -81,7 +82,14 @@ export class AttributeScan {
   }
 
   has(type: number): boolean {
-    return (this.present & (1 << type)) !== 0;
+    return (this.present[type >> 5] & (1 << (type & 31))) !== 0;
+  }
+
+  /** Notes that the attribute is there; false when it was before. */
+  note(type: number): boolean {
+    if (this.has(type)) return false;
+    this.present[type >> 5] |= 1 << (type & 31);
+    return true;
   }
 }
 
@@ -126,20 +134,18 @@ function scanOne(
   context: AttributeContext,
   scan: AttributeScan,
 ): void {
-  const descriptor = ATTRIBUTES[type];
-  if (!descriptor) {
-    scanUnknown(type, flags, scan, bytes.subarray(at, end));
-    return;
-  }
-  const bit = type < 32 ? 1 << type : 0;
-  if (bit !== 0 && (scan.present & bit) !== 0) {
-    // RFC 7606 §3 g: a second MP attribute resets, of any other the first one counts.
+  if (!scan.note(type)) {
+    // RFC 7606 §3 g: a second MP attribute resets; of any other, known or not, the first one counts.
     scan.rewrite = true;
     const mp = type === AttributeType.mpReach || type === AttributeType.mpUnreach;
     if (mp) scan.fail('reset', 1, type, 'appears twice');
     return;
   }
-  scan.present |= bit;
+  const descriptor = ATTRIBUTES[type];
+  if (!descriptor) {
+    scanUnknown(type, flags, scan, bytes.subarray(at, end));
+    return;
+  }
   const expected = descriptor.flags;
   if ((flags & 0xc0) !== expected || (expected !== 0xc0 && (flags & Flag.partial) !== 0)) {
     const text = `flags 0x${flags.toString(16)} conflict with the attribute`;

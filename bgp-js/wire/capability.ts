@@ -1,6 +1,6 @@
 import { Cursor, writeU16, writeU32 } from './cursor.ts';
 import { type BgpError, bgpError } from './error.ts';
-import { type Family, familyOf } from './families.ts';
+import { type Family, familyOf, IPV4_UNICAST } from './families.ts';
 
 /** Capability codes (IANA, Capability Codes). */
 export const CapabilityCode = { multiprotocol: 1, routeRefresh: 2, fourOctetAs: 65 } as const;
@@ -28,7 +28,7 @@ export interface RawCapability {
 
 /** What a speaker said of itself in its OPEN, as far as this library understands it. */
 export interface Capabilities {
-  /** Families (RFC 4760 §8); without the capability, IPv4 unicast alone is meant. */
+  /** Families that this library knows (RFC 4760 §8); a peer that names none at all means IPv4 unicast (RFC 4271). */
   families: Family[];
   /** RFC 2918. */
   routeRefresh: boolean;
@@ -56,8 +56,10 @@ export function decodeCapabilities(cursor: Cursor, into: RawCapability[]): void 
  */
 export function interpretCapabilities(raw: RawCapability[]): Capabilities | BgpError {
   const result: Capabilities = { families: [], routeRefresh: false, fourOctetAs: null, raw };
+  let named = false;
   for (const { code, value } of raw) {
     if (code === CapabilityCode.multiprotocol && value.length === 4) {
+      named = true;
       const family = familyOf((value[0] << 8) | value[1], value[3]);
       if (family && !result.families.includes(family)) result.families.push(family);
     } else if (code === CapabilityCode.routeRefresh) {
@@ -69,6 +71,7 @@ export function interpretCapabilities(raw: RawCapability[]): Capabilities | BgpE
       result.fourOctetAs = ((value[0] << 24) | (value[1] << 16) | (value[2] << 8) | value[3]) >>> 0;
     }
   }
+  if (!named) result.families.push(IPV4_UNICAST);
   return result;
 }
 

@@ -47,7 +47,7 @@ const INITIAL_CAPACITY = 8192;
 
 /**
  * Cuts a TCP byte stream into messages. Bytes go in by `push` in pieces of any size; `next` finds the next whole
- * message. At most one piece and one partial message are held.
+ * message. Memory is bounded by the caller, who stops pushing while `pending` is large.
  */
 export class Framer {
   private buffer: Uint8Array = new Uint8Array(0);
@@ -94,8 +94,9 @@ export class Framer {
   get ready(): boolean {
     const pending = this.pending;
     if (pending < HEADER_LENGTH) return false;
-    const length = readU16(this.buffer, this.start + 16);
-    return pending >= length || length > this.maxLength || length < HEADER_LENGTH;
+    if (pending >= readU16(this.buffer, this.start + 16)) return true;
+    // A broken header is told at once: the rest of its message may never come.
+    return checkHeader(this.buffer, this.start, this.maxLength) !== null;
   }
 
   /** The offset in `bytes` of the next whole message, which is consumed; -1 when there is none; or its error. */

@@ -39,7 +39,8 @@ export function decodeOpen(bytes: Uint8Array, start: number, end: number): OpenM
 function decodeParameters(cursor: Cursor, capabilities: RawCapability[]): void {
   let length = cursor.u8();
   let extended = false;
-  if (length === 255 && cursor.remaining >= 1 && cursor.bytes[cursor.position] === 255) {
+  // RFC 9072 §2: the type alone tells the extended form; the length before it is not to be looked at, but is not 0.
+  if (length > 0 && cursor.remaining > 0 && cursor.bytes[cursor.position] === 255) {
     cursor.u8();
     length = cursor.u16();
     extended = true;
