@@ -15,12 +15,12 @@ import { changedKeys } from './config/load.ts';
 import type { AgentSettings, PeerSettings } from './config/settings.ts';
 import { DirectDataplane } from './dataplane/direct.ts';
 import { Fib } from './fib/fib.ts';
-import type { RouteEvent } from './kernel/route-store.ts';
 import { RouteSync } from './kernel/route-sync.ts';
 import { enableForwarding } from './kernel/sysctl.ts';
 import { Origin } from './origin/origin.ts';
 import { PodService } from './pods/service.ts';
 import { Restart } from './restart.ts';
+import { RouteEvents } from './status/route-events.ts';
 import { AgentStatus } from './status/source.ts';
 
 /** The parts of a running agent, as the status endpoint looks at them. */
@@ -53,10 +53,11 @@ export class Agent {
     const events = new EventLog(log);
     if (enableForwarding())
       events.info('kernel', 'IPv4 forwarding was off and is now on (net.ipv4.ip_forward)');
+    const routeEvents = new RouteEvents(events);
     const routes = new RouteSync({
       table: settings.kernel.table,
       reconcileMs: settings.kernel.reconcileSeconds * 1000,
-      onRoute: (event) => tellRoute(events, event),
+      onRoute: (event) => routeEvents.tell(event),
       onError: (error) => events.error('kernel', error.message),
     });
     const pods = await openPods(settings, routes, log, events);
@@ -100,7 +101,7 @@ export class Agent {
   reload(settings: AgentSettings, file: string): void {
     const { changed, needRestart } = changedKeys(this.#settings, settings);
     if (needRestart.length > 0) throw restartNeeded(file, needRestart);
-    const { pods, origin, host, events } = this.#parts;
+    const { pods, routes, restart, origin, host, events } = this.#parts;
     if (changed.length === 0) {
       events.info('config', 'reloaded: nothing has changed');
       return;
@@ -108,6 +109,9 @@ export class Agent {
     // The only step that can be refused comes first.
     pods.setRanges(settings.podCIDRs);
     pods.setQuarantine(settings.pods.quarantineSeconds);
+    pods.setMtu(settings.pods.mtu);
+    routes.setReconcile(settings.kernel.reconcileSeconds * 1000);
+    restart.setLimit(settings.kernel.staleSeconds);
     const before = this.#settings;
     this.#settings = settings;
     origin.setRanges(settings.podCIDRs);
@@ -227,12 +231,4 @@ function restartNeeded(file: string, keys: readonly string[]): ConfigError {
     file,
     keys.map((key) => ({ line: 0, column: 0, key, message })),
   );
-}
-
-function tellRoute(events: EventLog, event: RouteEvent): void {
-  const { prefix, what, error } = event;
-  if (what === 'failed')
-    events.warn('kernel', `route ${prefix} is not in the kernel: ${error?.message ?? 'refused'}`);
-  if (what === 'lost')
-    events.warn('kernel', `route ${prefix} was removed or changed by somebody else; put back`);
 }

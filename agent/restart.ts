@@ -6,6 +6,8 @@
 import type { EventLog } from '@flatroute/daemon/events.ts';
 import type { SpeakerEvent } from 'bgp-js';
 
+const LATE = 'not all peers came back in time';
+
 export interface RestartOptions {
   /** How long to wait for peers at the most. */
   staleSeconds: number;
@@ -20,9 +22,18 @@ export class Restart {
   readonly #awaited = new Set<string>();
   #timer: NodeJS.Timeout | null = null;
   #over = false;
+  #begun = 0;
 
   constructor(options: RestartOptions) {
     this.#options = options;
+  }
+
+  /** Changes how long to wait for peers, in seconds from the start on; it counts only while that goes on. */
+  setLimit(staleSeconds: number): void {
+    if (this.#over || !this.#timer) return;
+    clearTimeout(this.#timer);
+    const left = this.#begun + staleSeconds * 1000 - Date.now();
+    this.#timer = setTimeout(() => void this.#release(LATE), Math.max(0, left));
   }
 
   /** Whether routes of a former run may still be in the kernel. */
@@ -33,10 +44,8 @@ export class Restart {
   /** Begins to wait for these peers; those of a range are not known by name and not waited for. */
   begin(peers: readonly { name: string; range?: string }[]): void {
     for (const { name, range } of peers) if (range === undefined) this.#awaited.add(name);
-    this.#timer = setTimeout(
-      () => void this.#release('not all peers came back in time'),
-      this.#options.staleSeconds * 1000,
-    );
+    this.#begun = Date.now();
+    this.#timer = setTimeout(() => void this.#release(LATE), this.#options.staleSeconds * 1000);
     this.#check();
   }
 

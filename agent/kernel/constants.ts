@@ -94,7 +94,7 @@ export const PROTOCOL_NAMES: Readonly<Record<number, string>> = {
   11: 'zebra',
   12: 'bird',
   16: 'dhcp',
-  179: 'flatroute',
+  179: '179, ours',
   186: 'bgp',
   187: 'isis',
   188: 'ospf',

@@ -98,6 +98,11 @@ export class RouteSync {
     await this.#writer.start(this.#options.reconcileMs ?? 0);
   }
 
+  /** Changes the time between full dump-and-compare runs, in ms; 0: only when events ask for one. */
+  setReconcile(periodMs: number): void {
+    this.#writer.setPeriod(periodMs);
+  }
+
   /**
    * Wants a route, in place of the one with this prefix and metric; written in the next turn of the event loop.
    * Routes that share one `target` object, which must not be changed, share its encoding. A metric of 1 or more

@@ -64,7 +64,7 @@ export class RouteWriter {
     await this.#dump();
     if (this.#isClosed()) return;
     this.#state = 'resting';
-    if (periodMs > 0) this.#schedulePeriodic(periodMs);
+    this.setPeriod(periodMs);
     this.wake();
     if (this.#state === 'resting') this.#becomeIdle();
   }
@@ -195,10 +195,13 @@ export class RouteWriter {
     this.#nextDump = now + (now - began) * DUMP_SHARE;
   }
 
-  #schedulePeriodic(periodMs: number): void {
+  /** Reads the kernel's routes every `periodMs` from now on, or, when that is 0, only when events ask for it. */
+  setPeriod(periodMs: number): void {
+    this.#schedule.cancel('periodic');
+    if (periodMs <= 0) return;
     this.#schedule.after('periodic', periodMs, () => {
       this.dumpNow();
-      this.#schedulePeriodic(periodMs);
+      this.setPeriod(periodMs);
     });
   }
 

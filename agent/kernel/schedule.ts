@@ -16,6 +16,12 @@ export class Schedule {
     this.#timers.set(name, { timer: setTimeout(fire, delayMs).unref(), due });
   }
 
+  /** Drops what is due under this name. */
+  cancel(name: string): void {
+    clearTimeout(this.#timers.get(name)?.timer);
+    this.#timers.delete(name);
+  }
+
   /** Drops everything, now and from now on. */
   close(): void {
     this.#closed = true;

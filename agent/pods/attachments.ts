@@ -29,13 +29,18 @@ export interface AttachmentsOptions {
 }
 
 export class Attachments {
-  readonly #options: AttachmentsOptions;
+  #options: AttachmentsOptions;
   readonly #states = new Map<string, string>();
   /** Identity of the node's own network namespace; read at home, as this thread visits others. */
   readonly #home = statSync('/proc/thread-self/ns/net', { bigint: true });
 
   constructor(options: AttachmentsOptions) {
     this.#options = options;
+  }
+
+  /** Changes the MTU of pods wired from now on; null: that of the interface which holds the node's address. */
+  setMtu(mtu: number | null): void {
+    this.#options = { ...this.#options, mtu };
   }
 
   /** `up`, or what is wrong. */

@@ -138,6 +138,11 @@ export class PodService {
     this.#ipam.setRanges(podCIDRs);
   }
 
+  /** Changes the MTU of pods wired from now on; null: that of the interface which holds the node's address. */
+  setMtu(mtu: number | null): void {
+    this.#attachments.setMtu(mtu);
+  }
+
   /** Changes how long addresses released from now on rest. */
   setQuarantine(seconds: number): void {
     this.#ipam.setQuarantine(seconds);

@@ -4,7 +4,9 @@ import type { ExplainView } from '@flatroute/daemon/views.ts';
 import { advertisedTo, covers, formatAsPath, longestMatch, parsePrefix, type RouteInfo } from 'bgp-js';
 import type { AgentParts } from '../agent.ts';
 import type { AgentSettings } from '../config/settings.ts';
+import { findLink } from '../kernel/link.ts';
 import { protocolName, type RouteEntry } from '../kernel/route.ts';
+import type { RouteSync } from '../kernel/route-sync.ts';
 
 type Step = ExplainView['steps'][number];
 
@@ -104,20 +106,29 @@ function kernelStep(address: string, route: RouteInfo | null, { routes, dataplan
     const expected = route === null || route.local;
     return { layer: 'kernel', verdict: expected ? 'none' : 'warning', lines: [`no way: ${reason}`] };
   }
-  const lines = [describeEntry(entry)];
+  const lines = [describeEntry(entry, routes)];
   if (source) lines.push(`packets of this node's own go out from ${source}`);
   const state = route && !route.local ? dataplane.state(route.prefix) : null;
   if (state !== null && state !== 'installed') lines.push(`${route?.prefix} is ${state}`);
   return { layer: 'kernel', verdict: state === null || state === 'installed' ? 'ok' : 'warning', lines };
 }
 
-function describeEntry(entry: RouteEntry): string {
+function describeEntry(entry: RouteEntry, routes: RouteSync): string {
   const hops = entry.nextHops.map(({ gateway, interface: index }) => {
-    const link = index === undefined ? '' : ` on interface ${index}`;
+    const link = index === undefined ? '' : ` on ${linkName(index, routes)}`;
     return gateway === undefined ? `directly${link}` : `via ${gateway}${link}`;
   });
   const way = hops.length > 0 ? ` ${hops.join(' and ')}` : '';
   return `${entry.type} ${entry.prefix}${way}, protocol ${protocolName(entry.protocol)}, metric ${entry.metric}`;
+}
+
+function linkName(index: number, routes: RouteSync): string {
+  const netlink = routes.open();
+  try {
+    return findLink(netlink, index)?.name ?? `interface ${index}`;
+  } finally {
+    netlink.close();
+  }
 }
 
 function summaryOf(
