@@ -4,13 +4,19 @@
  */
 
 import type { Attachment, Routing } from './rib/routing.ts';
-import { SourceKind } from './rib/source.ts';
-import type { ExportTreatment } from './rib/treatment.ts';
 import { Connection } from './session/connection.ts';
 import { type ConnectionEvent, FSM_SUBCODE, transition } from './session/fsm.ts';
 import { keepOutgoing, type Negotiated, negotiate } from './session/negotiate.ts';
 import type { Peer } from './session/peer.ts';
 import type { PeerTable } from './session/peer-table.ts';
+import {
+  attributeContext,
+  importRules,
+  type Self,
+  selfOf,
+  sourceFields,
+  treatmentOf,
+} from './session-terms.ts';
 import type { SpeakerAction, SpeakerConfig, SpeakerEvent } from './speaker-types.ts';
 import { UpdateProcessor } from './update-processor.ts';
 import { readU16 } from './wire/cursor.ts';
@@ -34,6 +40,8 @@ const IDLE_CAP_MS = 60_000;
 /** A session that lasted this long has proven itself: after it the first wait is a short one again. */
 const PROVEN_MS = 30_000;
 
+const CANNOT_CONNECT = 'cannot connect';
+
 /** A connection with what it belongs to. */
 export interface Link {
   connection: Connection;
@@ -53,8 +61,7 @@ export class Sessions {
   private readonly routing: Routing;
   private readonly updates: UpdateProcessor;
   private readonly random: () => number;
-  private readonly localId: number;
-  private readonly clusterId: number;
+  readonly self: Self;
   private nextId = 1;
 
   constructor(config: SpeakerConfig, peers: PeerTable, routing: Routing, random: () => number) {
@@ -63,8 +70,7 @@ export class Sessions {
     this.routing = routing;
     this.updates = new UpdateProcessor(routing);
     this.random = random;
-    this.localId = parseIPv4(config.routerId);
-    this.clusterId = config.clusterId === undefined ? 0 : parseIPv4(config.clusterId);
+    this.self = selfOf(config);
   }
 
   // --- connections -------------------------------------------------------------------------------------------------
@@ -97,8 +103,8 @@ export class Sessions {
   private add(peer: Peer, incoming: boolean, local: string): Link {
     const { config } = peer;
     const offer = {
-      localAs: this.config.as,
-      localId: this.localId,
+      localAs: this.self.as,
+      localId: this.self.id,
       peerAs: config.as,
       holdTime: config.holdTime,
       families: FAMILIES,
@@ -134,7 +140,7 @@ export class Sessions {
     this.forget(link);
     const retry = peer.config.connectRetry * 1000;
     peer.retryAt = now + peer.backoff.next(retry, retry, this.random);
-    if (!peer.current) peer.lastError = { at: now, text: `cannot connect: ${reason}` };
+    if (!peer.current) peer.lastError = { at: now, text: `${CANNOT_CONNECT}: ${reason}` };
     this.report(peer, reason, now);
   }
 
@@ -269,32 +275,18 @@ export class Sessions {
     const other = peer.other(connection);
     const rival = other && this.links.get(other.id);
     if (rival) this.fail(rival, bgpError(6, 7, 'the other connection was established'), now, true);
-    const ebgp = terms.peerAs !== this.config.as;
-    const { localId, clusterId } = this;
-    const context = { ebgp, fourOctetAs: terms.fourOctetAs, localAs: this.config.as, localId, clusterId };
-    const kind = ebgp ? SourceKind.external : peer.config.client ? SourceKind.client : SourceKind.internal;
-    const address = parseIPv4(peer.address);
-    const fields = { kind, name: peer.name, as: terms.peerAs, routerId: terms.peerId, address };
-    const rules = { acceptDefault: peer.config.acceptDefault, firstAs: ebgp ? terms.peerAs : 0 };
-    link.attachment = this.routing.attach(fields, context, rules, this.treatment(peer, terms, localAddress));
+    const { self } = this;
+    link.attachment = this.routing.attach(
+      sourceFields(self, peer, terms),
+      attributeContext(self, terms),
+      importRules(self, peer, terms),
+      treatmentOf(self, peer, terms, localAddress),
+    );
+    // That it could not be reached before is no longer of interest.
+    if (peer.lastError?.text.startsWith(CANNOT_CONNECT)) peer.lastError = null;
     peer.counters.established++;
     this.report(peer, 'session established', now);
     this.events.push({ type: 'established', peer: peer.name, address: peer.address, as: terms.peerAs });
-  }
-
-  /** How routes are shown to the peer on a session with these terms. */
-  treatment(peer: Peer, terms: Negotiated, localAddress: number): ExportTreatment {
-    const ebgp = terms.peerAs !== this.config.as;
-    return {
-      ebgp,
-      client: peer.config.client,
-      clusterId: ebgp ? 0 : this.clusterId,
-      localAs: this.config.as,
-      fourOctetAs: terms.fourOctetAs,
-      nextHop: localAddress,
-      nextHopSelf: peer.config.nextHopSelf,
-      ownOnly: peer.config.export === 'own',
-    };
   }
 
   /** Sends a NOTIFICATION and closes. `quiet`: an end that is nobody's fault and begins no waiting time. */

@@ -8,6 +8,7 @@
 import { type Attachment, Routing } from './rib/routing.ts';
 import type { Peer, PeerConfig } from './session/peer.ts';
 import { PeerTable, peerKey } from './session/peer-table.ts';
+import { treatmentOf } from './session-terms.ts';
 import { type Link, Sessions } from './sessions.ts';
 import type { OriginateOptions, SpeakerAction, SpeakerConfig, SpeakerEvent } from './speaker-types.ts';
 import type { Attributes } from './wire/attributes.ts';
@@ -77,7 +78,7 @@ export class Speaker {
       const terms = link?.connection.negotiated;
       if (!link?.attachment || !terms) continue;
       link.attachment.rules.acceptDefault = config.acceptDefault;
-      this.routing.retreat(link.attachment, this.sessions.treatment(peer, terms, link.localAddress));
+      this.routing.retreat(link.attachment, treatmentOf(this.sessions.self, peer, terms, link.localAddress));
       this.sessions.checkMaximum(link, now);
     }
     if (old.acceptDefault !== config.acceptDefault) this.routing.rejudge();
