@@ -8,9 +8,12 @@ import type { RouteSync } from '../kernel/route-sync.ts';
 
 const BLACKHOLE = { type: 'blackhole', nextHops: [] } as const;
 
+/** What is asked of the kernel's routes. */
+export type RangeRoutes = Pick<RouteSync, 'set' | 'delete' | 'state' | 'whenInstalled'>;
+
 export interface OriginOptions {
   speaker: Speaker;
-  routes: RouteSync;
+  routes: RangeRoutes;
   /** Called after something was announced or withdrawn. */
   onChange(): void;
   /** A range cannot be announced because its blackhole cannot be installed; it is tried again. */

@@ -1,0 +1,27 @@
+import assert from 'node:assert/strict';
+import { mock } from 'node:test';
+import { EventLog } from '@flatroute/daemon/events.ts';
+import { createLogger } from '@flatroute/daemon/log.ts';
+import { RouteEvents } from '../../status/route-events.ts';
+
+describe('RouteEvents', () => {
+  beforeEach(() => mock.timers.enable({ apis: ['setTimeout'] }));
+  afterEach(() => mock.timers.reset());
+
+  it('tells a flood in one line a kind, and what is in order not at all', () => {
+    const log = new EventLog(createLogger({ level: 'silent', format: 'json' }));
+    const events = new RouteEvents(log);
+    for (let i = 0; i < 1000; i++) events.tell({ prefix: `10.0.0.${i}/32`, metric: 20, what: 'lost' });
+    events.tell({ prefix: '10.1.0.0/16', metric: 20, what: 'failed' });
+    events.tell({ prefix: '10.2.0.0/16', metric: 20, what: 'installed' });
+    assert.equal(log.recent().length, 0);
+    mock.timers.tick(1000);
+    assert.deepEqual(
+      log.recent().map(({ text }) => text),
+      [
+        '10.0.0.0/32 and 999 others: removed or changed by somebody else; put back',
+        '10.1.0.0/16: not in the kernel: refused',
+      ],
+    );
+  });
+});

@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict';
+import { Simulation } from 'bgp-js/testing';
+import { peerViews, routesPage } from '../bgp-views.ts';
+
+describe('a BGP speaker as documents', () => {
+  const sim = new Simulation(3);
+  const node = sim.add({ as: 64512 }, '10.0.0.1');
+  const mate = sim.add({ as: 64512 }, '10.0.0.2');
+  const tor = sim.add({ as: 65001 }, '10.0.0.254');
+  sim.peer(node, mate, { holdTime: 9 });
+  sim.peer(node, tor);
+  node.speaker.originate('10.244.1.0/26');
+  mate.speaker.originate('10.244.2.0/26');
+  mate.speaker.originate('172.20.0.0/24');
+  tor.speaker.originate('172.20.0.0/24');
+  tor.speaker.originate('0.0.0.0/0');
+  sim.run(5000);
+  const query = { longest: false, limit: 10, offset: 0 };
+  const page = (fields: object) => routesPage(node.speaker, { ...query, ...fields }, () => 'installed');
+
+  it('shows peers with their sessions and counts', () => {
+    const [first, second] = peerViews(node.speaker, sim.now);
+    assert.equal(first.state, 'Established');
+    assert.equal(first.type, 'iBGP');
+    assert.equal(first.holdTimeSeconds, 9);
+    assert.equal(first.prefixes.received, 2);
+    assert.equal(second.type, 'eBGP');
+    assert.deepEqual(
+      { ...second.prefixes, maximum: 0 },
+      { received: 2, accepted: 1, best: 0, sent: second.prefixes.sent, maximum: 0 },
+    );
+    assert.ok(Math.abs(Date.parse(first.since) - Date.now()) < 60_000);
+  });
+
+  it('shows routes in order with every path and why it won or lost', () => {
+    const { routes, total } = page({});
+    assert.equal(total, 4);
+    assert.deepEqual(
+      routes.map(({ prefix, source }) => `${prefix} ${source}`),
+      ['0.0.0.0/0 bgp', '10.244.1.0/26 local', '10.244.2.0/26 bgp', '172.20.0.0/24 bgp'],
+    );
+    const [refused] = routes[0].paths;
+    assert.equal(refused.status, 'unusable');
+    assert.match(refused.reason, /default route/);
+    const [best, lost] = routes[3].paths;
+    assert.deepEqual([best.status, best.peer, best.reason], ['best', '10.0.0.2', 'won by shorter AS_PATH']);
+    assert.deepEqual(
+      [lost.status, lost.asPath, lost.reason],
+      ['candidate', '65001', 'lost by shorter AS_PATH'],
+    );
+  });
+
+  it('finds a prefix, a longest match and a text', () => {
+    assert.equal(page({ prefix: '10.244.2.0/26' }).routes[0].paths[0].nextHop, '10.0.0.2');
+    assert.equal(page({ prefix: '10.244.2.7/32', longest: true }).routes[0].prefix, '10.244.2.0/26');
+    assert.equal(page({ prefix: '8.8.8.8/32', longest: true }).total, 0, 'an unusable default is no match');
+    assert.equal(page({ q: '65001' }).total, 2);
+    assert.deepEqual(
+      page({ limit: 1, offset: 1 }).routes.map(({ prefix }) => prefix),
+      ['10.244.1.0/26'],
+    );
+  });
+});
