@@ -5,6 +5,7 @@ export * from './rib/path-state.ts';
 export * from './rib/routing.ts';
 export * from './rib/source.ts';
 export * from './session/peer.ts';
+export * from './session/peer-config.ts';
 export * from './session/peer-table.ts';
 export * from './speaker.ts';
 export * from './speaker-types.ts';

@@ -1,4 +1,5 @@
-import type { PeerConfig, PeerCounters, SessionState } from './session/peer.ts';
+import type { PeerCounters, SessionState } from './session/peer.ts';
+import type { PeerConfig } from './session/peer-config.ts';
 
 /** What a speaker is configured with; peers are added one by one. */
 export interface SpeakerConfig {

@@ -6,7 +6,8 @@
  *     accepted / connected / received / disconnected / tick  →  work  →  actions, events, transmit
  */
 import { type Attachment, Routing } from './rib/routing.ts';
-import type { Peer, PeerConfig } from './session/peer.ts';
+import type { Peer } from './session/peer.ts';
+import type { PeerConfig } from './session/peer-config.ts';
 import { PeerTable, peerKey } from './session/peer-table.ts';
 import { treatmentOf } from './session-terms.ts';
 import { type Link, Sessions } from './sessions.ts';

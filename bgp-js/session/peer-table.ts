@@ -1,5 +1,6 @@
 import { type IPv4Prefix, maskOf, parseIPv4, parsePrefix } from '../wire/prefix.ts';
-import { Peer, type PeerConfig } from './peer.ts';
+import { Peer } from './peer.ts';
+import type { PeerConfig } from './peer-config.ts';
 
 /** A range of addresses from which peers may connect. */
 interface PeerRange {

@@ -1,35 +1,6 @@
 import { Backoff } from './backoff.ts';
 import type { Connection } from './connection.ts';
-
-/** What is configured of a peer, or of a range of addresses from which peers may connect. */
-export interface PeerConfig {
-  /** For people. A peer is known by its address or range. */
-  name: string;
-  /** The peer's address in dotted form; exactly one of `address` and `range` is set. */
-  address?: string;
-  /** `a.b.c.d/len`: peers connect to us from there. */
-  range?: string;
-  as: number;
-  /** Where the peer listens. */
-  port: number;
-  /** Wait for the peer to connect; always so for a range. */
-  passive: boolean;
-  /** Seconds that we propose; 0 or at least 3. */
-  holdTime: number;
-  /** Seconds: the longest wait between attempts to connect. */
-  connectRetry: number;
-  /** More prefixes than this end the session (Cease 6/1). */
-  maximumPrefixes: number;
-  /** For a range: how many peers may be there at once. */
-  maximumPeers: number;
-  acceptDefault: boolean;
-  /** `own`: tell the peer only what this speaker originates. */
-  export: 'own' | 'all';
-  /** Give our own address as next hop also for routes learned from iBGP. */
-  nextHopSelf: boolean;
-  /** The peer is a client of this route reflector. */
-  client: boolean;
-}
+import type { PeerConfig } from './peer-config.ts';
 
 /** A session's state as RFC 4271 §8.2.2 names it. */
 export type SessionState = 'Idle' | 'Connect' | 'Active' | 'OpenSent' | 'OpenConfirm' | 'Established';

@@ -3,7 +3,7 @@
  * split at seeded places; links can be cut, so that bytes are lost in silence, and nodes can be killed. The same seed
  * gives the same run.
  */
-import type { PeerConfig } from '../session/peer.ts';
+import type { PeerConfig } from '../session/peer-config.ts';
 import { Speaker } from '../speaker.ts';
 import type { SpeakerConfig, SpeakerEvent } from '../speaker-types.ts';
 import { seededRandom } from './random.ts';

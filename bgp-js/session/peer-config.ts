@@ -1,0 +1,90 @@
+/** What is configured of a peer, or of a range of addresses from which peers may connect. */
+export interface PeerConfig {
+  /** For people. A peer is known by its address or range. */
+  name: string;
+  /** The peer's address in dotted form; exactly one of `address` and `range` is set. */
+  address?: string;
+  /** `a.b.c.d/len`: peers connect to us from there. */
+  range?: string;
+  as: number;
+  /** Where the peer listens. */
+  port: number;
+  /** Wait for the peer to connect; always so for a range. */
+  passive: boolean;
+  /** Seconds that we propose; 0 or at least 3. */
+  holdTime: number;
+  /** Seconds: the longest wait between attempts to connect. */
+  connectRetry: number;
+  /** More prefixes than this end the session (Cease 6/1). */
+  maximumPrefixes: number;
+  /** For a range: how many peers may be there at once. */
+  maximumPeers: number;
+  acceptDefault: boolean;
+  /** `own`: tell the peer only what this speaker originates. */
+  export: 'own' | 'all';
+  /** Give our own address as next hop also for routes learned from iBGP. */
+  nextHopSelf: boolean;
+  /** The peer is a client of this route reflector. */
+  client: boolean;
+  /** Names of address families; by default IPv4 unicast alone. */
+  families?: readonly string[];
+  /** Take and give IPv4 routes with IPv6 next hops (RFC 8950). */
+  extendedNextHop?: boolean;
+  /** RFC 7911: take several paths to a prefix; give up to `send` of the best ones (0: one, without path ids). */
+  addPath?: { receive: boolean; send: number };
+  /** RFC 8654; offered unless false. */
+  extendedMessages?: boolean;
+  /** RFC 4724; seconds. 0: this speaker only helps peers that restart. */
+  restartTime?: number;
+  /** RFC 9494: seconds for which routes of a peer that stays away are kept as stale ones; 0: none. */
+  longLivedStaleTime?: number;
+  /** RFC 9234: what we are to the peer. */
+  role?: 'provider' | 'customer' | 'peer' | 'rs-server' | 'rs-client';
+  /** Refuse a peer that does not say its role. */
+  roleStrict?: boolean;
+  /** RFC 7705: the AS that we show this peer instead of our own. */
+  localAs?: number;
+  /** Do not prepend `localAs` to routes that come in; do not prepend our own AS to those that go out. */
+  localAsMode?: 'prepend' | 'no-prepend' | 'replace-as';
+  /** Put our AS in the place of the peer's in AS_PATHs that go out. */
+  asOverride?: boolean;
+  /** How often our own AS may stand in an AS_PATH that comes in; 0 by default. */
+  allowAsIn?: number;
+  /** Take private AS numbers (RFC 6996) out of AS_PATHs that go out. */
+  removePrivateAs?: boolean;
+  /** Paths with more AS numbers are unusable. */
+  maximumAsPathLength?: number;
+  /** A share of `maximumPrefixes`, 0–1, at which a warning is told. */
+  maximumPrefixesWarning?: number;
+  /** What happens above `maximumPrefixes`: end the session, or tell it and take no more. */
+  maximumPrefixesAction?: 'reset' | 'drop';
+  /** Seconds after which a session that ended for too many prefixes is tried again; Infinity: never. */
+  maximumPrefixesRestart?: number;
+  /**
+   * Names of the policies for what comes in and goes out. An eBGP peer without one gets and gives nothing (RFC 8212),
+   * unless `requirePolicy` is false.
+   */
+  importPolicy?: string;
+  exportPolicy?: string;
+  requirePolicy?: boolean;
+  /** How the TCP connection is made and protected. */
+  transport?: TransportConfig;
+}
+
+/** The TCP connection of a session: read by net/ alone. */
+export interface TransportConfig {
+  /** Our address; by default that of the host. */
+  localAddress?: string;
+  /** The interface for a link-local peer, or to which the connection is bound. */
+  interface?: string;
+  /** Key of the TCP MD5 signature (RFC 2385), at most 80 octets. */
+  password?: string;
+  /** GTSM (RFC 5082): the peer is at most so many hops away; 1: on the link. */
+  ttlSecurity?: number;
+  /** TTL of what we send: for peers that are not on the link. */
+  ttl?: number;
+  /** Differentiated services code point; 48 (CS6) by default. */
+  dscp?: number;
+  /** TCP user time-out (RFC 5482) in ms; by default the hold time. */
+  userTimeoutMs?: number;
+}
