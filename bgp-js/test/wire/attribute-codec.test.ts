@@ -1,0 +1,110 @@
+/** Attributes as objects and as text: octets both ways, and the words that people read. */
+import assert from 'node:assert/strict';
+import {
+  type AsSegment,
+  type Attributes,
+  attributeName,
+  decodeAttributes,
+  encodeAttributes,
+  formatAsPath,
+  formatCommunity,
+} from '../../wire/index.ts';
+import { hex, toHex } from './bytes.ts';
+
+const FULL: Attributes = {
+  origin: 'EGP',
+  asPath: [
+    { type: 'sequence', ases: [65001, 4200000000] },
+    { type: 'set', ases: [1, 2] },
+  ],
+  nextHop: '10.0.0.2',
+  med: 7,
+  localPref: 200,
+  atomicAggregate: true,
+  aggregator: { as: 65001, address: '10.0.0.3' },
+  communities: [0xfde90001, 0xffffff01],
+  originatorId: '10.0.0.4',
+  clusterList: ['10.0.0.5', '10.0.0.6'],
+  others: [
+    { flags: 0xc0, type: 32, value: hex('0000fde9 00000001 00000002') },
+    { flags: 0xe0, type: 99, value: hex('ab') },
+  ],
+};
+
+const FULL_WIRE = `
+  40 01 01 01
+  40 02 14 0202 0000fde9 fa56ea00 0102 00000001 00000002
+  40 03 04 0a000002
+  80 04 04 00000007
+  40 05 04 000000c8
+  40 06 00
+  c0 07 08 0000fde9 0a000003
+  c0 08 08 fde90001 ffffff01
+  80 09 04 0a000004
+  80 0a 08 0a000005 0a000006
+  c0 20 0c 0000fde9 00000001 00000002
+  e0 63 01 ab`;
+
+describe('attributes as objects', () => {
+  it('encode octet by octet, in ascending order of type', () => {
+    assert.equal(toHex(encodeAttributes(FULL)), toHex(hex(FULL_WIRE)));
+  });
+
+  it('decode to the same', () => assert.deepEqual(decodeAttributes(hex(FULL_WIRE)), FULL));
+
+  it('decode from any order', () => {
+    const lines = FULL_WIRE.trim().split('\n').reverse().join(' ');
+    const { others, ...rest } = decodeAttributes(hex(lines));
+    assert.deepEqual({ ...rest, others: others?.reverse() }, FULL);
+  });
+
+  it('the least: ORIGIN and an empty AS_PATH', () => {
+    const least: Attributes = { origin: 'incomplete', asPath: [] };
+    assert.equal(toHex(encodeAttributes(least)), '40010102400200');
+    assert.deepEqual(decodeAttributes(hex('40010102 400200')), least);
+  });
+
+  it('values above 255 octets get the extended length, and lose it in the object', () => {
+    const communities = Array.from({ length: 64 }, (_, i) => i);
+    const wire = encodeAttributes({ origin: 'IGP', asPath: [], communities });
+    assert.equal(toHex(wire.subarray(7, 11)), 'd0080100');
+    assert.deepEqual(decodeAttributes(wire).communities, communities);
+  });
+
+  it('an address that is none throws', () => {
+    for (const nextHop of ['10.0.0', '10.0.0.256', 'host', '']) {
+      assert.throws(() => encodeAttributes({ origin: 'IGP', asPath: [], nextHop }), RangeError);
+    }
+  });
+
+  it('what is cut off is left out, without an exception', () => {
+    const wire = hex(FULL_WIRE);
+    for (let end = 0; end < wire.length; end++) decodeAttributes(wire, 0, end);
+    assert.deepEqual(decodeAttributes(wire, 0, 4 + 23 + 6), { origin: 'EGP', asPath: FULL.asPath });
+  });
+});
+
+describe('attributes in words', () => {
+  it('AS_PATH', () => {
+    const path: AsSegment[] = [
+      ...FULL.asPath,
+      { type: 'confed-sequence', ases: [3, 4] },
+      { type: 'confed-set', ases: [5, 6] },
+    ];
+    assert.equal(formatAsPath(path), '65001 4200000000 {1,2} (3 4) [5,6]');
+    assert.equal(formatAsPath([]), '');
+  });
+
+  it('communities', () => {
+    const words = [0xfde90064, 0xffffff01, 0xffffff02, 0xffffff03, 0xffff0000, 0].map(formatCommunity);
+    const named = ['no-export', 'no-advertise', 'no-export-subconfed', 'graceful-shutdown'];
+    assert.deepEqual(words, ['65001:100', ...named, '0:0']);
+  });
+
+  it('names', () => {
+    assert.deepEqual(
+      [attributeName(1), attributeName(32), attributeName(99)],
+      ['ORIGIN', 'LARGE_COMMUNITY', 'attribute 99'],
+    );
+  });
+});
