@@ -7,6 +7,7 @@ export * from './error.ts';
 export * from './families.ts';
 export * from './frame.ts';
 export * from './message.ts';
+export * from './ipv6.ts';
 export * from './notification.ts';
 export * from './open.ts';
 export * from './prefix.ts';

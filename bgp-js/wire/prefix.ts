@@ -72,13 +72,33 @@ export function covers(outer: IPv4Prefix, inner: IPv4Prefix): boolean {
   return inner.length >= outer.length && (inner.address & maskOf(outer.length)) >>> 0 === outer.address;
 }
 
-/** Whether every NLRI from `start` to `end` is sound: length within `bits` and nothing cut off. */
-export function soundNlri(bytes: Uint8Array, start: number, end: number, bits: number): boolean {
+/** Octets of a path identifier before an NLRI (RFC 7911 §3). */
+export const PATH_ID_LENGTH = 4;
+
+/**
+ * Whether every NLRI from `start` to `end` is sound: length within `bits` and nothing cut off. `lead` octets (a path
+ * identifier) stand before each.
+ */
+export function soundNlri(bytes: Uint8Array, start: number, end: number, bits: number, lead = 0): boolean {
   let at = start;
   while (at < end) {
+    at += lead;
+    if (at >= end) return false;
     const length = bytes[at];
     if (length > bits) return false;
     at += 1 + ((length + 7) >> 3);
   }
   return at === end;
+}
+
+/** Whether the prefix whose NLRI is at `outerAt` covers the one at `innerAt`: the same prefix or a part of it. */
+export function nlriCovers(outer: Uint8Array, outerAt: number, inner: Uint8Array, innerAt: number): boolean {
+  const length = outer[outerAt];
+  if (inner[innerAt] < length) return false;
+  const whole = length >> 3;
+  for (let i = 1; i <= whole; i++) if (outer[outerAt + i] !== inner[innerAt + i]) return false;
+  const rest = length & 7;
+  if (rest === 0) return true;
+  const mask = 0xff << (8 - rest);
+  return (outer[outerAt + whole + 1] & mask) === (inner[innerAt + whole + 1] & mask);
 }
