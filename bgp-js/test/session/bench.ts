@@ -1,0 +1,273 @@
+/**
+ * A speaker on a bench: the test plays every peer of it by hand, octet by octet, and moves the time. No sockets, no
+ * clock.
+ */
+import assert from 'node:assert/strict';
+import {
+  type Attributes,
+  CapabilityCode,
+  decodeAttributes,
+  decodeMessage,
+  decodePrefix,
+  encodeAttributes,
+  encodeMessage,
+  encodePrefix,
+  Framer,
+  formatPrefix,
+  isError,
+  KEEPALIVE,
+  type Message,
+  type OpenMessage,
+  type PeerConfig,
+  type PeerStatus,
+  parseIPv4,
+  parsePrefix,
+  peerStatuses,
+  Speaker,
+  type SpeakerAction,
+  type SpeakerConfig,
+  type SpeakerEvent,
+} from '../../index.ts';
+import { peerConfig, seededRandom } from '../../testing/index.ts';
+import { hex } from '../wire/bytes.ts';
+
+export const OUR_AS = 64512;
+export const OUR_ADDRESS = '10.0.0.1';
+
+export class Bench {
+  /** Virtual time in ms. */
+  now = 1000;
+  readonly speaker: Speaker;
+  /** Everything that the speaker told. */
+  readonly events: SpeakerEvent[] = [];
+  /** `connect` actions that nobody has answered yet. */
+  readonly connects: (SpeakerAction & { type: 'connect' })[] = [];
+  private readonly wires = new Map<number, Wire>();
+
+  constructor(config: Partial<SpeakerConfig> = {}) {
+    const full = { as: OUR_AS, routerId: OUR_ADDRESS, address: OUR_ADDRESS, maximumPaths: 1, ...config };
+    this.speaker = new Speaker(full, seededRandom(1));
+  }
+
+  /** Configures a peer, passive unless told otherwise, and returns the one who plays it. */
+  peer(address: string, fields: Partial<PeerConfig> = {}): HandPeer {
+    const config = peerConfig({ as: OUR_AS, passive: true, address, ...fields });
+    this.speaker.addPeer(config, this.now);
+    this.pump();
+    return new HandPeer(this, address, config.as);
+  }
+
+  /** Lets the time pass, stopping at every deadline. */
+  advance(ms: number): void {
+    const until = this.now + ms;
+    while (this.speaker.deadline <= until) {
+      this.now = Math.max(this.now, this.speaker.deadline);
+      this.speaker.tick(this.now);
+      this.pump();
+    }
+    this.now = until;
+  }
+
+  /** Lets the speaker do all that it has to do at this moment. */
+  pump(): void {
+    const { speaker } = this;
+    while (speaker.hasWork) speaker.work(this.now);
+    for (const action of speaker.actions()) {
+      if (action.type === 'connect') this.connects.push(action);
+      else this.wires.get(action.connection)?.close(action.farewell);
+    }
+    this.events.push(...speaker.events());
+    for (const id of [...speaker.connections()]) {
+      while (speaker.wantsToSend(id)) {
+        const parts = speaker.transmit(id, 65536);
+        if (parts.length === 0) break;
+        for (const part of parts) this.wires.get(id)?.take(part);
+      }
+    }
+  }
+
+  wire(id: number): Wire {
+    const wire = new Wire();
+    this.wires.set(id, wire);
+    return wire;
+  }
+
+  /** What the speaker shows of the peer. */
+  status(address: string): PeerStatus {
+    const status = peerStatuses(this.speaker, this.now).find((candidate) => candidate.address === address);
+    assert.ok(status, `the speaker knows ${address}`);
+    return status;
+  }
+
+  eventsOf<T extends SpeakerEvent['type']>(type: T): (SpeakerEvent & { type: T })[] {
+    return this.events.filter((event): event is SpeakerEvent & { type: T } => event.type === type);
+  }
+}
+
+/** What comes out of the speaker on one connection. */
+class Wire {
+  closed = false;
+  readonly messages: Message[] = [];
+  private readonly framer = new Framer();
+
+  take(bytes: Uint8Array): void {
+    assert.ok(!this.closed, 'nothing is sent on a connection that was closed');
+    this.framer.push(bytes.slice());
+    for (let at = this.framer.next(); at !== -1; at = this.framer.next()) {
+      assert.ok(typeof at === 'number', 'the speaker sends sound headers');
+      const length = this.framer.bytes[at + 16] * 256 + this.framer.bytes[at + 17];
+      const message = decodeMessage(this.framer.bytes.slice(at, at + length));
+      assert.ok(!isError(message), 'the speaker sends sound messages');
+      this.messages.push(message);
+    }
+    assert.equal(this.framer.pending, 0, 'the speaker sends whole messages');
+  }
+
+  close(farewell: Uint8Array | null): void {
+    if (farewell) this.take(farewell);
+    this.closed = true;
+  }
+}
+
+/** One peer of the speaker, played by the test. */
+export class HandPeer {
+  readonly address: string;
+  /** Its connection with the speaker; a new one after every `connect`. */
+  id = -1;
+  private readonly bench: Bench;
+  private readonly as: number;
+  private wire: Wire | null = null;
+  /** What it was told and has not withdrawn again, by prefix. */
+  readonly routes = new Map<string, Attributes>();
+
+  constructor(bench: Bench, address: string, as: number) {
+    this.bench = bench;
+    this.address = address;
+    this.as = as;
+  }
+
+  /** Connects to the speaker; false when it is refused. */
+  connect(): boolean {
+    const id = this.bench.speaker.accepted(this.address, OUR_ADDRESS, this.bench.now);
+    if (id !== null) this.adopt(id);
+    this.bench.pump();
+    return id !== null;
+  }
+
+  /** Answers the speaker's attempt to connect. */
+  answer(): void {
+    const at = this.bench.connects.findIndex(({ address }) => address === this.address);
+    assert.notEqual(at, -1, `the speaker connects to ${this.address}`);
+    const [{ connection }] = this.bench.connects.splice(at, 1);
+    this.adopt(connection);
+    this.bench.speaker.connected(connection, OUR_ADDRESS, this.bench.now);
+    this.bench.pump();
+  }
+
+  private adopt(id: number): void {
+    this.id = id;
+    this.wire = this.bench.wire(id);
+  }
+
+  /** Connects and brings the session up. */
+  establish(open: Partial<OpenMessage> = {}): this {
+    assert.ok(this.connect(), 'the speaker accepts the connection');
+    this.send(this.open(open), KEEPALIVE);
+    assert.equal(this.bench.status(this.address).state, 'Established');
+    this.take();
+    return this;
+  }
+
+  /** The peer's OPEN. */
+  open(fields: Partial<OpenMessage> = {}): Uint8Array {
+    const as = hex(this.as.toString(16).padStart(8, '0'));
+    const capabilities = [
+      { code: CapabilityCode.multiprotocol, value: hex('0001 00 01') },
+      { code: CapabilityCode.routeRefresh, value: hex('') },
+      { code: CapabilityCode.fourOctetAs, value: as },
+    ];
+    const open = {
+      version: 4,
+      as: Math.min(this.as, 0xffff),
+      holdTime: 90,
+      identifier: parseIPv4(this.address),
+      capabilities,
+      ...fields,
+    };
+    return encodeMessage({ type: 'open', open });
+  }
+
+  /** The peer sends these messages, or parts of them. */
+  send(...parts: Uint8Array[]): void {
+    this.deliver(...parts);
+    this.bench.pump();
+  }
+
+  /** Like `send`, but the speaker does not come to look at it. */
+  deliver(...parts: Uint8Array[]): void {
+    for (const part of parts) this.bench.speaker.received(this.id, part.slice());
+  }
+
+  /** The peer announces prefixes. */
+  announce(prefixes: readonly string[], attributes: Partial<Attributes> = {}): void {
+    const full: Attributes = { origin: 'IGP', asPath: [], nextHop: this.address, ...attributes };
+    if (this.as !== OUR_AS && !attributes.asPath) full.asPath = [{ type: 'sequence', ases: [this.as] }];
+    const fields = { withdrawn: hex(''), attributes: encodeAttributes(full), nlri: nlri(prefixes) };
+    this.send(encodeMessage({ type: 'update', ...fields }));
+  }
+
+  withdraw(prefixes: readonly string[]): void {
+    const fields = { withdrawn: nlri(prefixes), attributes: hex(''), nlri: hex('') };
+    this.send(encodeMessage({ type: 'update', ...fields }));
+  }
+
+  /** The messages that came since the last call; `routes` is up to date then. */
+  take(): Message[] {
+    const messages = this.wire?.messages.splice(0) ?? [];
+    for (const message of messages) {
+      if (message.type !== 'update') continue;
+      for (const prefix of prefixesIn(message.withdrawn)) this.routes.delete(prefix);
+      const attributes = decodeAttributes(message.attributes);
+      for (const prefix of prefixesIn(message.nlri)) this.routes.set(prefix, attributes);
+    }
+    return messages;
+  }
+
+  /** What came since the last call as short words: `keepalive`, `notification 6/2`, `+10.0.0.0/8`, `-10.0.0.0/8`. */
+  heard(): string[] {
+    return this.take().flatMap((message) => {
+      if (message.type === 'notification') {
+        const { code, subcode } = message.notification;
+        return [`notification ${code}/${subcode}`];
+      }
+      if (message.type !== 'update') return [message.type];
+      if (message.withdrawn.length + message.nlri.length === 0) return ['end of RIB'];
+      const gone = prefixesIn(message.withdrawn).map((prefix) => `-${prefix}`);
+      return [...gone, ...prefixesIn(message.nlri).map((prefix) => `+${prefix}`)];
+    });
+  }
+
+  /** The speaker closed the connection. */
+  get closed(): boolean {
+    return this.wire?.closed ?? false;
+  }
+}
+
+/** Prefixes in wire form. */
+export function nlri(prefixes: readonly string[]): Uint8Array {
+  return Buffer.concat(
+    prefixes.map((text) => {
+      const prefix = parsePrefix(text);
+      assert.ok(prefix, `${text} is a prefix`);
+      return encodePrefix(prefix);
+    }),
+  );
+}
+
+function prefixesIn(bytes: Uint8Array): string[] {
+  const list: string[] = [];
+  for (let at = 0; at < bytes.length; at += 1 + ((bytes[at] + 7) >> 3)) {
+    list.push(formatPrefix(decodePrefix(bytes, at)));
+  }
+  return list;
+}

@@ -1,0 +1,171 @@
+/** Who may be a peer, and when it is tried again. */
+import assert from 'node:assert/strict';
+import { Backoff } from '../../session/backoff.ts';
+import { Peer } from '../../session/peer.ts';
+import type { PeerConfig } from '../../session/peer-config.ts';
+import { PeerTable } from '../../session/peer-table.ts';
+import { peerConfig, seededRandom } from '../../testing/index.ts';
+
+const AS = { as: 65001 };
+
+function peerOf(result: Peer | string): Peer {
+  assert.ok(result instanceof Peer, String(result));
+  return result;
+}
+
+describe('PeerTable', () => {
+  it('knows a peer by its address', () => {
+    const table = new PeerTable();
+    const peer = table.add(peerConfig({ ...AS, address: '10.0.0.2' }), 0);
+    assert.equal(table.forAddress('10.0.0.2', 0), peer);
+    assert.equal(peer?.dynamic, false);
+    assert.match(String(table.forAddress('10.0.0.3', 0)), /no peer is configured/);
+  });
+
+  const BAD: [string, Partial<PeerConfig>][] = [
+    ['no address', {}],
+    ['an address that is none', { address: '10.0.0' }],
+    ['an IPv6 address', { address: '2001:db8::1' }],
+    ['a range that is none', { range: '10.0.0.0/33' }],
+  ];
+  for (const [title, fields] of BAD) {
+    it(`refuses ${title}`, () => {
+      assert.throws(() => new PeerTable().add(peerConfig({ ...AS, ...fields }), 0), RangeError);
+    });
+  }
+
+  it('refuses an address or a range that is there already, and keeps the first', () => {
+    const table = new PeerTable();
+    for (const fields of [{ address: '10.0.0.2' }, { range: '10.1.0.0/16' }]) {
+      table.add(peerConfig({ ...AS, ...fields }), 0);
+      assert.throws(() => table.add(peerConfig({ as: 1, ...fields }), 0), RangeError);
+      assert.equal(table.config(fields.address ?? fields.range ?? '')?.as, 65001);
+    }
+  });
+
+  it('makes a peer for an address in a range, and forgets it when told', () => {
+    const table = new PeerTable();
+    assert.equal(table.add(peerConfig({ ...AS, range: '10.0.0.0/24', name: 'rack' }), 0), null);
+    assert.equal(table.size, 0);
+    const peer = peerOf(table.forAddress('10.0.0.7', 5));
+    assert.deepEqual([peer.dynamic, peer.name, peer.config.name, peer.since], [true, '10.0.0.7', 'rack', 5]);
+    assert.equal(table.forAddress('10.0.0.7', 6), peer);
+    table.forget(peer);
+    assert.equal(table.size, 0);
+    assert.notEqual(table.forAddress('10.0.0.7', 7), peer);
+  });
+
+  it('takes the range with the longest prefix, in whatever order they were added', () => {
+    const ranges = ['10.0.0.0/8', '10.1.2.0/24', '0.0.0.0/0', '10.1.0.0/16'];
+    for (const order of [ranges, [...ranges].reverse()]) {
+      const table = new PeerTable();
+      for (const range of order) table.add(peerConfig({ ...AS, range }), 0);
+      const rangeOf = (address: string) => peerOf(table.forAddress(address, 0)).config.range;
+      assert.deepEqual(['10.1.2.3', '10.1.3.3', '10.9.9.9', '192.0.2.1'].map(rangeOf), [
+        '10.1.2.0/24',
+        '10.1.0.0/16',
+        '10.0.0.0/8',
+        '0.0.0.0/0',
+      ]);
+    }
+  });
+
+  it('a peer of its own comes before every range', () => {
+    const table = new PeerTable();
+    table.add(peerConfig({ ...AS, range: '10.0.0.0/8' }), 0);
+    const peer = table.add(peerConfig({ ...AS, address: '10.0.0.2' }), 0);
+    assert.equal(table.forAddress('10.0.0.2', 0), peer);
+  });
+
+  it('an IPv6 address is in no IPv4 range, not even in 0.0.0.0/0', () => {
+    const table = new PeerTable();
+    table.add(peerConfig({ ...AS, range: '0.0.0.0/0' }), 0);
+    for (const address of ['2001:db8::1', '::ffff:10.0.0.1', '']) {
+      assert.equal(typeof table.forAddress(address, 0), 'string', address);
+    }
+  });
+
+  it('holds maximumPeers for each range, and counts those who left no more', () => {
+    const table = new PeerTable();
+    table.add(peerConfig({ ...AS, range: '10.0.0.0/24', name: 'rack', maximumPeers: 2 }), 0);
+    table.add(peerConfig({ ...AS, range: '10.0.1.0/24', maximumPeers: 1 }), 0);
+    const first = peerOf(table.forAddress('10.0.0.1', 0));
+    peerOf(table.forAddress('10.0.0.2', 0));
+    assert.equal(table.forAddress('10.0.0.3', 0), 'rack has its maximum of 2 peers');
+    peerOf(table.forAddress('10.0.0.1', 0));
+    peerOf(table.forAddress('10.0.1.1', 0));
+    table.forget(first);
+    peerOf(table.forAddress('10.0.0.3', 0));
+  });
+
+  it('takes out a peer, or a range with all that came out of it', () => {
+    const table = new PeerTable();
+    table.add(peerConfig({ ...AS, address: '10.0.0.2' }), 0);
+    table.add(peerConfig({ ...AS, range: '10.1.0.0/16' }), 0);
+    for (const address of ['10.1.0.1', '10.1.0.2']) peerOf(table.forAddress(address, 0));
+    const addresses = table.remove('10.1.0.0/16').map((peer) => peer.address);
+    assert.deepEqual(addresses, ['10.1.0.1', '10.1.0.2']);
+    assert.equal(typeof table.forAddress('10.1.0.1', 0), 'string');
+    assert.equal(table.remove('10.0.0.2').length, 1);
+    assert.equal(table.remove('10.0.0.2').length, 0);
+    assert.equal(table.size, 0);
+  });
+
+  it('a changed configuration counts for the range and for all that came out of it', () => {
+    const table = new PeerTable();
+    table.add(peerConfig({ ...AS, range: '10.1.0.0/16' }), 0);
+    const peer = peerOf(table.forAddress('10.1.0.1', 0));
+    table.replaceConfig(peerConfig({ ...AS, range: '10.1.0.0/16', maximumPrefixes: 7 }));
+    assert.equal(peer.config.maximumPrefixes, 7);
+    assert.equal(peerOf(table.forAddress('10.1.0.2', 0)).config.maximumPrefixes, 7);
+  });
+});
+
+describe('a peer', () => {
+  it('is tried when its time has come, unless it is passive', () => {
+    const active = new Peer(peerConfig({ ...AS, address: '10.0.0.2' }), '10.0.0.2', false, 0);
+    const passive = new Peer(peerConfig({ ...AS, passive: true }), '10.0.0.3', false, 0);
+    assert.ok(!active.shouldConnect(1e12), 'not before somebody set the time');
+    active.retryAt = passive.retryAt = 1000;
+    assert.deepEqual(
+      [999, 1000].map((now) => active.shouldConnect(now)),
+      [false, true],
+    );
+    assert.ok(!passive.shouldConnect(1e12));
+  });
+
+  it('is Idle while it is kept out, then Active', () => {
+    const peer = new Peer(peerConfig(AS), '10.0.0.2', false, 0);
+    peer.idleUntil = 500;
+    assert.deepEqual(
+      [499, 500].map((now) => peer.state(now)),
+      ['Idle', 'Active'],
+    );
+  });
+});
+
+describe('Backoff', () => {
+  it('begins at a fifth of the retry time and doubles up to the cap', () => {
+    const backoff = new Backoff();
+    const waits = Array.from({ length: 7 }, () => backoff.next(5000, 30_000, () => 1));
+    assert.deepEqual(waits, [1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
+  });
+
+  it('jitters between three quarters and the whole (RFC 4271 §10)', () => {
+    const random = seededRandom(1);
+    const waits: number[] = [];
+    for (let i = 0; i < 1000; i++) waits.push(new Backoff().next(5000, 30_000, random));
+    assert.ok(waits.every((wait) => wait >= 750 && wait <= 1000));
+    assert.ok(Math.min(...waits) < 760 && Math.max(...waits) > 990, 'the whole range is used');
+  });
+
+  it('stays at the cap for ever, and begins anew after a session that has proven itself', () => {
+    const backoff = new Backoff();
+    for (let i = 0; i < 5000; i++) assert.ok(backoff.next(5000, 60_000, () => 1) <= 60_000);
+    backoff.reset();
+    assert.equal(
+      backoff.next(5000, 60_000, () => 1),
+      1000,
+    );
+  });
+});
