@@ -1,0 +1,115 @@
+/** Both sides connect at the same moment (RFC 4271 §6.8, RFC 6286 §2.3). */
+import assert from 'node:assert/strict';
+import { KEEPALIVE, peerStatuses, routeTo } from '../../index.ts';
+import { Simulation } from '../../testing/index.ts';
+import { Bench, HandPeer, OUR_AS } from './bench.ts';
+
+/** Our own address is 10.0.0.1: the first peer has the higher identifier, the second the lower one. */
+const HIGHER = '10.0.0.2';
+const LOWER = '10.0.0.0';
+
+/** A speaker that has connected to the peer, which connected to it. Two hands play the two connections. */
+function crossing(address: string): { bench: Bench; outgoing: HandPeer; incoming: HandPeer } {
+  const bench = new Bench();
+  const outgoing = bench.peer(address, { passive: false });
+  bench.advance(0);
+  outgoing.answer();
+  const incoming = new HandPeer(bench, address, OUR_AS);
+  assert.ok(incoming.connect());
+  for (const hand of [outgoing, incoming]) assert.deepEqual(hand.heard(), ['open']);
+  return { bench, outgoing, incoming };
+}
+
+describe('a collision, decided at the first OPEN', () => {
+  for (const [address, kept] of [
+    [HIGHER, 'incoming'],
+    [LOWER, 'outgoing'],
+  ] as const) {
+    for (const first of ['incoming', 'outgoing'] as const) {
+      it(`the peer is ${address}, OPEN comes on the ${first} one: the ${kept} one stays`, () => {
+        const { bench, ...hands } = crossing(address);
+        hands[first].send(hands[first].open());
+        const lost = kept === 'incoming' ? 'outgoing' : 'incoming';
+        assert.deepEqual([hands[lost].heard(), hands[lost].closed], [['notification 6/7'], true]);
+        assert.equal(hands[kept].closed, false);
+        if (first !== kept) hands[kept].send(hands[kept].open());
+        hands[kept].send(KEEPALIVE);
+        assert.equal(bench.status(address).state, 'Established');
+        assert.equal(bench.status(address).lastError, null, 'a collision is no error');
+      });
+    }
+  }
+
+  it('an established session stays, whoever has the higher identifier', () => {
+    for (const address of [HIGHER, LOWER]) {
+      const bench = new Bench();
+      const established = bench.peer(address, { passive: false });
+      bench.advance(0);
+      established.answer();
+      established.send(established.open(), KEEPALIVE);
+      established.take();
+      const late = new HandPeer(bench, address, OUR_AS);
+      assert.ok(late.connect());
+      late.send(late.open());
+      assert.deepEqual(late.heard(), ['open', 'notification 6/7']);
+      assert.deepEqual([established.heard(), established.closed], [[], false]);
+      assert.equal(bench.status(address).counters.established, 1);
+    }
+  });
+
+  it('a second connection of the peer replaces a first that has led to nothing', () => {
+    const bench = new Bench();
+    const first = bench.peer(HIGHER);
+    assert.ok(first.connect());
+    const second = new HandPeer(bench, HIGHER, OUR_AS);
+    assert.ok(second.connect());
+    assert.deepEqual([first.heard(), first.closed], [['open', 'notification 6/7'], true]);
+    second.send(second.open(), KEEPALIVE);
+    assert.equal(bench.status(HIGHER).state, 'Established');
+    assert.equal(second.connect(), false, 'but not one that is established');
+  });
+});
+
+describe('two speakers that begin at the same moment', () => {
+  /** Runs two speakers; returns how many connections were made that did not last. */
+  function meet(seed: number, asB: number, idB: string): number {
+    const sim = new Simulation(seed);
+    const a = sim.add({ as: 64512, routerId: '10.0.0.1' }, '10.0.0.1');
+    const b = sim.add({ as: asB, routerId: idB }, '10.0.0.2');
+    sim.peer(a, b);
+    let accepted = 0;
+    for (const { speaker } of [a, b]) {
+      const accept = speaker.accepted.bind(speaker);
+      speaker.accepted = (...args) => {
+        accepted++;
+        return accept(...args);
+      };
+    }
+    a.speaker.originate('10.244.1.0/26');
+    b.speaker.originate('10.244.2.0/26');
+    sim.run(120_000);
+    for (const node of [a, b]) {
+      const [status] = peerStatuses(node.speaker, sim.now);
+      assert.equal(status.state, 'Established', `seed ${seed}: ${status.lastError?.text}`);
+      assert.equal([...node.speaker.connections()].length, 1, `seed ${seed}: exactly one connection`);
+    }
+    assert.equal(routeTo(a.speaker, '10.244.2.0/26')?.paths[0].status, 'best', `seed ${seed}`);
+    assert.equal(routeTo(b.speaker, '10.244.1.0/26')?.paths[0].status, 'best', `seed ${seed}`);
+    const flaps = [a, b].map(({ log }) => log.filter(({ event }) => event.type === 'down').length);
+    assert.ok(Math.max(...flaps) <= 0, `seed ${seed}: established and lost ${flaps} times`);
+    return accepted - 1;
+  }
+
+  const PAIRS: [string, number, string][] = [
+    ['iBGP', 64512, '10.0.0.2'],
+    ['eBGP', 65001, '10.0.0.2'],
+    ['eBGP with equal identifiers', 65001, '10.0.0.1'],
+  ];
+  for (const [title, as, id] of PAIRS) {
+    it(`end with one session, whatever the network does (${title}, 100 seeds)`, () => {
+      let crossed = 0;
+      for (let seed = 1; seed <= 100; seed++) crossed += Math.min(1, meet(seed, as, id));
+      assert.ok(crossed > 50, `in ${crossed} of 100 runs connections crossed`);
+    });
+  }
+});

@@ -1,0 +1,382 @@
+/** What a speaker tells its peers, and with which attributes (RFC 4271 §5.1, §9.2, RFC 1997, RFC 4456). */
+import assert from 'node:assert/strict';
+import { type Attributes, Community, encodeMessage, KEEPALIVE } from '../../index.ts';
+import { peerConfig } from '../../testing/index.ts';
+import { toHex } from '../wire/bytes.ts';
+import { Bench, type HandPeer, OUR_ADDRESS, OUR_AS } from './bench.ts';
+
+const EBGP = { as: 65001 };
+const EBGP_2 = { as: 65002 };
+const seq = (...ases: number[]): Attributes['asPath'] => [{ type: 'sequence', ases }];
+
+/** What the peer knows of the prefix by now. */
+function told(peer: HandPeer, prefix: string): Attributes | undefined {
+  peer.take();
+  return peer.routes.get(prefix);
+}
+
+describe('routes of our own', () => {
+  const OWN = '10.244.1.0/26';
+
+  it('to iBGP: our address, an empty path, LOCAL_PREF 100', () => {
+    const bench = new Bench();
+    bench.speaker.originate(OWN);
+    const peer = bench.peer('10.0.0.2');
+    peer.connect();
+    peer.send(peer.open(), KEEPALIVE);
+    assert.deepEqual(told(peer, OWN), { origin: 'IGP', asPath: [], nextHop: OUR_ADDRESS, localPref: 100 });
+  });
+
+  it('to eBGP: our address, our AS, no LOCAL_PREF', () => {
+    const bench = new Bench();
+    bench.speaker.originate(OWN, { med: 7, localPref: 300, communities: [0xfc000001] });
+    const peer = bench.peer('10.0.0.2', EBGP);
+    peer.connect();
+    peer.send(peer.open(), KEEPALIVE);
+    const communities = [0xfc000001];
+    const expected = { origin: 'IGP', asPath: seq(OUR_AS), nextHop: OUR_ADDRESS, med: 7, communities };
+    assert.deepEqual(told(peer, OWN), expected);
+  });
+
+  it('octet by octet', () => {
+    const bench = new Bench();
+    const peer = bench.peer('10.0.0.2', EBGP).establish();
+    bench.speaker.originate(OWN);
+    bench.pump();
+    const [message] = peer.take();
+    assert.equal(
+      toHex(encodeMessage(message)),
+      `${'ff'.repeat(16)}003002 0000 0014 40010100 400206 0201 0000fc00 400304 0a000001 1a 0af40100`.replaceAll(
+        ' ',
+        '',
+      ),
+    );
+  });
+
+  it('come before End-of-RIB when they are there first, and go when they are withdrawn', () => {
+    const bench = new Bench();
+    bench.speaker.originate(OWN);
+    const peer = bench.peer('10.0.0.2');
+    peer.connect();
+    peer.send(peer.open(), KEEPALIVE);
+    assert.deepEqual(peer.heard(), ['open', 'keepalive', `+${OWN}`, 'end of RIB']);
+    bench.speaker.withdraw(OWN);
+    bench.pump();
+    assert.deepEqual(peer.heard(), [`-${OWN}`]);
+  });
+
+  it('are not told twice when nothing changed', () => {
+    const bench = new Bench();
+    const peer = bench.peer('10.0.0.2').establish();
+    bench.speaker.originate(OWN);
+    bench.speaker.originate(OWN);
+    bench.pump();
+    bench.speaker.originate(OWN);
+    bench.pump();
+    assert.deepEqual(peer.heard(), [`+${OWN}`]);
+  });
+
+  for (const text of ['10.244.1.0/33', 'pod', '']) {
+    it(`${JSON.stringify(text)} is no prefix: RangeError`, () => {
+      assert.throws(() => new Bench().speaker.originate(text), RangeError);
+      assert.throws(() => new Bench().speaker.withdraw(text), RangeError);
+      assert.throws(() => new Bench().speaker.setOwnRanges([text]), RangeError);
+    });
+  }
+});
+
+describe('learned routes', () => {
+  const PREFIX = '10.9.0.0/16';
+  const FULL: Partial<Attributes> = {
+    med: 5,
+    communities: [0xfde90007],
+    others: [{ flags: 0xe0, type: 99, value: Uint8Array.of(1) }],
+  };
+
+  it('from eBGP to iBGP: path, MED and the rest as they were, our address as next hop, LOCAL_PREF 100', () => {
+    const bench = new Bench();
+    const reader = bench.peer('10.0.0.2').establish();
+    bench.peer('10.0.0.3', EBGP).establish().announce([PREFIX], FULL);
+    const expected = { origin: 'IGP', asPath: seq(65001), nextHop: OUR_ADDRESS, localPref: 100, ...FULL };
+    assert.deepEqual(told(reader, PREFIX), expected);
+  });
+
+  it('from eBGP to eBGP: our AS in front, our address, no MED', () => {
+    const bench = new Bench();
+    const reader = bench.peer('10.0.0.2', EBGP_2).establish();
+    bench.peer('10.0.0.3', EBGP).establish().announce([PREFIX], FULL);
+    const { med: _med, ...rest } = FULL;
+    const expected = { origin: 'IGP', asPath: seq(OUR_AS, 65001), nextHop: OUR_ADDRESS, ...rest };
+    assert.deepEqual(told(reader, PREFIX), expected);
+  });
+
+  it('from iBGP to eBGP: our AS in front, our address, neither LOCAL_PREF nor reflection attributes', () => {
+    const bench = new Bench();
+    const reader = bench.peer('10.0.0.2', EBGP).establish();
+    const attributes = { localPref: 200, originatorId: '10.0.0.9', clusterList: ['10.0.0.8'] };
+    bench.peer('10.0.0.3').establish().announce([PREFIX], attributes);
+    assert.deepEqual(told(reader, PREFIX), { origin: 'IGP', asPath: seq(OUR_AS), nextHop: OUR_ADDRESS });
+  });
+
+  it('prepending joins the sequence in front, but neither a set nor a full one', () => {
+    const cases: [Attributes['asPath'], Attributes['asPath']][] = [
+      [seq(65001, 7), seq(OUR_AS, 65001, 7)],
+      [
+        [...seq(65001), { type: 'set', ases: [7, 8] }],
+        [...seq(OUR_AS, 65001), { type: 'set', ases: [7, 8] }],
+      ],
+      [seq(...Array<number>(255).fill(65001)), [...seq(OUR_AS), ...seq(...Array<number>(255).fill(65001))]],
+    ];
+    for (const [asPath, expected] of cases) {
+      const bench = new Bench();
+      const reader = bench.peer('10.0.0.2', EBGP_2).establish();
+      bench.peer('10.0.0.3', EBGP).establish().announce([PREFIX], { asPath });
+      assert.deepEqual(told(reader, PREFIX)?.asPath, expected);
+    }
+  });
+
+  it('from iBGP to iBGP: not told (split horizon, RFC 4271 §9.2)', () => {
+    const bench = new Bench();
+    const reader = bench.peer('10.0.0.2').establish();
+    bench.peer('10.0.0.3').establish().announce([PREFIX]);
+    assert.deepEqual(reader.heard(), []);
+  });
+
+  it('are not told to whom they came from, not even when the best path changes hands', () => {
+    const bench = new Bench();
+    const a = bench.peer('10.0.0.2', EBGP).establish();
+    const b = bench.peer('10.0.0.3', EBGP_2).establish();
+    a.announce([PREFIX], { asPath: seq(65001, 7) });
+    assert.deepEqual([a.heard(), b.heard()], [[], [`+${PREFIX}`]]);
+    b.announce([PREFIX]);
+    assert.deepEqual([a.heard(), b.heard()], [[`+${PREFIX}`], [`-${PREFIX}`]]);
+    b.withdraw([PREFIX]);
+    assert.deepEqual([a.heard(), b.heard()], [[`-${PREFIX}`], [`+${PREFIX}`]]);
+  });
+
+  it('that are unusable are told to nobody', () => {
+    const bench = new Bench();
+    const reader = bench.peer('10.0.0.2').establish();
+    bench.peer('10.0.0.3', EBGP).establish().announce(['0.0.0.0/0', '127.0.0.0/8'], {});
+    assert.deepEqual(reader.heard(), []);
+  });
+
+  it('towards a peer of two octets: AS_TRANS in AS_PATH and the truth in AS4_PATH', () => {
+    const bench = new Bench({ as: 4200000000 });
+    const reader = bench.peer('10.0.0.2', EBGP).establish({ capabilities: [] });
+    bench.speaker.originate(PREFIX);
+    bench.pump();
+    const [message] = reader.take();
+    assert.ok(message.type === 'update');
+    const expected = '40010100 400204 0201 5ba0 400304 0a000001 c01106 0201 fa56ea00';
+    assert.equal(toHex(message.attributes), expected.replaceAll(' ', ''));
+  });
+
+  const COMMUNITIES: [keyof typeof Community, boolean, boolean][] = [
+    ['noExport', true, false],
+    ['noExportSubconfed', true, false],
+    ['noAdvertise', false, false],
+    ['gracefulShutdown', true, true],
+  ];
+  for (const [name, toIbgp, toEbgp] of COMMUNITIES) {
+    it(`with ${name}: ${toIbgp ? '' : 'not '}to iBGP, ${toEbgp ? '' : 'not '}to eBGP`, () => {
+      const bench = new Bench();
+      const inside = bench.peer('10.0.0.2').establish();
+      const outside = bench.peer('10.0.0.3', EBGP_2).establish();
+      bench
+        .peer('10.0.0.4', EBGP)
+        .establish()
+        .announce([PREFIX], { communities: [7, Community[name]] });
+      assert.equal(told(inside, PREFIX) !== undefined, toIbgp);
+      assert.equal(told(outside, PREFIX) !== undefined, toEbgp);
+    });
+  }
+});
+
+describe('export: own', () => {
+  it('tells what this speaker originates and nothing else', () => {
+    const bench = new Bench();
+    const own = bench.peer('10.0.0.2', { ...EBGP_2, export: 'own' }).establish();
+    const all = bench.peer('10.0.0.3', EBGP_2).establish();
+    bench.peer('10.0.0.4', EBGP).establish().announce(['10.9.0.0/16']);
+    bench.speaker.originate('10.244.1.0/26');
+    bench.pump();
+    assert.deepEqual(own.heard(), ['+10.244.1.0/26']);
+    assert.deepEqual(all.heard().sort(), ['+10.244.1.0/26', '+10.9.0.0/16']);
+  });
+});
+
+describe('nextHopSelf', () => {
+  it('replaces the next hop of what is reflected', () => {
+    const bench = new Bench({ clusterId: '10.0.0.10' });
+    const keeps = bench.peer('10.0.0.2', { client: true }).establish();
+    const replaces = bench.peer('10.0.0.3', { client: true, nextHopSelf: true }).establish();
+    bench.peer('10.0.0.4').establish().announce(['10.9.0.0/16']);
+    assert.equal(told(keeps, '10.9.0.0/16')?.nextHop, '10.0.0.4');
+    assert.equal(told(replaces, '10.9.0.0/16')?.nextHop, OUR_ADDRESS);
+  });
+});
+
+describe('reflection (RFC 4456)', () => {
+  const CLUSTER = '10.0.0.10';
+  const PREFIX = '10.9.0.0/16';
+
+  function cluster() {
+    const bench = new Bench({ clusterId: CLUSTER });
+    const client = bench.peer('10.0.0.2', { client: true }).establish();
+    const other = bench.peer('10.0.0.3', { client: true }).establish();
+    const plain = bench.peer('10.0.0.4').establish();
+    const plain2 = bench.peer('10.0.0.5').establish();
+    const outside = bench.peer('10.0.0.6', EBGP).establish();
+    return { bench, client, other, plain, plain2, outside };
+  }
+
+  it("a client's route goes to clients, to the others and outside, not back", () => {
+    const { client, other, plain, plain2, outside } = cluster();
+    client.announce([PREFIX]);
+    assert.deepEqual(
+      [client, other, plain, plain2, outside].map((peer) => peer.heard().length),
+      [0, 1, 1, 1, 1],
+    );
+  });
+
+  it('the route of another goes to clients and outside only', () => {
+    const { client, other, plain, plain2, outside } = cluster();
+    plain.announce([PREFIX]);
+    assert.deepEqual(
+      [client, other, plain, plain2, outside].map((peer) => peer.heard().length),
+      [1, 1, 0, 0, 1],
+    );
+  });
+
+  it('a route from outside goes to all inside, without marks of reflection', () => {
+    const { client, plain, outside } = cluster();
+    outside.announce([PREFIX]);
+    for (const peer of [client, plain]) {
+      const attributes = told(peer, PREFIX);
+      assert.deepEqual([attributes?.originatorId, attributes?.clusterList], [undefined, undefined]);
+    }
+  });
+
+  it('marks what it reflects: ORIGINATOR_ID once, its cluster in front, and changes nothing else', () => {
+    const { client, other } = cluster();
+    client.announce([PREFIX], { localPref: 250, med: 3 });
+    assert.deepEqual(told(other, PREFIX), {
+      origin: 'IGP',
+      asPath: [],
+      nextHop: '10.0.0.2',
+      med: 3,
+      localPref: 250,
+      originatorId: '10.0.0.2',
+      clusterList: [CLUSTER],
+    });
+    client.announce([PREFIX], { originatorId: '10.0.0.9', clusterList: ['10.0.0.8'] });
+    const again = told(other, PREFIX);
+    assert.deepEqual([again?.originatorId, again?.clusterList], ['10.0.0.9', [CLUSTER, '10.0.0.8']]);
+  });
+});
+
+describe('ROUTE-REFRESH (RFC 2918)', () => {
+  const request = (afi: number, subtype: number, safi: number) =>
+    encodeMessage({ type: 'route-refresh', refresh: { afi, subtype, safi } });
+
+  it('tells everything again, to the one who asked', () => {
+    const bench = new Bench();
+    const peer = bench.peer('10.0.0.2').establish();
+    const other = bench.peer('10.0.0.3').establish();
+    bench.speaker.originate('10.244.1.0/26');
+    bench.speaker.originate('10.244.1.64/26');
+    bench.pump();
+    const all = ['+10.244.1.0/26', '+10.244.1.64/26'];
+    assert.deepEqual([peer.heard(), other.heard()], [all, all]);
+    peer.send(request(1, 0, 1));
+    assert.deepEqual([peer.heard(), other.heard()], [all, []]);
+  });
+
+  for (const [title, ...fields] of [
+    ['an unknown family', 9, 0, 9],
+    ['a family that was not agreed on', 2, 0, 1],
+    ['an unknown subtype', 1, 77, 1],
+  ] as [string, number, number, number][]) {
+    it(`${title} is ignored`, () => {
+      const bench = new Bench();
+      const peer = bench.peer('10.0.0.2').establish();
+      bench.speaker.originate('10.244.1.0/26');
+      bench.pump();
+      peer.take();
+      peer.send(request(...fields));
+      assert.deepEqual([peer.heard(), peer.closed], [[], false]);
+    });
+  }
+});
+
+describe('updatePeer', () => {
+  const PEER = '10.0.0.2';
+
+  /** A speaker with one route of its own, one from eBGP, and a reader whose configuration is to change. */
+  function scene(fields = {}) {
+    const bench = new Bench();
+    bench.speaker.originate('10.244.1.0/26');
+    const source = bench.peer('10.0.0.4', EBGP).establish();
+    source.announce(['10.9.0.0/16', '10.8.0.0/16']);
+    const reader = bench.peer(PEER, fields).establish();
+    const change = (to: object) => {
+      bench.speaker.updatePeer(
+        peerConfig({ as: OUR_AS, passive: true, address: PEER, ...fields, ...to }),
+        bench.now,
+      );
+      bench.pump();
+    };
+    return { bench, source, reader, change };
+  }
+
+  it('export from own to all and back: routes come and go, no reset', () => {
+    const { bench, reader, change } = scene({ export: 'own' });
+    change({ export: 'all' });
+    const news = reader.heard().filter((word) => !word.includes('10.244.1.0/26'));
+    assert.deepEqual(news.sort(), ['+10.8.0.0/16', '+10.9.0.0/16']);
+    change({ export: 'own' });
+    assert.deepEqual(
+      reader
+        .heard()
+        .filter((word) => word.startsWith('-'))
+        .sort(),
+      ['-10.8.0.0/16', '-10.9.0.0/16'],
+    );
+    assert.deepEqual([bench.status(PEER).counters.established, reader.closed], [1, false]);
+  });
+
+  it('acceptDefault: the route that was refused before counts now, and the other way round', () => {
+    const { bench, reader, change } = scene();
+    reader.announce(['0.0.0.0/0']);
+    assert.equal(bench.status(PEER).prefixes.accepted, 0);
+    change({ acceptDefault: true });
+    assert.deepEqual([bench.status(PEER).prefixes.accepted, reader.heard()], [1, []]);
+    change({ acceptDefault: false });
+    assert.deepEqual([bench.status(PEER).prefixes.accepted, bench.status(PEER).counters.established], [0, 1]);
+  });
+
+  it('a higher or lower maximum counts at once, and resets only who is above it', () => {
+    const { bench, reader, change } = scene({ maximumPrefixes: 2 });
+    reader.announce(['10.1.0.0/16', '10.2.0.0/16']);
+    change({ maximumPrefixes: 3 });
+    reader.announce(['10.3.0.0/16']);
+    change({ maximumPrefixes: 100 });
+    assert.deepEqual([bench.status(PEER).counters.established, reader.heard()], [1, []]);
+    change({ maximumPrefixes: 2 });
+    assert.deepEqual(reader.heard(), ['notification 6/1']);
+  });
+
+  it('name, port and timers change nothing on the session', () => {
+    const { bench, reader, change } = scene();
+    change({ name: 'the reader', port: 1790, holdTime: 30, connectRetry: 60 });
+    assert.deepEqual([reader.heard(), reader.closed], [[], false]);
+    assert.equal(bench.status(PEER).name, 'the reader');
+  });
+
+  it('another AS resets the session', () => {
+    const { reader, change } = scene();
+    change({ as: 65009 });
+    assert.deepEqual([reader.heard(), reader.closed], [['notification 6/3'], true]);
+  });
+});

@@ -1,0 +1,107 @@
+/** Who is let in: unknown addresses, ranges, and peers that come and go. */
+import assert from 'node:assert/strict';
+import { encodeMessage, KEEPALIVE } from '../../index.ts';
+import { peerConfig } from '../../testing/index.ts';
+import { hex, message } from '../wire/bytes.ts';
+import { Bench, HandPeer, OUR_AS } from './bench.ts';
+
+const RANGE = '10.0.0.0/24';
+
+function withRange(maximumPeers = 1000): Bench {
+  const bench = new Bench();
+  bench.speaker.addPeer(peerConfig({ as: OUR_AS, range: RANGE, name: 'rack', maximumPeers }), bench.now);
+  return bench;
+}
+
+const stranger = (bench: Bench, address: string): HandPeer => new HandPeer(bench, address, OUR_AS);
+
+describe('connections from unknown addresses', () => {
+  it('are refused, and counted by address', () => {
+    const bench = new Bench();
+    for (const address of ['192.0.2.1', '192.0.2.1', '192.0.2.2']) {
+      assert.equal(stranger(bench, address).connect(), false);
+    }
+    assert.deepEqual(
+      bench.eventsOf('refused').map(({ address, count }) => [address, count]),
+      [
+        ['192.0.2.1', 1],
+        ['192.0.2.1', 2],
+        ['192.0.2.2', 1],
+      ],
+    );
+    assert.equal([...bench.speaker.connections()].length, 0);
+  });
+
+  it('cost a bounded amount of memory, however many there are', () => {
+    const bench = new Bench();
+    for (let i = 0; i < 5000; i++) stranger(bench, `192.0.${i >> 8}.${i & 255}`).connect();
+    const counts = bench.eventsOf('refused').map(({ count }) => count);
+    assert.equal(Math.max(...counts), 1);
+    stranger(bench, '192.0.0.0').connect();
+    assert.equal(bench.eventsOf('refused').at(-1)?.count, 2, 'the first ones are remembered');
+    stranger(bench, '192.0.19.0').connect();
+    assert.equal(bench.eventsOf('refused').at(-1)?.count, 1, 'the later ones are not');
+  });
+});
+
+describe('peers out of a range', () => {
+  it('come without being named, speak, and are forgotten when they leave', () => {
+    const bench = withRange();
+    const peer = stranger(bench, '10.0.0.17').establish();
+    peer.announce(['10.9.0.0/16']);
+    const status = bench.status('10.0.0.17');
+    assert.deepEqual(
+      [status.name, status.range, status.state, status.prefixes.accepted],
+      ['10.0.0.17', RANGE, 'Established', 1],
+    );
+    bench.speaker.disconnected(peer.id, 'closed', bench.now);
+    bench.pump();
+    assert.deepEqual([bench.speaker.peers.size, bench.speaker.routing.rib.paths], [0, 0]);
+    bench.advance(1e6);
+    assert.equal(bench.connects.length, 0, 'nobody connects to them');
+  });
+
+  it('are as many as maximumPeers, and one that leaves makes room', () => {
+    const bench = withRange(2);
+    const first = stranger(bench, '10.0.0.11').establish();
+    stranger(bench, '10.0.0.12').establish();
+    assert.equal(stranger(bench, '10.0.0.13').connect(), false);
+    assert.match(bench.eventsOf('refused')[0].reason, /maximum of 2 peers/);
+    first.send(encodeMessage({ type: 'notification', notification: { code: 6, subcode: 2, data: hex('') } }));
+    stranger(bench, '10.0.0.13').establish();
+  });
+
+  it('who never say anything do not keep their place for ever', () => {
+    const bench = withRange(1);
+    assert.ok(stranger(bench, '10.0.0.11').connect());
+    bench.advance(240_000);
+    stranger(bench, '10.0.0.12').establish();
+  });
+
+  it('end with the range: 6/3', () => {
+    const bench = withRange();
+    const peers = ['10.0.0.11', '10.0.0.12'].map((address) => stranger(bench, address).establish());
+    bench.speaker.removePeer(RANGE, bench.now);
+    bench.pump();
+    for (const peer of peers) assert.deepEqual([peer.heard(), peer.closed], [['notification 6/3'], true]);
+    assert.equal(stranger(bench, '10.0.0.11').connect(), false);
+  });
+
+  it('of another AS than the range says are refused: 2/2', () => {
+    const bench = withRange();
+    const peer = new HandPeer(bench, '10.0.0.11', 65001);
+    assert.ok(peer.connect());
+    peer.send(peer.open());
+    assert.deepEqual(peer.heard(), ['open', 'notification 2/2']);
+    assert.equal(bench.speaker.peers.size, 0);
+  });
+
+  it('one that breaks the rules does not touch the others', () => {
+    const bench = withRange();
+    const good = stranger(bench, '10.0.0.11').establish();
+    const bad = stranger(bench, '10.0.0.12').establish();
+    bad.send(message(9, ''));
+    good.send(KEEPALIVE);
+    assert.deepEqual([bad.closed, good.closed], [true, false]);
+  });
+});
