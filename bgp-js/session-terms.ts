@@ -5,6 +5,7 @@ import type { ExportTreatment } from './rib/treatment.ts';
 import type { Negotiated } from './session/negotiate.ts';
 import type { Peer } from './session/peer.ts';
 import type { SpeakerConfig } from './speaker-types.ts';
+import { addressOrder } from './wire/address.ts';
 import type { AttributeContext } from './wire/attribute-scan.ts';
 import { parseIPv4 } from './wire/prefix.ts';
 
@@ -26,14 +27,15 @@ export function sourceFields(
   self: Self,
   peer: Peer,
   terms: Negotiated,
-): Pick<Source, 'kind' | 'name' | 'as' | 'routerId' | 'address'> {
+): Pick<Source, 'kind' | 'name' | 'as' | 'routerId' | 'address' | 'addressOrder'> {
   const inside = peer.config.client ? SourceKind.client : SourceKind.internal;
   return {
     kind: terms.peerAs === self.as ? inside : SourceKind.external,
     name: peer.name,
     as: terms.peerAs,
     routerId: terms.peerId,
-    address: parseIPv4(peer.address),
+    address: peer.address,
+    addressOrder: addressOrder(peer.address),
   };
 }
 

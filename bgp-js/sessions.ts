@@ -48,7 +48,9 @@ export interface Link {
   peer: Peer;
   /** Its place in the RIB while the session is established. */
   attachment: Attachment | null;
-  /** Our address on the connection, as a number. */
+  /** Our address on the connection. */
+  local: string;
+  /** Our IPv4 address as the peer's next hop: that of the connection, or the speaker's where it is of IPv6. */
   localAddress: number;
 }
 
@@ -110,9 +112,22 @@ export class Sessions {
       families: FAMILIES,
     };
     const connection = new Connection(this.nextId++, incoming, offer, this.random);
-    const link = { connection, peer, attachment: null, localAddress: parseIPv4(local) };
+    const link: Link = { connection, peer, attachment: null, local, localAddress: this.nextHopAt(local) };
     this.links.set(connection.id, link);
     return link;
+  }
+
+  /** The connection that we began is there, at our address `local`. */
+  connected(link: Link, local: string, now: number): void {
+    link.local = local;
+    link.localAddress = this.nextHopAt(local);
+    link.connection.open(now);
+    this.report(link.peer, 'connected', now);
+  }
+
+  private nextHopAt(local: string): number {
+    const address = parseIPv4(local);
+    return address < 0 ? parseIPv4(this.config.address) : address;
   }
 
   /** Runs the timers of a connection that are due. */

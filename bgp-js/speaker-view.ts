@@ -40,7 +40,7 @@ function peerStatus(speaker: Speaker, peer: Peer, now: number): PeerStatus {
   const sent = attachment ? attachment.group.announced : 0;
   return {
     name: peer.name,
-    address: peer.address,
+    address: peer.address || (config.transport?.interface ?? ''),
     ...(config.range !== undefined && { range: config.range }),
     as: config.as,
     internal: config.as === speaker.config.as,

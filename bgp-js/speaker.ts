@@ -7,11 +7,12 @@
  */
 import { type Attachment, Routing } from './rib/routing.ts';
 import type { Peer } from './session/peer.ts';
-import type { PeerConfig } from './session/peer-config.ts';
+import { needsReset, type PeerConfig } from './session/peer-config.ts';
 import { PeerTable, peerKey } from './session/peer-table.ts';
 import { treatmentOf } from './session-terms.ts';
 import { type Link, Sessions } from './sessions.ts';
 import type { OriginateOptions, SpeakerAction, SpeakerConfig, SpeakerEvent } from './speaker-types.ts';
+import { canonicalAddress } from './wire/address.ts';
 import type { Attributes } from './wire/attributes.ts';
 import { type BgpError, bgpError } from './wire/error.ts';
 import { shutdownData } from './wire/notification.ts';
@@ -54,7 +55,13 @@ export class Speaker {
     this.sessions.report(peer, 'configured', now);
   }
 
-  /** Takes a peer or range out, by its address or range; its sessions end with Cease: Peer De-configured. */
+  /** The neighbour on the interface of an unnumbered peer has this link-local address. */
+  neighbourFound(name: string, address: string, now: number): void {
+    const peer = this.peers.neighbourFound(name, canonicalAddress(`${address.split('%')[0]}%${name}`) ?? '');
+    if (peer && peer.connectAt < now) peer.retryAt = now;
+  }
+
+  /** Takes a peer or range out, by its address, range or interface; its sessions end with Cease: Peer De-configured. */
   removePeer(key: string, now: number): void {
     for (const peer of this.peers.remove(key)) {
       this.stop(peer, bgpError(6, 3, 'the peer was taken out of the configuration'), now);
@@ -62,13 +69,13 @@ export class Speaker {
   }
 
   /**
-   * Changes the configuration of the peer or range with the same address or range. Only another AS or another role
-   * resets a session; name, port, hold time and timers count from the next session on, limits and filters at once.
+   * Changes the configuration of the peer or range with the same address, range or interface. Only what `needsReset`
+   * names resets a session; name, port, hold time and timers count from the next session on, limits and filters at once.
    */
   updatePeer(config: PeerConfig, now: number): void {
     const key = peerKey(config);
     const old = this.peers.config(key);
-    if (!old || old.as !== config.as || old.client !== config.client) {
+    if (!old || needsReset(old, config)) {
       this.removePeer(key, now);
       this.addPeer(config, now);
       return;
@@ -123,7 +130,9 @@ export class Speaker {
   // --- what the shell tells ----------------------------------------------------------------------------------------
 
   /** A peer connected to us: the number of the connection, or null when it is to be closed at once. */
-  accepted(remote: string, local: string, now: number): number | null {
+  accepted(from: string, at: string, now: number): number | null {
+    const remote = canonicalAddress(from) ?? from;
+    const local = canonicalAddress(at) ?? at;
     const peer = this.peers.forAddress(remote, now);
     if (typeof peer === 'string') return this.refuse(remote, peer);
     if (now < peer.idleUntil) return this.refuse(remote, 'it is kept out for a while after an error');
@@ -140,9 +149,7 @@ export class Speaker {
   connected(id: number, local: string, now: number): void {
     const link = this.linkOf(id);
     if (!link) return;
-    link.localAddress = parseIPv4(local);
-    link.connection.open(now);
-    this.sessions.report(link.peer, 'connected', now);
+    this.sessions.connected(link, canonicalAddress(local) ?? local, now);
   }
 
   /** The connection could not be made, or is closed or broken; `reason` in the operating system's words. */
@@ -172,7 +179,7 @@ export class Speaker {
       if (now >= link.connection.deadline) this.sessions.runTimers(link, now);
     }
     for (const peer of this.peers) {
-      if (peer.shouldConnect(now)) this.sessions.connect(peer, now);
+      if (now >= peer.connectAt) this.sessions.connect(peer, now);
       else if (peer.reported === 'Idle') this.sessions.report(peer, 'the waiting time is over', now);
     }
   }
@@ -183,7 +190,7 @@ export class Speaker {
     for (const { connection } of this.sessions.links.values())
       nearest = Math.min(nearest, connection.deadline);
     for (const peer of this.peers) {
-      if (!peer.config.passive && !peer.current) nearest = Math.min(nearest, peer.retryAt);
+      nearest = Math.min(nearest, peer.connectAt);
       if (peer.reported === 'Idle') nearest = Math.min(nearest, peer.idleUntil);
     }
     return nearest;

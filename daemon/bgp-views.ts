@@ -2,7 +2,6 @@
 import {
   formatAsPath,
   formatCommunity,
-  formatIPv4,
   listRoutes,
   longestMatch,
   type PathInfo,
@@ -99,7 +98,7 @@ function pathView({ source, attributes, status, reason }: PathInfo): PathView {
   const { nextHop = '', origin, asPath, localPref, med, communities } = attributes;
   return {
     peer: source.name,
-    ...(source.index !== 0 && { peerAddress: formatIPv4(source.address) }),
+    ...(source.index !== 0 && { peerAddress: source.address }),
     nextHop,
     asPath: formatAsPath(asPath),
     origin,

@@ -17,7 +17,7 @@ export interface DecisionStep {
   /** What makes a path win at this step, for people. */
   name: string;
   rfc: string;
-  measure(candidate: Candidate, attributes: AttributeTable): number;
+  measure(candidate: Candidate, attributes: AttributeTable): number | bigint;
   /** Only paths of one neighbouring AS are compared with each other (MED). */
   perNeighbour?: boolean;
 }
@@ -75,7 +75,7 @@ export const DECISION_STEPS: readonly DecisionStep[] = [
   {
     name: 'lower peer address',
     rfc: 'RFC 4271 §9.1.2.2 g',
-    measure: ({ source }) => source.address,
+    measure: ({ source }) => source.addressOrder,
   },
   {
     name: 'lower session number',
@@ -127,7 +127,7 @@ function survivors<T extends Candidate>(
   step: DecisionStep,
   attributes: AttributeTable,
 ): T[] {
-  const lowest = new Map<number, number>();
+  const lowest = new Map<number, number | bigint>();
   const group = (candidate: T): number => (step.perNeighbour ? attributes.firstAs.values[candidate.set] : 0);
   for (const candidate of candidates) {
     const measure = step.measure(candidate, attributes);
@@ -142,8 +142,8 @@ export function comparePaths(a: Candidate, b: Candidate, attributes: AttributeTa
   for (let step = 0; step < DECISION_STEPS.length; step++) {
     const { measure, perNeighbour } = DECISION_STEPS[step];
     if (perNeighbour && attributes.firstAs.values[a.set] !== attributes.firstAs.values[b.set]) continue;
-    const difference = measure(b, attributes) - measure(a, attributes);
-    if (difference !== 0) return difference > 0 ? step + 1 : -(step + 1);
+    const [ours, theirs] = [measure(a, attributes), measure(b, attributes)];
+    if (ours !== theirs) return ours < theirs ? step + 1 : -(step + 1);
   }
   return 0;
 }

@@ -59,7 +59,7 @@ export class Routing {
   // --- sessions ----------------------------------------------------------------------------------------------------
 
   attach(
-    fields: Pick<Source, 'kind' | 'name' | 'as' | 'routerId' | 'address'>,
+    fields: Pick<Source, 'kind' | 'name' | 'as' | 'routerId' | 'address' | 'addressOrder'>,
     context: AttributeContext,
     rules: ImportRules,
     treatment: ExportTreatment,

@@ -10,9 +10,11 @@ export interface Source {
   kind: number;
   name: string;
   as: number;
-  /** BGP identifier and address of the peer as unsigned numbers; 0 for this speaker. */
+  /** BGP identifier of the peer as an unsigned number; 0 for this speaker. */
   routerId: number;
-  address: number;
+  /** Address of the peer, empty for this speaker, and what orders it among addresses of both families. */
+  address: string;
+  addressOrder: bigint;
   /** Prefixes in Adj-RIB-In, those of them that are usable, and those whose path is the best. */
   received: number;
   accepted: number;
@@ -27,7 +29,7 @@ export class SourceTable {
   private cursor = 0;
 
   constructor(localName: string) {
-    const none = { as: 0, routerId: 0, address: 0, received: 0, accepted: 0, best: 0 };
+    const none = { as: 0, routerId: 0, address: '', addressOrder: 0n, received: 0, accepted: 0, best: 0 };
     this.list[0] = { index: 0, kind: SourceKind.local, name: localName, ...none };
   }
 
@@ -42,7 +44,7 @@ export class SourceTable {
   }
 
   /** Adds a source; indices are given out in turn, so that one is not soon used again. Throws when all are taken. */
-  add(fields: Pick<Source, 'kind' | 'name' | 'as' | 'routerId' | 'address'>): Source {
+  add(fields: Pick<Source, 'kind' | 'name' | 'as' | 'routerId' | 'address' | 'addressOrder'>): Source {
     for (let tried = 0; tried < MAX_INDEX; tried++) {
       this.cursor = this.cursor === MAX_INDEX ? 1 : this.cursor + 1;
       if (this.list[this.cursor]) continue;

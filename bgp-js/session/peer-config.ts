@@ -2,9 +2,12 @@
 export interface PeerConfig {
   /** For people. A peer is known by its address or range. */
   name: string;
-  /** The peer's address in dotted form; exactly one of `address` and `range` is set. */
+  /**
+   * The peer's IPv4 or IPv6 address; a link-local one has its zone, or `transport.interface`. Without `address` and
+   * `range` the peer is unnumbered: the one neighbour on `transport.interface`, whose address is found.
+   */
   address?: string;
-  /** `a.b.c.d/len`: peers connect to us from there. */
+  /** `ADDRESS/LENGTH`: peers connect to us from there. */
   range?: string;
   as: number;
   /** Where the peer listens. */
@@ -75,7 +78,7 @@ export interface PeerConfig {
 export interface TransportConfig {
   /** Our address; by default that of the host. */
   localAddress?: string;
-  /** The interface for a link-local peer, or to which the connection is bound. */
+  /** The interface of a link-local or unnumbered peer, or to which the connection is bound. */
   interface?: string;
   /** Key of the TCP MD5 signature (RFC 2385), at most 80 octets. */
   password?: string;
@@ -85,6 +88,16 @@ export interface TransportConfig {
   ttl?: number;
   /** Differentiated services code point; 48 (CS6) by default. */
   dscp?: number;
-  /** TCP user time-out (RFC 5482) in ms; by default the hold time. */
+  /**
+   * TCP user time-out (RFC 5482) in ms; by default the kernel's. It also ends a session whose peer leaves its window
+   * shut for so long, so it should exceed the hold time.
+   */
   userTimeoutMs?: number;
+}
+
+/** Whether a session made by `before` cannot go on under `after`. */
+export function needsReset(before: PeerConfig, after: PeerConfig): boolean {
+  // A key can be exchanged on a live connection, but signing begins and ends with the connection.
+  const signed = ({ transport }: PeerConfig): boolean => transport?.password !== undefined;
+  return before.as !== after.as || before.client !== after.client || signed(before) !== signed(after);
 }

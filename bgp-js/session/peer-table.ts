@@ -1,101 +1,168 @@
-import { type IPv4Prefix, maskOf, parseIPv4, parsePrefix } from '../wire/prefix.ts';
+import {
+  type AddressRange,
+  formatAddress,
+  inRange,
+  isLinkLocal,
+  parseAddress,
+  parseRange,
+} from '../wire/address.ts';
 import { Peer } from './peer.ts';
 import type { PeerConfig } from './peer-config.ts';
 
 /** A range of addresses from which peers may connect. */
 interface PeerRange {
   config: PeerConfig;
-  prefix: IPv4Prefix;
+  range: AddressRange;
 }
 
-/** What a configuration is known by: its address or its range. */
-export function peerKey(config: Pick<PeerConfig, 'address' | 'range'>): string {
-  return config.address ?? config.range ?? '';
+type Identity = Pick<PeerConfig, 'address' | 'range' | 'transport'>;
+
+/**
+ * What a configuration is known by: its address in its one form (a link-local one with its zone), its range, or the
+ * interface of an unnumbered peer.
+ */
+export function peerKey({ address, range, transport }: Identity): string {
+  if (address === undefined) return range ?? transport?.interface ?? '';
+  const parsed = parseAddress(address);
+  if (!parsed) return address;
+  const zone = parsed.zone === '' && isLinkLocal(parsed) ? (transport?.interface ?? '') : parsed.zone;
+  return formatAddress({ bytes: parsed.bytes, zone });
 }
 
 /** All peers: the configured ones, and those that came out of a range. */
 export class PeerTable {
+  private readonly all = new Set<Peer>();
   private readonly byAddress = new Map<string, Peer>();
+  /** Unnumbered peers (RFC 8950 §5 has the use): the one neighbour on an interface, whoever it is. */
+  private readonly byInterface = new Map<string, Peer>();
   private readonly ranges = new Map<string, PeerRange>();
+  /** Grows with every change of a configuration. */
+  changes = 0;
 
   [Symbol.iterator](): Iterator<Peer> {
-    return this.byAddress.values();
+    return this.all.values();
   }
 
   get size(): number {
-    return this.byAddress.size;
+    return this.all.size;
   }
 
   /** Adds a configuration. Returns the peer, or null for a range. Throws RangeError when it clashes or is malformed. */
   add(config: PeerConfig, now: number): Peer | null {
+    this.changes++;
     if (config.range !== undefined) {
-      const prefix = parsePrefix(config.range);
-      if (!prefix) throw new RangeError(`${config.range} is not an IPv4 range`);
-      if (this.ranges.has(config.range)) throw new RangeError(`the range ${config.range} exists`);
-      this.ranges.set(config.range, { config, prefix });
+      this.addRange(config, config.range);
       return null;
     }
-    const { address } = config;
-    if (address === undefined || parseIPv4(address) < 0) {
-      throw new RangeError(`peer ${config.name} has no IPv4 address`);
+    const key = peerKey(config);
+    if (config.address === undefined) {
+      if (key === '') throw new RangeError(`peer ${config.name} has no address, range or interface`);
+      if (this.byInterface.has(key)) throw new RangeError(`a peer on the interface ${key} exists`);
+      const peer = this.enter(new Peer(config, '', false, now));
+      this.byInterface.set(key, peer);
+      return peer;
     }
-    if (this.byAddress.has(address)) throw new RangeError(`a peer with the address ${address} exists`);
-    const peer = new Peer(config, address, false, now);
-    this.byAddress.set(address, peer);
+    const address = parseAddress(key);
+    if (!address) throw new RangeError(`peer ${config.name}: ${config.address} is not an IP address`);
+    if (isLinkLocal(address) && address.zone === '') {
+      throw new RangeError(`peer ${config.name}: the link-local address ${key} needs an interface`);
+    }
+    if (this.byAddress.has(key)) throw new RangeError(`a peer with the address ${key} exists`);
+    return this.enter(new Peer(config, key, false, now));
+  }
+
+  private addRange(config: PeerConfig, text: string): void {
+    const range = parseRange(text);
+    if (!range) throw new RangeError(`${text} is not a range of addresses`);
+    if (this.ranges.has(text)) throw new RangeError(`the range ${text} exists`);
+    this.ranges.set(text, { config, range });
+  }
+
+  private enter(peer: Peer): Peer {
+    this.all.add(peer);
+    if (peer.address !== '') this.byAddress.set(peer.address, peer);
     return peer;
   }
 
-  /** Takes a configuration out, by its address or range; returns the peers that lived by it. */
+  /** Takes a configuration out, by its key; returns the peers that lived by it. */
   remove(key: string): Peer[] {
+    this.changes++;
     const peers = this.of(key);
     this.ranges.delete(key);
-    for (const peer of peers) this.byAddress.delete(peer.address);
+    this.byInterface.delete(key);
+    for (const peer of peers) this.forget(peer);
     return peers;
   }
 
-  /** The peers of a configured address or range: one, or those that came out of the range. */
+  /** The peers of a configuration's key: one, or those that came out of the range. */
   of(key: string): Peer[] {
-    return [...this.byAddress.values()].filter((peer) => peerKey(peer.config) === key);
+    return [...this.all].filter((peer) => peerKey(peer.config) === key);
   }
 
-  /** The configuration of this address or range. */
+  /** The configuration with this key. */
   config(key: string): PeerConfig | undefined {
     return this.ranges.get(key)?.config ?? this.of(key).at(0)?.config;
   }
 
-  /** Puts a changed configuration in the place of the one with the same address or range. */
+  /** All configurations, those of ranges included. */
+  configs(): PeerConfig[] {
+    const single = [...this.all].filter((peer) => !peer.dynamic).map((peer) => peer.config);
+    return [...single, ...[...this.ranges.values()].map((range) => range.config)];
+  }
+
+  /** Puts a changed configuration in the place of the one with the same key. */
   replaceConfig(config: PeerConfig): void {
+    this.changes++;
     const range = this.ranges.get(peerKey(config));
     if (range) range.config = config;
     for (const peer of this.of(peerKey(config))) peer.config = config;
   }
 
   /** The peer of an address, if need be made from a range; or the reason why there is none. */
-  forAddress(address: string, now: number): Peer | string {
-    const known = this.byAddress.get(address);
+  forAddress(text: string, now: number): Peer | string {
+    const known = this.byAddress.get(text);
     if (known) return known;
-    const value = parseIPv4(address);
-    const range = value < 0 ? null : this.rangeOf(value);
+    const address = parseAddress(text);
+    if (!address) return 'its address cannot be read';
+    if (address.zone !== '' && this.byInterface.has(address.zone)) {
+      const found = this.neighbourFound(address.zone, text);
+      return found ?? `the session on ${address.zone} is with another neighbour`;
+    }
+    const range = this.rangeOf(text);
     if (!range) return 'no peer is configured with this address';
     const { name, maximumPeers } = range.config;
     if (this.of(peerKey(range.config)).length >= maximumPeers)
       return `${name} has its maximum of ${maximumPeers} peers`;
-    const peer = new Peer(range.config, address, true, now);
+    return this.enter(new Peer(range.config, text, true, now));
+  }
+
+  /**
+   * The address of the neighbour on an interface became known. Returns the unnumbered peer there when it is now that
+   * neighbour; null when there is none, or when it is busy with another: there is one a link.
+   */
+  neighbourFound(name: string, address: string): Peer | null {
+    const peer = this.byInterface.get(name);
+    if (!peer || peer.address === address) return peer ?? null;
+    if (peer.current || this.byAddress.has(address)) return null;
+    this.byAddress.delete(peer.address);
+    peer.address = address;
     this.byAddress.set(address, peer);
     return peer;
   }
 
   /** Forgets a peer that came out of a range. */
   forget(peer: Peer): void {
+    this.all.delete(peer);
     if (this.byAddress.get(peer.address) === peer) this.byAddress.delete(peer.address);
   }
 
   /** The range with the longest prefix that holds the address. */
-  private rangeOf(address: number): PeerRange | null {
+  private rangeOf(text: string): PeerRange | null {
+    const address = parseAddress(text);
     let best: PeerRange | null = null;
-    for (const range of this.ranges.values()) {
-      const inside = (address & maskOf(range.prefix.length)) >>> 0 === range.prefix.address;
-      if (inside && (!best || range.prefix.length > best.prefix.length)) best = range;
+    for (const candidate of this.ranges.values()) {
+      if (!address || !inRange(candidate.range, address)) continue;
+      if (!best || candidate.range.length > best.range.length) best = candidate;
     }
     return best;
   }

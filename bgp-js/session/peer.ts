@@ -32,7 +32,8 @@ const rank = (connection: Connection | null): number => (connection ? ORDER.inde
  */
 export class Peer {
   config: PeerConfig;
-  readonly address: string;
+  /** Empty while the neighbour of an unnumbered peer is not known. */
+  address: string;
   /** Made for an address out of a configured range, and gone when its session ends. */
   readonly dynamic: boolean;
   outgoing: Connection | null = null;
@@ -86,9 +87,10 @@ export class Peer {
     return now < this.idleUntil ? 'Idle' : 'Active';
   }
 
-  /** Whether it is time to begin a connection. */
-  shouldConnect(now: number): boolean {
-    return !this.config.passive && !this.current && now >= this.retryAt;
+  /** When to begin a connection; Infinity: not while things are as they are. */
+  get connectAt(): number {
+    const may = !this.config.passive && this.address !== '' && !this.current;
+    return may ? this.retryAt : Number.POSITIVE_INFINITY;
   }
 
   /** The other connection of a pair. */

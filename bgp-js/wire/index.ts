@@ -1,3 +1,4 @@
+export * from './address.ts';
 export * from './as-path.ts';
 export * from './attribute-scan.ts';
 export * from './attribute-types.ts';

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { AttributeTable } from '../../rib/attribute-table.ts';
 import { type Candidate, comparePaths, DECISION_STEPS, decide } from '../../rib/decision.ts';
@@ -14,7 +15,15 @@ interface Sketch {
 const sequence = (...ases: number[]): Partial<Attributes> => ({ asPath: [{ type: 'sequence', ases }] });
 
 function candidate(table: AttributeTable, { attributes, source }: Sketch): Candidate {
-  const base = { index: 5, kind: SourceKind.internal, name: 'peer', as: 64512, routerId: 50, address: 50 };
+  const base = {
+    index: 5,
+    kind: SourceKind.internal,
+    name: 'peer',
+    as: 64512,
+    routerId: 50,
+    address: '10.0.0.50',
+    addressOrder: 50n,
+  };
   return {
     set: makeSet(table, attributes),
     source: { ...base, received: 0, accepted: 0, best: 0, ...source },
@@ -53,7 +62,11 @@ const TABLE: [string, Sketch, Sketch][] = [
     { attributes: { med: 9, ...sequence(1) }, source: { kind: SourceKind.external, routerId: 99 } },
     { attributes: { med: 1, ...sequence(2) } },
   ],
-  ['lower BGP identifier', { source: { routerId: 1, address: 9 } }, { source: { routerId: 2, address: 1 } }],
+  [
+    'lower BGP identifier',
+    { source: { routerId: 1, addressOrder: 9n } },
+    { source: { routerId: 2, addressOrder: 1n } },
+  ],
   [
     'lower BGP identifier',
     { attributes: { originatorId: '0.0.0.1' }, source: { routerId: 9 } },
@@ -61,16 +74,20 @@ const TABLE: [string, Sketch, Sketch][] = [
   ],
   [
     'shorter CLUSTER_LIST',
-    { attributes: { clusterList: ['1.1.1.1'] }, source: { address: 9 } },
-    { attributes: { clusterList: ['1.1.1.1', '2.2.2.2'] }, source: { address: 1 } },
+    { attributes: { clusterList: ['1.1.1.1'] }, source: { addressOrder: 9n } },
+    { attributes: { clusterList: ['1.1.1.1', '2.2.2.2'] }, source: { addressOrder: 1n } },
   ],
-  ['lower peer address', { source: { address: 1, index: 9 } }, { source: { address: 2, index: 1 } }],
+  [
+    'lower peer address',
+    { source: { addressOrder: 1n, index: 9 } },
+    { source: { addressOrder: 2n, index: 1 } },
+  ],
   ['lower session number', { source: { index: 1 } }, { source: { index: 2 } }],
 ];
 
 describe('the decision process', () => {
   for (const [step, better, worse] of TABLE) {
-    it(`${step}: ${JSON.stringify(better)} beats ${JSON.stringify(worse)}`, () => {
+    it(`${step}: ${inspect(better)} beats ${inspect(worse)}`, () => {
       const table = new AttributeTable();
       const a = candidate(table, better);
       const b = candidate(table, worse);

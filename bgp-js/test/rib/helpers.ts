@@ -44,7 +44,8 @@ export function makeSource(sources: SourceTable, fields: Partial<Source> = {}): 
     name: `peer ${n}`,
     as: 64512,
     routerId: 1000 + n,
-    address: 2000 + n,
+    address: `10.0.0.${n}`,
+    addressOrder: BigInt(2000 + n),
     ...fields,
   });
 }

@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import { type Peer, type PeerConfig, PeerTable, peerKey } from 'bgp-js';
+import { peerConfig } from 'bgp-js/testing';
+
+const config = (fields: Partial<PeerConfig>): PeerConfig => peerConfig({ as: 64512, ...fields });
+
+function tableOf(...configs: Partial<PeerConfig>[]): PeerTable {
+  const table = new PeerTable();
+  for (const fields of configs) table.add(config(fields), 0);
+  return table;
+}
+
+function found(table: PeerTable, address: string): Peer {
+  const peer = table.forAddress(address, 0);
+  assert.ok(typeof peer !== 'string', `${address}: ${peer}`);
+  return peer;
+}
+
+describe('PeerTable', () => {
+  it('knows an IPv6 peer however its address is written', () => {
+    const table = tableOf({ address: '2001:DB8:0::1', name: 'spine' });
+    assert.equal(found(table, '2001:db8::1').name, 'spine');
+    assert.throws(() => table.add(config({ address: '2001:db8::0:1' }), 0), /2001:db8::1 exists/);
+    assert.equal(table.remove('2001:db8::1').length, 1);
+    assert.equal(table.size, 0);
+  });
+
+  it('tells link-local peers apart by their interface', () => {
+    const table = tableOf(
+      { address: 'fe80::1', transport: { interface: 'eth0' }, name: 'left' },
+      { address: 'fe80::1%eth1', name: 'right' },
+    );
+    assert.equal(found(table, 'fe80::1%eth0').name, 'left');
+    assert.equal(found(table, 'fe80::1%eth1').name, 'right');
+    assert.throws(() => table.add(config({ address: 'fe80::2' }), 0), /fe80::2 needs an interface/);
+  });
+
+  it('makes peers from IPv6 ranges, the longest one first', () => {
+    const table = tableOf(
+      { range: '2001:db8::/32', maximumPeers: 1 },
+      { range: '2001:db8:1::/48', as: 64513 },
+    );
+    assert.equal(found(table, '2001:db8:1::5').config.as, 64513);
+    assert.equal(found(table, '2001:db8:2::5').config.as, 64512);
+    assert.match(String(table.forAddress('2001:db8:2::6', 0)), /maximum of 1 peers/);
+    assert.match(String(table.forAddress('10.0.0.1', 0)), /no peer is configured/);
+  });
+
+  it('an unnumbered peer takes the address of its neighbour', () => {
+    const table = tableOf({ transport: { interface: 'eth0' }, name: 'tor' });
+    const [peer] = table;
+    peer.retryAt = 0;
+    assert.equal(peerKey(peer.config), 'eth0');
+    assert.equal(peer.connectAt, Number.POSITIVE_INFINITY);
+    assert.equal(table.neighbourFound('eth1', 'fe80::1%eth1'), null);
+    assert.equal(table.neighbourFound('eth0', 'fe80::1%eth0'), peer);
+    assert.equal(peer.connectAt, 0);
+    assert.equal(found(table, 'fe80::1%eth0'), peer);
+    assert.equal(found(table, 'fe80::2%eth0'), peer, 'another neighbour took the place of an idle one');
+    assert.match(String(table.forAddress('fe80::1%eth1', 0)), /no peer is configured/);
+    assert.deepEqual(table.remove('eth0'), [peer]);
+    assert.match(String(table.forAddress('fe80::2%eth0', 0)), /no peer is configured/);
+  });
+
+  it('refuses what is no address, range or interface', () => {
+    assert.throws(() => tableOf({ address: 'tor.example' }), /tor.example is not an IP address/);
+    assert.throws(() => tableOf({ range: '::/129' }), /not a range/);
+    assert.throws(() => tableOf({}), /no address, range or interface/);
+  });
+});
