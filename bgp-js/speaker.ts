@@ -179,7 +179,7 @@ export class Speaker {
       if (now >= link.connection.deadline) this.sessions.runTimers(link, now);
     }
     for (const peer of this.peers) {
-      if (now >= peer.connectAt) this.sessions.connect(peer, now);
+      if (peer.shouldConnect(now)) this.sessions.connect(peer, now);
       else if (peer.reported === 'Idle') this.sessions.report(peer, 'the waiting time is over', now);
     }
   }

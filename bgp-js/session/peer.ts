@@ -93,6 +93,10 @@ export class Peer {
     return may ? this.retryAt : Number.POSITIVE_INFINITY;
   }
 
+  shouldConnect(now: number): boolean {
+    return now >= this.connectAt;
+  }
+
   /** The other connection of a pair. */
   other(connection: Connection): Connection | null {
     return connection === this.incoming ? this.outgoing : this.incoming;

@@ -2,6 +2,7 @@
  * IPv4 and IPv6 addresses between text and octets. Text has one form for every address: dotted decimal, or RFC 5952
  * with the zone of a link-local address after `%` (RFC 4007 §11.2).
  */
+import { formatIPv6, parseIPv6 } from './ipv6.ts';
 import { formatIPv4, parseIPv4 } from './prefix.ts';
 
 /** An address: 4 or 16 octets, and the zone (an interface) of a link-local one, else empty. */
@@ -18,56 +19,6 @@ export interface AddressRange {
 
 /** The longest name of an interface (IFNAMSIZ less the closing zero), which the kernel also forbids `/` and spaces. */
 const ZONE = /^[^\s/%:]{1,15}$/;
-
-/** The 16 octets of an IPv6 address without zone (RFC 4291 §2.2), or null when the text is not one. */
-export function parseIPv6(text: string): Uint8Array | null {
-  if (text.length > 45) return null;
-  const halves = text.split('::');
-  if (halves.length > 2) return null;
-  const head = groups(halves[0], halves.length === 1);
-  const tail = halves.length === 2 ? groups(halves[1], true) : [];
-  if (!head || !tail) return null;
-  const missing = 8 - head.length - tail.length;
-  if (halves.length === 2 ? missing < 1 : missing !== 0) return null;
-  const bytes = new Uint8Array(16);
-  [...head, ...Array<number>(missing).fill(0), ...tail].forEach((group, i) => {
-    bytes[2 * i] = group >> 8;
-    bytes[2 * i + 1] = group & 255;
-  });
-  return bytes;
-}
-
-/** The groups of a part of an IPv6 address; at the end of the address an IPv4 address may stand for two of them. */
-function groups(text: string, atEnd: boolean): number[] | null {
-  if (text === '') return [];
-  const result: number[] = [];
-  const parts = text.split(':');
-  for (const [i, part] of parts.entries()) {
-    if (atEnd && i === parts.length - 1 && part.includes('.')) {
-      const value = parseIPv4(part);
-      if (value < 0) return null;
-      result.push(value >>> 16, value & 0xffff);
-    } else {
-      if (!/^[0-9a-f]{1,4}$/i.test(part)) return null;
-      result.push(Number.parseInt(part, 16));
-    }
-  }
-  return result;
-}
-
-/** The text of 16 octets as RFC 5952 has it: lower case, and the first of the longest runs of zeros as `::`. */
-export function formatIPv6(bytes: Uint8Array): string {
-  const words = Array.from({ length: 8 }, (_, i) => bytes[2 * i] * 256 + bytes[2 * i + 1]);
-  let [start, longest] = [-1, 1];
-  for (let i = 0; i < 8; i++) {
-    let end = i;
-    while (end < 8 && words[end] === 0) end++;
-    if (end - i > longest) [start, longest] = [i, end - i];
-    if (end > i) i = end;
-  }
-  const hex = (part: number[]): string => part.map((word) => word.toString(16)).join(':');
-  return start < 0 ? hex(words) : `${hex(words.slice(0, start))}::${hex(words.slice(start + longest))}`;
-}
 
 const isMapped = (bytes: Uint8Array): boolean =>
   bytes.length === 16 && bytes.subarray(0, 10).every((octet) => octet === 0) && bytes[10] + bytes[11] === 510;

@@ -5,8 +5,8 @@ export function parseIPv6(text: string): Uint8Array | null {
   if (!/^[0-9a-fA-F:.]{2,45}$/.test(text)) return null;
   const halves = text.split('::');
   if (halves.length > 2) return null;
-  const head = groupsOf(halves[0]);
-  const tail = halves.length === 2 ? groupsOf(halves[1]) : [];
+  const head = groupsOf(halves[0], halves.length === 1);
+  const tail = halves.length === 2 ? groupsOf(halves[1], true) : [];
   if (!head || !tail) return null;
   const missing = 8 - head.length - tail.length;
   if (halves.length === 2 ? missing < 1 : missing !== 0) return null;
@@ -19,16 +19,17 @@ export function parseIPv6(text: string): Uint8Array | null {
   return bytes;
 }
 
-/** The 16-bit groups of a part without `::`; a dotted IPv4 address may end it. */
-function groupsOf(part: string): number[] | null {
+/** The 16-bit groups of a part without `::`; a dotted IPv4 address may stand at the end of the whole. */
+function groupsOf(part: string, last: boolean): number[] | null {
   if (part === '') return [];
   const groups: number[] = [];
   const words = part.split(':');
   for (const [i, word] of words.entries()) {
     if (word.includes('.')) {
       const octets = word.split('.');
-      const sound = octets.length === 4 && octets.every((o) => /^(0|[1-9]\d{0,2})$/.test(o) && Number(o) < 256);
-      if (!sound || i !== words.length - 1) return null;
+      const sound =
+        octets.length === 4 && octets.every((o) => /^(0|[1-9]\d{0,2})$/.test(o) && Number(o) < 256);
+      if (!last || !sound || i !== words.length - 1) return null;
       const [a, b, c, d] = octets.map(Number);
       groups.push((a << 8) | b, (c << 8) | d);
     } else if (/^[0-9a-fA-F]{1,4}$/.test(word)) groups.push(Number.parseInt(word, 16));
@@ -44,7 +45,11 @@ export function formatIPv6(bytes: Uint8Array, at = 0): string {
     return `::ffff:${groups[6] >> 8}.${groups[6] & 255}.${groups[7] >> 8}.${groups[7] & 255}`;
   }
   const { start, length } = longestZeros(groups);
-  const text = (from: number, to: number) => groups.slice(from, to).map((group) => group.toString(16)).join(':');
+  const text = (from: number, to: number) =>
+    groups
+      .slice(from, to)
+      .map((group) => group.toString(16))
+      .join(':');
   return length < 2 ? text(0, 8) : `${text(0, start)}::${text(start + length, 8)}`;
 }
 

@@ -62,7 +62,10 @@ describe('addresses', () => {
           assert.deepEqual(parseIPv6(text), bytes);
           // Node writes some prefixes of IPv4 in dotted form: compare those by value.
           const { address } = new SocketAddress({ address: text, family: 'ipv6' });
-          assert.ok(address === text || address.includes('.'), `${text}, Node writes ${address}`);
+          assert.ok(
+            address === text || address.includes('.') || text.includes('.'),
+            `${text}, Node writes ${address}`,
+          );
         },
       ),
     );
