@@ -2,8 +2,9 @@
  * Sets of path attributes, interned by their stored wire form: routes with the same attributes share one number. What
  * the decision process compares is kept as columns; everything else is decoded when somebody looks.
  */
-import type { AttributeScan } from '../wire/attribute-scan.ts';
+import type { AttributeContext, AttributeScan } from '../wire/attribute-scan.ts';
 import { type Attributes, decodeAttributes } from '../wire/attributes.ts';
+import { eachAttribute } from '../wire/tlv.ts';
 import { Arena } from './arena.ts';
 import { U8Column, U16Column, U32Column } from './column.ts';
 
@@ -11,7 +12,24 @@ import { U8Column, U16Column, U32Column } from './column.ts';
  * From which kind of session a set came. It is a part of the key: what is sound from one kind of peer may be
  * malformed from the other, so a set that is found here has been judged for its kind.
  */
-export const SetKind = { internal: 0, external: 1 } as const;
+export const SetKind = {
+  internal: 0,
+  external: 1,
+  /** AIGP is kept from an external peer, or dropped from an internal one. */
+  unusualAigp: 2,
+  /** Our local AS stands before that of the peer, which is still the neighbouring AS. */
+  localAsInFront: 4,
+} as const;
+
+/** The kind of sets that come in this context. */
+export function setKindOf({ ebgp, aigp, edits }: AttributeContext): number {
+  const unusual = aigp !== undefined && aigp === ebgp;
+  return (
+    (ebgp ? SetKind.external : SetKind.internal) |
+    (unusual ? SetKind.unusualAigp : 0) |
+    (edits?.prependAs ? SetKind.localAsInFront : 0)
+  );
+}
 
 /** Number 0 is never given out: it means "no attributes". */
 export const NO_SET = 0;
@@ -35,7 +53,7 @@ export class AttributeTable {
   readonly originatorId = new U32Column();
   readonly clusterListLength = new U16Column();
   /** Bits of SetFlag. */
-  readonly flags = new U8Column();
+  readonly flags = new U16Column();
   private slots = new Uint32Array(64);
   private mask = 63;
   private readonly freed: number[] = [];
@@ -82,6 +100,16 @@ export class AttributeTable {
   /** Drops a set that was added but never retained. */
   releaseUnused(id: number): void {
     if (this.references.values[id] === 0) this.remove(id);
+  }
+
+  /** Where the value of an attribute of a set lies in `chunkOf`, or null when the set has none of this type. */
+  valueOf(id: number, type: number): { start: number; end: number } | null {
+    const at = this.offsetOf(id);
+    let found: { start: number; end: number } | null = null;
+    eachAttribute(this.chunkOf(id), at, at + this.lengthOf(id), (each, _flags, start, end) => {
+      if (each === type) found = { start, end };
+    });
+    return found;
   }
 
   /** The buffer that holds the stored form of set `id`, from `offsetOf` over `lengthOf` octets. */

@@ -3,6 +3,7 @@
  * that is done in slices. Sessions come and go by `attach` and `detach`.
  */
 
+import { secondAs } from '../wire/as-path.ts';
 import { storedForm } from '../wire/attribute-edit.ts';
 import {
   type AttributeContext,
@@ -10,9 +11,9 @@ import {
   checkMandatory,
   scanAttributes,
 } from '../wire/attribute-scan.ts';
-import { type Attributes, encodeAttributes } from '../wire/attributes.ts';
+import { type Attributes, decodeAttributes, encodeAttributes } from '../wire/attributes.ts';
 import { IPV4_UNICAST } from '../wire/families.ts';
-import { AttributeTable, NO_SET, SetKind } from './attribute-table.ts';
+import { AttributeTable, NO_SET, setKindOf } from './attribute-table.ts';
 import { FamilyRib } from './family-rib.ts';
 import { type ImportRules, judgeAttributes, judgePrefix, type OwnNumbers } from './import.ts';
 import { PathState } from './path-state.ts';
@@ -143,8 +144,8 @@ export class Routing {
     hasRoutes: boolean,
   ): number {
     const { attributes, scan } = this;
-    const kind = context.ebgp ? SetKind.external : SetKind.internal;
-    if (context.fourOctetAs) {
+    const kind = setKindOf(context);
+    if (context.fourOctetAs && !context.edits) {
       const known = attributes.find(kind, bytes, start, end);
       if (known !== NO_SET) {
         scan.error = null;
@@ -167,9 +168,11 @@ export class Routing {
     if (known !== NO_SET) return known;
     const { scan } = this;
     const { error } = scan;
-    scanAttributes(stored, 0, stored.length, { ...context, fourOctetAs: true }, scan);
+    scanAttributes(stored, 0, stored.length, { ...context, fourOctetAs: true, edits: undefined }, scan);
     if (scan.error && scan.error.handling !== 'discard') return NO_SET;
     scan.error = error;
+    // The neighbouring AS is that of the peer, also where our local AS was put before it.
+    if (context.edits?.prependAs) scan.firstAs = secondAs(decodeAttributes(stored).asPath);
     return this.attributes.add(kind, stored, 0, stored.length, scan);
   }
 

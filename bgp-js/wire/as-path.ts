@@ -51,6 +51,39 @@ export function writeSegments(segments: readonly AsSegment[], size: 2 | 4): Uint
   return bytes;
 }
 
+/** The path with `as` in front: in the leading sequence, or in a new one (RFC 4271 §5.1.2). */
+export function prependTo(segments: readonly AsSegment[], as: number): AsSegment[] {
+  const [first, ...rest] = segments;
+  if (first?.type !== 'sequence' || first.ases.length === 255) {
+    return [{ type: 'sequence', ases: [as] }, ...segments];
+  }
+  return [{ type: 'sequence', ases: [as, ...first.ases] }, ...rest];
+}
+
+/** The second AS number of a path that begins with sequences, 0 when there is none. */
+export function secondAs(segments: readonly AsSegment[]): number {
+  const [first, next] = segments;
+  if (first?.type !== 'sequence') return 0;
+  if (first.ases.length > 1) return first.ases[1];
+  return next?.type === 'sequence' ? next.ases[0] : 0;
+}
+
+/** How often `as` stands in a sound path of four-octet AS numbers, in segments of any type. */
+export function countInPath(bytes: Uint8Array, start: number, end: number, as: number): number {
+  let count = 0;
+  for (let at = start; at + 2 <= end; ) {
+    const next = at + 2 + 4 * bytes[at + 1];
+    for (let i = at + 2; i + 4 <= Math.min(next, end); i += 4) if (readU32(bytes, i) === as) count++;
+    at = next;
+  }
+  return count;
+}
+
+/** Whether an AS number is for private use (RFC 6996 §5). */
+export function isPrivateAs(as: number): boolean {
+  return (as >= 64512 && as <= 65534) || (as >= 4200000000 && as <= 4294967294);
+}
+
 /** AS_PATH as people write it: sequences plain, sets in braces, confederation segments in parentheses. */
 export function formatAsPath(segments: readonly AsSegment[]): string {
   return segments

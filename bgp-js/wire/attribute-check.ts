@@ -1,6 +1,6 @@
 /** The value of each known attribute: its defects (RFC 7606 §7), and the numbers it contributes to the scan. */
-import { type AttributeContext, type AttributeScan, SetFlag } from './attribute-scan.ts';
-import { AttributeType, Community, Segment } from './attribute-types.ts';
+import type { AttributeContext, AttributeScan } from './attribute-scan.ts';
+import { AttributeType, Community, Segment, SetFlag } from './attribute-types.ts';
 import { readU16, readU32 } from './cursor.ts';
 
 /**
@@ -51,15 +51,31 @@ export function checkValue(
       return checkAggregator(bytes, start, length, context, scan);
     case AttributeType.communities:
       if (length === 0 || length % 4 !== 0) return wrongLength();
-      return noteCommunities(bytes, start, end, scan);
+      return noteCommunities(bytes, start, end, context, scan);
     case AttributeType.originatorId:
     case AttributeType.clusterList:
       return checkReflection(bytes, type, start, end, context, scan, wrongLength);
     case AttributeType.extendedCommunities:
       if (length === 0 || length % 8 !== 0) return wrongLength();
       return;
+    case AttributeType.ipv6ExtendedCommunities:
+      if (length === 0 || length % 20 !== 0) return wrongLength();
+      return;
     case AttributeType.largeCommunities:
       if (length === 0 || length % 12 !== 0) return wrongLength();
+      if (hasRepeated(bytes, start, end, 12)) scan.rewrite = true;
+      return;
+    case AttributeType.onlyToCustomer:
+      if (length !== 4) return wrongLength();
+      scan.flags |= SetFlag.onlyToCustomer;
+      return;
+    case AttributeType.aigp:
+      // RFC 7311 §3.1: where it is not enabled, it is ignored like an unknown non-transitive attribute.
+      if (!(context.aigp ?? !context.ebgp)) return scan.ignore(type);
+      if (!soundAigp(bytes, start, end)) scan.fail('discard', 9, type, 'a TLV is malformed');
+      return;
+    case AttributeType.prefixSid:
+      if (!soundPrefixSid(bytes, start, end)) scan.fail('discard', 9, type, 'a TLV is malformed');
       return;
     case AttributeType.as4Path:
     case AttributeType.as4Aggregator:
@@ -108,6 +124,7 @@ function checkAsPath(
     if (next > end) return malformed(`a segment of ${count} AS numbers runs past the attribute`);
     const confederation = segment === Segment.confedSequence || segment === Segment.confedSet;
     if (confederation && context.ebgp) return malformed('a confederation segment from outside');
+    if (confederation) scan.flags |= SetFlag.confederation;
     if (segment === Segment.sequence) scan.asPathLength += count;
     if (segment === Segment.set) scan.asPathLength += 1;
     for (let i = at + 2; i < next; i += size) {
@@ -170,15 +187,75 @@ function checkAs4(
   }
 }
 
-function noteCommunities(bytes: Uint8Array, start: number, end: number, scan: AttributeScan): void {
+function noteCommunities(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  context: AttributeContext,
+  scan: AttributeScan,
+): void {
   for (let at = start; at < end; at += 4) {
-    const community = readU32(bytes, at);
-    if (community === Community.noExport || community === Community.noExportSubconfed) {
-      scan.flags |= SetFlag.noExport;
-    } else if (community === Community.noAdvertise) {
-      scan.flags |= SetFlag.noAdvertise;
-    }
+    // Only 65535:x, the range of the well-known ones (RFC 1997).
+    if (bytes[at] === 0xff && bytes[at + 1] === 0xff) scan.flags |= COMMUNITY_FLAGS[readU32(bytes, at)] ?? 0;
   }
+  if (!context.ebgp) return;
+  if ((scan.flags & SetFlag.gracefulShutdown) !== 0 && context.obeyGracefulShutdown !== false) {
+    scan.localPref = 0;
+  }
+  // RFC 7999 §3.2: such a route must not leave this AS, so NO_EXPORT is added.
+  if ((scan.flags & SetFlag.blackhole) !== 0 && (scan.flags & SetFlag.noExport) === 0) scan.rewrite = true;
+}
+
+const COMMUNITY_FLAGS: Record<number, number> = {
+  [Community.noExport]: SetFlag.noExport,
+  // There are no confederations here, so their border is that of the AS.
+  [Community.noExportSubconfed]: SetFlag.noExport,
+  [Community.noAdvertise]: SetFlag.noAdvertise,
+  [Community.gracefulShutdown]: SetFlag.gracefulShutdown,
+  [Community.blackhole]: SetFlag.blackhole,
+  [Community.llgrStale]: SetFlag.llgrStale,
+  [Community.noLlgr]: SetFlag.noLlgr,
+};
+
+/** Whether an element of `size` octets stands there twice. */
+function hasRepeated(bytes: Uint8Array, start: number, end: number, size: number): boolean {
+  const seen = new Set<string>();
+  for (let at = start; at < end; at += size) seen.add(elementKey(bytes, at, size));
+  return seen.size * size < end - start;
+}
+
+/** An element as a key of sets. */
+export function elementKey(bytes: Uint8Array, at: number, size: number): string {
+  return String.fromCharCode(...bytes.subarray(at, at + size));
+}
+
+/**
+ * RFC 7311 §3: TLVs of a type, a length of two octets that counts the whole TLV, and a value; the first of type 1
+ * has 11 octets.
+ */
+function soundAigp(bytes: Uint8Array, start: number, end: number): boolean {
+  if (start === end) return false;
+  for (let at = start; at < end; ) {
+    if (end - at < 3) return false;
+    const length = readU16(bytes, at + 1);
+    if (length < 3 || length > end - at) return false;
+    if (bytes[at] === 1 && length !== 11) return false;
+    at += length;
+  }
+  return true;
+}
+
+/** RFC 8669 §3: TLVs of a type, a length of two octets and a value; the index has 7 octets, the block 2 + 6n. */
+function soundPrefixSid(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let at = start; at < end; ) {
+    if (end - at < 3) return false;
+    const length = readU16(bytes, at + 1);
+    if (length > end - at - 3) return false;
+    if (bytes[at] === 1 && length !== 7) return false;
+    if (bytes[at] === 3 && (length < 8 || (length - 2) % 6 !== 0)) return false;
+    at += 3 + length;
+  }
+  return end > start;
 }
 
 /** ORIGINATOR_ID and CLUSTER_LIST (RFC 4456 §8, RFC 7606 §7.9, 7.10). */

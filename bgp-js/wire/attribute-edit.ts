@@ -1,10 +1,11 @@
 /** From the attributes of a peer's UPDATE to the form that the RIB keeps. */
 
-import { readSegments, writeSegments } from './as-path.ts';
+import { prependTo, readSegments, writeSegments } from './as-path.ts';
 import { mergeAs4Path } from './as4.ts';
+import { elementKey } from './attribute-check.ts';
 import type { AttributeContext, AttributeScan } from './attribute-scan.ts';
-import { ATTRIBUTES, AttributeType, Flag } from './attribute-types.ts';
-import { readU16, writeU16 } from './cursor.ts';
+import { ATTRIBUTES, AttributeType, Community, Flag, SetFlag } from './attribute-types.ts';
+import { readU16, writeU16, writeU32 } from './cursor.ts';
 import { AS_TRANS } from './open.ts';
 import { eachAttribute, encodeAttribute } from './tlv.ts';
 
@@ -28,9 +29,52 @@ export function storedForm(
     const part = ATTRIBUTES[type]
       ? keepKnown(bytes, type, from, to, at, as4)
       : keepUnknown(bytes, flags, to, at);
-    if (part) parts.push(part);
+    if (part) parts.push(edited(part, type, context, scan));
   });
+  const otc = context.edits?.onlyToCustomer ?? 0;
+  if (otc !== 0 && !seen.has(AttributeType.onlyToCustomer)) {
+    parts.push(encodeAttribute(Flag.optional | Flag.transitive, AttributeType.onlyToCustomer, word(otc)));
+  }
   return Buffer.concat(parts);
+}
+
+/** An attribute that stays, with what the session and the well-known communities change in it. */
+function edited(part: Uint8Array, type: number, context: AttributeContext, scan: AttributeScan): Uint8Array {
+  const head = (part[0] & Flag.extended) !== 0 ? 4 : 3;
+  switch (type) {
+    case AttributeType.asPath: {
+      const as = context.edits?.prependAs ?? 0;
+      if (as === 0) return part;
+      const path = prependTo(readSegments(part, head, part.length, 4), as);
+      return encodeAttribute(Flag.transitive, type, writeSegments(path, 4));
+    }
+    case AttributeType.communities: {
+      // RFC 7999 §3.2: a route for a black hole must not leave this AS.
+      const leaves = context.ebgp && (scan.flags & SetFlag.blackhole) !== 0;
+      if (!leaves || (scan.flags & SetFlag.noExport) !== 0) return part;
+      const value = Buffer.concat([part.subarray(head), word(Community.noExport)]);
+      return encodeAttribute(part[0], type, value);
+    }
+    case AttributeType.largeCommunities:
+      return encodeAttribute(part[0], type, withoutRepeated(part.subarray(head), 12));
+    default:
+      return part;
+  }
+}
+
+/** RFC 8092 §5: of a community that stands there twice, the second goes. */
+function withoutRepeated(value: Uint8Array, size: number): Uint8Array {
+  const kept = new Map<string, Uint8Array>();
+  for (let at = 0; at < value.length; at += size) {
+    kept.set(elementKey(value, at, size), value.subarray(at, at + size));
+  }
+  return Buffer.concat([...kept.values()]);
+}
+
+function word(value: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  writeU32(bytes, 0, value);
+  return bytes;
 }
 
 /** `as4`: null for attributes that have AS numbers of four octets already. */

@@ -16,19 +16,23 @@ export interface AttributeContext {
   /** Our BGP identifier and cluster id, for the loop checks of RFC 4456 §8. */
   localId: number;
   clusterId: number;
+  /** AIGP is enabled on the session; by default it is with internal peers alone (RFC 7311 §3.1). */
+  aigp?: boolean;
+  /** Routes of external peers with GRACEFUL_SHUTDOWN get LOCAL_PREF 0 (RFC 8326 §4.2); unless false they do. */
+  obeyGracefulShutdown?: boolean;
+  /** What the session adds to attributes that come in. */
+  edits?: ImportEdits;
 }
 
-/** Bits of {@link AttributeScan.flags}: what a set of attributes says that is not a number. */
-export const SetFlag = {
-  /** Our own AS is in AS_PATH: a loop (RFC 4271 §9.1.2). */
-  asLoop: 1,
-  /** ORIGINATOR_ID is ours, or CLUSTER_LIST has our cluster (RFC 4456 §8). */
-  reflectionLoop: 2,
-  noExport: 4,
-  noAdvertise: 8,
-  hasMed: 16,
-  hasLocalPref: 32,
-} as const;
+/** Changes to the attributes of every route of a session before it is kept. */
+export interface ImportEdits {
+  /** Goes to the front of AS_PATH (RFC 7705 §3.1); 0: none. */
+  prependAs: number;
+  /** The value of OTC where it is missing (RFC 9234 §5); 0: none. */
+  onlyToCustomer: number;
+}
+
+export { SetFlag } from './attribute-types.ts';
 
 const SEVERITY: Record<Handling, number> = { discard: 1, 'treat-as-withdraw': 2, reset: 3 };
 
@@ -81,6 +85,12 @@ export class AttributeScan {
     this.error = bgpError(3, subcode, `${attributeName(type)}: ${text}`, data, handling);
   }
 
+  /** Drops an attribute in silence: nothing is wrong with it, but it does not count on this session. */
+  ignore(type: number): void {
+    this.discarded.add(type);
+    this.rewrite = true;
+  }
+
   has(type: number): boolean {
     return (this.present[type >> 5] & (1 << (type & 31))) !== 0;
   }
@@ -102,6 +112,7 @@ export function scanAttributes(
   scan: AttributeScan,
 ): void {
   scan.reset();
+  scan.rewrite = context.edits !== undefined;
   let at = start;
   while (at < end) {
     const flags = bytes[at];
@@ -149,7 +160,7 @@ function scanOne(
   const expected = descriptor.flags;
   if ((flags & 0xc0) !== expected || (expected !== 0xc0 && (flags & Flag.partial) !== 0)) {
     const text = `flags 0x${flags.toString(16)} conflict with the attribute`;
-    scan.fail('treat-as-withdraw', 4, type, text, bytes.slice(at, end));
+    scan.fail(descriptor.flagConflict ?? 'treat-as-withdraw', 4, type, text, bytes.slice(at, end));
     return;
   }
   checkValue(bytes, type, start, end, context, scan, at);

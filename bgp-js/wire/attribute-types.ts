@@ -15,7 +15,11 @@ export const AttributeType = {
   extendedCommunities: 16,
   as4Path: 17,
   as4Aggregator: 18,
+  ipv6ExtendedCommunities: 25,
+  aigp: 26,
   largeCommunities: 32,
+  onlyToCustomer: 35,
+  prefixSid: 40,
 } as const;
 
 /** Attribute flags (RFC 4271 §4.3). */
@@ -26,6 +30,8 @@ export interface AttributeDescriptor {
   name: string;
   /** The Optional and Transitive bits that it must have. */
   flags: number;
+  /** What is done about one with other flags: by RFC 7606 §3 c its routes are withdrawn. */
+  flagConflict?: 'discard';
 }
 
 const WELL_KNOWN = Flag.transitive;
@@ -35,8 +41,8 @@ const OPTIONAL = Flag.optional;
 /** Known attributes by type code; the index is the code. */
 export const ATTRIBUTES: readonly (AttributeDescriptor | undefined)[] = (() => {
   const table: (AttributeDescriptor | undefined)[] = new Array(256).fill(undefined);
-  const add = (code: number, name: string, flags: number) => {
-    table[code] = { name, flags };
+  const add = (code: number, name: string, flags: number, flagConflict?: 'discard') => {
+    table[code] = { name, flags, flagConflict };
   };
   add(AttributeType.origin, 'ORIGIN', WELL_KNOWN);
   add(AttributeType.asPath, 'AS_PATH', WELL_KNOWN);
@@ -53,7 +59,12 @@ export const ATTRIBUTES: readonly (AttributeDescriptor | undefined)[] = (() => {
   add(AttributeType.extendedCommunities, 'EXTENDED COMMUNITIES', OPTIONAL_TRANSITIVE);
   add(AttributeType.as4Path, 'AS4_PATH', OPTIONAL_TRANSITIVE);
   add(AttributeType.as4Aggregator, 'AS4_AGGREGATOR', OPTIONAL_TRANSITIVE);
+  add(AttributeType.ipv6ExtendedCommunities, 'IPV6 EXTENDED COMMUNITIES', OPTIONAL_TRANSITIVE);
+  // RFC 7311 §3.2, RFC 8669 §6: whatever is wrong with them, only the attribute goes.
+  add(AttributeType.aigp, 'AIGP', OPTIONAL, 'discard');
   add(AttributeType.largeCommunities, 'LARGE_COMMUNITY', OPTIONAL_TRANSITIVE);
+  add(AttributeType.onlyToCustomer, 'ONLY_TO_CUSTOMER', OPTIONAL_TRANSITIVE);
+  add(AttributeType.prefixSid, 'PREFIX_SID', OPTIONAL_TRANSITIVE, 'discard');
   return table;
 })();
 
@@ -65,10 +76,35 @@ export function attributeName(type: number): string {
 /** AS_PATH segment types (RFC 4271 §4.3, RFC 5065 §3). */
 export const Segment = { set: 1, sequence: 2, confedSequence: 3, confedSet: 4 } as const;
 
-/** Well-known communities (RFC 1997, 8326). */
+/** Well-known communities (RFC 1997, 3765, 7999, 8326, 9494). */
 export const Community = {
   gracefulShutdown: 0xffff0000,
+  llgrStale: 0xffff0006,
+  noLlgr: 0xffff0007,
+  blackhole: 0xffff029a,
   noExport: 0xffffff01,
   noAdvertise: 0xffffff02,
   noExportSubconfed: 0xffffff03,
+  noPeer: 0xffffff04,
+} as const;
+
+/** Bits of a set of attributes: what it says that is not a number. */
+export const SetFlag = {
+  /** Our own AS is in AS_PATH: a loop (RFC 4271 §9.1.2). */
+  asLoop: 1,
+  /** ORIGINATOR_ID is ours, or CLUSTER_LIST has our cluster (RFC 4456 §8). */
+  reflectionLoop: 2,
+  noExport: 4,
+  noAdvertise: 8,
+  hasMed: 16,
+  hasLocalPref: 32,
+  gracefulShutdown: 64,
+  blackhole: 128,
+  /** RFC 9494 §4.4: a route that is only to be used when there is no other. */
+  llgrStale: 256,
+  noLlgr: 512,
+  /** AS_PATH has segments of a confederation (RFC 5065). */
+  confederation: 1024,
+  /** The attribute OTC is there (RFC 9234 §5). */
+  onlyToCustomer: 2048,
 } as const;

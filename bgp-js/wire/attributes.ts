@@ -4,7 +4,8 @@
  */
 import { type AsSegment, readSegments, writeSegments } from './as-path.ts';
 import { ATTRIBUTES, AttributeType, Flag } from './attribute-types.ts';
-import { readU32, writeU32 } from './cursor.ts';
+import type { LargeCommunity } from './communities.ts';
+import { readU32, readU64, writeU32 } from './cursor.ts';
 import { formatIPv4, parseIPv4 } from './prefix.ts';
 import { eachAttribute, encodeAttribute } from './tlv.ts';
 
@@ -22,6 +23,15 @@ export interface Attributes {
   communities?: number[];
   originatorId?: string;
   clusterList?: string[];
+  /** Extended communities (RFC 4360) as unsigned numbers of 64 bits. */
+  extendedCommunities?: bigint[];
+  /** IPv6-specific extended communities (RFC 5701), 20 octets each. */
+  ipv6ExtendedCommunities?: Uint8Array[];
+  largeCommunities?: LargeCommunity[];
+  /** The metric of AIGP (RFC 7311). */
+  aigp?: bigint;
+  /** OTC (RFC 9234): the AS that said that the route may only go to customers. */
+  onlyToCustomer?: number;
   /** Everything else, in wire form: flags, type and value. */
   others?: { flags: number; type: number; value: Uint8Array }[];
 }
@@ -52,12 +62,56 @@ export function decodeAttributes(bytes: Uint8Array, start = 0, end = bytes.lengt
     else if (type === AttributeType.originatorId && length === 4) {
       result.originatorId = formatIPv4(readU32(bytes, from));
     } else if (type === AttributeType.clusterList) result.clusterList = words(from, to).map(formatIPv4);
-    else {
+    else if (type === AttributeType.onlyToCustomer && length === 4)
+      result.onlyToCustomer = readU32(bytes, from);
+    else if (!decodeLong(type, bytes, from, to, result)) {
       result.others ??= [];
       result.others.push({ flags: flags & ~Flag.extended, type, value: bytes.slice(from, to) });
     }
   });
   return result;
+}
+
+/** Attributes whose elements are longer than a word; false for others, and for an AIGP without a metric. */
+function decodeLong(type: number, bytes: Uint8Array, from: number, to: number, result: Attributes): boolean {
+  switch (type) {
+    case AttributeType.extendedCommunities:
+      result.extendedCommunities = elements(bytes, from, to, 8, (at) => readU64(bytes, at));
+      return true;
+    case AttributeType.ipv6ExtendedCommunities:
+      result.ipv6ExtendedCommunities = elements(bytes, from, to, 20, (at) => bytes.slice(at, at + 20));
+      return true;
+    case AttributeType.largeCommunities:
+      result.largeCommunities = elements(bytes, from, to, 12, (at) => [
+        readU32(bytes, at),
+        readU32(bytes, at + 4),
+        readU32(bytes, at + 8),
+      ]);
+      return true;
+    case AttributeType.aigp: {
+      // Anything besides the one TLV of the metric stays in wire form, so that nothing is lost.
+      if (to - from !== AIGP_LENGTH || bytes[from] !== 1) return false;
+      result.aigp = readU64(bytes, from + 3);
+      return true;
+    }
+    default:
+      return false;
+  }
+}
+
+/** Octets of the AIGP TLV (RFC 7311 §3): type 1, a length of two octets, and the metric. */
+const AIGP_LENGTH = 11;
+
+function elements<T>(
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+  size: number,
+  read: (at: number) => T,
+): T[] {
+  const list: T[] = [];
+  for (let at = from; at + size <= Math.min(to, bytes.length); at += size) list.push(read(at));
+  return list;
 }
 
 /** Encodes attributes in ascending order of type (RFC 4271 §5). Throws RangeError for an address that is none. */
@@ -86,25 +140,46 @@ export function encodeAttributes(attributes: Attributes): Uint8Array {
     add(AttributeType.originatorId, words([address(attributes.originatorId)]));
   }
   if (attributes.clusterList) add(AttributeType.clusterList, words(attributes.clusterList.map(address)));
+  encodeLong(attributes, add);
   for (const { flags, type, value } of attributes.others ?? []) add(type, value, flags);
   list.sort((a, b) => a.type - b.type);
   return Buffer.concat(list.map(({ bytes }) => bytes));
+}
+
+function encodeLong(attributes: Attributes, add: (type: number, value: Uint8Array) => void): void {
+  const { extendedCommunities, ipv6ExtendedCommunities, largeCommunities, aigp, onlyToCustomer } = attributes;
+  if (extendedCommunities) {
+    add(AttributeType.extendedCommunities, Buffer.concat(extendedCommunities.map(octets64)));
+  }
+  if (ipv6ExtendedCommunities) {
+    add(AttributeType.ipv6ExtendedCommunities, Buffer.concat(ipv6ExtendedCommunities));
+  }
+  if (aigp !== undefined) {
+    add(AttributeType.aigp, Uint8Array.of(1, 0, AIGP_LENGTH, ...octets64(aigp)));
+  }
+  if (largeCommunities) {
+    const value = new Uint8Array(12 * largeCommunities.length);
+    largeCommunities.flat().forEach((word, i) => {
+      writeU32(value, 4 * i, word);
+    });
+    add(AttributeType.largeCommunities, value);
+  }
+  if (onlyToCustomer !== undefined) {
+    const value = new Uint8Array(4);
+    writeU32(value, 0, onlyToCustomer);
+    add(AttributeType.onlyToCustomer, value);
+  }
+}
+
+function octets64(value: bigint): Uint8Array {
+  const bytes = new Uint8Array(8);
+  writeU32(bytes, 0, Number(value >> 32n));
+  writeU32(bytes, 4, Number(value & 0xffffffffn));
+  return bytes;
 }
 
 function address(text: string): number {
   const value = parseIPv4(text);
   if (value < 0) throw new RangeError(`${text} is not an IPv4 address`);
   return value;
-}
-
-const COMMUNITY_NAMES: Record<number, string> = {
-  4294967041: 'no-export',
-  4294967042: 'no-advertise',
-  4294967043: 'no-export-subconfed',
-  4294901760: 'graceful-shutdown',
-};
-
-/** A standard community as people write it: its well-known name, or `high:low`. */
-export function formatCommunity(community: number): string {
-  return COMMUNITY_NAMES[community] ?? `${community >>> 16}:${community & 0xffff}`;
 }

@@ -25,10 +25,12 @@ const FULL: Attributes = {
   communities: [0xfde90001, 0xffffff01],
   originatorId: '10.0.0.4',
   clusterList: ['10.0.0.5', '10.0.0.6'],
-  others: [
-    { flags: 0xc0, type: 32, value: hex('0000fde9 00000001 00000002') },
-    { flags: 0xe0, type: 99, value: hex('ab') },
-  ],
+  extendedCommunities: [0x0002fde900000064n],
+  ipv6ExtendedCommunities: [hex('0002 20010db8000000000000000000000001 0064')],
+  aigp: 0x100000002n,
+  largeCommunities: [[65001, 1, 2]],
+  onlyToCustomer: 65001,
+  others: [{ flags: 0xe0, type: 99, value: hex('ab') }],
 };
 
 const FULL_WIRE = `
@@ -42,7 +44,11 @@ const FULL_WIRE = `
   c0 08 08 fde90001 ffffff01
   80 09 04 0a000004
   80 0a 08 0a000005 0a000006
+  c0 10 08 0002fde900000064
+  c0 19 14 0002 20010db8000000000000000000000001 0064
+  80 1a 0b 01 000b 0000000100000002
   c0 20 0c 0000fde9 00000001 00000002
+  c0 23 04 0000fde9
   e0 63 01 ab`;
 
 describe('attributes as objects', () => {
@@ -99,6 +105,12 @@ describe('attributes in words', () => {
     const words = [0xfde90064, 0xffffff01, 0xffffff02, 0xffffff03, 0xffff0000, 0].map(formatCommunity);
     const named = ['no-export', 'no-advertise', 'no-export-subconfed', 'graceful-shutdown'];
     assert.deepEqual(words, ['65001:100', ...named, '0:0']);
+  });
+
+  it('an AIGP without the TLV of the metric stays in wire form', () => {
+    const other = decodeAttributes(hex('80 1a 04 02 0004 aa'));
+    assert.deepEqual(other.others, [{ flags: 0x80, type: 26, value: hex('02 0004 aa') }]);
+    assert.equal(other.aigp, undefined);
   });
 
   it('names', () => {

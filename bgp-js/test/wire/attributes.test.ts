@@ -62,7 +62,7 @@ const SOUND: [string, AttributeContext, string, Numbers][] = [
     'AS_PATH of a confederation on iBGP, which counts for nothing',
     IBGP,
     '40 02 06 03 01 0000fde9',
-    { asPathLength: 0 },
+    { asPathLength: 0, flags: SetFlag.confederation },
   ],
   ['AS_PATH with our own AS: a loop', EBGP, '40 02 06 02 01 0000fc00', { flags: SetFlag.asLoop }],
   ['AS_PATH of two octets', OLD, '40 02 06 02 02 fde9 fdea', { asPathLength: 2, firstAs: 65001 }],
@@ -78,6 +78,28 @@ const SOUND: [string, AttributeContext, string, Numbers][] = [
   ['COMMUNITIES NO_EXPORT', EBGP, 'c0 08 04 ffffff01', { flags: SetFlag.noExport }],
   ['COMMUNITIES NO_ADVERTISE', EBGP, 'c0 08 04 ffffff02', { flags: SetFlag.noAdvertise }],
   ['COMMUNITIES NO_EXPORT_SUBCONFED', EBGP, 'c0 08 04 ffffff03', { flags: SetFlag.noExport }],
+  [
+    'COMMUNITIES GRACEFUL_SHUTDOWN',
+    IBGP,
+    'c0 08 04 ffff0000',
+    { flags: SetFlag.gracefulShutdown, localPref: 100 },
+  ],
+  ['COMMUNITIES GRACEFUL_SHUTDOWN from eBGP (RFC 8326)', EBGP, 'c0 08 04 ffff0000', { localPref: 0 }],
+  [
+    'GRACEFUL_SHUTDOWN not obeyed',
+    { ...EBGP, obeyGracefulShutdown: false },
+    'c0 08 04 ffff0000',
+    { localPref: 100 },
+  ],
+  ['COMMUNITIES BLACKHOLE (RFC 7999)', EBGP, 'c0 08 04 ffff029a', { flags: SetFlag.blackhole }],
+  ['COMMUNITIES LLGR_STALE (RFC 9494)', EBGP, 'c0 08 04 ffff0006', { flags: SetFlag.llgrStale }],
+  ['COMMUNITIES NO_LLGR', EBGP, 'c0 08 04 ffff0007', { flags: SetFlag.noLlgr }],
+  [
+    'several well-known COMMUNITIES',
+    IBGP,
+    'c0 08 0c ffffff01 ffffff02 00000007',
+    { flags: SetFlag.noExport | SetFlag.noAdvertise },
+  ],
   ['ORIGINATOR_ID on iBGP', IBGP, '80 09 04 0a000009', { originatorId: 0x0a000009, flags: 0 }],
   ['ORIGINATOR_ID that is ours', IBGP, '80 09 04 0a000001', { flags: SetFlag.reflectionLoop }],
   ['CLUSTER_LIST on iBGP', IBGP, '80 0a 08 0a0000bb 0a0000cc', { clusterListLength: 2, flags: 0 }],
@@ -88,6 +110,14 @@ const SOUND: [string, AttributeContext, string, Numbers][] = [
   ['AS4_PATH from a two-octet peer', OLD, 'c0 11 06 02 01 0001fde9', {}],
   ['AS4_AGGREGATOR from a two-octet peer', OLD, 'c0 12 08 0001fde9 0a000002', {}],
   ['LARGE_COMMUNITY', EBGP, 'c0 20 0c 0000fde9 00000001 00000002', {}],
+  ['IPV6 EXTENDED COMMUNITIES', EBGP, attribute('c0 19', '0002 20010db8000000000000000000000001 0064'), {}],
+  ['AIGP on iBGP', IBGP, '80 1a 0b 01 000b 0000000000000064', {}],
+  ['AIGP with a second TLV', IBGP, '80 1a 0f 01 000b 0000000000000064 02 0004 ff', {}],
+  ['AIGP from eBGP, malformed and ignored', EBGP, '80 1a 01 01', {}],
+  ['ONLY_TO_CUSTOMER', EBGP, 'c0 23 04 0000fde9', { flags: SetFlag.onlyToCustomer }],
+  ['PREFIX_SID with an index', EBGP, 'c0 28 0a 01 0007 00 0000 00000064', {}],
+  ['PREFIX_SID with a block', EBGP, 'c0 28 0b 03 0008 0000 003e80 001f40', {}],
+  ['PREFIX_SID with a TLV of another type', EBGP, 'c0 28 04 05 0001 00', {}],
   ['unknown and optional, transitive', EBGP, 'c0 63 02 abcd', {}],
   ['unknown and optional, transitive, of length 0', EBGP, 'c0 63 00', {}],
   ['unknown and optional, not transitive', EBGP, '80 63 02 abcd', {}],
@@ -210,6 +240,23 @@ const MALFORMED: [string, AttributeContext, string, Handling, number][] = [
   ['AS4_AGGREGATOR with AS 0', OLD, 'c0 12 08 00000000 0a000002', DISC, 9],
   ['LARGE_COMMUNITY of length 0', EBGP, 'c0 20 00', TAW, 5],
   ['LARGE_COMMUNITY of length 11', EBGP, 'c0 20 0b 0000fde9 00000001 000000', TAW, 5],
+  ['IPV6 EXTENDED COMMUNITIES of length 0', EBGP, 'c0 19 00', TAW, 5],
+  ['IPV6 EXTENDED COMMUNITIES of length 8', EBGP, 'c0 19 08 0002fde900000001', TAW, 5],
+  ['AIGP empty', IBGP, '80 1a 00', DISC, 9],
+  ['AIGP with a TLV cut off', IBGP, '80 1a 0a 01 000b 00000000000000', DISC, 9],
+  ['AIGP with a TLV of length 2', IBGP, '80 1a 03 02 0002', DISC, 9],
+  ['AIGP whose metric has 4 octets', IBGP, '80 1a 07 01 0007 00000064', DISC, 9],
+  ['AIGP with two octets left', IBGP, '80 1a 0d 01 000b 0000000000000064 0100', DISC, 9],
+  ['AIGP flagged transitive', IBGP, 'c0 1a 0b 01 000b 0000000000000064', DISC, 4],
+  ['ONLY_TO_CUSTOMER of length 0', EBGP, 'c0 23 00', TAW, 5],
+  ['ONLY_TO_CUSTOMER of length 8', IBGP, 'c0 23 08 0000fde9 0000fde9', TAW, 5],
+  ['ONLY_TO_CUSTOMER flagged non-transitive', EBGP, '80 23 04 0000fde9', TAW, 4],
+  ['PREFIX_SID empty', EBGP, 'c0 28 00', DISC, 9],
+  ['PREFIX_SID with a TLV cut off', EBGP, 'c0 28 05 01 0007 0000', DISC, 9],
+  ['PREFIX_SID with an index of 6 octets', EBGP, 'c0 28 09 01 0006 000000000064', DISC, 9],
+  ['PREFIX_SID with a block of 2 octets', EBGP, 'c0 28 05 03 0002 0000', DISC, 9],
+  ['PREFIX_SID with an octet left', EBGP, 'c0 28 0b 01 0007 00 0000 00000064 01', DISC, 9],
+  ['PREFIX_SID flagged non-transitive', EBGP, '80 28 0a 01 0007 00 0000 00000064', DISC, 4],
   ['an unknown well-known attribute', EBGP, '40 63 01 00', RST, 2],
   ['an attribute of type 0 and no flags', EBGP, '00 00 00', RST, 2],
 ];
@@ -288,7 +335,7 @@ describe('mandatory attributes (RFC 7606 §3 d)', () => {
   });
 
   it('a large community (32) is not taken for ORIGIN, nor any other type for a lower one', () => {
-    const result = scan('c0 20 0c 0000fde9 00000001 00000002 c0 21 00 c0 22 00 c0 23 00');
+    const result = scan('c0 20 0c 0000fde9 00000001 00000002 c0 21 00 c0 22 00 c0 24 00');
     checkMandatory(result, true);
     assert.equal(result.error?.subcode, 3);
   });

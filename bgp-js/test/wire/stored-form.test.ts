@@ -47,10 +47,54 @@ describe('the stored form', () => {
       `c0200c${'00'.repeat(12)} c0200c${'01'.repeat(12)}`,
       `c0200c${'00'.repeat(12)}`,
     ],
+    [
+      'a large community that stands there twice stays once (RFC 8092 §5)',
+      `c02024${'00'.repeat(12)}${'01'.repeat(12)}${'00'.repeat(12)}`,
+      `c02018${'00'.repeat(12)}${'01'.repeat(12)}`,
+    ],
+    ['BLACKHOLE from eBGP gets NO_EXPORT (RFC 7999 §3.2)', 'c00804ffff029a', 'c00808ffff029affffff01'],
+    ['AIGP where it is not enabled goes', '801a0b01000b0000000000000064', ''],
+    ['a malformed PREFIX_SID goes', 'c02800', ''],
     ['what stays beside it stays as it is', 'c0080400010002 806300', 'c0080400010002'],
   ];
   for (const [title, extra, expected] of CASES) {
     it(title, () => assert.equal(toHex(stored(`${BASE} ${extra}`)), toHex(hex(`${BASE} ${expected}`))));
+  }
+
+  const EDITS: [string, Partial<AttributeContext>, string, string][] = [
+    [
+      'a local AS goes before the path (RFC 7705 §3.1)',
+      { edits: { prependAs: 64999, onlyToCustomer: 0 } },
+      '40010100 400206020100 00fde9',
+      '40010100 40020a02020000fde700 00fde9',
+    ],
+    [
+      'into a segment of its own before a full one',
+      { edits: { prependAs: 64999, onlyToCustomer: 0 } },
+      `50 02 03fe 02ff${'0000fde9'.repeat(255)}`,
+      `50 02 0404 02010000fde702ff${'0000fde9'.repeat(255)}`,
+    ],
+    [
+      'behind a two-octet speaker too',
+      { fourOctetAs: false, edits: { prependAs: 64999, onlyToCustomer: 0 } },
+      '400204 0201 fde9',
+      '40020a 0202 0000fde7 0000fde9',
+    ],
+    [
+      'OTC where it is missing (RFC 9234 §5)',
+      { edits: { prependAs: 0, onlyToCustomer: 65001 } },
+      '40010100',
+      '40010100 c0230400 00fde9',
+    ],
+    [
+      'not where it is there',
+      { edits: { prependAs: 0, onlyToCustomer: 65001 } },
+      '40010100 c0230400000007',
+      '40010100 c0230400000007',
+    ],
+  ];
+  for (const [title, fields, wire, expected] of EDITS) {
+    it(title, () => assert.equal(toHex(stored(wire, { ...NEW, ...fields })), toHex(hex(expected))));
   }
 
   it('needs no change for sound attributes, or when unknown ones are Partial already', () => {
