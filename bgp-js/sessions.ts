@@ -119,6 +119,11 @@ export class Sessions {
 
   /** The connection that we began is there, at our address `local`. */
   connected(link: Link, local: string, now: number): void {
+    if (link.peer.incoming?.negotiated) {
+      // The peer was faster: its connection is agreed on, and an OPEN on this one would call that in question.
+      this.fail(link, bgpError(6, 7, 'the peer connected first'), now, true);
+      return;
+    }
     link.local = local;
     link.localAddress = this.nextHopAt(local);
     link.connection.open(now);
@@ -264,8 +269,9 @@ export class Sessions {
   // --- established, and the end ------------------------------------------------------------------------------------------
 
   /**
-   * RFC 4271 §6.8: of two connections with one peer, one has to go. It is decided as soon as the peer's identifier is
-   * known on either of them. False: this one went.
+   * RFC 4271 §6.8: of two connections with one peer, one has to go. Both sides have to come to the same end, whatever
+   * overtakes what: so a connection that we began is given up in silence when it comes late (see `connected`), and the
+   * peer may do the same with one that it began until its OPEN is there. False: this one went.
    */
   private survivesCollision(link: Link, terms: Negotiated, now: number): boolean {
     const { peer, connection } = link;
@@ -276,6 +282,7 @@ export class Sessions {
     const outgoingStays = keepOutgoing(localId, terms.peerId, localAs, terms.peerAs);
     const established = rival.connection.state === 'Established';
     const stays = !established && outgoingStays !== connection.incoming;
+    if (!stays && rival.connection.incoming && rival.connection.state === 'OpenSent') return true;
     const loser = stays ? rival : link;
     this.fail(loser, bgpError(6, 7, 'the peer and we connected at the same moment'), now, true);
     return stays;

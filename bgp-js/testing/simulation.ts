@@ -184,7 +184,9 @@ export class Simulation {
     const other: End = { node: target, id, peer: end, arrival: this.now, closed: false };
     end.peer = other;
     this.ends.set(endKey(target, id), other);
-    this.schedule(this.now + this.delay(), () => {
+    // What the other side sends comes behind this, as data comes behind the handshake of TCP.
+    end.arrival = this.now + this.delay();
+    this.schedule(end.arrival, () => {
       if (!end.closed) end.node.speaker.connected(end.id, end.node.address, this.now);
     });
   }
