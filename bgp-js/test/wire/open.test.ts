@@ -101,11 +101,11 @@ describe('capabilities', () => {
   });
 
   it('who names other families only does not mean IPv4 unicast (RFC 4760 §8)', () => {
-    assert.deepEqual(meaning(list([1, '0002 00 01'])).families, []);
+    assert.deepEqual(meaning(list([1, '4004 00 47'])).families, []);
   });
 
   it('multiprotocol of a wrong length is as if it were not there', () => {
-    assert.deepEqual(meaning(list([1, '0002 00'], [1, ''])).families, ['ipv4-unicast']);
+    assert.deepEqual(meaning(list([1, '4004 00'], [1, ''])).families, ['ipv4-unicast']);
   });
 
   it('of a four-octet AS that comes twice the first counts', () => {
@@ -127,8 +127,14 @@ describe('capabilities', () => {
   });
 
   it('have names for people, each once', () => {
-    const raw = list([1, '0001 00 01'], [1, '0002 00 01'], [2, ''], [2, ''], [65, '00000001'], [200, '']);
-    const expected = ['ipv4-unicast', 'AFI 2 SAFI 1', 'route refresh', 'four-octet AS', 'capability 200'];
+    const raw = list([1, '0001 00 01'], [1, '4004 00 47'], [2, ''], [2, ''], [65, '00000001'], [200, '']);
+    const expected = [
+      'ipv4-unicast',
+      'AFI 16388 SAFI 71',
+      'route refresh',
+      'four-octet AS',
+      'capability 200',
+    ];
     assert.deepEqual(capabilityNames(raw), expected);
   });
 });

@@ -1,0 +1,235 @@
+/** The host: sessions on real TCP, over loopback. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import net from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { KEEPALIVE, type Message, Speaker, shutdownMessage } from '../../index.ts';
+import { SpeakerHost } from '../../net/index.ts';
+import { nlri } from '../session/bench.ts';
+import { Node, RawPeer, until } from './tcp.ts';
+
+const A = '127.0.0.1';
+const B = '127.0.0.2';
+const C = '127.0.0.3';
+
+let nodes: Node[] = [];
+let raws: RawPeer[] = [];
+
+async function start(address: string): Promise<Node> {
+  const node = new Node(address);
+  nodes.push(node);
+  await node.host.start();
+  return node;
+}
+
+async function raw(peer: Promise<RawPeer>): Promise<RawPeer> {
+  raws.push(await peer);
+  return peer;
+}
+
+afterEach(async () => {
+  for (const { socket } of raws) socket.destroy();
+  await Promise.all(nodes.map(({ host }) => host.stop('the test is over')));
+  [nodes, raws] = [[], []];
+});
+
+describe('two hosts', () => {
+  it('that connect at the same moment end with exactly one session, 20 times', async () => {
+    let crossed = 0;
+    for (let round = 0; round < 20; round++) {
+      const [a, b] = [await start(A), await start(B)];
+      for (const { host } of [a, b]) {
+        const { speaker } = host;
+        const accepted = speaker.accepted.bind(speaker);
+        speaker.accepted = (...args) => {
+          crossed++;
+          return accepted(...args);
+        };
+      }
+      a.peer(B, { port: b.host.port });
+      b.peer(A, { port: a.host.port });
+      const settled = () =>
+        a.status(B).state === 'Established' &&
+        b.status(A).state === 'Established' &&
+        a.connections === 1 &&
+        b.connections === 1;
+      // Both End-of-RIB markers have come over the session that is left.
+      const heard = () => a.countOf('end-of-rib') > 0 && b.countOf('end-of-rib') > 0;
+      await until(() => settled() && heard(), `round ${round} settles`);
+      const established = [a, b].map((node) => node.countOf('established'));
+      assert.ok(settled());
+      await Promise.all([a, b].map(({ host }) => host.stop('next round')));
+      assert.deepEqual(established, [1, 1], `round ${round}: established once, and for good`);
+    }
+    assert.ok(crossed > 20, `${crossed} connections for 20 sessions: some did cross`);
+  });
+
+  it('find each other again after a crash', async () => {
+    const a = await start(A);
+    const first = await raw(RawPeer.connect(a, B).catch(() => RawPeer.connect(a, B)));
+    await until(() => a.countOf('refused') > 0, 'an unknown peer is refused');
+    first.socket.destroy();
+    a.peer(B, { passive: true });
+    const second = await raw(RawPeer.establish(a, B));
+    second.socket.resetAndDestroy();
+    await until(() => a.status(B).state === 'Active', 'the end is noticed');
+    assert.match(a.status(B).lastError?.text ?? '', /connection reset by peer/);
+    await raw(RawPeer.establish(a, B));
+    assert.equal(a.status(B).counters.established, 2);
+  });
+});
+
+describe('connections', () => {
+  it('from an unknown address are closed without a word', async () => {
+    const a = await start(A);
+    const stranger = await raw(RawPeer.connect(a, B));
+    await until(() => stranger.ended !== null, 'the connection is closed');
+    assert.deepEqual([stranger.octets, a.countOf('refused'), a.connections], [0, 1, 0]);
+  });
+
+  it('that are refused are told in words, and tried again', async () => {
+    const a = await start(A);
+    const unused = await start(B);
+    const { port } = unused.host;
+    await unused.host.stop('');
+    a.peer(B, { port, connectRetry: 1 });
+    await until(() => a.status(B).lastError !== null, 'the attempt fails');
+    assert.match(a.status(B).lastError?.text ?? '', /cannot connect: .*refused/);
+    const attempts = () =>
+      a.events.filter((event) => event.type === 'state' && event.to === 'Connect').length;
+    await until(() => attempts() >= 3, 'it is tried again');
+  });
+
+  it('of IPv4 over a socket of both families are known by their plain address', async () => {
+    const config = { as: 1, routerId: '10.0.0.1', address: '10.0.0.1', maximumPaths: 1 };
+    const seen: string[] = [];
+    const host = new SpeakerHost(new Speaker(config, Math.random), {
+      listen: { address: '::', port: 0 },
+      onEvent: (event) => event.type === 'refused' && seen.push(event.address),
+    });
+    await host.start();
+    try {
+      const socket = net.connect({ host: A, port: host.port, localAddress: B });
+      await until(() => seen.length > 0, 'it is refused');
+      socket.destroy();
+      assert.deepEqual(seen, [B]);
+    } finally {
+      await host.stop('');
+    }
+  });
+});
+
+describe('a listener', () => {
+  it('on an address in use rejects, and says where', async () => {
+    const a = await start(A);
+    const second = new SpeakerHost(new Speaker(a.host.speaker.config, Math.random), {
+      listen: { address: A, port: a.host.port },
+    });
+    await assert.rejects(second.start(), new RegExp(`EADDRINUSE.*${A}:${a.host.port}`));
+    await second.stop('');
+  });
+
+  it('on an address that is not ours rejects', async () => {
+    const config = { as: 1, routerId: '10.0.0.1', address: '10.0.0.1', maximumPaths: 1 };
+    const host = new SpeakerHost(new Speaker(config, Math.random), {
+      listen: { address: '192.0.2.77', port: 0 },
+    });
+    await assert.rejects(host.start(), /EADDRNOTAVAIL/);
+    await host.stop('');
+  });
+});
+
+describe('a clean stop', () => {
+  it('delivers the shutdown message, then closes by FIN', async () => {
+    const a = await start(A);
+    a.peer(B, { passive: true });
+    const peer = await raw(RawPeer.establish(a, B));
+    await a.host.stop('back at noon');
+    await until(() => peer.ended !== null, 'the connection ends');
+    assert.equal(peer.ended, 'fin');
+    const last = peer.messages.at(-1);
+    assert.ok(last?.type === 'notification');
+    assert.deepEqual([last.notification.code, last.notification.subcode], [6, 2]);
+    assert.equal(shutdownMessage(last.notification), 'back at noon');
+  });
+
+  it('delivers it also to a peer that has sent what nobody has read', async () => {
+    const a = await start(A);
+    a.peer(B, { passive: true });
+    const peer = await raw(RawPeer.establish(a, B));
+    for (let i = 0; i < 20_000; i++) peer.send(KEEPALIVE);
+    await a.host.stop('now');
+    await until(() => peer.messages.at(-1)?.type === 'notification', 'the NOTIFICATION arrives');
+  });
+
+  it('resolves for every kind of session, and leaves no handle open: a process ends by itself', async () => {
+    const program = join(import.meta.dirname, 'programs/start-and-stop.ts');
+    const { stdout } = await promisify(execFile)(process.execPath, [program], { timeout: 50_000 });
+    assert.equal(stdout, 'stopped\n');
+  });
+
+  it('may be asked for twice', async () => {
+    const a = await start(A);
+    await Promise.all([a.host.stop('one'), a.host.stop('two')]);
+  });
+});
+
+describe('a peer that stops reading', () => {
+  /** Octets in array buffers that are still referenced. */
+  function arrayBuffers(): number {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    collect();
+    return process.memoryUsage().arrayBuffers;
+  }
+
+  it('costs a bounded amount of memory, holds up nobody, and is dropped by its hold timer', async () => {
+    const a = await start(A);
+    a.peer(B, { passive: true, holdTime: 3 });
+    a.peer(C, { passive: true });
+    const stalled = await raw(RawPeer.establish(a, B, 3));
+    const reader = await raw(RawPeer.establish(a, C));
+    stalled.socket.pause();
+    const alive = setInterval(() => stalled.send(KEEPALIVE), 500);
+    const ROUTES = 1000;
+    /** Announces all routes anew, 3 MB, and waits until the reader has them. */
+    const round = async (n: number): Promise<void> => {
+      const communities = Array.from({ length: 750 }, (_, i) => n * 1000 + i);
+      for (let i = 0; i < ROUTES; i++) {
+        a.host.speaker.originate(`10.${i >> 8}.${i & 255}.0/24`, {
+          communities: [...communities, i],
+          med: n,
+        });
+        if (i % 100 === 99) {
+          a.host.wake();
+          await sleep(0);
+        }
+      }
+      const sentinel = nlri([`192.0.2.${n}/32`]);
+      a.host.speaker.originate(`192.0.2.${n}/32`);
+      a.host.wake();
+      const has = (message: Message) =>
+        message.type === 'update' && Buffer.compare(sentinel, message.nlri) === 0;
+      await until(() => reader.messages.some(has), `round ${n} is out`);
+      reader.messages.length = 0;
+    };
+    try {
+      for (let n = 0; n < 4; n++) await round(n);
+      const early = arrayBuffers();
+      for (let n = 4; n < 24; n++) await round(n);
+      const growth = arrayBuffers() - early;
+      assert.ok(reader.octets > 40e6, `the reader was told ${reader.octets} octets`);
+      assert.ok(growth < 16e6, `memory grew by ${growth} octets while 60 MB were announced`);
+      assert.equal(a.status(B).state, 'Established', 'it still says KEEPALIVE');
+    } finally {
+      clearInterval(alive);
+    }
+    await until(() => a.status(B).state !== 'Established', 'its hold timer expires');
+    assert.match(a.status(B).lastError?.text ?? '', /Hold Timer Expired \(4\/0\).*sent/);
+    assert.equal(a.status(C).state, 'Established');
+  });
+});
