@@ -101,3 +101,21 @@ export function needsReset(before: PeerConfig, after: PeerConfig): boolean {
   const signed = ({ transport }: PeerConfig): boolean => transport?.password !== undefined;
   return before.as !== after.as || before.client !== after.client || signed(before) !== signed(after);
 }
+
+/** A peer's configuration with the library's usual values where nothing is said. */
+export function peerConfig(fields: Partial<PeerConfig> & { as: number }): PeerConfig {
+  return {
+    name: fields.address ?? fields.range ?? 'peer',
+    port: 179,
+    passive: fields.range !== undefined,
+    holdTime: 90,
+    connectRetry: 5,
+    maximumPrefixes: 1_000_000,
+    maximumPeers: 1000,
+    acceptDefault: false,
+    export: 'all',
+    nextHopSelf: false,
+    client: false,
+    ...fields,
+  };
+}

@@ -3,10 +3,12 @@
  * split at seeded places; links can be cut, so that bytes are lost in silence, and nodes can be killed. The same seed
  * gives the same run.
  */
-import type { PeerConfig } from '../session/peer-config.ts';
+import { type PeerConfig, peerConfig } from '../session/peer-config.ts';
 import { Speaker } from '../speaker.ts';
 import type { SpeakerConfig, SpeakerEvent } from '../speaker-types.ts';
 import { seededRandom } from './random.ts';
+
+export { peerConfig };
 
 /** One speaker in the simulation. */
 export interface SimNode {
@@ -31,24 +33,6 @@ interface Scheduled {
   at: number;
   sequence: number;
   run: () => void;
-}
-
-/** A peer's configuration with the library's usual values where nothing is said. */
-export function peerConfig(fields: Partial<PeerConfig> & { as: number }): PeerConfig {
-  return {
-    name: fields.address ?? fields.range ?? 'peer',
-    port: 179,
-    passive: fields.range !== undefined,
-    holdTime: 90,
-    connectRetry: 5,
-    maximumPrefixes: 1_000_000,
-    maximumPeers: 1000,
-    acceptDefault: false,
-    export: 'all',
-    nextHopSelf: false,
-    client: false,
-    ...fields,
-  };
 }
 
 export class Simulation {
