@@ -12,6 +12,7 @@ import type { PeerTable } from './session/peer-table.ts';
 import {
   attributeContext,
   importRules,
+  offerOf,
   type Self,
   selfOf,
   sourceFields,
@@ -21,7 +22,7 @@ import type { SpeakerAction, SpeakerConfig, SpeakerEvent } from './speaker-types
 import { UpdateProcessor } from './update-processor.ts';
 import { readU16 } from './wire/cursor.ts';
 import { type BgpError, bgpError, hexExcerpt } from './wire/error.ts';
-import { FAMILIES, familyOf } from './wire/families.ts';
+import { familyOf } from './wire/families.ts';
 import { MessageType } from './wire/frame.ts';
 import { caught, isError } from './wire/message.ts';
 import {
@@ -103,15 +104,7 @@ export class Sessions {
   }
 
   private add(peer: Peer, incoming: boolean, local: string): Link {
-    const { config } = peer;
-    const offer = {
-      localAs: this.self.as,
-      localId: this.self.id,
-      peerAs: config.as,
-      holdTime: config.holdTime,
-      families: FAMILIES,
-    };
-    const connection = new Connection(this.nextId++, incoming, offer, this.random);
+    const connection = new Connection(this.nextId++, incoming, offerOf(this.self, peer), this.random);
     const link: Link = { connection, peer, attachment: null, local, localAddress: this.nextHopAt(local) };
     this.links.set(connection.id, link);
     return link;
@@ -178,8 +171,12 @@ export class Sessions {
         this.event(link, 'keepalive', now);
         return;
       case MessageType.notification: {
-        const text = describeNotification(decodeNotification(bytes, body, end));
-        return this.drop(link, `${text}, received`, now);
+        const notification = decodeNotification(bytes, body, end);
+        // RFC 7705 §4: a peer that does not know us by one number of our AS may know us by the other.
+        const refusedAs = notification.code === 2 && notification.subcode === 2;
+        if (refusedAs && link.connection.offer.peerAlias !== undefined)
+          link.peer.showsAlias = !link.peer.showsAlias;
+        return this.drop(link, `${describeNotification(notification)}, received`, now);
       }
       case MessageType.routeRefresh:
         return this.refreshMessage(link, bytes, body, end, now);
@@ -300,7 +297,7 @@ export class Sessions {
     const { self } = this;
     link.attachment = this.routing.attach(
       sourceFields(self, peer, terms),
-      attributeContext(self, terms),
+      attributeContext(self, peer, terms),
       importRules(self, peer, terms),
       treatmentOf(self, peer, terms, localAddress),
     );

@@ -5,11 +5,12 @@
  *
  *     accepted / connected / received / disconnected / tick  →  work  →  actions, events, transmit
  */
+import { isDeepStrictEqual } from 'node:util';
 import { type Attachment, Routing } from './rib/routing.ts';
 import type { Peer } from './session/peer.ts';
 import { needsReset, type PeerConfig } from './session/peer-config.ts';
 import { PeerTable, peerKey } from './session/peer-table.ts';
-import { treatmentOf } from './session-terms.ts';
+import { importRules, treatmentOf } from './session-terms.ts';
 import { type Link, Sessions } from './sessions.ts';
 import type { OriginateOptions, SpeakerAction, SpeakerConfig, SpeakerEvent } from './speaker-types.ts';
 import { canonicalAddress } from './wire/address.ts';
@@ -41,7 +42,7 @@ export class Speaker {
     this.config = config;
     this.localAddress = parseIPv4(config.address);
     this.routing = new Routing('local', config.maximumPaths);
-    this.routing.own = { addresses: new Set([this.localAddress]), ranges: [] };
+    this.routing.own = { as: config.as, addresses: new Set([this.localAddress]), ranges: [] };
     this.sessions = new Sessions(config, this.peers, this.routing, random);
   }
 
@@ -81,15 +82,37 @@ export class Speaker {
       return;
     }
     this.peers.replaceConfig(config);
+    let rejudge = false;
     for (const peer of this.peers.of(key)) {
       const link = this.linkOf(peer.established?.id);
       const terms = link?.connection.negotiated;
       if (!link?.attachment || !terms) continue;
-      link.attachment.rules.acceptDefault = config.acceptDefault;
-      this.routing.retreat(link.attachment, treatmentOf(this.sessions.self, peer, terms, link.localAddress));
+      const rules = importRules(this.sessions.self, peer, terms);
+      rejudge ||= !isDeepStrictEqual(rules, link.attachment.rules);
+      link.attachment.rules = rules;
+      this.showAnew(link);
       this.sessions.checkMaximum(link, now);
     }
-    if (old.acceptDefault !== config.acceptDefault) this.routing.rejudge();
+    if (rejudge) this.routing.rejudge();
+  }
+
+  /**
+   * Graceful shutdown of this speaker (RFC 8326), and its undo: routes of which it is the next hop are announced with
+   * GRACEFUL_SHUTDOWN, and inside the AS with LOCAL_PREF 0, so that others are used before it goes.
+   */
+  setGracefulShutdown(draining: boolean): void {
+    const { self } = this.sessions;
+    if (self.gracefulShutdown === draining) return;
+    self.gracefulShutdown = draining;
+    for (const link of this.sessions.links.values()) this.showAnew(link);
+  }
+
+  /** Shows an established peer the routes as its configuration and our state are now. */
+  private showAnew(link: Link): void {
+    const { attachment, peer, localAddress, connection } = link;
+    const terms = connection.negotiated;
+    if (!attachment || !terms) return;
+    this.routing.retreat(attachment, treatmentOf(this.sessions.self, peer, terms, localAddress));
   }
 
   /** Ends all sessions with Cease: Administrative Shutdown and a message for people (RFC 9003), for good. */
@@ -123,7 +146,7 @@ export class Speaker {
 
   /** Ranges that only this speaker may announce: routes to them or within them are refused from every peer. */
   setOwnRanges(ranges: readonly string[]): void {
-    this.routing.own = { addresses: this.routing.own.addresses, ranges: ranges.map(parsed) };
+    this.routing.own = { ...this.routing.own, ranges: ranges.map(parsed) };
     this.routing.rejudge();
   }
 

@@ -1,16 +1,25 @@
 /** The attributes of a route as a kind of peer gets them (RFC 4271 §5.1, RFC 4456 §8, RFC 6793 §4.2.2). */
+import { readSegments, writeSegments } from '../wire/as-path.ts';
 import { pathForTwoOctets } from '../wire/as4.ts';
-import { AttributeType, Flag } from '../wire/attribute-types.ts';
+import { AttributeType, Community, Flag, Segment, SetFlag } from '../wire/attribute-types.ts';
 import { readU32, writeU16, writeU32 } from '../wire/cursor.ts';
 import { AS_TRANS } from '../wire/open.ts';
+import type { Role } from '../wire/role.ts';
 import { eachAttribute } from '../wire/tlv.ts';
 import type { AttributeTable } from './attribute-table.ts';
+import { changesPath, externalPath, ownPath } from './export-path.ts';
 import { type Source, SourceKind } from './source.ts';
-import type { ExportTreatment } from './treatment.ts';
+import { type ExportTreatment, setsNextHop } from './treatment.ts';
 
 const { origin, asPath, nextHop, med, localPref, aggregator, originatorId, clusterList } = AttributeType;
 /** Up to this type code attributes are looked up by type; behind it they are copied in ascending order. */
 const LAST_INDEXED = clusterList;
+/** Where the metric begins in an AIGP TLV (RFC 7311 §3). */
+const AIGP_METRIC = 3;
+
+/** Whether routes from `source` are marked as about to go: those whose next hop is this speaker. */
+const drains = (t: ExportTreatment, source: Source): boolean =>
+  t.gracefulShutdown === true && setsNextHop(t, source);
 
 /**
  * Writes attributes for export, one set at a time, into a buffer that is reused. Positions of the set's attributes are
@@ -22,23 +31,25 @@ export class AttributeExporter {
   length = 0;
   private readonly starts = new Int32Array(LAST_INDEXED + 1);
   private readonly ends = new Int32Array(LAST_INDEXED + 1);
-  private readonly others: { type: number; start: number; end: number }[] = [];
+  private readonly others: { type: number; bytes: Uint8Array; start: number; end: number }[] = [];
   private chunk: Uint8Array = new Uint8Array(0);
 
   /** Writes set `set`, learned from `source`, for peers of treatment `t`; false when it does not fit a message. */
   write(table: AttributeTable, set: number, source: Source, t: ExportTreatment): boolean {
     this.collect(table, set);
     this.length = 0;
+    const flags = table.flags.values[set];
     this.copy(origin);
-    this.writeAsPath(t);
+    this.writeAsPath(flags, t);
     this.writeNextHop(source, t);
-    if (!t.ebgp || source.kind === SourceKind.local) this.copy(med);
-    this.writeLocalPref(t);
+    if (!t.ebgp || t.routeServer || source.kind === SourceKind.local) this.copy(med);
+    this.writeLocalPref(table.localPref.values[set], source, t);
     this.copy(AttributeType.atomicAggregate);
     this.writeAggregator(t);
-    this.copy(AttributeType.communities);
+    this.writeCommunities(flags, source, t);
     this.writeReflection(source, t);
-    for (const { start, end } of this.others) this.append(this.chunk, start, end);
+    if (t.role) this.addOnlyToCustomer(flags, t.role, t.localAs);
+    this.writeOthers(source, t);
     // The header, both length fields and the longest IPv4 prefix must fit beside them.
     return this.length + 23 + 5 <= 4096;
   }
@@ -53,10 +64,9 @@ export class AttributeExporter {
         this.starts[type] = at;
         this.ends[type] = to;
       } else {
-        this.others.push({ type, start: at, end: to });
+        this.others.push({ type, bytes: this.chunk, start: at, end: to });
       }
     });
-    if (this.others.length > 1) this.others.sort((a, b) => a.type - b.type);
   }
 
   private append(from: Uint8Array, start: number, end: number): void {
@@ -92,12 +102,15 @@ export class AttributeExporter {
     return start + ((this.chunk[start] & Flag.extended) !== 0 ? 4 : 3);
   }
 
-  private writeAsPath(t: ExportTreatment): void {
+  private writeAsPath(flags: number, t: ExportTreatment): void {
     const present = this.starts[asPath] >= 0;
     const from = present ? this.valueStart(asPath) : 0;
     const to = present ? this.ends[asPath] : 0;
     const begin = this.length;
-    if (t.ebgp) this.prepend(t.localAs, from, to);
+    if (t.ebgp && changesPath(t, flags)) {
+      const path = writeSegments(externalPath(readSegments(this.chunk, from, to, 4), t), 4);
+      this.prepend(ownPath(t), path, 0, path.length);
+    } else if (t.ebgp) this.prepend(ownPath(t), this.chunk, from, to);
     else if (present) this.copy(asPath);
     else this.header(Flag.transitive, asPath, 0);
     if (t.fourOctetAs) return;
@@ -105,42 +118,91 @@ export class AttributeExporter {
     const [path, as4Path] = pathForTwoOctets(this.bytes, value, this.length);
     this.length = begin;
     this.append(path, 0, path.length);
-    if (as4Path) this.others.push({ type: AttributeType.as4Path, ...this.park(as4Path) });
+    if (as4Path) this.add(AttributeType.as4Path, as4Path);
   }
 
-  /** Keeps a made attribute behind the set's own, to be written in its turn. */
-  private park(attribute: Uint8Array): { start: number; end: number } {
-    const joined = new Uint8Array(this.chunk.length + attribute.length);
-    joined.set(this.chunk);
-    joined.set(attribute, this.chunk.length);
-    const start = this.chunk.length;
-    this.chunk = joined;
-    return { start, end: joined.length };
+  /** Keeps a made attribute, to be written in its turn. */
+  private add(type: number, made: Uint8Array): void {
+    this.others.push({ type, bytes: made, start: 0, end: made.length });
   }
 
   /** RFC 4271 §5.1.2: our AS goes to the front of the leading sequence, or into a new one. */
-  private prepend(as: number, from: number, to: number): void {
-    const joins = to - from >= 2 && this.chunk[from] === 2 && this.chunk[from + 1] < 255;
-    const length = to - from + (joins ? 4 : 6);
-    this.header(Flag.transitive, asPath, length);
-    this.bytes[this.length] = 2;
-    this.bytes[this.length + 1] = joins ? this.chunk[from + 1] + 1 : 1;
-    writeU32(this.bytes, this.length + 2, as);
-    this.length += 6;
-    this.append(this.chunk, joins ? from + 2 : from, to);
+  private prepend(ases: readonly number[], path: Uint8Array, from: number, to: number): void {
+    const added = ases.length;
+    const joins = to - from >= 2 && path[from] === Segment.sequence && path[from + 1] + added <= 255;
+    const opens = added > 0 && !joins;
+    this.header(Flag.transitive, asPath, to - from + 4 * added + (opens ? 2 : 0));
+    if (added > 0) {
+      this.bytes[this.length] = Segment.sequence;
+      this.bytes[this.length + 1] = joins ? path[from + 1] + added : added;
+      this.length += 2;
+      for (const as of ases) {
+        writeU32(this.bytes, this.length, as);
+        this.length += 4;
+      }
+    }
+    this.append(path, added > 0 && joins ? from + 2 : from, to);
   }
 
   private writeNextHop(source: Source, t: ExportTreatment): void {
-    const fromInside = source.kind === SourceKind.internal || source.kind === SourceKind.client;
-    const keep = !t.ebgp && fromInside && !t.nextHopSelf && this.starts[nextHop] >= 0;
+    const keep = !setsNextHop(t, source) && this.starts[nextHop] >= 0;
     if (keep) this.copy(nextHop);
     else this.word(Flag.transitive, nextHop, t.nextHop);
   }
 
-  private writeLocalPref(t: ExportTreatment): void {
+  /** `value`: that of the set, also where the attribute is not there. */
+  private writeLocalPref(value: number, source: Source, t: ExportTreatment): void {
     if (t.ebgp) return;
-    if (this.starts[localPref] >= 0) this.copy(localPref);
-    else this.word(Flag.transitive, localPref, 100);
+    this.word(Flag.transitive, localPref, drains(t, source) ? 0 : value);
+  }
+
+  /** RFC 8326 §4.3: while this speaker drains, what it forwards itself is marked. */
+  private writeCommunities(flags: number, source: Source, t: ExportTreatment): void {
+    const { communities } = AttributeType;
+    if (!drains(t, source) || (flags & SetFlag.gracefulShutdown) !== 0) return this.copy(communities);
+    const present = this.starts[communities] >= 0;
+    const from = present ? this.valueStart(communities) : 0;
+    const to = present ? this.ends[communities] : 0;
+    this.header(Flag.optional | Flag.transitive, communities, to - from + 4);
+    this.append(this.chunk, from, to);
+    writeU32(this.bytes, this.length, Community.gracefulShutdown);
+    this.length += 4;
+  }
+
+  /** RFC 9234 §5: towards customers, peers and clients of a route server, OTC with our AS where there is none. */
+  private addOnlyToCustomer(flags: number, role: Role, as: number): void {
+    if (role === 'customer' || role === 'rs-client' || (flags & SetFlag.onlyToCustomer) !== 0) return;
+    const type = AttributeType.onlyToCustomer;
+    const made = Uint8Array.of(Flag.optional | Flag.transitive, type, 4, 0, 0, 0, 0);
+    writeU32(made, 3, as);
+    this.add(type, made);
+  }
+
+  /** The attributes behind the indexed ones, in ascending order of type (RFC 4271 §5). */
+  private writeOthers(source: Source, t: ExportTreatment): void {
+    if (this.others.length > 1) this.others.sort((a, b) => a.type - b.type);
+    for (const { type, bytes, start, end } of this.others) {
+      if (type === AttributeType.aigp && !t.aigp) continue;
+      this.append(bytes, start, end);
+      if (type === AttributeType.aigp && setsNextHop(t, source)) this.growAigp(this.length - (end - start));
+    }
+  }
+
+  /**
+   * RFC 7311 §3.4: the metric grows by the way to the next hop when that becomes ours. Next hops are resolved by the
+   * dataplane, which has no metric, so that every way counts as 1.
+   */
+  private growAigp(at: number): void {
+    const { bytes } = this;
+    const tlv = at + ((bytes[at] & Flag.extended) !== 0 ? 4 : 3);
+    const metric = tlv + AIGP_METRIC;
+    if (bytes[tlv] !== 1) return;
+    for (let i = metric + 7; i >= metric; i--) {
+      bytes[i]++;
+      if (bytes[i] !== 0) return;
+    }
+    // It was the largest metric, and stays that.
+    bytes.fill(0xff, metric, metric + 8);
   }
 
   private writeAggregator(t: ExportTreatment): void {
@@ -155,7 +217,7 @@ export class AttributeExporter {
     if (as > 0xffff) {
       const value = this.chunk.slice(from, from + 8);
       const made = Uint8Array.of(flags, AttributeType.as4Aggregator, 8, ...value);
-      this.others.push({ type: AttributeType.as4Aggregator, ...this.park(made) });
+      this.add(AttributeType.as4Aggregator, made);
     }
   }
 

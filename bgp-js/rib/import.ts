@@ -1,6 +1,9 @@
 /** What a speaker takes from a peer: limits that hold unless somebody asks otherwise. */
-import { SetFlag } from '../wire/attribute-scan.ts';
+import { countInPath } from '../wire/as-path.ts';
+import { AttributeType, SetFlag } from '../wire/attribute-types.ts';
+import { readU32 } from '../wire/cursor.ts';
 import { type IPv4Prefix, maskOf } from '../wire/prefix.ts';
+import type { Role } from '../wire/role.ts';
 import type { AttributeTable } from './attribute-table.ts';
 import { PathState } from './path-state.ts';
 
@@ -9,10 +12,25 @@ export interface ImportRules {
   acceptDefault: boolean;
   /** For eBGP: the AS with which every AS_PATH has to begin (RFC 4271 §6.3); 0: any. */
   firstAs: number;
+  /** How often our own AS may stand in AS_PATH; never, when not given. */
+  allowAsIn?: number;
+  /** The AS that we show this peer instead of our own (RFC 7705): it may stand in AS_PATH as often as that one. */
+  localAs?: number;
+  /** We have put `localAs` in front of the path ourselves. */
+  localAsInFront?: boolean;
+  /** Any length, when not given. */
+  maximumAsPathLength?: number;
+  /** What we are to the peer (RFC 9234). */
+  role?: Role;
+  /** The peer's AS, of which alone a `peer` may say OTC. */
+  peerAs?: number;
+  /** Refuse routes with the community BLACKHOLE (RFC 7999 §3.3). */
+  refuseBlackhole?: boolean;
 }
 
 /** What is never accepted from anybody: this speaker's own addresses and the ranges that only it may announce. */
 export interface OwnNumbers {
+  as: number;
   addresses: ReadonlySet<number>;
   ranges: readonly IPv4Prefix[];
 }
@@ -25,11 +43,37 @@ export function judgeAttributes(
   own: OwnNumbers,
 ): number {
   const flags = table.flags.values[set];
-  if ((flags & SetFlag.asLoop) !== 0) return PathState.asLoop;
+  if (isLoop(table, set, rules, own.as)) return PathState.asLoop;
   if ((flags & SetFlag.reflectionLoop) !== 0) return PathState.reflectionLoop;
   if (own.addresses.has(table.nextHop.values[set])) return PathState.ownNextHop;
   if (rules.firstAs !== 0 && table.firstAs.values[set] !== rules.firstAs) return PathState.foreignFirstAs;
+  if (table.asPathLength.values[set] > (rules.maximumAsPathLength ?? Number.POSITIVE_INFINITY)) {
+    return PathState.longAsPath;
+  }
+  if ((flags & SetFlag.onlyToCustomer) !== 0 && isLeak(table, set, rules)) return PathState.routeLeak;
+  if ((flags & SetFlag.blackhole) !== 0 && rules.refuseBlackhole) return PathState.unwantedBlackhole;
   return PathState.usable;
+}
+
+/** Whether one of our AS numbers stands in AS_PATH more often than it may (RFC 4271 §9.1.2, RFC 7705 §3). */
+function isLoop(table: AttributeTable, set: number, rules: ImportRules, as: number): boolean {
+  const { allowAsIn = 0, localAs = 0, localAsInFront = false } = rules;
+  const holdsOurs = (table.flags.values[set] & SetFlag.asLoop) !== 0;
+  if (holdsOurs && (allowAsIn === 0 || countOf(table, set, as) > allowAsIn)) return true;
+  return localAs !== 0 && countOf(table, set, localAs) - (localAsInFront ? 1 : 0) > allowAsIn;
+}
+
+function countOf(table: AttributeTable, set: number, as: number): number {
+  const path = table.valueOf(set, AttributeType.asPath);
+  return path ? countInPath(table.chunkOf(set), path.start, path.end, as) : 0;
+}
+
+/** RFC 9234 §5: what is only for customers came from one, or through a peer that did not say it itself. */
+function isLeak(table: AttributeTable, set: number, rules: ImportRules): boolean {
+  if (rules.role === 'provider' || rules.role === 'rs-server') return true;
+  if (rules.role !== 'peer') return false;
+  const otc = table.valueOf(set, AttributeType.onlyToCustomer);
+  return otc !== null && readU32(table.chunkOf(set), otc.start) !== rules.peerAs;
 }
 
 /** Judges the prefix whose NLRI is at `at`. */

@@ -8,6 +8,9 @@ export const PathState = {
   defaultRoute: 5,
   martian: 6,
   foreignFirstAs: 7,
+  longAsPath: 8,
+  routeLeak: 9,
+  unwantedBlackhole: 10,
 } as const;
 
 /** The lower bits of a path's state are one of PathState; this one marks members of a multipath set. */
@@ -23,6 +26,9 @@ const WORDS: readonly string[] = [
   'refused: a default route, and acceptDefault is not set for this peer',
   'refused: not a unicast destination (0/8, 127/8, 169.254/16, 224/3)',
   "the first AS of AS_PATH is not the peer's",
+  'AS_PATH is longer than maximumAsPathLength',
+  'a route leak: OTC says that it was only for customers (RFC 9234)',
+  'refused: it has the community blackhole, and acceptBlackhole is not set for this peer',
 ];
 
 /** Why a path is unusable, in words. */

@@ -44,7 +44,7 @@ export class Routing {
   readonly attributes = new AttributeTable();
   readonly sources: SourceTable;
   readonly rib: FamilyRib;
-  own: OwnNumbers = { addresses: new Set(), ranges: [] };
+  own: OwnNumbers = { as: 0, addresses: new Set(), ranges: [] };
   /** The scan of the attributes that were last interned; valid until the next call. */
   readonly scan = new AttributeScan();
   private readonly groups = new Map<string, UpdateGroup>();

@@ -1,14 +1,19 @@
 /** How routes are shown to a kind of peer: which ones, and with which changes to their attributes. */
 import { SetFlag } from '../wire/attribute-scan.ts';
+import type { Role } from '../wire/role.ts';
 import { type Source, SourceKind } from './source.ts';
 
-/** Peers with equal treatment share an update group. */
+/** As one of these we do not tell the peer what is only for customers. */
+const KEPT_FOR_CUSTOMERS: ReadonlySet<Role> = new Set<Role>(['customer', 'peer', 'rs-client']);
+
+/** Peers with equal treatment share an update group. Every field is a plain value: they make up the key. */
 export interface ExportTreatment {
   ebgp: boolean;
   /** The peer is a client of this route reflector (RFC 4456). */
   client: boolean;
   /** 0: this speaker does not reflect. */
   clusterId: number;
+  /** The AS that the peer knows us by. */
   localAs: number;
   /** The peer understands four-octet AS numbers. */
   fourOctetAs: boolean;
@@ -18,23 +23,46 @@ export interface ExportTreatment {
   nextHopSelf: boolean;
   /** Only what this speaker originates. */
   ownOnly: boolean;
+  /** Our AS, to stand behind a `localAs` of another number in AS_PATH (RFC 7705 §3.1); 0: it does not. */
+  globalAs?: number;
+  /** The peer's AS, where one of the two next fields needs it: else peers would share no group. */
+  peerAs?: number;
+  /** Our AS stands in the place of the peer's. */
+  asOverride?: boolean;
+  removePrivateAs?: boolean;
+  /** This speaker is a route server: it shows routes as it got them (RFC 7947 §2.2). */
+  routeServer?: boolean;
+  /** What we are to the peer (RFC 9234). */
+  role?: Role;
+  /** AIGP is passed on (RFC 7311). */
+  aigp?: boolean;
+  /** This speaker is about to go: its routes are to be avoided (RFC 8326). */
+  gracefulShutdown?: boolean;
 }
 
 /** Equal for equal treatments. */
-export function treatmentKey(t: ExportTreatment): string {
-  const { ebgp, client, clusterId, localAs, fourOctetAs, nextHop, nextHopSelf, ownOnly } = t;
-  return [ebgp, client, clusterId, localAs, fourOctetAs, nextHop, nextHopSelf, ownOnly].join('/');
+export function treatmentKey(treatment: ExportTreatment): string {
+  return JSON.stringify(Object.entries(treatment).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** Whether the peers get our own address as the next hop of routes from `source` (RFC 4271 §5.1.3). */
+export function setsNextHop(t: ExportTreatment, source: Source): boolean {
+  if (source.kind === SourceKind.local) return true;
+  if (source.kind === SourceKind.external) return !t.routeServer;
+  return t.ebgp || t.nextHopSelf;
 }
 
 /**
  * Whether a route may go to peers of this treatment: RFC 4271 §9.2 (iBGP split horizon), RFC 4456 §6 (reflection),
- * RFC 1997 (well-known communities). `setFlags` are those of the route's attributes.
+ * RFC 1997 (well-known communities), RFC 9234 §5 (what is only for customers goes neither up nor sideways). `setFlags` are those of the route's attributes.
  */
 export function mayExport(t: ExportTreatment, source: Source, setFlags: number): boolean {
   if ((setFlags & SetFlag.noAdvertise) !== 0) return false;
+  if (t.ebgp && (setFlags & SetFlag.noExport) !== 0) return false;
+  if ((setFlags & SetFlag.onlyToCustomer) !== 0 && t.role && KEPT_FOR_CUSTOMERS.has(t.role)) return false;
   if (source.kind === SourceKind.local) return true;
   if (t.ownOnly) return false;
-  if (t.ebgp) return (setFlags & SetFlag.noExport) === 0;
+  if (t.ebgp) return true;
   if (source.kind === SourceKind.external) return true;
   return t.clusterId !== 0 && (t.client || source.kind === SourceKind.client);
 }

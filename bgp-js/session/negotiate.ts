@@ -5,6 +5,7 @@ import { type BgpError, bgpError } from '../wire/error.ts';
 import type { Family } from '../wire/families.ts';
 import { isError } from '../wire/message.ts';
 import { AS_TRANS, encodeOpen, type OpenMessage } from '../wire/open.ts';
+import { checkRole, type Role, roleCapability } from '../wire/role.ts';
 
 /** What this speaker offers on a session. */
 export interface SessionOffer {
@@ -16,6 +17,12 @@ export interface SessionOffer {
   /** Seconds; 0 or at least 3. */
   holdTime: number;
   families: readonly Family[];
+  /** The other number of an AS that is being renumbered: the peer may show either (RFC 7705 §4). */
+  peerAlias?: number;
+  /** What we are to an external peer (RFC 9234). */
+  role?: Role;
+  /** Refuse a peer that does not say its role. */
+  roleStrict?: boolean;
 }
 
 /** The terms of an open session. */
@@ -38,7 +45,10 @@ export function buildOpen(offer: SessionOffer): Uint8Array {
     as: offer.localAs > 0xffff ? AS_TRANS : offer.localAs,
     holdTime: offer.holdTime,
     identifier: offer.localId,
-    capabilities: ownCapabilities(offer.families, offer.localAs),
+    capabilities: [
+      ...ownCapabilities(offer.families, offer.localAs),
+      ...(offer.role ? [roleCapability(offer.role)] : []),
+    ],
   });
 }
 
@@ -51,11 +61,11 @@ export function negotiate(open: OpenMessage, offer: SessionOffer): Negotiated | 
   if (isError(capabilities)) return capabilities;
   const as = capabilities.fourOctetAs ?? open.as;
   // RFC 7607: AS 0 is nobody, in either field.
-  if (as !== offer.peerAs || as === 0 || open.as === 0) {
+  if ((as !== offer.peerAs && as !== offer.peerAlias) || as === 0 || open.as === 0) {
     const shown = open.as === 0 ? 0 : as;
     return bgpError(2, 2, `the peer is AS ${shown}, configured is AS ${offer.peerAs}`);
   }
-  const internal = offer.localAs === offer.peerAs;
+  const internal = offer.localAs === offer.peerAs || offer.peerAlias !== undefined;
   if (open.identifier === 0 || (internal && open.identifier === offer.localId)) {
     return bgpError(
       2,
@@ -66,6 +76,8 @@ export function negotiate(open: OpenMessage, offer: SessionOffer): Negotiated | 
   if (open.holdTime === 1 || open.holdTime === 2) {
     return bgpError(2, 6, `a hold time of ${open.holdTime} s is not acceptable`);
   }
+  const mismatch = offer.role ? checkRole(open.capabilities, offer.role, offer.roleStrict ?? false) : null;
+  if (mismatch) return mismatch;
   const families = offer.families.filter((family) => capabilities.families.includes(family));
   if (families.length === 0) return unsupportedFamilies(offer.families);
   return {

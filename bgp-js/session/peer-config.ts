@@ -47,16 +47,27 @@ export interface PeerConfig {
   roleStrict?: boolean;
   /** RFC 7705: the AS that we show this peer instead of our own. */
   localAs?: number;
-  /** Do not prepend `localAs` to routes that come in; do not prepend our own AS to those that go out. */
+  /**
+   * `prepend` (default): `localAs` goes before the paths that come in, and before our own AS in those that go out.
+   * `no-prepend`: paths that come in stay as they are. `replace-as`: moreover, our own AS is not shown.
+   */
   localAsMode?: 'prepend' | 'no-prepend' | 'replace-as';
   /** Put our AS in the place of the peer's in AS_PATHs that go out. */
   asOverride?: boolean;
   /** How often our own AS may stand in an AS_PATH that comes in; 0 by default. */
   allowAsIn?: number;
+  /** Refuse paths that do not begin with the peer's AS; true by default, but for a route server's clients. */
+  enforceFirstAs?: boolean;
   /** Take private AS numbers (RFC 6996) out of AS_PATHs that go out. */
   removePrivateAs?: boolean;
   /** Paths with more AS numbers are unusable. */
   maximumAsPathLength?: number;
+  /** Octets of path attributes that the peer may make us hold; above, the session ends (Cease 6/8). 64 MiB by default. */
+  maximumAttributeOctets?: number;
+  /** Take and give AIGP (RFC 7311): by default with internal peers alone. */
+  aigp?: boolean;
+  /** Use routes with the community BLACKHOLE (RFC 7999) from an external peer. */
+  acceptBlackhole?: boolean;
   /** A share of `maximumPrefixes`, 0–1, at which a warning is told. */
   maximumPrefixesWarning?: number;
   /** What happens above `maximumPrefixes`: end the session, or tell it and take no more. */
@@ -95,11 +106,14 @@ export interface TransportConfig {
   userTimeoutMs?: number;
 }
 
+/** What is said in the OPEN, or changes routes as they come in. */
+const FIXED = ['as', 'client', 'localAs', 'localAsMode', 'role', 'roleStrict', 'aigp'] as const;
+
 /** Whether a session made by `before` cannot go on under `after`. */
 export function needsReset(before: PeerConfig, after: PeerConfig): boolean {
   // A key can be exchanged on a live connection, but signing begins and ends with the connection.
   const signed = ({ transport }: PeerConfig): boolean => transport?.password !== undefined;
-  return before.as !== after.as || before.client !== after.client || signed(before) !== signed(after);
+  return FIXED.some((field) => before[field] !== after[field]) || signed(before) !== signed(after);
 }
 
 /** A peer's configuration with the library's usual values where nothing is said. */

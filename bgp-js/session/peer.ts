@@ -42,6 +42,8 @@ export class Peer {
   retryAt = Number.POSITIVE_INFINITY;
   /** Until then the peer is in Idle and refused: it was at fault. */
   idleUntil = Number.NEGATIVE_INFINITY;
+  /** We show the peer our second name of an AS that is being renumbered, for it refused the first (RFC 7705 §4). */
+  showsAlias = false;
   lastError: { at: number; text: string } | null = null;
   /** The state last reported, and when it was entered. */
   reported: SessionState = 'Idle';

@@ -14,5 +14,6 @@ export * from './notification.ts';
 export * from './open.ts';
 export * from './prefix.ts';
 export * from './refresh.ts';
+export * from './role.ts';
 export * from './tlv.ts';
 export * from './update.ts';
