@@ -19,6 +19,12 @@ export const SetKind = {
   unusualAigp: 2,
   /** Our local AS stands before that of the peer, which is still the neighbouring AS. */
   localAsInFront: 4,
+  /** Made by a policy: judged once, when it was made. */
+  policy: 16,
+  /** An export policy set the MED or the next hop, which are shown as they stand; or asked for our own address. */
+  medByPolicy: 32,
+  nextHopKept: 64,
+  nextHopSelf: 128,
 } as const;
 
 /** The kind of sets that come in this context. */

@@ -1,0 +1,188 @@
+/** The changes of a rule, compiled, and how they make a new set of attributes from a route's own. */
+import { type AsSegment, writeSegments } from '../../wire/as-path.ts';
+import { ATTRIBUTES, AttributeType } from '../../wire/attribute-types.ts';
+import { writeU32 } from '../../wire/cursor.ts';
+import { parseIPv4 } from '../../wire/prefix.ts';
+import { eachAttribute, encodeAttribute } from '../../wire/tlv.ts';
+import { SetKind } from '../attribute-table.ts';
+import { COMMUNITY_SIZES, type CommunityPattern, communityMatches, isExact } from './community-pattern.ts';
+import type { PolicyLists } from './policy-conditions.ts';
+import type { PolicyChanges } from './policy-data.ts';
+
+/** What several rules change together: later ones win, communities and prepending add up. */
+export interface Edit {
+  localPref: number | null;
+  med: number | null;
+  medAdd: number;
+  communities: CommunityEdit[];
+  prepend: number[];
+  nextHop: number | 'self' | 'unchanged' | null;
+}
+
+interface CommunityEdit {
+  replace: boolean;
+  remove: readonly CommunityPattern[];
+  add: readonly CommunityPattern[];
+}
+
+/** Adds the changes of one rule to what former rules change. */
+export type Changer = (edit: Edit, localAs: number) => void;
+
+export const emptyEdit = (): Edit => ({
+  localPref: null,
+  med: null,
+  medAdd: 0,
+  communities: [],
+  prepend: [],
+  nextHop: null,
+});
+
+const MOST_PREPENDED = 32;
+const isU32 = (value: number): boolean => Number.isInteger(value) && value >= 0 && value <= 0xffffffff;
+
+/** Compiles the changes of the rule at `path`. */
+export function compileChanges(
+  changes: PolicyChanges,
+  lists: PolicyLists,
+  path: readonly (string | number)[],
+): Changer {
+  const { localPref, med, medAdd, prepend } = changes;
+  for (const key of ['localPref', 'med'] as const) {
+    const value = changes[key];
+    if (value !== undefined && !isU32(value)) lists.fail([...path, key], 'is no number of 0 to 4294967295');
+  }
+  if (medAdd !== undefined && !isU32(Math.abs(medAdd))) {
+    lists.fail([...path, 'medAdd'], 'is no number of -4294967295 to 4294967295');
+  }
+  if (med !== undefined && medAdd !== undefined) {
+    lists.fail([...path, 'medAdd'], 'stands beside "med"; keep one of the two');
+  }
+  const { as, times = 0 } = prepend ?? {};
+  if (prepend && !(Number.isInteger(times) && times >= 1 && times <= MOST_PREPENDED)) {
+    lists.fail([...path, 'prepend', 'times'], `is no number of 1 to ${MOST_PREPENDED}`);
+  }
+  if (as !== undefined && (!isU32(as) || as === 0)) {
+    lists.fail([...path, 'prepend', 'as'], 'is no AS number');
+  }
+  const nextHop = nextHopOf(changes.nextHop, lists, [...path, 'nextHop']);
+  const communities = communityEdit(changes, lists, [...path, 'communities']);
+  return (edit, localAs) => {
+    if (localPref !== undefined) edit.localPref = localPref;
+    if (med !== undefined) [edit.med, edit.medAdd] = [med, 0];
+    if (medAdd !== undefined) edit.medAdd += medAdd;
+    if (nextHop !== null) edit.nextHop = nextHop;
+    if (communities) edit.communities.push(communities);
+    for (let i = 0; i < times; i++) edit.prepend.push(as ?? localAs);
+  };
+}
+
+function nextHopOf(
+  text: string | undefined,
+  lists: PolicyLists,
+  path: readonly (string | number)[],
+): Edit['nextHop'] {
+  if (text === undefined) return null;
+  if (text === 'self' || text === 'unchanged') return text;
+  const address = parseIPv4(text);
+  const first = address >>> 24;
+  if (address < 0 || first === 0 || first === 127 || first >= 224) {
+    lists.fail(path, `"${text}" is no next hop; write self, unchanged or the IPv4 address of a host`);
+  }
+  return address;
+}
+
+function communityEdit(
+  { communities }: PolicyChanges,
+  lists: PolicyLists,
+  path: readonly (string | number)[],
+): CommunityEdit | null {
+  if (!communities) return null;
+  const { add = [], remove = [], replace } = communities;
+  const exact = (texts: readonly string[], key: string): CommunityPattern[] => {
+    const found = lists.communities(texts, [...path, key]);
+    found.forEach((group, i) => {
+      if (group.every(isExact)) return;
+      lists.fail([...path, key, i], 'stands for many communities; name the ones to add without *');
+    });
+    return found.flat();
+  };
+  return {
+    replace: replace !== undefined,
+    remove: lists.communities(remove, [...path, 'remove']).flat(),
+    add: [...exact(replace ?? [], 'replace'), ...exact(add, 'add')],
+  };
+}
+
+/** The stored form of the changed attributes, and the kind of set that they become. */
+export function applyEdit(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  segments: readonly AsSegment[],
+  edit: Edit,
+  exporting: boolean,
+): { bytes: Uint8Array; kind: number } {
+  const values = new Map<number, { flags: number; value: Uint8Array }>();
+  eachAttribute(bytes, start, end, (type, flags, from, to) => {
+    values.set(type, { flags, value: bytes.subarray(from, to) });
+  });
+  const put = (type: number, value: Uint8Array) => {
+    if (value.length === 0 && COMMUNITY_SIZES.has(type)) values.delete(type);
+    else values.set(type, { flags: ATTRIBUTES[type]?.flags ?? 0, value });
+  };
+  let kind: number = SetKind.policy;
+  if (edit.localPref !== null) put(AttributeType.localPref, word(edit.localPref));
+  if (edit.med !== null || edit.medAdd !== 0) {
+    const received = values.get(AttributeType.med)?.value;
+    const base = edit.med ?? (received ? new DataView(received.buffer, received.byteOffset).getUint32(0) : 0);
+    put(AttributeType.med, word(Math.min(Math.max(base + edit.medAdd, 0), 0xffffffff)));
+    if (exporting) kind |= SetKind.medByPolicy;
+  }
+  if (edit.prepend.length > 0) put(AttributeType.asPath, writeSegments(prepended(segments, edit.prepend), 4));
+  if (typeof edit.nextHop === 'number') put(AttributeType.nextHop, word(edit.nextHop));
+  if (exporting && edit.nextHop === 'self') kind |= SetKind.nextHopSelf;
+  else if (exporting && edit.nextHop !== null) kind |= SetKind.nextHopKept;
+  if (edit.communities.length > 0) {
+    for (const [type, size] of COMMUNITY_SIZES) {
+      const old = values.get(type)?.value ?? new Uint8Array(0);
+      put(type, editCommunities(old, type, size, edit.communities));
+    }
+  }
+  const sorted = [...values].sort(([a], [b]) => a - b);
+  return {
+    bytes: Buffer.concat(sorted.map(([type, { flags, value }]) => encodeAttribute(flags, type, value))),
+    kind,
+  };
+}
+
+function word(value: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  writeU32(bytes, 0, value);
+  return bytes;
+}
+
+/** RFC 4271 §5.1.2: in front of the leading sequence, or as one of their own where it would grow past 255. */
+function prepended(segments: readonly AsSegment[], ases: readonly number[]): AsSegment[] {
+  const [first, ...rest] = segments;
+  if (first?.type === 'sequence' && first.ases.length + ases.length <= 255) {
+    return [{ type: 'sequence', ases: [...ases, ...first.ases] }, ...rest];
+  }
+  return [{ type: 'sequence', ases: ases.slice(0, 255) }, ...segments];
+}
+
+function editCommunities(
+  old: Uint8Array,
+  type: number,
+  size: number,
+  edits: readonly CommunityEdit[],
+): Uint8Array {
+  let list: Uint8Array[] = [];
+  for (let at = 0; at + size <= old.length; at += size) list.push(old.subarray(at, at + size));
+  const ofType = (patterns: readonly CommunityPattern[]) => patterns.filter((p) => p.attribute === type);
+  for (const { replace, remove, add } of edits) {
+    const gone = ofType(remove);
+    list = replace ? [] : list.filter((value) => !gone.some((p) => communityMatches(p, value, 0)));
+    for (const p of ofType(add)) if (!list.some((value) => communityMatches(p, value, 0))) list.push(p.value);
+  }
+  return Buffer.concat(list);
+}

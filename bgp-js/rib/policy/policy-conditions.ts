@@ -1,0 +1,174 @@
+/** From the `match` of a rule to tests that can be run. */
+import { familyNamed } from '../../wire/families.ts';
+import { encodePrefix } from '../../wire/prefix.ts';
+import { SourceKind } from '../source.ts';
+import { AsPathPattern } from './as-path-pattern.ts';
+import { type CommunityPattern, looksLikeCommunity, parseCommunityPattern } from './community-pattern.ts';
+import type { PolicyMatch, PolicySet } from './policy-data.ts';
+import type { PolicyProblem } from './policy-error.ts';
+import { PrefixList } from './prefix-list.ts';
+import type { RouteSubject } from './route-subject.ts';
+
+/** What a condition on attributes and source asks; `family` is the name of the address family. */
+export type AttributeTest = (subject: RouteSubject, family: string) => boolean;
+
+/** A compiled `match`: all of `attributes` must hold, and one of `prefixes` unless null. */
+export interface Conditions {
+  prefixes: readonly PrefixList[] | null;
+  attributes: readonly AttributeTest[];
+}
+
+type Path = readonly (string | number)[];
+
+/** The lists of a policy set, compiled; what is wrong with them is added to `problems`. */
+export class PolicyLists {
+  readonly problems: PolicyProblem[];
+  private readonly prefixLists = new Map<string, PrefixList>();
+  private readonly asPathLists = new Map<string, AsPathPattern[]>();
+  private readonly communityLists = new Map<string, CommunityPattern[]>();
+
+  constructor(set: PolicySet, problems: PolicyProblem[]) {
+    this.problems = problems;
+    for (const [name, entries] of Object.entries(set.prefixLists ?? {})) {
+      const list = new PrefixList();
+      entries.forEach((entry, i) => {
+        this.attempt(['prefixLists', name, i], () => list.add(entry));
+      });
+      this.prefixLists.set(name, list);
+    }
+    for (const [name, entries] of Object.entries(set.asPathLists ?? {})) {
+      const compile = (text: string, i: number) =>
+        this.attempt(['asPathLists', name, i], () => new AsPathPattern(text)) ?? [];
+      this.asPathLists.set(name, entries.flatMap(compile));
+    }
+    for (const [name, entries] of Object.entries(set.communityLists ?? {})) {
+      const path: Path = ['communityLists', name];
+      if (looksLikeCommunity(name)) {
+        this.fail(path, 'has the name of a community, so that nobody could tell them apart; rename it');
+      }
+      const compile = (text: string, i: number) =>
+        this.attempt([...path, i], () => parseCommunityPattern(text)) ?? [];
+      this.communityLists.set(name, entries.flatMap(compile));
+    }
+  }
+
+  fail(path: Path, message: string): void {
+    this.problems.push({ path, message });
+  }
+
+  /** Runs a parser; its SyntaxError becomes a problem at `path`. */
+  attempt<T>(path: Path, run: () => T): T | undefined {
+    try {
+      return run();
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error;
+      this.fail(path, error.message);
+      return undefined;
+    }
+  }
+
+  prefixes(texts: readonly string[], path: Path): PrefixList[] {
+    const own = new PrefixList();
+    const lists = [own];
+    texts.forEach((text, i) => {
+      const known = this.prefixLists.get(text);
+      if (known) lists.push(known);
+      else if (/[./:]/.test(text)) this.attempt([...path, i], () => own.add(text));
+      else this.unknown(text, 'prefix list', 'prefixLists', [...path, i]);
+    });
+    return lists;
+  }
+
+  /** Patterns, each known by its text or by the name of its list. */
+  asPaths(texts: readonly string[], path: Path): AsPathPattern[] {
+    return texts.flatMap((text, i) => {
+      const known = this.asPathLists.get(text);
+      if (known) return known;
+      if (!/^[A-Za-z]/.test(text)) return this.attempt([...path, i], () => new AsPathPattern(text)) ?? [];
+      this.unknown(text, 'AS path list', 'asPathLists', [...path, i]);
+      return [];
+    });
+  }
+
+  /** Communities; each element of the result is one given text with what it stands for. */
+  communities(texts: readonly string[], path: Path): CommunityPattern[][] {
+    return texts.map((text, i) => {
+      const known = this.communityLists.get(text);
+      if (known) return known;
+      if (looksLikeCommunity(text)) {
+        const found = this.attempt([...path, i], () => parseCommunityPattern(text));
+        return found ? [found] : [];
+      }
+      this.unknown(text, 'community list', 'communityLists', [...path, i]);
+      return [];
+    });
+  }
+
+  private unknown(name: string, kind: string, key: string, path: Path): void {
+    this.fail(path, `names the ${kind} "${name}", which is not there; add it to ${key}`);
+  }
+}
+
+const KINDS: Readonly<Record<'local' | 'ebgp' | 'ibgp', readonly number[]>> = {
+  local: [SourceKind.local],
+  ebgp: [SourceKind.external],
+  ibgp: [SourceKind.internal, SourceKind.client],
+};
+const ORIGINS = ['IGP', 'EGP', 'incomplete'] as const;
+
+/** Compiles the conditions of the rule at `path`. */
+export function compileConditions(match: PolicyMatch, lists: PolicyLists, path: Path): Conditions {
+  const tests: AttributeTest[] = [];
+  const { families, peers, neighbourAs, origins, sources } = match;
+  families?.forEach((name, i) => {
+    if (!familyNamed(name)) lists.fail([...path, 'families', i], `"${name}" is not an address family`);
+  });
+  if (families) tests.push((_subject, family) => families.includes(family));
+  if (sources) {
+    const kinds = sources.flatMap((source) => KINDS[source]);
+    tests.push(({ source }) => kinds.includes(source.kind));
+  }
+  if (peers) tests.push(({ source }) => peers.includes(source.name) || peers.includes(source.address));
+  if (neighbourAs) {
+    tests.push(({ table, set }) => neighbourAs.includes(table.firstAs.values[set]));
+  }
+  if (origins) {
+    tests.push(({ table, set }) => origins.includes(ORIGINS[table.origin.values[set]]));
+  }
+  if (match.nextHops) tests.push(nextHopTest(match.nextHops, lists, [...path, 'nextHops']));
+  if (match.communities) tests.push(...communityTests(match.communities, lists, [...path, 'communities']));
+  if (match.asPaths) {
+    const patterns = lists.asPaths(match.asPaths, [...path, 'asPaths']);
+    tests.push((subject) => patterns.some((pattern) => pattern.test(subject.asPath)));
+  }
+  const prefixes = match.prefixes ? lists.prefixes(match.prefixes, [...path, 'prefixes']) : null;
+  return { prefixes, attributes: tests };
+}
+
+function communityTests(
+  { any, all }: { any?: readonly string[]; all?: readonly string[] },
+  lists: PolicyLists,
+  path: Path,
+): AttributeTest[] {
+  const tests: AttributeTest[] = [];
+  if (any) {
+    const patterns = lists.communities(any, [...path, 'any']).flat();
+    tests.push((subject) => patterns.some((pattern) => subject.hasCommunity(pattern)));
+  }
+  if (all) {
+    const groups = lists.communities(all, [...path, 'all']);
+    tests.push((subject) => groups.every((group) => group.some((pattern) => subject.hasCommunity(pattern))));
+  }
+  return tests;
+}
+
+function nextHopTest(texts: readonly string[], lists: PolicyLists, path: Path): AttributeTest {
+  const list = new PrefixList();
+  texts.forEach((text, i) => {
+    lists.attempt([...path, i], () => list.addWithin(text));
+  });
+  return ({ table, set }) => {
+    const address = table.nextHop.values[set];
+    return address !== 0 && list.has(32, encodePrefix({ address, length: 32 }), 0);
+  };
+}

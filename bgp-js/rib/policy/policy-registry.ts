@@ -1,0 +1,74 @@
+/** The policies that a speaker has, each with its runs in both directions. */
+import type { Family } from '../../wire/families.ts';
+import type { AttributeTable } from '../attribute-table.ts';
+import { type CompiledPolicy, compilePolicies, NO_POLICY } from './policy.ts';
+import type { PolicySet } from './policy-data.ts';
+import { type Direction, PolicyRun } from './policy-run.ts';
+
+/** What of a peer's configuration decides its policies. */
+export interface PolicyChoice {
+  importPolicy?: string;
+  exportPolicy?: string;
+  requirePolicy?: boolean;
+}
+
+export class PolicyRegistry {
+  private policies = new Map<string, CompiledPolicy>();
+  private readonly runs = new Map<string, PolicyRun>();
+  private readonly table: AttributeTable;
+  private readonly localAs: number;
+
+  constructor(table: AttributeTable, localAs: number) {
+    this.table = table;
+    this.localAs = localAs;
+  }
+
+  /**
+   * Takes over a set of policies. One that says the same as before stays as it is, with its hits. Throws PolicyError,
+   * and nothing is changed then. The runs of the former policies stay sound until `dropUnused`.
+   */
+  replace(set: PolicySet): void {
+    const next = compilePolicies(set);
+    for (const [name, policy] of next) {
+      const old = this.policies.get(name);
+      if (old && old.text === policy.text) next.set(name, old);
+    }
+    this.policies = next;
+  }
+
+  /** Lets go of what policies that are no longer there remember; nobody may use their runs any more. */
+  dropUnused(): void {
+    const ids = new Set([NO_POLICY.id, ...[...this.policies.values()].map(({ id }) => id)]);
+    for (const [key, run] of this.runs) {
+      if (ids.has(run.policy.id)) continue;
+      run.clear();
+      this.runs.delete(key);
+    }
+  }
+
+  /**
+   * The run of a peer's policy, or null when it has none and needs none. RFC 8212: an eBGP peer needs one unless it is
+   * told otherwise; a name that no policy has lets nothing through, whoever the peer is.
+   */
+  runFor(choice: PolicyChoice, direction: Direction, ebgp: boolean, family: Family): PolicyRun | null {
+    const name = direction === 'import' ? choice.importPolicy : choice.exportPolicy;
+    if (name === undefined) {
+      return ebgp && choice.requirePolicy !== false ? this.run(NO_POLICY, direction, family) : null;
+    }
+    return this.run(this.policies.get(name) ?? NO_POLICY, direction, family);
+  }
+
+  private run(policy: CompiledPolicy, direction: Direction, family: Family): PolicyRun {
+    const key = `${policy.id}/${direction}/${family.name}`;
+    const known = this.runs.get(key);
+    if (known) return known;
+    const run = new PolicyRun(policy, direction, this.table, family, this.localAs);
+    this.runs.set(key, run);
+    return run;
+  }
+
+  /** All policies, for people. */
+  list(): CompiledPolicy[] {
+    return [...this.policies.values()];
+  }
+}

@@ -1,0 +1,50 @@
+/** A route's attributes as the conditions of a policy ask for them; read from the stored form when first asked. */
+import { type AsSegment, readSegments } from '../../wire/as-path.ts';
+import { AttributeType } from '../../wire/attribute-types.ts';
+import type { AttributeTable } from '../attribute-table.ts';
+import type { Source } from '../source.ts';
+import type { AsPathElements } from './as-path-pattern.ts';
+import { COMMUNITY_SIZES, type CommunityPattern, communityMatches } from './community-pattern.ts';
+
+export class RouteSubject {
+  readonly table: AttributeTable;
+  readonly set: number;
+  readonly source: Source;
+  private elements: AsPathElements | null = null;
+
+  constructor(table: AttributeTable, set: number, source: Source) {
+    this.table = table;
+    this.set = set;
+    this.source = source;
+  }
+
+  /** AS_PATH without confederation segments, which are not a part of it for others (RFC 5065 §5.3). */
+  get asPath(): AsPathElements {
+    this.elements ??= elementsOf(this.segments());
+    return this.elements;
+  }
+
+  segments(): AsSegment[] {
+    const value = this.table.valueOf(this.set, AttributeType.asPath);
+    return value ? readSegments(this.table.chunkOf(this.set), value.start, value.end, 4) : [];
+  }
+
+  /** Whether the route has a community for which the pattern stands. */
+  hasCommunity(pattern: CommunityPattern): boolean {
+    const value = this.table.valueOf(this.set, pattern.attribute);
+    const size = COMMUNITY_SIZES.get(pattern.attribute);
+    if (!value || !size) return false;
+    const bytes = this.table.chunkOf(this.set);
+    for (let at = value.start; at + size <= value.end; at += size) {
+      if (communityMatches(pattern, bytes, at)) return true;
+    }
+    return false;
+  }
+}
+
+function elementsOf(segments: readonly AsSegment[]): AsPathElements {
+  return segments.flatMap(({ type, ases }) => {
+    if (type === 'sequence') return ases.map((as) => [as]);
+    return type === 'set' ? [ases] : [];
+  });
+}
