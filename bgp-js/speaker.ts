@@ -33,6 +33,8 @@ export class Speaker {
   private readonly ready = new Set<number>();
   private readonly refused = new Map<string, number>();
   private readonly localAddress: number;
+  /** How many connections were not taken in. */
+  refusedConnections = 0;
 
   /** `random` returns numbers in [0, 1) for jitter: Math.random, or a seeded one. Throws RangeError for a bad address. */
   constructor(config: SpeakerConfig, random: () => number) {
@@ -191,6 +193,11 @@ export class Speaker {
     if (link.connection.input.ready) this.ready.add(id);
   }
 
+  /** The peer of a connection, or null when the connection is gone. */
+  peerOf(id: number): Peer | null {
+    return this.linkOf(id)?.peer ?? null;
+  }
+
   /** Octets received on the connection and not yet processed; the shell stops reading when they are many. */
   backlog(id: number): number {
     return this.linkOf(id)?.connection.input.pending ?? 0;
@@ -219,9 +226,13 @@ export class Speaker {
     return nearest;
   }
 
-  private refuse(address: string, reason: string): null {
+  /** Counts and tells a connection that is not taken in. The first addresses are counted each, all others as one. */
+  refuse(from: string, reason: string): null {
+    const known = this.refused.has(from) || this.refused.size < REFUSED_LIMIT;
+    const address = known ? from : 'other addresses';
     const count = (this.refused.get(address) ?? 0) + 1;
-    if (this.refused.size < REFUSED_LIMIT || count > 1) this.refused.set(address, count);
+    this.refused.set(address, count);
+    this.refusedConnections++;
     this.sessions.events.push({ type: 'refused', address, reason, count });
     return null;
   }

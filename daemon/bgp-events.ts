@@ -31,6 +31,9 @@ export class BgpEvents {
           this.#events.warn(event.address, `connection refused: ${event.reason}${times}`);
         }
         return;
+      case 'transport':
+        this.#events.warn(event.peer, event.text);
+        return;
       case 'defect':
         this.#defect(event.peer, `${event.text}; ${event.handling}; the message: ${event.hex}`);
         return;

@@ -21,6 +21,7 @@ const tools = [
   { command: 'ping', package: 'iputils-ping', why: 'reachability with round-trip times' },
   { command: 'bird', package: 'bird2', why: 'the ToR switch of the lab' },
   { command: 'nft', package: 'nftables', why: 'tests that cut a session' },
+  { command: 'tcpdump', package: 'tcpdump', why: 'tests that look at packets' },
   { command: 'nsenter', package: 'util-linux', why: 'running programs in a namespace' },
   { command: 'gcc', package: 'gcc', why: 'building the CNI plugin' },
   { command: 'musl-gcc', package: 'musl-tools', why: 'linking it statically and small' },

@@ -2,16 +2,21 @@
  * Runs a speaker on TCP: the only place with sockets and with a clock. Work is done in slices of a few milliseconds
  * between which the event loop turns, so that timers, other sockets and the rest of the process never wait long.
  */
-import net from 'node:net';
+import type net from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { getSystemErrorMessage } from 'node:util';
+import type { TransportConfig } from '../session/peer-config.ts';
 import type { Speaker } from '../speaker.ts';
 import type { SpeakerAction, SpeakerEvent } from '../speaker-types.ts';
+import { canonicalAddress } from '../wire/address.ts';
+import { type ListenAddress, Listener } from './listener.ts';
+import { NeighbourDiscovery } from './neighbour-discovery.ts';
+import { adjust, admit, dial } from './transport.ts';
 
 export interface HostOptions {
   /** Where sessions are accepted; null: nowhere. */
-  listen: { address: string; port: number } | null;
-  /** Source address of our connections; without it the kernel chooses. */
+  listen: ListenAddress | readonly ListenAddress[] | null;
+  /** Source address of our connections to peers of its family; without it the kernel chooses. */
   localAddress?: string;
   /** Called with what happened, after it happened. */
   onEvent?: (event: SpeakerEvent) => void;
@@ -28,11 +33,14 @@ const INPUT_HIGH = 512 * 1024;
 const INPUT_LOW = 128 * 1024;
 /** How long a closing socket may take to deliver its farewell. */
 const FAREWELL_MS = 2000;
-const LISTEN_BACKLOG = 4096;
+/** Sockets that may do so at once; who comes above that gets none. */
+const FAREWELL_LIMIT = 1024;
 
 /** A TCP connection of the speaker's. */
 interface Wire {
   socket: net.Socket;
+  /** The options that the socket has. */
+  transport: TransportConfig;
   /** The kernel's buffer is full: wait for `drain`. */
   blocked: boolean;
 }
@@ -43,7 +51,10 @@ export class SpeakerHost {
   private readonly wires = new Map<number, Wire>();
   /** Sockets that are being closed and still deliver their farewell. */
   private readonly closing = new Set<net.Socket>();
-  private server: net.Server | null = null;
+  private listeners: Listener[] = [];
+  private discoveries: NeighbourDiscovery[] = [];
+  /** The state of the peers' configurations that the sockets follow. */
+  private configured = -1;
   private timer: NodeJS.Timeout | null = null;
   private scheduled = false;
   private stopped = false;
@@ -60,17 +71,22 @@ export class SpeakerHost {
     return performance.now();
   }
 
-  /** Starts to listen and to connect. Rejects when the address cannot be listened on. */
+  /** Starts to listen and to connect. Rejects when an address cannot be listened on or a peer's option be set. */
   async start(): Promise<void> {
     const { listen } = this.options;
-    if (listen) this.server = await this.listen(listen.address, listen.port);
+    const addresses = listen === null ? [] : 'address' in listen ? [listen] : listen;
+    try {
+      for (const at of addresses) this.listeners.push(await this.listen(at, addresses));
+    } catch (error) {
+      await Promise.all(this.listeners.map((listener) => listener.close()));
+      throw error;
+    }
     this.wake();
   }
 
-  /** The port that is listened on; 0 without a listener. */
+  /** The port that is listened on, of several addresses that of the first; 0 without a listener. */
   get port(): number {
-    const address = this.server?.address();
-    return address && typeof address === 'object' ? address.port : 0;
+    return this.listeners.at(0)?.port ?? 0;
   }
 
   /** Ends all sessions with a shutdown message (RFC 9003), waits for it to be sent, and closes everything. */
@@ -79,8 +95,8 @@ export class SpeakerHost {
     this.stopped = true;
     this.carryOut();
     if (this.timer) clearTimeout(this.timer);
-    const server = this.server;
-    const closed = server ? new Promise<void>((resolve) => server.close(() => resolve())) : null;
+    for (const discovery of this.discoveries) discovery.close();
+    const closed = Promise.all(this.listeners.map((listener) => listener.close()));
     await Promise.all(
       [...this.closing].map((socket) => new Promise((resolve) => socket.once('close', resolve))),
     );
@@ -94,21 +110,61 @@ export class SpeakerHost {
     setImmediate(() => this.slice());
   }
 
-  private listen(address: string, port: number): Promise<net.Server> {
-    const server = net.createServer({ noDelay: true }, (socket) => this.accept(socket));
-    return new Promise((resolve, reject) => {
-      server.once('error', reject);
-      server.listen({ host: address, port, backlog: LISTEN_BACKLOG }, () => {
-        server.off('error', reject);
-        // A failing accept() (too many open files) is not the end of the listener.
-        server.on('error', (error) => this.tell(`accept: ${error.message}`));
-        resolve(server);
-      });
-    });
+  /** `::` takes IPv4 as well, unless another listener does. */
+  private listen(at: ListenAddress, all: readonly ListenAddress[]): Promise<Listener> {
+    const shared = all.some(({ address, port }) => !address.includes(':') && port === at.port);
+    return Listener.open(
+      { ipv6Only: at.address === '::' && shared, ...at },
+      this.speaker.peers,
+      (socket, listener) => this.accept(socket, listener),
+      (text) => this.tell('listener', text),
+    );
   }
 
-  private tell(reason: string): void {
-    this.options.onEvent?.({ type: 'refused', address: 'listener', reason, count: 1 });
+  private tell(peer: string, text: string): void {
+    this.options.onEvent?.({ type: 'transport', peer, text });
+  }
+
+  /** Runs what sets options of sockets; what goes wrong is told. */
+  private attempt(peer: string, run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.tell(peer, error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  /** Has the sockets follow the peers' configurations. */
+  private follow(): void {
+    const { peers } = this.speaker;
+    if (this.configured === peers.changes) return;
+    this.configured = peers.changes;
+    for (const listener of this.listeners) this.attempt('listener', () => listener.update(peers));
+    for (const [id, wire] of this.wires) this.adjust(id, wire);
+    this.discover(peers.interfaces());
+  }
+
+  private adjust(id: number, wire: Wire): void {
+    const peer = this.speaker.peerOf(id);
+    if (!peer || wire.socket.connecting) return;
+    const { transport = {} } = peer.config;
+    this.attempt(peer.name, () => adjust(wire.socket, transport, wire.transport));
+    wire.transport = transport;
+  }
+
+  /** Looks for neighbours on these interfaces, and no longer on others. */
+  private discover(names: readonly string[]): void {
+    const kept = this.discoveries.filter((discovery) => names.includes(discovery.name));
+    for (const discovery of this.discoveries) if (!kept.includes(discovery)) discovery.close();
+    this.discoveries = kept;
+    for (const name of names) {
+      if (kept.some((discovery) => discovery.name === name)) continue;
+      const found = (address: string): void => {
+        this.speaker.neighbourFound(name, address, this.now());
+        this.wake();
+      };
+      this.discoveries.push(new NeighbourDiscovery(name, found, (text) => this.tell(name, text)));
+    }
   }
 
   // --- slices --------------------------------------------------------------------------------------------------------
@@ -118,6 +174,7 @@ export class SpeakerHost {
     if (this.stopped) return;
     const begin = this.now();
     const { speaker } = this;
+    this.follow();
     if (begin >= speaker.deadline) speaker.tick(begin);
     let now = begin;
     while (speaker.hasWork && now - begin < SLICE_MS) {
@@ -176,37 +233,42 @@ export class SpeakerHost {
 
   // --- sockets -------------------------------------------------------------------------------------------------------
 
-  private accept(socket: net.Socket): void {
+  private accept(socket: net.Socket, listener: Listener): void {
     socket.on('error', () => socket.destroy());
     const { remoteAddress, localAddress } = socket;
     if (this.stopped || remoteAddress === undefined || localAddress === undefined) {
       socket.destroy();
       return;
     }
-    const id = this.speaker.accepted(plain(remoteAddress), plain(localAddress), this.now());
+    const remote = canonicalAddress(remoteAddress) ?? remoteAddress;
+    const transport = this.speaker.peers.configFor(remote)?.transport ?? {};
+    const refusal = judge(socket, listener, transport);
+    const id =
+      refusal === null
+        ? this.speaker.accepted(remote, localAddress, this.now())
+        : this.speaker.refuse(remote, refusal);
     if (id === null) socket.destroy();
-    else this.adopt(id, socket);
+    else this.adopt(id, socket, transport);
     this.wake();
   }
 
   private connect(action: SpeakerAction & { type: 'connect' }): void {
-    const { connection, address, port } = action;
-    const socket = net.connect({
-      host: address,
-      port,
-      localAddress: this.options.localAddress,
-      noDelay: true,
-    });
-    this.adopt(connection, socket);
+    const { connection, address, port, peer } = action;
+    const { localAddress } = this.options;
+    const transport = peer.transport ?? {};
+    const socket = dial({ address, port, transport, localAddress });
+    this.adopt(connection, socket, transport);
     socket.once('connect', () => {
-      if (!this.wires.has(connection)) return;
-      this.speaker.connected(connection, plain(socket.localAddress ?? ''), this.now());
+      const wire = this.wires.get(connection);
+      if (!wire) return;
+      this.adjust(connection, wire);
+      this.speaker.connected(connection, socket.localAddress ?? '', this.now());
       this.wake();
     });
   }
 
-  private adopt(id: number, socket: net.Socket): void {
-    const wire: Wire = { socket, blocked: false };
+  private adopt(id: number, socket: net.Socket, transport: TransportConfig): void {
+    const wire: Wire = { socket, transport, blocked: false };
     this.wires.set(id, wire);
     let reason = 'the peer closed the connection';
     socket.on('error', (error: NodeJS.ErrnoException) => {
@@ -243,7 +305,7 @@ export class SpeakerHost {
     if (!wire) return;
     this.wires.delete(id);
     const { socket } = wire;
-    if (!farewell || socket.connecting) {
+    if (!farewell || socket.connecting || this.closing.size >= FAREWELL_LIMIT) {
       socket.destroy();
       return;
     }
@@ -264,7 +326,11 @@ function writeAll(socket: net.Socket, parts: Uint8Array[]): boolean {
   return room;
 }
 
-/** An IPv4 address that a dual-stack socket shows as ::ffff:a.b.c.d, in its plain form. */
-function plain(address: string): string {
-  return address.startsWith('::ffff:') ? address.slice(7) : address;
+/** Why an accepted connection is not taken in, or null; what its peer's configuration asks for is set. */
+function judge(socket: net.Socket, listener: Listener, transport: TransportConfig): string | null {
+  try {
+    return admit(socket, listener.family, transport);
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
 }

@@ -104,6 +104,18 @@ export class PeerTable {
     return this.ranges.get(key)?.config ?? this.of(key).at(0)?.config;
   }
 
+  /** The configuration by which a connection from this address would be taken in; null: none. */
+  configFor(text: string): PeerConfig | null {
+    const known = this.byAddress.get(text);
+    const zone = text.split('%')[1] ?? '';
+    return (known ?? this.byInterface.get(zone))?.config ?? this.rangeOf(text)?.config ?? null;
+  }
+
+  /** The interfaces of unnumbered peers. */
+  interfaces(): string[] {
+    return [...this.byInterface.keys()];
+  }
+
   /** All configurations, those of ranges included. */
   configs(): PeerConfig[] {
     const single = [...this.all].filter((peer) => !peer.dynamic).map((peer) => peer.config);
@@ -146,6 +158,7 @@ export class PeerTable {
     if (peer.current || this.byAddress.has(address)) return null;
     this.byAddress.delete(peer.address);
     peer.address = address;
+    this.changes++;
     this.byAddress.set(address, peer);
     return peer;
   }

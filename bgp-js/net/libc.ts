@@ -1,0 +1,80 @@
+/**
+ * The libc calls for socket options that Node.js has no API for, through koffi. It is loaded at the first use, so that
+ * a speaker without such options needs no foreign functions.
+ */
+import { createRequire } from 'node:module';
+import { getSystemErrorMessage } from 'node:util';
+import type Koffi from 'koffi';
+
+/** Watches a descriptor until it is closed; an error on the descriptor ends it before, until it is started again. */
+export interface Poll {
+  start(callback: () => void): void;
+  close(): void;
+}
+
+export interface Libc {
+  setsockopt(fd: number, level: number, option: number, value: Buffer, length: number): number;
+  getsockopt(fd: number, level: number, option: number, value: Buffer, length: Buffer): number;
+  socket(domain: number, type: number, protocol: number): number;
+  sendto(fd: number, data: Buffer, size: number, flags: number, to: Buffer, length: number): number | bigint;
+  recvfrom(
+    fd: number,
+    data: Buffer,
+    size: number,
+    flags: number,
+    from: Buffer,
+    length: Buffer,
+  ): number | bigint;
+  close(fd: number): number;
+  if_nametoindex(name: string): number;
+  /** The error of the last call, as an errno. */
+  errno(): number;
+  /** The address of a buffer's memory, which is valid while the buffer is. */
+  address(buffer: Buffer): bigint;
+  /** Calls back when there is something to read. */
+  poll(fd: number, callback: () => void): Poll;
+}
+
+let loaded: Libc | null = null;
+
+/** libc. Throws an Error when koffi is not there or does not run on this platform. */
+export function libc(): Libc {
+  loaded ??= load();
+  return loaded;
+}
+
+function load(): Libc {
+  const koffi = requireKoffi();
+  const library = koffi.load(null);
+  const f = (signature: string) => library.func(signature);
+  return {
+    setsockopt: f('int setsockopt(int fd, int level, int option, const void *value, uint32_t length)'),
+    getsockopt: f('int getsockopt(int fd, int level, int option, void *value, void *length)'),
+    socket: f('int socket(int domain, int type, int protocol)'),
+    sendto: f(
+      'int64 sendto(int fd, const void *data, size_t size, int flags, const void *to, uint32_t length)',
+    ),
+    recvfrom: f('int64 recvfrom(int fd, void *data, size_t size, int flags, void *from, void *length)'),
+    close: f('int close(int fd)'),
+    if_nametoindex: f('uint32_t if_nametoindex(const char *name)'),
+    errno: () => koffi.errno(),
+    address: (buffer) => BigInt(koffi.address(buffer)),
+    poll: (fd, callback) => koffi.node.poll(fd, callback),
+  };
+}
+
+function requireKoffi(): typeof Koffi {
+  try {
+    return createRequire(import.meta.url)('koffi') as typeof Koffi;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
+    throw new Error(`socket options need the package koffi, which cannot be loaded: ${reason}`);
+  }
+}
+
+/** A system call that failed: what was tried, and why it failed in the system's words. */
+export class SocketError extends Error {
+  constructor(attempt: string, errno: number) {
+    super(`cannot ${attempt}: ${getSystemErrorMessage(-errno)}`);
+  }
+}

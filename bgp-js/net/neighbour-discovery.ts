@@ -1,0 +1,149 @@
+/**
+ * Finds the neighbour of an unnumbered peer by router advertisements (RFC 4861 §4.2): we send ours, with a lifetime of
+ * 0, which makes nobody choose us as default router, and learn the link-local address of whoever sends one.
+ */
+import { formatAddress, isLinkLocal } from '../wire/address.ts';
+import { libc, type Poll, SocketError } from './libc.ts';
+import { bindToInterface } from './socket-options.ts';
+
+const AF_INET6 = 10;
+const SOCK_RAW_NONBLOCK_CLOEXEC = 3 | 0o4000 | 0o2000000;
+const IPPROTO_ICMPV6 = 58;
+const IPPROTO_IPV6 = 41;
+const IPV6_MULTICAST_HOPS = 18;
+const IPV6_MULTICAST_LOOP = 19;
+const SOL_SOCKET = 1;
+const SO_ATTACH_FILTER = 26;
+const ROUTER_ADVERTISEMENT = 134;
+
+/** RFC 4861 §6.2.1 allows 4 s to 1800 s between advertisements, and §10 no two within 3 s. */
+const INTERVAL_MS = 10_000;
+const LEAST_INTERVAL_MS = 3000;
+/** Advertisements that are read in one turn of the event loop. */
+const BATCH = 16;
+
+/**
+ * RFC 4861 §6.1.2: a valid one was not forwarded, so its hop limit is 255. The kernel has checked the checksum.
+ * Classic BPF: load the hop limit from the network header, compare; load the type, compare; accept or drop.
+ */
+const FILTER: readonly (readonly [code: number, yes: number, no: number, k: number])[] = [
+  [0x30, 0, 0, 0xfff00000 + 7],
+  [0x15, 0, 3, 255],
+  [0x30, 0, 0, 0],
+  [0x15, 0, 1, ROUTER_ADVERTISEMENT],
+  [0x06, 0, 0, 0xffff],
+  [0x06, 0, 0, 0],
+];
+
+/** Looks for the neighbour on one interface until it is closed. */
+export class NeighbourDiscovery {
+  readonly name: string;
+  private readonly onNeighbour: (address: string) => void;
+  private readonly onError: (text: string) => void;
+  private readonly timer: NodeJS.Timeout;
+  private fd = -1;
+  private index = 0;
+  private poll: Poll | null = null;
+  private readonly wake = (): void => {
+    setImmediate(() => this.receive());
+  };
+  private lastError = '';
+  private sentAt = Number.NEGATIVE_INFINITY;
+
+  /** `onNeighbour` gets link-local addresses without zone, again and again; `onError` each new error once. */
+  constructor(name: string, onNeighbour: (address: string) => void, onError: (text: string) => void) {
+    this.name = name;
+    this.onNeighbour = onNeighbour;
+    this.onError = onError;
+    this.timer = setInterval(() => this.turn(), INTERVAL_MS);
+    this.turn();
+  }
+
+  close(): void {
+    clearInterval(this.timer);
+    this.closeSocket();
+  }
+
+  /** Opens the socket when the interface is there, or is another than before, and sends an advertisement. */
+  private turn(): void {
+    try {
+      const index = libc().if_nametoindex(this.name);
+      if (index !== this.index) this.closeSocket();
+      if (index === 0) throw new Error(`there is no interface ${this.name}`);
+      if (this.fd < 0) this.openSocket(index);
+      this.advertise();
+      // An error (the link went down) has ended the watch.
+      this.poll?.start(this.wake);
+      this.lastError = '';
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error);
+      if (text !== this.lastError) this.onError(`the neighbour cannot be looked for: ${text}; trying on`);
+      this.lastError = text;
+    }
+  }
+
+  private openSocket(index: number): void {
+    const fd = libc().socket(AF_INET6, SOCK_RAW_NONBLOCK_CLOEXEC, IPPROTO_ICMPV6);
+    if (fd < 0) throw new SocketError('open an ICMPv6 socket', libc().errno());
+    this.fd = fd;
+    this.index = index;
+    bindToInterface(fd, this.name);
+    const code = Buffer.alloc(8 * FILTER.length); // struct sock_filter[]
+    FILTER.forEach(([operation, yes, no, k], i) => {
+      code.writeUInt16LE(operation, 8 * i);
+      code.set([yes, no], 8 * i + 2);
+      code.writeUInt32LE(k, 8 * i + 4);
+    });
+    const program = Buffer.alloc(16); // struct sock_fprog
+    program.writeUInt16LE(FILTER.length, 0);
+    program.writeBigUInt64LE(libc().address(code), 8);
+    this.option(SOL_SOCKET, SO_ATTACH_FILTER, program);
+    this.option(IPPROTO_IPV6, IPV6_MULTICAST_HOPS, Buffer.of(255, 0, 0, 0));
+    this.option(IPPROTO_IPV6, IPV6_MULTICAST_LOOP, Buffer.of(0, 0, 0, 0));
+    this.poll = libc().poll(fd, this.wake);
+  }
+
+  private option(level: number, name: number, value: Buffer): void {
+    if (libc().setsockopt(this.fd, level, name, value, value.length) < 0) {
+      throw new SocketError(`set up the ICMPv6 socket on ${this.name}`, libc().errno());
+    }
+  }
+
+  private advertise(): void {
+    this.sentAt = performance.now();
+    // Type, code, checksum (the kernel's), hop limit, flags, router lifetime, reachable time, retransmission time.
+    const message = Buffer.alloc(16);
+    message[0] = ROUTER_ADVERTISEMENT;
+    const to = Buffer.alloc(28); // struct sockaddr_in6 of ff02::1
+    to.writeUInt16LE(AF_INET6, 0);
+    to.set([0xff, 0x02], 8);
+    to[23] = 1;
+    to.writeUInt32LE(this.index, 24);
+    if (Number(libc().sendto(this.fd, message, message.length, 0, to, to.length)) < 0) {
+      throw new SocketError(`send a router advertisement on ${this.name}`, libc().errno());
+    }
+  }
+
+  private receive(): void {
+    const data = Buffer.alloc(16);
+    const from = Buffer.alloc(28);
+    const length = Buffer.alloc(4);
+    for (let i = 0; i < BATCH && this.fd >= 0; i++) {
+      length.writeUInt32LE(from.length);
+      if (Number(libc().recvfrom(this.fd, data, data.length, 0, from, length)) < 16) return;
+      const address = { bytes: new Uint8Array(from.subarray(8, 24)), zone: '' };
+      if (!isLinkLocal(address)) continue;
+      this.onNeighbour(formatAddress(address));
+      // Who has just come up learns of us without waiting.
+      if (performance.now() - this.sentAt >= LEAST_INTERVAL_MS) this.turn();
+    }
+  }
+
+  private closeSocket(): void {
+    this.poll?.close();
+    this.poll = null;
+    if (this.fd >= 0) libc().close(this.fd);
+    this.fd = -1;
+    this.index = 0;
+  }
+}

@@ -1,0 +1,134 @@
+/** TCP socket options that protect and mark a BGP session, by descriptor. All throw {@link SocketError}. */
+import type { AddressRange, IPAddress } from '../wire/address.ts';
+import { libc, SocketError } from './libc.ts';
+
+/** Of the socket, not of the address: a socket of IPv6 that also carries IPv4 gets the options of both. */
+export type SocketFamily = 4 | 6;
+
+// Numbers of linux/in.h, in6.h, tcp.h and asm-generic/socket.h.
+const SOL_SOCKET = 1;
+const SO_BINDTODEVICE = 25;
+const IPPROTO_IP = 0;
+const IP_TOS = 1;
+const IP_TTL = 2;
+const IP_MINTTL = 21;
+const IPPROTO_TCP = 6;
+const TCP_MD5SIG = 14;
+const TCP_USER_TIMEOUT = 18;
+const TCP_SAVE_SYN = 27;
+const TCP_SAVED_SYN = 28;
+const TCP_MD5SIG_EXT = 32;
+const TCP_MD5SIG_FLAG_PREFIX = 1;
+const IPPROTO_IPV6 = 41;
+const IPV6_UNICAST_HOPS = 16;
+const IPV6_TCLASS = 67;
+const IPV6_MINHOPCOUNT = 73;
+const AF_INET = 2;
+const AF_INET6 = 10;
+const ENOENT = 2;
+
+/** The longest key of a TCP MD5 signature (TCP_MD5SIG_MAXKEYLEN), in octets. */
+export const MAXIMUM_KEY = 80;
+
+/** The TTL of what is sent. */
+export function setHopLimit(fd: number, family: SocketFamily, hops: number): void {
+  set(fd, family, 'set the TTL', [IPPROTO_IP, IP_TTL], [IPPROTO_IPV6, IPV6_UNICAST_HOPS], hops);
+}
+
+/** The least TTL of what is taken in; 0: any (RFC 5082). */
+export function setMinimumHopLimit(fd: number, family: SocketFamily, hops: number): void {
+  set(fd, family, 'set the least TTL', [IPPROTO_IP, IP_MINTTL], [IPPROTO_IPV6, IPV6_MINHOPCOUNT], hops);
+}
+
+/** The octet of DSCP and ECN (RFC 2474) of what is sent. */
+export function setTrafficClass(fd: number, family: SocketFamily, value: number): void {
+  set(fd, family, 'set the DSCP', [IPPROTO_IP, IP_TOS], [IPPROTO_IPV6, IPV6_TCLASS], value);
+}
+
+/** How long sent data may stay unacknowledged (RFC 5482), in ms; 0: as long as the kernel thinks. */
+export function setUserTimeout(fd: number, ms: number): void {
+  setOption(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, int(ms), 'set the TCP user time-out');
+}
+
+/** Sends and takes in only through this interface. */
+export function bindToInterface(fd: number, name: string): void {
+  setOption(fd, SOL_SOCKET, SO_BINDTODEVICE, Buffer.from(`${name}\0`), `bind to the interface ${name}`);
+}
+
+/** Has a listening socket keep the header of each SYN for {@link hopLimitOfSyn}. */
+export function saveSyn(fd: number, on: boolean): void {
+  setOption(fd, IPPROTO_TCP, TCP_SAVE_SYN, int(on ? 1 : 0), 'have the SYNs kept');
+}
+
+/** The TTL with which the SYN of an accepted connection came; null when it was not kept. Can be asked once. */
+export function hopLimitOfSyn(fd: number): number | null {
+  const header = Buffer.alloc(256);
+  const length = int(header.length);
+  if (libc().getsockopt(fd, IPPROTO_TCP, TCP_SAVED_SYN, header, length) < 0) return null;
+  if (length.readUInt32LE() < 20) return null;
+  return header[0] >> 4 === 4 ? header[8] : header[7];
+}
+
+/**
+ * Sets the key of the TCP MD5 signature (RFC 2385) for a peer, or for all of a range; null takes it away. On a live
+ * connection the key counts from the next segment on.
+ */
+export function setMd5Key(
+  fd: number,
+  family: SocketFamily,
+  peers: IPAddress | AddressRange,
+  key: string | null,
+): void {
+  const secret = Buffer.from(key ?? '');
+  if (secret.length > MAXIMUM_KEY || (key !== null && secret.length === 0)) {
+    throw new RangeError(`a TCP MD5 key has 1 to ${MAXIMUM_KEY} octets, this one has ${secret.length}`);
+  }
+  const prefix = 'length' in peers ? peers.length : null;
+  const option = Buffer.alloc(216); // struct tcp_md5sig
+  writeSocketAddress(option, family, peers.bytes);
+  option[128] = prefix === null ? 0 : TCP_MD5SIG_FLAG_PREFIX;
+  option[129] = prefix ?? 0;
+  option.writeUInt16LE(secret.length, 130);
+  secret.copy(option, 136);
+  const name = prefix === null ? TCP_MD5SIG : TCP_MD5SIG_EXT;
+  const failed = libc().setsockopt(fd, IPPROTO_TCP, name, option, option.length) < 0;
+  const errno = libc().errno();
+  // There is nothing to take away when the socket never had the key.
+  if (failed && !(key === null && errno === ENOENT)) throw new SocketError('set the TCP MD5 key', errno);
+}
+
+/** A struct sockaddr; on a socket of IPv6, an IPv4 address stands in it as ::ffff:a.b.c.d. */
+function writeSocketAddress(target: Buffer, family: SocketFamily, address: Uint8Array): void {
+  if (family === 4) {
+    target.writeUInt16LE(AF_INET, 0);
+    target.set(address, 4);
+    return;
+  }
+  target.writeUInt16LE(AF_INET6, 0);
+  if (address.length === 4) target.writeUInt16BE(0xffff, 18);
+  target.set(address, 24 - address.length);
+}
+
+function set(
+  fd: number,
+  family: SocketFamily,
+  attempt: string,
+  ipv4: readonly [number, number],
+  ipv6: readonly [number, number],
+  value: number,
+): void {
+  setOption(fd, ...ipv4, int(value), attempt);
+  if (family === 6) setOption(fd, ...ipv6, int(value), attempt);
+}
+
+function setOption(fd: number, level: number, option: number, value: Buffer, attempt: string): void {
+  if (libc().setsockopt(fd, level, option, value, value.length) < 0) {
+    throw new SocketError(attempt, libc().errno());
+  }
+}
+
+function int(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeInt32LE(value);
+  return bytes;
+}

@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { PeerConfig } from 'bgp-js';
+import { birdPeer, Lab, peerOf, run, until } from './lab.ts';
+
+describe('TCP of sessions with BIRD', () => {
+  let lab: Lab;
+  beforeEach(() => {
+    lab = new Lab();
+  });
+  afterEach(() => lab.remove());
+
+  const IPV4 = { address: '10.9.0.2' };
+  const neighbour = (options: string): string => birdPeer(`neighbor 10.9.0.1 as 64512; ${options}`);
+
+  describe('TCP MD5 signature (RFC 2385)', () => {
+    for (const [title, ours, theirs] of [
+      ['we connect', { passive: false }, 'passive;'],
+      ['the peer connects', { passive: true }, ''],
+    ] as const) {
+      it(`the same key, ${title}`, async () => {
+        await lab.bird(neighbour(`password "secret one"; ${theirs}`));
+        const speaker = await lab.speaker({ ...IPV4, ...ours, transport: { password: 'secret one' } });
+        await speaker.event('established');
+      });
+
+      it(`another key, ${title}`, async () => {
+        const bird = await lab.bird(neighbour(`password "secret one"; ${theirs}`));
+        const speaker = await lab.speaker({ ...IPV4, ...ours, transport: { password: 'secret two' } });
+        // Each side has tried by now: the kernels count what they dropped.
+        await until('a dropped segment', () => {
+          const counts = [lab.ours, lab.theirs].map((netns) =>
+            run('nsenter', `--net=/run/netns/${netns}`, 'nstat', '-asz', 'TcpExtTCPMD5Failure'),
+          );
+          return counts.some((text) => Number(/TCPMD5Failure\s+(\d+)/.exec(text)?.[1]) >= 2);
+        });
+        assert.ok(!speaker.events.some(({ type }) => type === 'established'));
+        // The right key afterwards leads to a session: nothing else was wrong.
+        bird.reconfigure(neighbour(`password "secret two"; ${theirs}`));
+        await speaker.event('established');
+      });
+    }
+
+    it('a key for a range, on a listener of both families', async () => {
+      await lab.bird(neighbour('password "of the rack";'));
+      const speaker = await lab.speaker({
+        range: '10.9.0.0/24',
+        passive: true,
+        transport: { password: 'of the rack' },
+      });
+      await speaker.event('established');
+    });
+
+    it('a key for an IPv6 range', async () => {
+      await lab.bird(birdPeer('neighbor 2001:db8:9::1 as 64512; password "of the rack";'));
+      const transport = { password: 'of the rack' };
+      const speaker = await lab.speaker({ range: '2001:db8:9::/64', passive: true, transport });
+      await speaker.event('established');
+    });
+
+    it('an unsigned connection of a peer with a key is not taken', async () => {
+      await lab.bird(neighbour(''));
+      const speaker = await lab.speaker({ ...IPV4, passive: true, transport: { password: 'secret' } });
+      await until('a dropped SYN', () =>
+        /TCPMD5NotFound\s+[1-9]/.test(
+          run('nsenter', `--net=/run/netns/${lab.ours}`, 'nstat', '-asz', 'TcpExtTCPMD5NotFound'),
+        ),
+      );
+      assert.ok(!speaker.events.some(({ type }) => type === 'established'));
+    });
+
+    it('a key is exchanged without a reset', async () => {
+      // BIRD resets a session for that, so both sides are ours.
+      const side = (address: string, password: string): PeerConfig =>
+        peerOf({ address, as: 64512, holdTime: 3, transport: { password } });
+      const left = await lab.speaker(side('10.9.0.2', 'old'));
+      const right = await lab.otherSpeaker(side('10.9.0.1', 'old'));
+      await left.event('established');
+      const before = (await left.status()).counters.received;
+      left.update(side('10.9.0.2', 'new'));
+      right.update(side('10.9.0.1', 'new'));
+      let received = before;
+      // Longer than the hold time: what comes is signed with the new key, or the session would have ended.
+      for (let turn = 0; turn < 50 && received < before + 6; turn++) {
+        await pause(200);
+        received = (await left.status()).counters.received;
+      }
+      assert.ok(received >= before + 6, `${received - before} keepalives came with the new key`);
+      assert.ok(![...left.events, ...right.events].some(({ type }) => type === 'down'));
+      // One side alone hears nothing any more: it was really the key that counted.
+      left.update(side('10.9.0.2', 'newer'));
+      await left.event('down', /Hold Timer/i);
+    });
+  });
+
+  describe('GTSM (RFC 5082) and TTL', () => {
+    for (const [title, fields] of [
+      ['we connect', {}],
+      ['the peer connects', { passive: true }],
+    ] as [string, Partial<PeerConfig>][]) {
+      it(`both sides ask for it, ${title}`, async () => {
+        await lab.bird(neighbour('ttl security on;'));
+        const speaker = await lab.speaker({ ...IPV4, ...fields, transport: { ttlSecurity: 1 } });
+        await speaker.event('established');
+      });
+    }
+
+    it('a peer that sends with TTL 64 is refused, and told once', async () => {
+      await lab.bird(neighbour('multihop 64;'));
+      const speaker = await lab.speaker({ ...IPV4, passive: true, transport: { ttlSecurity: 1 } });
+      const refused = await speaker.event('refused', /TTL of 64, at least 255/);
+      assert.equal(refused.type === 'refused' && refused.address, '10.9.0.2');
+      assert.ok(!speaker.events.some(({ type }) => type === 'established'));
+    });
+
+    it('we take no answer with TTL 64', async () => {
+      await lab.bird(neighbour('multihop 64; passive;'));
+      const speaker = await lab.speaker({ ...IPV4, transport: { ttlSecurity: 1 } });
+      await until('a dropped segment', () =>
+        /TCPMinTTLDrop\s+[1-9]/.test(
+          run('nsenter', `--net=/run/netns/${lab.ours}`, 'nstat', '-asz', 'TcpExtTCPMinTTLDrop'),
+        ),
+      );
+      assert.ok(!speaker.events.some(({ type }) => type === 'established'));
+    });
+
+    it('the same over IPv6', async () => {
+      await lab.bird(birdPeer('neighbor 2001:db8:9::1 as 64512; ttl security on;'));
+      const speaker = await lab.speaker({ address: '2001:db8:9::2', transport: { ttlSecurity: 1 } });
+      await speaker.event('established');
+    });
+
+    it('packets bear the TTL and the DSCP that are configured', async () => {
+      const packets = lab.capture(1, 'src 10.9.0.1 and tcp dst port 179');
+      await pause(500);
+      await lab.bird(neighbour('multihop; passive;'));
+      const speaker = await lab.speaker({ ...IPV4, transport: { ttl: 7, dscp: 46 } });
+      await speaker.event('established');
+      assert.match(await packets, /tos 0xb8, ttl 7,/);
+    });
+  });
+});
