@@ -1,4 +1,6 @@
 /** What a session's terms mean to the RIB: how the peer's routes are taken in, and how routes are shown to the peer. */
+
+import type { ChannelTerms } from './rib/channel.ts';
 import type { ImportRules } from './rib/import.ts';
 import { type Source, SourceKind } from './rib/source.ts';
 import type { ExportTreatment } from './rib/treatment.ts';
@@ -6,9 +8,10 @@ import type { Negotiated, SessionOffer } from './session/negotiate.ts';
 import type { Peer } from './session/peer.ts';
 import type { PeerConfig } from './session/peer-config.ts';
 import type { SpeakerConfig } from './speaker-types.ts';
-import { addressOrder } from './wire/address.ts';
+import { addressOrder, type IPAddress, isLinkLocal, parseAddress } from './wire/address.ts';
 import type { AttributeContext, ImportEdits } from './wire/attribute-scan.ts';
-import { FAMILIES } from './wire/families.ts';
+import type { CapabilityOptions } from './wire/capability.ts';
+import { type Family, familyNamed, IPV4_UNICAST } from './wire/families.ts';
 import { parseIPv4 } from './wire/prefix.ts';
 
 /** Who this speaker is, as numbers. */
@@ -19,11 +22,22 @@ export interface Self {
   clusterId: number;
   /** It is about to go: its routes are to be avoided (RFC 8326). */
   gracefulShutdown: boolean;
+  /** Its own IPv4 address. */
+  address: number;
+  /** Its own IPv6 address, 16 octets; null: none. */
+  address6: Uint8Array | null;
 }
 
 export function selfOf(config: SpeakerConfig): Self {
   const clusterId = config.clusterId === undefined ? 0 : parseIPv4(config.clusterId);
-  return { as: config.as, id: parseIPv4(config.routerId), clusterId, gracefulShutdown: false };
+  return {
+    as: config.as,
+    id: parseIPv4(config.routerId),
+    clusterId,
+    gracefulShutdown: false,
+    address: parseIPv4(config.address),
+    address6: config.address6 === undefined ? null : (parseAddress(config.address6)?.bytes ?? null),
+  };
 }
 
 /** The peer as a source of routes. */
@@ -51,18 +65,43 @@ export function isExternal(self: Self, config: PeerConfig, peerAs: number): bool
   return peerAs !== self.as && peerAs !== config.localAs;
 }
 
-/** What we say of ourselves in the OPEN to a peer, and what the peer has to say. */
-export function offerOf(self: Self, peer: Peer): SessionOffer {
+/** What we say of ourselves in the OPEN to a peer, and what the peer has to say; `restarting`: we came back. */
+export function offerOf(self: Self, peer: Peer, restarting: boolean): SessionOffer {
   const { config } = peer;
   const { localAs = self.as } = config;
   const external = isExternal(self, config, config.as);
-  const common = { localId: self.id, holdTime: config.holdTime, families: FAMILIES };
+  const families = familiesOf(config);
+  const options = optionsFor(config, families, restarting);
+  const common = { localId: self.id, holdTime: config.holdTime, families, options };
   if (external) {
     return { ...common, localAs, peerAs: config.as, role: config.role, roleStrict: config.roleStrict };
   }
   if (localAs === self.as) return { ...common, localAs, peerAs: config.as };
   const shown = peer.showsAlias ? localAs : self.as;
   return { ...common, localAs: shown, peerAs: self.as, peerAlias: localAs };
+}
+
+/** What is offered to a peer beyond families. `restarting`: we came back and still forward packets as before. */
+function optionsFor(config: PeerConfig, families: readonly Family[], restarting: boolean): CapabilityOptions {
+  const { addPath, restartTime = 0, longLivedStaleTime = 0 } = config;
+  const offersPaths = addPath && (addPath.receive || addPath.send > 0);
+  return {
+    extendedMessage: config.extendedMessages !== false,
+    extendedNextHop: config.extendedNextHop === true,
+    addPath: offersPaths
+      ? families.map((family) => ({ family, receive: addPath.receive, send: addPath.send > 0 }))
+      : [],
+    restart: {
+      restarting: restarting && restartTime > 0,
+      notification: config.notificationKeepsRoutes === true,
+      seconds: restartTime,
+      families: restartTime > 0 ? families.map((family) => ({ family, forwarding: restarting })) : [],
+    },
+    longLived:
+      longLivedStaleTime > 0
+        ? families.map((family) => ({ family, forwarding: restarting, seconds: longLivedStaleTime }))
+        : [],
+  };
 }
 
 /** What the meaning of the peer's attributes depends on. */
@@ -113,28 +152,55 @@ export function importRules(self: Self, peer: Peer, terms: Negotiated): ImportRu
   };
 }
 
-/** How routes are shown to the peer; `localAddress` is ours on the session. */
-export function treatmentOf(
-  self: Self,
-  peer: Peer,
-  terms: Negotiated,
-  localAddress: number,
-): ExportTreatment {
+/**
+ * What the session is for each address family; `local` is our address on it. Our next hop of a family is that address
+ * where it is of the same family, else the speaker's own; over IPv6 it serves IPv4 routes too where RFC 8950 was agreed.
+ */
+export function channelTerms(self: Self, peer: Peer, terms: Negotiated, local: string): ChannelTerms[] {
   const { config } = peer;
   const ebgp = isExternal(self, config, terms.peerAs);
-  return {
-    ebgp,
-    client: config.client,
-    clusterId: ebgp ? 0 : self.clusterId,
-    localAs: self.as,
-    fourOctetAs: terms.fourOctetAs,
-    nextHop: localAddress,
-    nextHopSelf: config.nextHopSelf,
-    ownOnly: config.export === 'own',
-    gracefulShutdown: self.gracefulShutdown,
-    aigp: config.aigp ?? !ebgp,
-    ...(ebgp && externalTreatment(self, config, terms.peerAs)),
-  };
+  const ipv4 = parseIPv4(local);
+  const address = ipv4 < 0 ? parseAddress(local) : null;
+  return terms.families.map((family) => {
+    const extended = family.classic && terms.extendedNextHop;
+    const treatment: ExportTreatment = {
+      ebgp,
+      client: config.client,
+      clusterId: ebgp ? 0 : self.clusterId,
+      localAs: self.as,
+      fourOctetAs: terms.fourOctetAs,
+      nextHop: ipv4 >= 0 ? ipv4 : self.address,
+      nextHop6: extended || !family.classic ? nextHop6(self, address) : '',
+      extendedNextHop: extended,
+      nextHopSelf: config.nextHopSelf,
+      ownOnly: config.export === 'own',
+      addPath: terms.addPathSend.includes(family) ? (config.addPath?.send ?? 0) : 0,
+      maxLength: terms.maxLength,
+      longLived: terms.longLived.some((offer) => offer.family === family),
+      gracefulShutdown: self.gracefulShutdown,
+      aigp: config.aigp ?? !ebgp,
+      ...(ebgp && externalTreatment(self, config, terms.peerAs)),
+    };
+    return { family, treatment, receivesPathIds: terms.addPathReceive.includes(family) };
+  });
+}
+
+/** Our IPv6 next hop in hexadecimal: global, then link-local where the session runs over it (RFC 2545 §3). */
+function nextHop6(self: Self, address: IPAddress | null): string {
+  const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+  const own = self.address6 ? hex(self.address6) : '';
+  if (!address) return own;
+  return isLinkLocal(address) ? own + hex(address.bytes) : hex(address.bytes);
+}
+
+/** The families of a peer's configuration. Throws RangeError for a name that is none. */
+export function familiesOf(config: PeerConfig): Family[] {
+  const names = config.families ?? [IPV4_UNICAST.name];
+  return names.map((name) => {
+    const family = familyNamed(name);
+    if (!family) throw new RangeError(`${name} is no address family that is known here`);
+    return family;
+  });
 }
 
 /** What is particular to external peers. */

@@ -3,37 +3,27 @@
  * timers come in; what the shell has to do and what is worth telling is queued.
  */
 
-import type { Attachment, Routing } from './rib/routing.ts';
+import { type RestartGate, RestartHelper, type SessionEnd } from './graceful-restart.ts';
+import type { Attachment } from './rib/channel.ts';
+import type { Routing } from './rib/routing.ts';
 import { Connection } from './session/connection.ts';
 import { type ConnectionEvent, FSM_SUBCODE, transition } from './session/fsm.ts';
-import { keepOutgoing, type Negotiated, negotiate } from './session/negotiate.ts';
+import { keepOutgoing, type Negotiated } from './session/negotiate.ts';
 import type { Peer } from './session/peer.ts';
 import type { PeerTable } from './session/peer-table.ts';
 import {
   attributeContext,
+  channelTerms,
   importRules,
   offerOf,
   type Self,
   selfOf,
   sourceFields,
-  treatmentOf,
 } from './session-terms.ts';
 import type { SpeakerAction, SpeakerConfig, SpeakerEvent } from './speaker-types.ts';
-import { UpdateProcessor } from './update-processor.ts';
-import { readU16 } from './wire/cursor.ts';
-import { type BgpError, bgpError, hexExcerpt } from './wire/error.ts';
-import { familyOf } from './wire/families.ts';
-import { MessageType } from './wire/frame.ts';
-import { caught, isError } from './wire/message.ts';
-import {
-  decodeNotification,
-  describeNotification,
-  encodeNotification,
-  notificationName,
-} from './wire/notification.ts';
-import { decodeOpen } from './wire/open.ts';
-import { parseIPv4 } from './wire/prefix.ts';
-import { decodeRouteRefresh } from './wire/refresh.ts';
+import { type BgpError, bgpError } from './wire/error.ts';
+import type { Family } from './wire/families.ts';
+import { encodeNotification, notificationName } from './wire/notification.ts';
 
 /** The longest a TCP connection attempt may take, and the longest wait after a peer's fault, in ms. */
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -51,8 +41,6 @@ export interface Link {
   attachment: Attachment | null;
   /** Our address on the connection. */
   local: string;
-  /** Our IPv4 address as the peer's next hop: that of the connection, or the speaker's where it is of IPv6. */
-  localAddress: number;
 }
 
 export class Sessions {
@@ -62,16 +50,24 @@ export class Sessions {
   private readonly config: SpeakerConfig;
   private readonly peers: PeerTable;
   private readonly routing: Routing;
-  private readonly updates: UpdateProcessor;
   private readonly random: () => number;
   readonly self: Self;
+  readonly helper: RestartHelper;
+  readonly gate: RestartGate;
   private nextId = 1;
 
-  constructor(config: SpeakerConfig, peers: PeerTable, routing: Routing, random: () => number) {
+  constructor(
+    config: SpeakerConfig,
+    peers: PeerTable,
+    routing: Routing,
+    random: () => number,
+    gate: RestartGate,
+  ) {
+    this.gate = gate;
+    this.helper = new RestartHelper(routing);
     this.config = config;
     this.peers = peers;
     this.routing = routing;
-    this.updates = new UpdateProcessor(routing);
     this.random = random;
     this.self = selfOf(config);
   }
@@ -97,15 +93,18 @@ export class Sessions {
   /** Takes in a connection that the peer began. */
   accept(peer: Peer, local: string, now: number): Link {
     const link = this.add(peer, true, local);
-    peer.incoming = link.connection;
+    // While a session that the peer began is established, its next connection takes the other place (RFC 4724 §4.2).
+    if (peer.incoming?.state === 'Established') peer.outgoing = link.connection;
+    else peer.incoming = link.connection;
     link.connection.open(now);
     this.report(peer, 'the peer connected', now);
     return link;
   }
 
   private add(peer: Peer, incoming: boolean, local: string): Link {
-    const connection = new Connection(this.nextId++, incoming, offerOf(this.self, peer), this.random);
-    const link: Link = { connection, peer, attachment: null, local, localAddress: this.nextHopAt(local) };
+    const offer = offerOf(this.self, peer, this.gate.restarting);
+    const connection = new Connection(this.nextId++, incoming, offer, this.random);
+    const link: Link = { connection, peer, attachment: null, local };
     this.links.set(connection.id, link);
     return link;
   }
@@ -118,14 +117,8 @@ export class Sessions {
       return;
     }
     link.local = local;
-    link.localAddress = this.nextHopAt(local);
     link.connection.open(now);
     this.report(link.peer, 'connected', now);
-  }
-
-  private nextHopAt(local: string): number {
-    const address = parseIPv4(local);
-    return address < 0 ? parseIPv4(this.config.address) : address;
   }
 
   /** Runs the timers of a connection that are due. */
@@ -134,6 +127,11 @@ export class Sessions {
     if (now >= connection.connectDeadline) {
       this.connectFailed(link, 'no answer', now);
       this.actions.push({ type: 'close', connection: connection.id, farewell: null });
+      return;
+    }
+    if (now >= connection.sendDeadline) {
+      const error = bgpError(8, 0, `${peer.name} takes nothing of what we send`);
+      this.event(link, 'sendHoldTimerExpired', now, error);
       return;
     }
     if (now >= connection.keepaliveDeadline) this.event(link, 'keepaliveTimerExpired', now);
@@ -147,92 +145,24 @@ export class Sessions {
     this.event(link, 'holdTimerExpired', now, bgpError(4, 0, `nothing came from ${peer.name} for ${waited}`));
   }
 
+  /** Runs the timers of graceful restart. */
+  runRestartTimers(now: number): void {
+    for (const peer of this.helper.tick(now)) this.forgetDynamic(peer);
+    this.gate.update(this.peers, now);
+    this.routing.endOfRibGate.closed = this.gate.restarting;
+  }
+
   /** An attempt to connect came to nothing. */
   connectFailed(link: Link, reason: string, now: number): void {
     const { peer } = link;
-    this.forget(link);
+    this.forget(link, 'hard', now);
     const retry = peer.config.connectRetry * 1000;
     peer.retryAt = now + peer.backoff.next(retry, retry, this.random);
     if (!peer.current) peer.lastError = { at: now, text: `${CANNOT_CONNECT}: ${reason}` };
     this.report(peer, reason, now);
   }
 
-  // --- messages ------------------------------------------------------------------------------------------------------
-
-  /** Handles the whole message at `at`. */
-  message(link: Link, bytes: Uint8Array, at: number, now: number): void {
-    const end = at + readU16(bytes, at + 16);
-    const body = at + 19;
-    link.peer.counters.received++;
-    switch (bytes[at + 18]) {
-      case MessageType.open:
-        return this.openMessage(link, bytes, body, end, now);
-      case MessageType.keepalive:
-        this.event(link, 'keepalive', now);
-        return;
-      case MessageType.notification: {
-        const notification = decodeNotification(bytes, body, end);
-        // RFC 7705 §4: a peer that does not know us by one number of our AS may know us by the other.
-        const refusedAs = notification.code === 2 && notification.subcode === 2;
-        if (refusedAs && link.connection.offer.peerAlias !== undefined)
-          link.peer.showsAlias = !link.peer.showsAlias;
-        return this.drop(link, `${describeNotification(notification)}, received`, now);
-      }
-      case MessageType.routeRefresh:
-        return this.refreshMessage(link, bytes, body, end, now);
-      default:
-        return this.updateMessage(link, bytes, body, end, now);
-    }
-  }
-
-  private openMessage(link: Link, bytes: Uint8Array, body: number, end: number, now: number): void {
-    const open = caught(() => decodeOpen(bytes, body, end));
-    if (isError(open)) {
-      this.event(link, 'malformed', now, open);
-      return;
-    }
-    if (this.event(link, 'open', now) !== 'negotiate') return;
-    const terms = negotiate(open, link.connection.offer);
-    if (isError(terms)) return this.fail(link, terms, now);
-    if (!this.survivesCollision(link, terms, now)) return;
-    link.connection.confirm(terms, now);
-    this.report(link.peer, 'OPEN accepted', now);
-  }
-
-  private updateMessage(link: Link, bytes: Uint8Array, body: number, end: number, now: number): void {
-    if (this.event(link, 'update', now) !== 'processUpdate' || !link.attachment) return;
-    const { peer, attachment, connection } = link;
-    connection.restartHoldTimer(now);
-    peer.counters.updatesReceived++;
-    const { reset, defect, endOfRib } = this.updates.process(attachment, bytes, body, end);
-    if (reset) {
-      this.tellDefect(link, reset, bytes.subarray(body - 19, end));
-      return this.fail(link, reset, now);
-    }
-    if (defect) this.tellDefect(link, defect, bytes.subarray(body - 19, end));
-    if (endOfRib) this.events.push({ type: 'end-of-rib', peer: peer.name });
-    this.checkMaximum(link, now);
-  }
-
-  private tellDefect(link: Link, error: BgpError, message: Uint8Array): void {
-    const { peer } = link;
-    if (error.handling === 'treat-as-withdraw') peer.counters.treatedAsWithdraw++;
-    if (error.handling === 'discard') peer.counters.attributesDiscarded++;
-    const { text, handling } = error;
-    this.events.push({ type: 'defect', peer: peer.name, text, handling, hex: hexExcerpt(message, 64) });
-  }
-
-  private refreshMessage(link: Link, bytes: Uint8Array, body: number, end: number, now: number): void {
-    const refresh = caught(() => decodeRouteRefresh(bytes, body, end));
-    if (isError(refresh)) {
-      this.event(link, 'malformed', now, refresh);
-      return;
-    }
-    if (this.event(link, 'routeRefresh', now) !== 'processRouteRefresh' || !link.attachment) return;
-    const known = familyOf(refresh.afi, refresh.safi);
-    const agreed = known && link.connection.negotiated?.families.includes(known);
-    if (agreed && refresh.subtype === 0) link.attachment.group.refresh(link.attachment.member);
-  }
+  // --- events ------------------------------------------------------------------------------------------------------
 
   /** The session ends when the peer holds more prefixes than it may (RFC 4486). */
   checkMaximum(link: Link, now: number): void {
@@ -244,7 +174,7 @@ export class Sessions {
   }
 
   /** Runs an event through the state machine; returns the action, of which the simple ones are carried out here. */
-  private event(link: Link, event: ConnectionEvent, now: number, error?: BgpError): string {
+  event(link: Link, event: ConnectionEvent, now: number, error?: BgpError): string {
     const { connection } = link;
     if (connection.state === 'Connecting' || connection.state === 'Closed') return 'ignore';
     const action = transition(connection.state, event);
@@ -270,7 +200,7 @@ export class Sessions {
    * overtakes what: so a connection that we began is given up in silence when it comes late (see `connected`), and the
    * peer may do the same with one that it began until its OPEN is there. False: this one went.
    */
-  private survivesCollision(link: Link, terms: Negotiated, now: number): boolean {
+  survivesCollision(link: Link, terms: Negotiated, now: number): boolean {
     const { peer, connection } = link;
     const other = peer.other(connection);
     const rival = other && this.links.get(other.id);
@@ -278,6 +208,11 @@ export class Sessions {
     const { localId, localAs } = connection.offer;
     const outgoingStays = keepOutgoing(localId, terms.peerId, localAs, terms.peerAs);
     const established = rival.connection.state === 'Established';
+    if (established && rival.connection.negotiated?.restart) {
+      // RFC 4724 §4.2: the peer is back before we saw it go; its old session is lost, its routes stay.
+      this.drop(rival, 'the peer has restarted', now, 'lost');
+      return true;
+    }
     const stays = !established && outgoingStays !== connection.incoming;
     if (!stays && rival.connection.incoming && rival.connection.state === 'OpenSent') return true;
     const loser = stays ? rival : link;
@@ -286,7 +221,7 @@ export class Sessions {
   }
 
   private establish(link: Link, now: number): void {
-    const { connection, peer, localAddress } = link;
+    const { connection, peer, local } = link;
     const terms = connection.negotiated;
     if (!terms) return;
     connection.state = 'Established';
@@ -299,13 +234,22 @@ export class Sessions {
       sourceFields(self, peer, terms),
       attributeContext(self, peer, terms),
       importRules(self, peer, terms),
-      treatmentOf(self, peer, terms, localAddress),
+      channelTerms(self, peer, terms, local),
+      this.helper.sessionBegins(peer, terms, now),
     );
+    connection.input.maxLength = terms.maxLength;
     // That it could not be reached before is no longer of interest.
     if (peer.lastError?.text.startsWith(CANNOT_CONNECT)) peer.lastError = null;
     peer.counters.established++;
     this.report(peer, 'session established', now);
     this.events.push({ type: 'established', peer: peer.name, address: peer.address, as: terms.peerAs });
+  }
+
+  /** The peer has told all its routes of a family. */
+  endOfRib(peer: Peer, family: Family): void {
+    this.helper.confirmed(peer, family);
+    this.gate.endOfRib(peer);
+    this.events.push({ type: 'end-of-rib', peer: peer.name, family: family.name });
   }
 
   /** Sends a NOTIFICATION and closes. `quiet`: an end that is nobody's fault and begins no waiting time. */
@@ -322,21 +266,32 @@ export class Sessions {
     const text = `${name}: ${error.text}, sent`;
     // After the peer's fault it is kept out for a while; after a silence it may come back at once.
     const fault = !quiet && error.code !== 4;
-    this.end(link, text, now, fault, quiet && !link.attachment);
+    // What we have to reproach the peer with, and what it is told for good, ends its routes too.
+    const hard = quiet || error.code !== 4;
+    this.end(link, text, now, {
+      fault,
+      quiet: quiet && !link.attachment,
+      end: hard ? 'hard' : 'notification',
+    });
   }
 
   /** The connection is gone, or the peer ended the session: nothing can be sent any more. */
-  drop(link: Link, text: string, now: number): void {
+  drop(link: Link, text: string, now: number, end: SessionEnd = 'lost'): void {
     if (link.connection.state === 'Closed') return;
     this.actions.push({ type: 'close', connection: link.connection.id, farewell: null });
-    this.end(link, text, now, false, false);
+    this.end(link, text, now, { fault: false, quiet: false, end });
   }
 
-  private end(link: Link, text: string, now: number, fault: boolean, quiet: boolean): void {
+  private end(
+    link: Link,
+    text: string,
+    now: number,
+    { fault, quiet, end }: { fault: boolean; quiet: boolean; end: SessionEnd },
+  ): void {
     const { peer, attachment } = link;
     const established = attachment !== null;
     if (established && now - peer.since >= PROVEN_MS) peer.backoff.reset();
-    this.forget(link);
+    this.forget(link, end, now);
     if (!quiet && !peer.established) peer.lastError = { at: now, text };
     if (!peer.current && peer.retryAt !== Number.POSITIVE_INFINITY) {
       const retry = peer.config.connectRetry * 1000;
@@ -346,12 +301,18 @@ export class Sessions {
     }
     if (established) this.events.push({ type: 'down', peer: peer.name, reason: text });
     this.report(peer, text, now);
-    if (peer.dynamic && !peer.current) this.peers.forget(peer);
+    this.forgetDynamic(peer);
   }
 
-  private forget(link: Link): void {
+  /** A peer out of a range is there for as long as it has a connection, or routes that are kept. */
+  private forgetDynamic(peer: Peer): void {
+    if (peer.dynamic && !peer.current && !this.helper.keeps(peer)) this.peers.forget(peer);
+  }
+
+  private forget(link: Link, end: SessionEnd, now: number): void {
     const { connection, peer, attachment } = link;
-    if (attachment) this.routing.detach(attachment);
+    const terms = connection.negotiated;
+    if (attachment && terms) this.helper.sessionEnded(peer, attachment, terms, end, now);
     link.attachment = null;
     connection.state = 'Closed';
     this.links.delete(connection.id);

@@ -8,10 +8,17 @@ export interface SpeakerConfig {
   routerId: string;
   /** Our own address in dotted form: the next hop of our routes where a session does not tell a better one. */
   address: string;
+  /** Our own IPv6 address: the next hop of our IPv6 routes on sessions over IPv4, and beside a link-local address. */
+  address6?: string;
   /** Cluster id in dotted form; set it to make the speaker a route reflector (RFC 4456). */
   clusterId?: string;
   /** How many equal paths count as one multipath set; 1: no multipath. */
   maximumPaths: number;
+  /**
+   * This speaker comes back after a restart, and packets went on all the while: peers that support graceful restart
+   * are told so (RFC 4724 §4.1).
+   */
+  restarted?: boolean;
 }
 
 /** What the shell around the core has to do. */
@@ -27,7 +34,7 @@ export type SpeakerEvent =
   | { type: 'established'; peer: string; address: string; as: number }
   | { type: 'down'; peer: string; reason: string }
   /** The peer has sent its whole table (RFC 4724 §2). */
-  | { type: 'end-of-rib'; peer: string }
+  | { type: 'end-of-rib'; peer: string; family: string }
   | { type: 'refused'; address: string; reason: string; count: number }
   /** An option of the peer's TCP connection could not be set; the peer's name, or `listener`. */
   | { type: 'transport'; peer: string; text: string }

@@ -1,15 +1,17 @@
 /** A speaker's state as plain objects, for people: nothing here is on the way of a route. */
 import { DECISION_STEPS, decide } from './rib/decision.ts';
-import { NO_PATH, type PathCandidate } from './rib/family-rib.ts';
-import { PathState, STATE_MASK, stateText } from './rib/path-state.ts';
+import { type FamilyRib, NO_PATH, type PathCandidate } from './rib/family-rib.ts';
+import { PathState, stateText } from './rib/path-state.ts';
 import { NO_PREFIX } from './rib/prefix-table.ts';
 import { type Source, SourceKind } from './rib/source.ts';
 import type { Peer } from './session/peer.ts';
 import type { Speaker } from './speaker.ts';
 import type { PeerStatus } from './speaker-types.ts';
+import { parseAddress } from './wire/address.ts';
 import type { Attributes } from './wire/attributes.ts';
 import { capabilityNames } from './wire/capability.ts';
-import { encodePrefix, formatIPv4, parseIPv4, parsePrefix } from './wire/prefix.ts';
+import { IPV4_UNICAST, IPV6_UNICAST, parseRoute } from './wire/families.ts';
+import { formatIPv4 } from './wire/prefix.ts';
 
 /** A path to a prefix and how it fared. */
 export interface PathInfo {
@@ -18,6 +20,8 @@ export interface PathInfo {
   status: 'best' | 'multipath' | 'candidate' | 'unusable';
   /** Why it won, lost or is unusable. */
   reason: string;
+  /** The peer is away, or has not told the path again yet since it came back (RFC 4724). */
+  stale: boolean;
 }
 
 /** A prefix with its paths, the best one first. */
@@ -37,7 +41,8 @@ function peerStatus(speaker: Speaker, peer: Peer, now: number): PeerStatus {
   const terms = peer.current?.negotiated ?? null;
   const attachment = speaker.attachmentOf(peer);
   const { received = 0, accepted = 0, best = 0 } = attachment?.source ?? {};
-  const sent = attachment ? attachment.group.announced : 0;
+  let sent = 0;
+  for (const { group } of attachment?.channels.values() ?? []) sent += group.announced;
   return {
     name: peer.name,
     address: peer.address || (config.transport?.interface ?? ''),
@@ -57,26 +62,22 @@ function peerStatus(speaker: Speaker, peer: Peer, now: number): PeerStatus {
 
 /** The route to exactly this prefix, or null. */
 export function routeTo(speaker: Speaker, prefix: string): RouteInfo | null {
-  const parsed = parsePrefix(prefix);
-  if (!parsed) return null;
-  const { rib } = speaker.routing;
-  const id = rib.prefixes.find(encodePrefix(parsed), 0);
-  return id === NO_PREFIX || rib.headOf(id) === NO_PATH ? null : routeInfo(speaker, id);
+  const place = find(speaker, prefix);
+  return place && place.rib.headOf(place.id) !== NO_PATH ? routeInfo(speaker, place.rib, place.id) : null;
 }
 
 /** The route with the longest prefix that covers the address and has a usable path, or null. */
 export function longestMatch(speaker: Speaker, address: string): RouteInfo | null {
-  const value = parseIPv4(address);
-  if (value < 0) return null;
-  const bytes = Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value);
-  const { rib } = speaker.routing;
-  const id = rib.prefixes.longestMatch(bytes, (candidate) => rib.bestOf(candidate) !== NO_PATH);
-  return id === NO_PREFIX ? null : routeInfo(speaker, id);
+  const host = parseAddress(address);
+  if (!host) return null;
+  const rib = speaker.routing.ribOf(host.bytes.length === 4 ? IPV4_UNICAST : IPV6_UNICAST);
+  const id = rib.prefixes.longestMatch(host.bytes, (candidate) => rib.bestOf(candidate) !== NO_PATH);
+  return id === NO_PREFIX ? null : routeInfo(speaker, rib, id);
 }
 
 /**
- * A page of the RIB in ascending order of prefixes, and how many there are in all. `accept` filters; it gets the route
- * as a function, so that only a filter that looks at routes pays for making them.
+ * A page of the RIB, family by family in ascending order of prefixes, and how many there are in all. `accept` filters;
+ * it gets the route as a function, so that only a filter that looks at routes pays for making them.
  */
 export function listRoutes(
   speaker: Speaker,
@@ -84,30 +85,32 @@ export function listRoutes(
   limit: number,
   accept?: (route: () => RouteInfo) => boolean,
 ): { routes: RouteInfo[]; total: number } {
-  const { rib } = speaker.routing;
-  const { prefixes } = rib;
-  const ids: number[] = [];
-  for (let id = 0; id < prefixes.end; id++) {
-    if (!prefixes.has(id) || rib.headOf(id) === NO_PATH) continue;
-    if (!accept || accept(() => routeInfo(speaker, id))) ids.push(id);
+  const routes: RouteInfo[] = [];
+  let total = 0;
+  for (const rib of speaker.routing.ribs.values()) {
+    const { prefixes } = rib;
+    const ids: number[] = [];
+    for (let id = 0; id < prefixes.end; id++) {
+      if (!prefixes.has(id) || rib.headOf(id) === NO_PATH) continue;
+      if (!accept || accept(() => routeInfo(speaker, rib, id))) ids.push(id);
+    }
+    ids.sort((a, b) => prefixes.compare(a, b));
+    const from = Math.max(0, offset - total);
+    const page = ids.slice(from, from + limit - routes.length);
+    for (const id of page) routes.push(routeInfo(speaker, rib, id));
+    total += ids.length;
   }
-  ids.sort(
-    (a, b) => prefixes.addressOf(a) - prefixes.addressOf(b) || prefixes.lengthOf(a) - prefixes.lengthOf(b),
-  );
-  const page = ids.slice(offset, offset + limit);
-  return { routes: page.map((id) => routeInfo(speaker, id)), total: ids.length };
+  return { routes, total };
 }
 
 /** The names of the established peers that were told a route to this prefix. */
 export function advertisedTo(speaker: Speaker, prefix: string): string[] {
-  const parsed = parsePrefix(prefix);
-  if (!parsed) return [];
-  const id = speaker.routing.rib.prefixes.find(encodePrefix(parsed), 0);
-  if (id === NO_PREFIX) return [];
+  const place = find(speaker, prefix);
+  if (!place) return [];
   const told: string[] = [];
   for (const peer of speaker.peers) {
     const attachment = speaker.attachmentOf(peer);
-    const route = attachment?.group.advertised(id);
+    const route = attachment?.channels.get(place.rib.family)?.group.advertised(place.id);
     if (attachment && route && route.source !== attachment.source.index) told.push(peer.name);
   }
   return told;
@@ -115,20 +118,34 @@ export function advertisedTo(speaker: Speaker, prefix: string): string[] {
 
 /** Counts for status and metrics. */
 export function routeCounts(speaker: Speaker): { prefixes: number; paths: number; attributeSets: number } {
-  const { rib, attributes } = speaker.routing;
-  return { prefixes: rib.prefixes.size, paths: rib.paths, attributeSets: attributes.size };
+  const counts = { prefixes: 0, paths: 0, attributeSets: speaker.routing.attributes.size };
+  for (const rib of speaker.routing.ribs.values()) {
+    counts.prefixes += rib.prefixes.size;
+    counts.paths += rib.paths;
+  }
+  return counts;
 }
 
-function routeInfo(speaker: Speaker, id: number): RouteInfo {
-  const { rib, attributes } = speaker.routing;
+/** Where a prefix in text form is in the RIB; null when it is not. */
+function find(speaker: Speaker, prefix: string): { rib: FamilyRib; id: number } | null {
+  const parsed = parseRoute(prefix);
+  if (!parsed) return null;
+  const rib = speaker.routing.ribOf(parsed.family);
+  const id = rib.prefixes.find(parsed.nlri, 0);
+  return id === NO_PREFIX ? null : { rib, id };
+}
+
+function routeInfo(speaker: Speaker, rib: FamilyRib, id: number): RouteInfo {
+  const { attributes } = speaker.routing;
   const candidates = rib.candidates(id);
   const byPath = new Map(candidates.map((candidate) => [candidate.path, candidate]));
   const decision = candidates.length > 0 ? decide(candidates, attributes) : null;
   const paths: PathInfo[] = [];
   for (let path = rib.headOf(id); path !== NO_PATH; path = rib.nextOf(path)) {
-    const state = rib.stateOf(path) & STATE_MASK;
+    const state = rib.stateOf(path);
     const source = rib.sources.get(rib.sourceOf(path));
-    const info = { source, attributes: attributes.decode(rib.setOf(path)) };
+    const stale = rib.isStale(path);
+    const info = { source, attributes: attributes.decode(rib.setOf(path)), stale };
     const candidate = byPath.get(path);
     if (state !== PathState.usable || !candidate || !decision) {
       paths.push({ ...info, status: 'unusable', reason: stateText(state) });
@@ -137,9 +154,10 @@ function routeInfo(speaker: Speaker, id: number): RouteInfo {
     const shared = decision.equal.indexOf(candidate);
     const multipath = shared > 0 && shared < rib.maximumPaths;
     const status = candidate === decision.best ? 'best' : multipath ? 'multipath' : 'candidate';
-    paths.push({ ...info, status, reason: reasonOf(candidate, candidates, decision.decidedAt, status) });
+    const reason = reasonOf(candidate, candidates, decision.decidedAt, status);
+    paths.push({ ...info, status, reason: stale ? `${reason}; stale: the peer is away` : reason });
   }
-  return { prefix: rib.prefixes.format(id), local: paths.some(isLocal), paths };
+  return { prefix: rib.format(id), local: paths.some(isLocal), paths };
 }
 
 const isLocal = ({ source }: PathInfo): boolean => source.kind === SourceKind.local;

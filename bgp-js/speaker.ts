@@ -6,18 +6,23 @@
  *     accepted / connected / received / disconnected / tick  →  work  →  actions, events, transmit
  */
 import { isDeepStrictEqual } from 'node:util';
-import { type Attachment, Routing } from './rib/routing.ts';
+import { RestartGate } from './graceful-restart.ts';
+import type { Attachment } from './rib/channel.ts';
+import { Routing } from './rib/routing.ts';
 import type { Peer } from './session/peer.ts';
 import { needsReset, type PeerConfig } from './session/peer-config.ts';
 import { PeerTable, peerKey } from './session/peer-table.ts';
-import { importRules, treatmentOf } from './session-terms.ts';
+import { SessionMessages } from './session-messages.ts';
+import { channelTerms, importRules } from './session-terms.ts';
 import { type Link, Sessions } from './sessions.ts';
 import type { OriginateOptions, SpeakerAction, SpeakerConfig, SpeakerEvent } from './speaker-types.ts';
 import { canonicalAddress } from './wire/address.ts';
 import type { Attributes } from './wire/attributes.ts';
 import { type BgpError, bgpError } from './wire/error.ts';
+import { type Family, parseRoute } from './wire/families.ts';
 import { shutdownData } from './wire/notification.ts';
-import { encodePrefix, type IPv4Prefix, parseIPv4, parsePrefix } from './wire/prefix.ts';
+import { parseIPv4 } from './wire/prefix.ts';
+import { encodeRouteRefresh } from './wire/refresh.ts';
 
 /** Messages of one connection in one slice of work. */
 const MESSAGES_PER_TURN = 32;
@@ -29,6 +34,7 @@ export class Speaker {
   readonly routing: Routing;
   readonly peers = new PeerTable();
   private readonly sessions: Sessions;
+  private readonly messages: SessionMessages;
   /** Connections with whole messages to be processed, in turn. */
   private readonly ready = new Set<number>();
   private readonly refused = new Map<string, number>();
@@ -44,8 +50,11 @@ export class Speaker {
     this.config = config;
     this.localAddress = parseIPv4(config.address);
     this.routing = new Routing('local', config.maximumPaths);
-    this.routing.own = { as: config.as, addresses: new Set([this.localAddress]), ranges: [] };
-    this.sessions = new Sessions(config, this.peers, this.routing, random);
+    this.routing.own = { as: config.as, addresses: new Set([this.localAddress]), ranges: new Map() };
+    const gate = new RestartGate(config.restarted === true);
+    this.routing.endOfRibGate.closed = gate.restarting;
+    this.sessions = new Sessions(config, this.peers, this.routing, random, gate);
+    this.messages = new SessionMessages(this.sessions, this.routing);
   }
 
   // --- peers -------------------------------------------------------------------------------------------------------
@@ -68,6 +77,7 @@ export class Speaker {
   removePeer(key: string, now: number): void {
     for (const peer of this.peers.remove(key)) {
       this.stop(peer, bgpError(6, 3, 'the peer was taken out of the configuration'), now);
+      this.sessions.helper.drop(peer);
     }
   }
 
@@ -111,10 +121,10 @@ export class Speaker {
 
   /** Shows an established peer the routes as its configuration and our state are now. */
   private showAnew(link: Link): void {
-    const { attachment, peer, localAddress, connection } = link;
+    const { attachment, peer, local, connection } = link;
     const terms = connection.negotiated;
     if (!attachment || !terms) return;
-    this.routing.retreat(attachment, treatmentOf(this.sessions.self, peer, terms, localAddress));
+    this.routing.retreat(attachment, channelTerms(this.sessions.self, peer, terms, local));
   }
 
   /** Ends all sessions with Cease: Administrative Shutdown and a message for people (RFC 9003), for good. */
@@ -125,6 +135,24 @@ export class Speaker {
     }
   }
 
+  /** Closes all sessions without a NOTIFICATION: this speaker is about to restart, its peers keep its routes. */
+  leave(now: number): void {
+    for (const peer of this.peers) peer.retryAt = peer.idleUntil = Number.POSITIVE_INFINITY;
+    for (const link of [...this.sessions.links.values()])
+      this.sessions.drop(link, 'leaving for a restart', now);
+  }
+
+  /** Asks a peer to tell its routes again (RFC 2918); false when it cannot. */
+  refresh(name: string): boolean {
+    const peer = [...this.peers].find((candidate) => candidate.name === name);
+    const link = this.linkOf(peer?.established?.id);
+    const terms = link?.connection.negotiated;
+    if (!link || !terms?.routeRefresh) return false;
+    for (const { afi, safi } of terms.families)
+      link.connection.send(encodeRouteRefresh({ afi, subtype: 0, safi }));
+    return true;
+  }
+
   private stop(peer: Peer, error: BgpError, now: number): void {
     for (const link of [...this.sessions.links.values()]) {
       if (link.peer === peer) this.sessions.fail(link, error, now, true);
@@ -133,22 +161,28 @@ export class Speaker {
 
   // --- routes of our own -------------------------------------------------------------------------------------------
 
-  /** Announces a route, or changes it; `prefix` is `a.b.c.d/len`. Throws RangeError when it is not. */
+  /** Announces a route, or changes it; `prefix` is of any known family. Throws RangeError when it is not. */
   originate(prefix: string, options: OriginateOptions = {}): void {
     const { as, address } = this.config;
     const context = { localAs: as, localId: 0, clusterId: 0, ebgp: false, fourOctetAs: true };
     const attributes: Attributes = { origin: 'IGP', asPath: [], nextHop: address, ...options };
-    this.routing.originate(encodePrefix(parsed(prefix)), attributes, context);
+    const { family, nlri } = parsed(prefix);
+    this.routing.originate(family, nlri, attributes, context);
   }
 
   /** Withdraws a route of our own. */
   withdraw(prefix: string): void {
-    this.routing.withdrawOwn(encodePrefix(parsed(prefix)));
+    const { family, nlri } = parsed(prefix);
+    this.routing.withdrawOwn(family, nlri);
   }
 
   /** Ranges that only this speaker may announce: routes to them or within them are refused from every peer. */
   setOwnRanges(ranges: readonly string[]): void {
-    this.routing.own = { ...this.routing.own, ranges: ranges.map(parsed) };
+    const byFamily = new Map<Family, Uint8Array[]>();
+    for (const { family, nlri } of ranges.map(parsed)) {
+      byFamily.set(family, [...(byFamily.get(family) ?? []), nlri]);
+    }
+    this.routing.own = { ...this.routing.own, ranges: byFamily };
     this.routing.rejudge();
   }
 
@@ -161,12 +195,14 @@ export class Speaker {
     const peer = this.peers.forAddress(remote, now);
     if (typeof peer === 'string') return this.refuse(remote, peer);
     if (now < peer.idleUntil) return this.refuse(remote, 'it is kept out for a while after an error');
-    if (peer.incoming?.state === 'Established') return this.refuse(remote, 'its session is established');
-    const stale = this.linkOf(peer.incoming?.id);
+    const current = peer.established;
+    const mayRestart = current?.negotiated?.restart && !peer.outgoing;
+    if (current === peer.incoming && current && !mayRestart)
+      return this.refuse(remote, 'its session is established');
+    const stale = current ? undefined : this.linkOf(peer.incoming?.id);
     const link = this.sessions.accept(peer, local, now);
     // A second connection of the peer's replaces a first that has led to nothing.
     if (stale) this.sessions.fail(stale, bgpError(6, 7, 'a newer connection came'), now, true);
-    peer.incoming = link.connection;
     return link.connection.id;
   }
 
@@ -203,11 +239,17 @@ export class Speaker {
     return this.linkOf(id)?.connection.input.pending ?? 0;
   }
 
+  /** The transport of a connection has stopped to take what we send, or takes it again (RFC 9687). */
+  blocked(id: number, blocked: boolean, now: number): void {
+    this.linkOf(id)?.connection.setBlocked(blocked, now);
+  }
+
   /** Runs the timers that are due, and connects to peers whose time has come. */
   tick(now: number): void {
     for (const link of [...this.sessions.links.values()]) {
       if (now >= link.connection.deadline) this.sessions.runTimers(link, now);
     }
+    this.sessions.runRestartTimers(now);
     for (const peer of this.peers) {
       if (peer.shouldConnect(now)) this.sessions.connect(peer, now);
       else if (peer.reported === 'Idle') this.sessions.report(peer, 'the waiting time is over', now);
@@ -216,7 +258,8 @@ export class Speaker {
 
   /** When to call `tick` next; Infinity: never by time alone. */
   get deadline(): number {
-    let nearest = Number.POSITIVE_INFINITY;
+    const { helper, gate } = this.sessions;
+    let nearest = Math.min(helper.deadline, gate.deadline);
     for (const { connection } of this.sessions.links.values())
       nearest = Math.min(nearest, connection.deadline);
     for (const peer of this.peers) {
@@ -273,7 +316,7 @@ export class Speaker {
       const at = input.next();
       if (at === -1) return;
       if (typeof at !== 'number') return this.sessions.fail(link, at, now);
-      this.sessions.message(link, input.bytes, at, now);
+      this.messages.message(link, input.bytes, at, now);
       if (link.connection.state === 'Closed') return;
     }
     if (input.ready) this.ready.add(id);
@@ -305,7 +348,10 @@ export class Speaker {
     const link = this.linkOf(id);
     if (!link) return false;
     const { attachment } = link;
-    return link.connection.hasControl || (attachment?.group.hasWork(attachment.member) ?? false);
+    if (link.connection.hasControl) return true;
+    for (const { group, member } of attachment?.channels.values() ?? [])
+      if (group.hasWork(member)) return true;
+    return false;
   }
 
   /** Whole messages to send on the connection, about `limit` octets at the most; what is returned counts as sent. */
@@ -317,17 +363,19 @@ export class Speaker {
     const control = connection.takeControl();
     counters.sent += control.length;
     if (!attachment) return control;
-    const before = attachment.member.updatesSent;
-    const updates = attachment.group.pull(attachment.member, limit);
-    const count = attachment.member.updatesSent - before;
-    counters.updatesSent += count;
-    counters.sent += count;
+    const updates: Uint8Array[] = [];
+    for (const { group, member } of attachment.channels.values()) {
+      const before = member.updatesSent;
+      updates.push(...group.pull(member, limit));
+      counters.updatesSent += member.updatesSent - before;
+      counters.sent += member.updatesSent - before;
+    }
     return control.length === 0 ? updates : [...control, ...updates];
   }
 }
 
-function parsed(prefix: string): IPv4Prefix {
-  const result = parsePrefix(prefix);
-  if (!result) throw new RangeError(`${prefix} is not an IPv4 prefix`);
+function parsed(prefix: string): { family: Family; nlri: Uint8Array } {
+  const result = parseRoute(prefix);
+  if (!result) throw new RangeError(`${prefix} is no prefix of a known address family`);
   return result;
 }

@@ -1,5 +1,5 @@
 /** Best routes of the RIB → entries of the dataplane: the agent's reader of the Loc-RIB. */
-import { DirtyQueue, type FamilyRib, formatIPv4, MULTIPATH, NO_PATH, SourceKind } from 'bgp-js';
+import { DirtyQueue, type FamilyRib, formatIPv4, NO_PATH, SourceKind } from 'bgp-js';
 import type { Dataplane } from '../dataplane/dataplane.ts';
 
 /** Prefixes looked at in one go: about a millisecond. */
@@ -34,7 +34,7 @@ export class Fib {
 
   #update(prefix: number): void {
     const rib = this.#rib;
-    const text = rib.prefixes.format(prefix);
+    const text = rib.format(prefix);
     const best = rib.bestOf(prefix);
     const isLearned = best !== NO_PATH && rib.sources.get(rib.sourceOf(best)).kind !== SourceKind.local;
     if (isLearned) this.#dataplane.set({ prefix: text, nextHops: this.#nextHops(best) });
@@ -47,7 +47,7 @@ export class Fib {
     const column = rib.attributes.nextHop.values;
     const nextHops = [formatIPv4(column[rib.setOf(best)])];
     for (let path = rib.nextOf(best); path !== NO_PATH; path = rib.nextOf(path)) {
-      if ((rib.stateOf(path) & MULTIPATH) !== 0) nextHops.push(formatIPv4(column[rib.setOf(path)]));
+      if (rib.isMultipath(path)) nextHops.push(formatIPv4(column[rib.setOf(path)]));
     }
     return nextHops;
   }

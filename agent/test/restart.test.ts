@@ -4,7 +4,7 @@ import { EventLog } from '@flatroute/daemon/events.ts';
 import { createLogger } from '@flatroute/daemon/log.ts';
 import { Restart } from '../restart.ts';
 
-const endOfRib = (peer: string) => ({ type: 'end-of-rib', peer }) as const;
+const endOfRib = (peer: string) => ({ type: 'end-of-rib', peer, family: 'ipv4-unicast' }) as const;
 const turn = async (): Promise<void> => {
   for (let i = 0; i < 5; i++) await Promise.resolve();
 };

@@ -2,7 +2,7 @@ import type { AttributeTable } from './attribute-table.ts';
 import { U16Column, U32Column } from './column.ts';
 import type { PrefixTable } from './prefix-table.ts';
 
-/** No attributes: the prefix is not announced. */
+/** No attributes: nothing is announced. */
 export const NOTHING = 0;
 
 /** A route as it was told: with which attributes, and from which source it came. */
@@ -12,51 +12,64 @@ export interface ToldRoute {
 }
 
 /**
- * What an update group has told its members: by prefix, the set of attributes and the source, before the changes for
- * export. It holds on to the prefixes and sets that it names.
+ * What an update group has told its members: by prefix and slot, the set of attributes and the source, before the
+ * changes for export. There is one slot a prefix, or one for each path that may be told with ADD-PATH. It holds on to
+ * the prefixes and sets that it names.
  */
 export class AdjRibOut {
-  /** How many prefixes are announced. */
+  /** How many routes are announced. */
   size = 0;
+  /** Slots of a prefix. */
+  readonly width: number;
   private readonly prefixes: PrefixTable;
   private readonly attributes: AttributeTable;
   private readonly sets = new U32Column();
   private readonly sources = new U16Column();
 
-  constructor(prefixes: PrefixTable, attributes: AttributeTable) {
+  constructor(prefixes: PrefixTable, attributes: AttributeTable, width: number) {
     this.prefixes = prefixes;
     this.attributes = attributes;
+    this.width = width;
   }
 
   /** One more than the largest prefix number that may be announced. */
   get end(): number {
-    return this.sets.values.length;
+    return Math.ceil(this.sets.values.length / this.width);
   }
 
-  /** The set with which the prefix is announced, or NOTHING. */
-  setOf(id: number): number {
-    return id < this.sets.values.length ? this.sets.values[id] : NOTHING;
+  /** The set with which the slot is announced, or NOTHING. */
+  setOf(id: number, slot = 0): number {
+    const at = id * this.width + slot;
+    return at < this.sets.values.length ? this.sets.values[at] : NOTHING;
   }
 
-  /** The source of an announced prefix. */
-  sourceOf(id: number): number {
-    return id < this.sources.values.length ? this.sources.values[id] : 0;
+  /** The source of an announced slot. */
+  sourceOf(id: number, slot = 0): number {
+    const at = id * this.width + slot;
+    return at < this.sources.values.length ? this.sources.values[at] : 0;
   }
 
-  get(id: number): ToldRoute | null {
-    const set = this.setOf(id);
-    return set === NOTHING ? null : { set, source: this.sources.values[id] };
+  get(id: number, slot = 0): ToldRoute | null {
+    const set = this.setOf(id, slot);
+    return set === NOTHING ? null : { set, source: this.sourceOf(id, slot) };
   }
 
-  /** Notes that the prefix was announced with `set`, or withdrawn (NOTHING). */
-  put(id: number, set: number, source: number): void {
-    this.sets.ensure(id);
-    this.sources.ensure(id);
-    const old = this.sets.values[id];
+  /** Whether any slot of the prefix is announced. */
+  has(id: number): boolean {
+    for (let slot = 0; slot < this.width; slot++) if (this.setOf(id, slot) !== NOTHING) return true;
+    return false;
+  }
+
+  /** Notes that a slot was announced with `set`, or withdrawn (NOTHING). */
+  put(id: number, slot: number, set: number, source: number): void {
+    const at = id * this.width + slot;
+    this.sets.ensure(at);
+    this.sources.ensure(at);
+    const old = this.sets.values[at];
     if (set !== NOTHING) this.attributes.retain(set);
     if (old !== NOTHING) this.attributes.release(old);
-    this.sets.values[id] = set;
-    this.sources.values[id] = source;
+    this.sets.values[at] = set;
+    this.sources.values[at] = source;
     if (old === NOTHING && set !== NOTHING) {
       this.size++;
       this.prefixes.hold(id);
@@ -68,6 +81,10 @@ export class AdjRibOut {
 
   /** Lets go of everything. */
   clear(): void {
-    for (let id = 0; id < this.end; id++) if (this.sets.values[id] !== NOTHING) this.put(id, NOTHING, 0);
+    for (let at = 0; at < this.sets.values.length; at++) {
+      if (this.sets.values[at] === NOTHING) continue;
+      const slot = at % this.width;
+      this.put((at - slot) / this.width, slot, NOTHING, 0);
+    }
   }
 }

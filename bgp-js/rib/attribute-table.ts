@@ -118,6 +118,11 @@ export class AttributeTable {
     return found;
   }
 
+  /** One of SetKind. */
+  kindOf(id: number): number {
+    return this.kinds.values[id];
+  }
+
   /** The buffer that holds the stored form of set `id`, from `offsetOf` over `lengthOf` octets. */
   chunkOf(id: number): Uint8Array {
     return this.arena.chunkOf(this.places.values[id]);

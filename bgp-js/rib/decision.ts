@@ -10,6 +10,8 @@ import { type Source, SourceKind } from './source.ts';
 export interface Candidate {
   set: number;
   source: Source;
+  /** The peer's identifier of the path (RFC 7911); 0 without ADD-PATH. */
+  pathId?: number;
 }
 
 /** One step; `measure` is better the lower it is. */
@@ -81,6 +83,11 @@ export const DECISION_STEPS: readonly DecisionStep[] = [
     name: 'lower session number',
     rfc: 'to end every tie',
     measure: ({ source }) => source.index,
+  },
+  {
+    name: 'lower path identifier',
+    rfc: 'to end every tie of one peer (RFC 7911)',
+    measure: ({ pathId = 0 }) => pathId,
   },
 ];
 

@@ -10,8 +10,11 @@ import type { AttributeTable } from './attribute-table.ts';
 import { changesPath, externalPath, ownPath } from './export-path.ts';
 import { type Source, SourceKind } from './source.ts';
 import { type ExportTreatment, setsNextHop } from './treatment.ts';
+import type { UpdateLayout } from './update-builder.ts';
 
-const { origin, asPath, nextHop, med, localPref, aggregator, originatorId, clusterList } = AttributeType;
+const { origin, asPath, nextHop, med, localPref, aggregator, originatorId, clusterList, mpReach } =
+  AttributeType;
+const NO_NEXT_HOP = new Uint8Array(0);
 /** Up to this type code attributes are looked up by type; behind it they are copied in ascending order. */
 const LAST_INDEXED = clusterList;
 /** Where the metric begins in an AIGP TLV (RFC 7311 §3). */
@@ -26,22 +29,34 @@ const drains = (t: ExportTreatment, source: Source): boolean =>
  * collected first because a sender may have put them in any order.
  */
 export class AttributeExporter {
-  readonly bytes = new Uint8Array(8192);
+  readonly bytes: Uint8Array;
   /** Octets of the result. */
   length = 0;
+  /** The next hop for MP_REACH_NLRI, where the layout has it there. */
+  mpNextHop: Uint8Array = NO_NEXT_HOP;
+  private readonly layout: UpdateLayout;
   private readonly starts = new Int32Array(LAST_INDEXED + 1);
   private readonly ends = new Int32Array(LAST_INDEXED + 1);
   private readonly others: { type: number; bytes: Uint8Array; start: number; end: number }[] = [];
   private chunk: Uint8Array = new Uint8Array(0);
 
-  /** Writes set `set`, learned from `source`, for peers of treatment `t`; false when it does not fit a message. */
+  constructor(layout: UpdateLayout) {
+    this.layout = layout;
+    // A set is at most as long as a message; prepending, reflection and AS4_PATH make it a little longer.
+    this.bytes = new Uint8Array(layout.maxLength > 4096 ? 2 * 65536 : 2 * 4096);
+  }
+
+  /**
+   * Writes set `set`, learned from `source`, for peers of treatment `t`; false when it does not fit
+   * a message, or when there is no next hop that the peers understand.
+   */
   write(table: AttributeTable, set: number, source: Source, t: ExportTreatment): boolean {
     this.collect(table, set);
     this.length = 0;
     const flags = table.flags.values[set];
     this.copy(origin);
     this.writeAsPath(flags, t);
-    this.writeNextHop(source, t);
+    if (!this.writeNextHop(source, t)) return false;
     if (!t.ebgp || t.routeServer || source.kind === SourceKind.local) this.copy(med);
     this.writeLocalPref(table.localPref.values[set], source, t);
     this.copy(AttributeType.atomicAggregate);
@@ -50,8 +65,10 @@ export class AttributeExporter {
     this.writeReflection(source, t);
     if (t.role) this.addOnlyToCustomer(flags, t.role, t.localAs);
     this.writeOthers(source, t);
-    // The header, both length fields and the longest IPv4 prefix must fit beside them.
-    return this.length + 23 + 5 <= 4096;
+    // The header, the length fields, MP_REACH_NLRI and the longest prefix must fit beside them.
+    const { multiprotocol, family, lead, maxLength } = this.layout;
+    const reach = multiprotocol ? 9 + this.mpNextHop.length : 0;
+    return this.length + 23 + reach + lead + 1 + family.bits / 8 <= maxLength;
   }
 
   private collect(table: AttributeTable, set: number): void {
@@ -144,10 +161,39 @@ export class AttributeExporter {
     this.append(path, added > 0 && joins ? from + 2 : from, to);
   }
 
-  private writeNextHop(source: Source, t: ExportTreatment): void {
-    const keep = !setsNextHop(t, source) && this.starts[nextHop] >= 0;
-    if (keep) this.copy(nextHop);
-    else this.word(Flag.transitive, nextHop, t.nextHop);
+  /** RFC 4271 §5.1.3, RFC 2545 §3, RFC 8950 §4; false when there is none that the peers understand. */
+  private writeNextHop(source: Source, t: ExportTreatment): boolean {
+    const keep = !setsNextHop(t, source);
+    const v4 = this.starts[nextHop] >= 0;
+    this.mpNextHop = NO_NEXT_HOP;
+    if (!this.layout.multiprotocol) {
+      if (keep && v4) this.copy(nextHop);
+      else if (keep || t.nextHop === 0) return false;
+      else this.word(Flag.transitive, nextHop, t.nextHop);
+      return true;
+    }
+    if (keep) this.mpNextHop = v4 ? this.storedIPv4() : this.storedMultiprotocol();
+    else if (t.nextHop6 !== '') this.mpNextHop = Buffer.from(t.nextHop6, 'hex');
+    else if (this.layout.family.classic && t.nextHop !== 0) {
+      const own = new Uint8Array(4);
+      writeU32(own, 0, t.nextHop);
+      this.mpNextHop = own;
+    }
+    return this.mpNextHop.length > 0;
+  }
+
+  private storedIPv4(): Uint8Array {
+    const at = this.valueStart(nextHop);
+    return this.chunk.subarray(at, at + 4);
+  }
+
+  /** The next hop of the stored MP_REACH_NLRI: AFI, SAFI, its length, and then the next hop itself. */
+  private storedMultiprotocol(): Uint8Array {
+    const stored = this.others.find(({ type }) => type === mpReach);
+    if (!stored) return NO_NEXT_HOP;
+    const { bytes, start } = stored;
+    const at = start + ((bytes[start] & Flag.extended) !== 0 ? 4 : 3);
+    return bytes.subarray(at + 4, at + 4 + bytes[at + 3]);
   }
 
   /** `value`: that of the set, also where the attribute is not there. */
@@ -182,7 +228,7 @@ export class AttributeExporter {
   private writeOthers(source: Source, t: ExportTreatment): void {
     if (this.others.length > 1) this.others.sort((a, b) => a.type - b.type);
     for (const { type, bytes, start, end } of this.others) {
-      if (type === AttributeType.aigp && !t.aigp) continue;
+      if (type === mpReach || (type === AttributeType.aigp && !t.aigp)) continue;
       this.append(bytes, start, end);
       if (type === AttributeType.aigp && setsNextHop(t, source)) this.growAigp(this.length - (end - start));
     }

@@ -1,19 +1,18 @@
 /**
- * Adj-RIB-In and Loc-RIB of one address family. A path is a number; its columns say of which prefix, from which
- * source, with which attributes. The paths to a prefix form a list, and the list begins with the best one: that is the
- * Loc-RIB. Readers (update groups, the agent's FIB) are told of changes through their dirty queues.
+ * Adj-RIB-In and Loc-RIB of one address family. The paths to a prefix form a list, and the list begins with the best
+ * one: that is the Loc-RIB. Readers (update groups, the agent's FIB) are told of changes through their dirty queues.
  */
 import type { Family } from '../wire/families.ts';
 import type { AttributeTable } from './attribute-table.ts';
-import { U8Column, U16Column, U32Column } from './column.ts';
+import { U32Column } from './column.ts';
 import { type Candidate, comparePaths, decide, TIE_BREAK_STEP } from './decision.ts';
 import type { DirtyQueue } from './dirty-queue.ts';
-import { MULTIPATH, PathState, STATE_MASK } from './path-state.ts';
+import { PathState } from './path-state.ts';
+import { NO_PATH, PathTable } from './path-table.ts';
 import { NO_PREFIX, PrefixTable } from './prefix-table.ts';
 import type { SourceTable } from './source.ts';
 
-/** Number 0 is never given out: it ends a list. */
-export const NO_PATH = 0;
+export { NO_PATH } from './path-table.ts';
 
 /** A path as a candidate of the decision process. */
 export interface PathCandidate extends Candidate {
@@ -27,40 +26,50 @@ export class FamilyRib {
   readonly sources: SourceTable;
   /** How many equal paths may be marked as one multipath set; 1 turns it off. */
   maximumPaths = 1;
-  /** How many paths there are. */
-  paths = 0;
+  private readonly table = new PathTable();
+  private readonly nlri: Uint8Array;
   private readonly readers = new Set<DirtyQueue>();
+  /** Readers that want to know of every change of a path, not only of the best ones. */
+  private readonly pathReaders = new Set<DirtyQueue>();
   /** By prefix: its first path. */
   private readonly heads = new U32Column();
-  private readonly sets = new U32Column();
-  private readonly pathSources = new U16Column();
-  private readonly pathPrefixes = new U32Column();
-  private readonly nexts = new U32Column();
-  private readonly states = new U8Column();
-  /** One more than the largest path number in use. */
-  private end = 1;
-  private freeList = NO_PATH;
-  /** Best path and multipath set before a change: pairs of path and set. */
+  /** Best path and multipath set before and after a change: path, set and source of each. */
   private before: number[] = [];
   private after: number[] = [];
 
   constructor(family: Family, attributes: AttributeTable, sources: SourceTable) {
     this.family = family;
     this.prefixes = new PrefixTable(family.bits);
+    this.nlri = new Uint8Array(1 + family.bits / 8);
     this.attributes = attributes;
     this.sources = sources;
   }
 
-  addReader(queue: DirtyQueue): void {
-    this.readers.add(queue);
+  /** How many paths there are. */
+  get paths(): number {
+    return this.table.size;
+  }
+
+  /** Tells `queue` of prefixes whose best path or multipath set changes; with `everyPath` of any path. */
+  addReader(queue: DirtyQueue, everyPath = false): void {
+    (everyPath ? this.pathReaders : this.readers).add(queue);
   }
 
   removeReader(queue: DirtyQueue): void {
     this.readers.delete(queue);
+    this.pathReaders.delete(queue);
     queue.clear();
   }
 
-  /** The first path of a prefix: the best one if its state is usable, else NO_PATH or an unusable one. */
+  // --- looking -------------------------------------------------------------------------------------------------------
+
+  /** A prefix in text form. */
+  format(prefix: number): string {
+    this.prefixes.write(prefix, this.nlri, 0);
+    return this.family.format(this.nlri, 0);
+  }
+
+  /** The first path of a prefix: the best one if it is usable, else NO_PATH or an unusable one. */
   headOf(prefix: number): number {
     return prefix < this.heads.values.length ? this.heads.values[prefix] : NO_PATH;
   }
@@ -68,53 +77,104 @@ export class FamilyRib {
   /** The best path of a prefix, or NO_PATH. */
   bestOf(prefix: number): number {
     const head = this.headOf(prefix);
-    return head !== NO_PATH && (this.states.values[head] & STATE_MASK) === PathState.usable ? head : NO_PATH;
+    return head !== NO_PATH && this.table.isUsable(head) ? head : NO_PATH;
   }
 
   nextOf(path: number): number {
-    return this.nexts.values[path];
+    return this.table.nexts.values[path];
   }
 
   setOf(path: number): number {
-    return this.sets.values[path];
+    return this.table.sets.values[path];
   }
 
   sourceOf(path: number): number {
-    return this.pathSources.values[path];
+    return this.table.sources.values[path];
   }
 
+  /** One of PathState. */
   stateOf(path: number): number {
-    return this.states.values[path];
+    return this.table.stateOf(path);
   }
+
+  /** The peer's identifier of a path (RFC 7911), 0 without ADD-PATH. */
+  pathIdOf(path: number): number {
+    return this.table.pathIdOf(path);
+  }
+
+  isMultipath(path: number): boolean {
+    return this.table.isMultipath(path);
+  }
+
+  isStale(path: number): boolean {
+    return this.table.isStale(path);
+  }
+
+  /** The paths of a prefix that are usable, as candidates; the best one first. */
+  candidates(prefix: number): PathCandidate[] {
+    const { table } = this;
+    const list: PathCandidate[] = [];
+    for (let path = this.headOf(prefix); path !== NO_PATH; path = table.nexts.values[path]) {
+      if (!table.isUsable(path)) continue;
+      const source = this.sources.get(table.sources.values[path]);
+      list.push({ path, set: table.sets.values[path], source, pathId: table.pathIdOf(path) });
+    }
+    return list;
+  }
+
+  /** The usable paths of a prefix from the best one down. */
+  ranked(prefix: number): number[] {
+    const ranking: number[] = [];
+    let left = this.candidates(prefix);
+    while (left.length > 0) {
+      const { best } = decide(left, this.attributes);
+      ranking.push(best.path);
+      left = left.filter((candidate) => candidate !== best);
+    }
+    return ranking;
+  }
+
+  // --- changing ------------------------------------------------------------------------------------------------------
 
   /**
    * Takes in a route whose NLRI is at `at`: a new path, or one that replaces the source's former path. `set` is a set
-   * of attributes, `state` one of PathState.
+   * of attributes, `state` one of PathState, `pathId` the peer's path identifier (RFC 7911), 0 without ADD-PATH.
    */
-  announce(source: number, bytes: Uint8Array, at: number, set: number, state: number): void {
+  announce(source: number, bytes: Uint8Array, at: number, set: number, state: number, pathId = 0): void {
     const prefix = this.prefixes.intern(bytes, at);
     this.heads.ensure(prefix);
-    const path = this.find(prefix, source);
-    if (
-      path !== NO_PATH &&
-      this.sets.values[path] === set &&
-      (this.states.values[path] & STATE_MASK) === state
-    ) {
+    const { table } = this;
+    const path = this.find(prefix, source, pathId);
+    if (path !== NO_PATH && table.sets.values[path] === set && table.stateOf(path) === state) {
+      table.confirm(path);
       return;
     }
     this.remember(prefix, this.before);
     this.attributes.retain(set);
-    if (path === NO_PATH) this.link(prefix, source, set, state);
+    if (path === NO_PATH) this.link(prefix, table.add(prefix, source, set, state, pathId), state);
     else this.replace(path, set, state);
     this.settle(prefix);
   }
 
   /** Takes out the source's path to the prefix whose NLRI is at `at`; nothing happens when there is none. */
-  withdraw(source: number, bytes: Uint8Array, at: number): void {
+  withdraw(source: number, bytes: Uint8Array, at: number, pathId = 0): void {
     const prefix = this.prefixes.find(bytes, at);
     if (prefix === NO_PREFIX) return;
-    const path = this.find(prefix, source);
+    const path = this.find(prefix, source, pathId);
     if (path !== NO_PATH) this.removePath(prefix, path);
+  }
+
+  /** Changes the state or the attributes of a path, which stays as stale or fresh as it is. */
+  change(path: number, set: number, state: number): void {
+    const { table } = this;
+    if (table.sets.values[path] === set && table.stateOf(path) === state) return;
+    const prefix = table.prefixes.values[path];
+    const stale = table.isStale(path);
+    this.remember(prefix, this.before);
+    this.attributes.retain(set);
+    this.replace(path, set, state);
+    if (stale) table.makeStale(path);
+    this.settle(prefix);
   }
 
   /**
@@ -122,18 +182,28 @@ export class FamilyRib {
    * at the end.
    */
   sweep(source: number, from: number, budget: number): number {
-    return this.eachPath(from, budget, (path, prefix) => {
-      if (this.pathSources.values[path] === source) this.removePath(prefix, path);
+    return this.table.each(from, budget, (path, prefix) => {
+      if (this.table.sources.values[path] === source) this.removePath(prefix, path);
     });
+  }
+
+  /** Takes out the stale paths of a source, a slice at a time like `sweep`. */
+  sweepStale(source: number, from: number, budget: number): number {
+    return this.table.each(from, budget, (path, prefix) => {
+      if (this.table.sources.values[path] === source && this.table.isStale(path))
+        this.removePath(prefix, path);
+    });
+  }
+
+  /** Makes the paths of a source stale; those that are stale already go (RFC 4724 §4.2). */
+  newGeneration(source: number): void {
+    this.sweepStale(source, 0, Number.POSITIVE_INFINITY);
+    this.table.newGeneration(source);
   }
 
   /** Visits the paths of a slice, like `sweep`. */
   eachPath(from: number, budget: number, visit: (path: number, prefix: number) => void): number {
-    const stop = Math.min(this.end, Math.max(from, 1) + budget);
-    for (let path = Math.max(from, 1); path < stop; path++) {
-      if (this.sets.values[path] !== 0) visit(path, this.pathPrefixes.values[path]);
-    }
-    return stop < this.end ? stop : 0;
+    return this.table.each(from, budget, visit);
   }
 
   /** Decides anew about every prefix, a slice at a time like `sweep`; for changes of `maximumPaths`. */
@@ -147,111 +217,82 @@ export class FamilyRib {
     return stop < this.prefixes.end ? stop : 0;
   }
 
-  /** The paths of a prefix that are usable, as candidates; the best one first. */
-  candidates(prefix: number): PathCandidate[] {
-    const list: PathCandidate[] = [];
-    for (let path = this.headOf(prefix); path !== NO_PATH; path = this.nexts.values[path]) {
-      if ((this.states.values[path] & STATE_MASK) !== PathState.usable) continue;
-      const source = this.sources.get(this.pathSources.values[path]);
-      list.push({ path, set: this.sets.values[path], source });
-    }
-    return list;
-  }
-
-  private find(prefix: number, source: number): number {
+  private find(prefix: number, source: number, pathId: number): number {
+    const { table } = this;
     let path = this.heads.values[prefix];
-    while (path !== NO_PATH && this.pathSources.values[path] !== source) path = this.nexts.values[path];
+    while (path !== NO_PATH && (table.sources.values[path] !== source || table.pathIdOf(path) !== pathId)) {
+      path = table.nexts.values[path];
+    }
     return path;
   }
 
-  private link(prefix: number, source: number, set: number, state: number): void {
-    const path = this.allocate();
-    if (this.heads.values[prefix] === NO_PATH) this.prefixes.hold(prefix);
-    this.sets.values[path] = set;
-    this.pathSources.values[path] = source;
-    this.pathPrefixes.values[path] = prefix;
-    this.states.values[path] = state;
-    // Behind the head, which stays the best until it is decided anew.
+  /** Puts a new path behind the head, which stays the best until it is decided anew. */
+  private link(prefix: number, path: number, state: number): void {
+    const nexts = this.table.nexts.values;
     const head = this.heads.values[prefix];
     if (head === NO_PATH) {
-      this.nexts.values[path] = NO_PATH;
+      this.prefixes.hold(prefix);
       this.heads.values[prefix] = path;
     } else {
-      this.nexts.values[path] = this.nexts.values[head];
-      this.nexts.values[head] = path;
+      nexts[path] = nexts[head];
+      nexts[head] = path;
     }
-    this.paths++;
-    const from = this.sources.get(source);
-    from.received++;
-    if (state === PathState.usable) from.accepted++;
+    const source = this.sources.get(this.table.sources.values[path]);
+    source.received++;
+    if (state === PathState.usable) source.accepted++;
   }
 
   private replace(path: number, set: number, state: number): void {
-    const source = this.sources.get(this.pathSources.values[path]);
-    if ((this.states.values[path] & STATE_MASK) === PathState.usable) source.accepted--;
+    const { table } = this;
+    const source = this.sources.get(table.sources.values[path]);
+    if (table.isUsable(path)) source.accepted--;
     if (state === PathState.usable) source.accepted++;
-    const old = this.sets.values[path];
-    this.sets.values[path] = set;
-    this.states.values[path] = state;
+    const old = table.sets.values[path];
+    table.sets.values[path] = set;
+    table.setState(path, state);
     this.attributes.release(old);
   }
 
   private removePath(prefix: number, path: number): void {
+    const { table } = this;
     this.remember(prefix, this.before);
-    const next = this.nexts.values[path];
+    const nexts = table.nexts.values;
     if (this.heads.values[prefix] === path) {
-      this.heads.values[prefix] = next;
+      this.heads.values[prefix] = nexts[path];
     } else {
       let previous = this.heads.values[prefix];
-      while (this.nexts.values[previous] !== path) previous = this.nexts.values[previous];
-      this.nexts.values[previous] = next;
+      while (nexts[previous] !== path) previous = nexts[previous];
+      nexts[previous] = nexts[path];
     }
-    const source = this.sources.get(this.pathSources.values[path]);
+    const source = this.sources.get(table.sources.values[path]);
     source.received--;
-    if ((this.states.values[path] & STATE_MASK) === PathState.usable) source.accepted--;
-    const set = this.sets.values[path];
-    this.sets.values[path] = 0;
-    this.paths--;
+    if (table.isUsable(path)) source.accepted--;
     this.settle(prefix);
-    // Only now: until here the readers' marks and the comparison of before and after refer to them.
-    this.attributes.release(set);
-    this.nexts.values[path] = this.freeList;
-    this.freeList = path;
+    // Only now: until here the comparison of before and after refers to the path and its attributes.
+    this.attributes.release(table.sets.values[path]);
+    table.free(path);
     if (this.heads.values[prefix] === NO_PATH) this.prefixes.release(prefix);
   }
 
-  private allocate(): number {
-    this.pathsEnsure();
-    if (this.freeList === NO_PATH) return this.end++;
-    const path = this.freeList;
-    this.freeList = this.nexts.values[path];
-    return path;
-  }
+  // --- deciding ------------------------------------------------------------------------------------------------------
 
-  private pathsEnsure(): void {
-    if (this.end < this.sets.values.length) return;
-    for (const column of [this.sets, this.pathSources, this.pathPrefixes, this.nexts, this.states]) {
-      column.ensure(this.end);
-    }
-  }
-
-  /** Writes the best path and its multipath set, each with its attributes, into `into`. */
+  /** Writes the best path and its multipath set, each with attributes and source, into `into`. */
   private remember(prefix: number, into: number[]): void {
+    const { table } = this;
     into.length = 0;
     const best = this.bestOf(prefix);
     if (best === NO_PATH) return;
-    into.push(best, this.sets.values[best], this.pathSources.values[best]);
+    into.push(best, table.sets.values[best], table.sources.values[best]);
     if (this.maximumPaths === 1) return;
-    for (let path = this.nexts.values[best]; path !== NO_PATH; path = this.nexts.values[path]) {
-      if ((this.states.values[path] & MULTIPATH) !== 0) {
-        into.push(path, this.sets.values[path], this.pathSources.values[path]);
-      }
+    for (let path = table.nexts.values[best]; path !== NO_PATH; path = table.nexts.values[path]) {
+      if (table.isMultipath(path)) into.push(path, table.sets.values[path], table.sources.values[path]);
     }
   }
 
   /** Runs the decision process for a prefix and tells the readers when its outcome differs from `before`. */
   private settle(prefix: number): void {
     this.choose(prefix);
+    for (const reader of this.pathReaders) reader.mark(prefix);
     const { before, after } = this;
     this.remember(prefix, after);
     let same = before.length === after.length;
@@ -264,17 +305,16 @@ export class FamilyRib {
 
   /** Moves the best path to the head of the list and marks the multipath set. */
   private choose(prefix: number): void {
+    const { table } = this;
     const head = this.heads.values[prefix];
     if (head === NO_PATH) return;
-    if (this.nexts.values[head] === NO_PATH) {
-      this.states.values[head] &= STATE_MASK;
+    if (table.nexts.values[head] === NO_PATH) {
+      table.clearMultipath(head);
       return;
     }
     const candidates = this.candidates(prefix);
     if (candidates.length === 0) return;
-    for (let path = head; path !== NO_PATH; path = this.nexts.values[path]) {
-      this.states.values[path] &= STATE_MASK;
-    }
+    for (let path = head; path !== NO_PATH; path = table.nexts.values[path]) table.clearMultipath(path);
     if (candidates.length === 1) this.moveToHead(prefix, candidates[0].path);
     else if (candidates.length === 2) this.chooseOfTwo(prefix, candidates[0], candidates[1]);
     else this.chooseOfMany(prefix, candidates);
@@ -283,27 +323,26 @@ export class FamilyRib {
   private chooseOfTwo(prefix: number, first: PathCandidate, second: PathCandidate): void {
     const outcome = comparePaths(first, second, this.attributes);
     this.moveToHead(prefix, (outcome >= 0 ? first : second).path);
-    const equal = Math.abs(outcome) > TIE_BREAK_STEP;
-    if (equal && this.maximumPaths > 1) {
-      this.states.values[first.path] |= MULTIPATH;
-      this.states.values[second.path] |= MULTIPATH;
-    }
+    if (this.maximumPaths === 1 || Math.abs(outcome) <= TIE_BREAK_STEP) return;
+    this.table.markMultipath(first.path);
+    this.table.markMultipath(second.path);
   }
 
   private chooseOfMany(prefix: number, candidates: PathCandidate[]): void {
     const { best, equal } = decide(candidates, this.attributes);
     this.moveToHead(prefix, best.path);
     if (this.maximumPaths === 1 || equal.length === 1) return;
-    for (const { path } of equal.slice(0, this.maximumPaths)) this.states.values[path] |= MULTIPATH;
+    for (const { path } of equal.slice(0, this.maximumPaths)) this.table.markMultipath(path);
   }
 
   private moveToHead(prefix: number, path: number): void {
+    const nexts = this.table.nexts.values;
     const head = this.heads.values[prefix];
     if (head === path) return;
     let previous = head;
-    while (this.nexts.values[previous] !== path) previous = this.nexts.values[previous];
-    this.nexts.values[previous] = this.nexts.values[path];
-    this.nexts.values[path] = head;
+    while (nexts[previous] !== path) previous = nexts[previous];
+    nexts[previous] = nexts[path];
+    nexts[path] = head;
     this.heads.values[prefix] = path;
   }
 }

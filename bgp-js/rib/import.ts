@@ -2,13 +2,14 @@
 import { countInPath } from '../wire/as-path.ts';
 import { AttributeType, SetFlag } from '../wire/attribute-types.ts';
 import { readU32 } from '../wire/cursor.ts';
-import { type IPv4Prefix, maskOf } from '../wire/prefix.ts';
+import type { Family } from '../wire/families.ts';
+import { nlriCovers } from '../wire/prefix.ts';
 import type { Role } from '../wire/role.ts';
 import type { AttributeTable } from './attribute-table.ts';
 import { PathState } from './path-state.ts';
 
 export interface ImportRules {
-  /** Accept 0.0.0.0/0. */
+  /** Accept a default route. */
   acceptDefault: boolean;
   /** For eBGP: the AS with which every AS_PATH has to begin (RFC 4271 §6.3); 0: any. */
   firstAs: number;
@@ -31,8 +32,10 @@ export interface ImportRules {
 /** What is never accepted from anybody: this speaker's own addresses and the ranges that only it may announce. */
 export interface OwnNumbers {
   as: number;
+  /** IPv4 addresses as numbers. */
   addresses: ReadonlySet<number>;
-  ranges: readonly IPv4Prefix[];
+  /** NLRI of ranges by family. */
+  ranges: ReadonlyMap<Family, readonly Uint8Array[]>;
 }
 
 /** Judges the attributes of a route: PathState.usable, or why it is not. */
@@ -77,24 +80,16 @@ function isLeak(table: AttributeTable, set: number, rules: ImportRules): boolean
 }
 
 /** Judges the prefix whose NLRI is at `at`. */
-export function judgePrefix(bytes: Uint8Array, at: number, rules: ImportRules, own: OwnNumbers): number {
-  const length = bytes[at];
-  if (length === 0) return rules.acceptDefault ? PathState.usable : PathState.defaultRoute;
-  const first = bytes[at + 1];
-  // RFC 1122 §3.2.1.3, RFC 3927, RFC 5771: "this" network, loopback, link-local, multicast and reserved.
-  if (first === 0 || first === 127 || first >= 224) return PathState.martian;
-  if (first === 169 && length >= 16 && bytes[at + 2] === 254) return PathState.martian;
-  for (const range of own.ranges) {
-    if (length >= range.length && (addressAt(bytes, at) & maskOf(range.length)) >>> 0 === range.address) {
-      return PathState.ownRange;
-    }
-  }
-  return PathState.usable;
-}
-
-function addressAt(bytes: Uint8Array, at: number): number {
-  const octets = (bytes[at] + 7) >> 3;
-  let address = 0;
-  for (let i = 1; i <= octets; i++) address |= bytes[at + i] << (32 - 8 * i);
-  return address >>> 0;
+export function judgePrefix(
+  family: Family,
+  bytes: Uint8Array,
+  at: number,
+  rules: ImportRules,
+  own: OwnNumbers,
+): number {
+  if (bytes[at] === 0) return rules.acceptDefault ? PathState.usable : PathState.defaultRoute;
+  if (family.isMartian(bytes, at)) return PathState.martian;
+  const ranges = own.ranges.get(family);
+  if (!ranges) return PathState.usable;
+  return ranges.some((range) => nlriCovers(range, 0, bytes, at)) ? PathState.ownRange : PathState.usable;
 }

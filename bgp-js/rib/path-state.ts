@@ -15,7 +15,9 @@ export const PathState = {
 
 /** The lower bits of a path's state are one of PathState; this one marks members of a multipath set. */
 export const MULTIPATH = 0x80;
-export const STATE_MASK = 0x7f;
+/** Equal to the generation of the path's source unless the path is stale: not yet confirmed after a restart. */
+export const GENERATION = 0x40;
+export const STATE_MASK = 0x3f;
 
 const WORDS: readonly string[] = [
   'usable',
@@ -24,7 +26,7 @@ const WORDS: readonly string[] = [
   'its next hop is our own address',
   'refused: within a range of our own',
   'refused: a default route, and acceptDefault is not set for this peer',
-  'refused: not a unicast destination (0/8, 127/8, 169.254/16, 224/3)',
+  'refused: not a unicast destination (loopback, link-local, multicast or reserved)',
   "the first AS of AS_PATH is not the peer's",
   'AS_PATH is longer than maximumAsPathLength',
   'a route leak: OTC says that it was only for customers (RFC 9234)',

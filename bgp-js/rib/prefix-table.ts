@@ -2,7 +2,6 @@
  * Every prefix that anything in the RIB refers to, under a small dense number. Keys are read from and written to NLRI
  * directly; columns of other classes are indexed by the same number.
  */
-import { formatIPv4 } from '../wire/prefix.ts';
 import { U8Column, U16Column, U32Column } from './column.ts';
 
 /** What look-ups return when there is no such prefix. */
@@ -76,11 +75,6 @@ export class PrefixTable {
     return this.lengths.values[id];
   }
 
-  /** The first 32 bits of prefix `id`. */
-  addressOf(id: number): number {
-    return this.keys.values[id * this.words];
-  }
-
   /** Whether `id` is in use. */
   has(id: number): boolean {
     return id < this.end && this.lengths.values[id] !== FREE;
@@ -100,9 +94,13 @@ export class PrefixTable {
     return end;
   }
 
-  /** `address/length` for people. */
-  format(id: number): string {
-    return `${formatIPv4(this.addressOf(id))}/${this.lengthOf(id)}`;
+  /** The order of two prefixes: by address, then by length. */
+  compare(a: number, b: number): number {
+    for (let i = 0; i < this.words; i++) {
+      const difference = this.keys.values[a * this.words + i] - this.keys.values[b * this.words + i];
+      if (difference !== 0) return difference;
+    }
+    return this.lengths.values[a] - this.lengths.values[b];
   }
 
   /** The longest prefix that covers `address` and satisfies `accept`; NO_PREFIX when there is none. */

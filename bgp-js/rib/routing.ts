@@ -1,240 +1,273 @@
 /**
- * The RIB with everything that feeds it and reads it: UPDATEs in, update groups out, routes of our own, and the work
+ * The RIB with everything that feeds it and reads it: routes in, update groups out, routes of our own, and the work
  * that is done in slices. Sessions come and go by `attach` and `detach`.
  */
-
-import { secondAs } from '../wire/as-path.ts';
-import { storedForm } from '../wire/attribute-edit.ts';
-import {
-  type AttributeContext,
-  AttributeScan,
-  checkMandatory,
-  scanAttributes,
-} from '../wire/attribute-scan.ts';
-import { type Attributes, decodeAttributes, encodeAttributes } from '../wire/attributes.ts';
-import { IPV4_UNICAST } from '../wire/families.ts';
-import { AttributeTable, NO_SET, setKindOf } from './attribute-table.ts';
+import type { AttributeContext } from '../wire/attribute-scan.ts';
+import { Community, SetFlag } from '../wire/attribute-types.ts';
+import { type Attributes, encodeAttributes } from '../wire/attributes.ts';
+import { readU32 } from '../wire/cursor.ts';
+import { FAMILIES, type Family, IPV4_UNICAST } from '../wire/families.ts';
+import { PATH_ID_LENGTH } from '../wire/prefix.ts';
+import { AttributeTable, NO_SET } from './attribute-table.ts';
+import type { Attachment, Channel, ChannelTerms } from './channel.ts';
 import { FamilyRib } from './family-rib.ts';
 import { type ImportRules, judgeAttributes, judgePrefix, type OwnNumbers } from './import.ts';
+import { AttributeInterner } from './intern.ts';
+import { Jobs } from './jobs.ts';
 import { PathState } from './path-state.ts';
 import { type Source, SourceTable } from './source.ts';
 import { type ExportTreatment, treatmentKey } from './treatment.ts';
-import { type Member, UpdateGroup } from './update-group.ts';
-
-/** A session as the RIB sees it. */
-export interface Attachment {
-  source: Source;
-  context: AttributeContext;
-  rules: ImportRules;
-  group: UpdateGroup;
-  member: Member;
-}
+import { UpdateGroup } from './update-group.ts';
 
 /** Path numbers looked at in one slice of background work: well under a millisecond. */
 const SLICE = 8192;
 
-interface Job {
-  /** Does a slice from `from` on; returns where to go on, or 0 when done. */
-  run(from: number): number;
-  from: number;
-  done(): void;
-}
+/** A peer as a source of routes. */
+export type SourceFields = Pick<Source, 'kind' | 'name' | 'as' | 'routerId' | 'address' | 'addressOrder'>;
 
 export class Routing {
   readonly attributes = new AttributeTable();
+  readonly interner: AttributeInterner;
   readonly sources: SourceTable;
-  readonly rib: FamilyRib;
-  own: OwnNumbers = { as: 0, addresses: new Set(), ranges: [] };
-  /** The scan of the attributes that were last interned; valid until the next call. */
-  readonly scan = new AttributeScan();
+  readonly ribs: ReadonlyMap<Family, FamilyRib>;
+  own: OwnNumbers = { as: 0, addresses: new Set(), ranges: new Map() };
+  /** End-of-RIB markers are held back while it is closed (RFC 4724 §4.1). */
+  readonly endOfRibGate = { closed: false };
   private readonly groups = new Map<string, UpdateGroup>();
   private readonly attachments = new Map<number, Attachment>();
-  private jobs: Job[] = [];
+  private readonly jobs = new Jobs();
 
   constructor(localName: string, maximumPaths: number) {
     this.sources = new SourceTable(localName);
-    this.rib = new FamilyRib(IPV4_UNICAST, this.attributes, this.sources);
-    this.rib.maximumPaths = maximumPaths;
+    this.interner = new AttributeInterner(this.attributes);
+    this.ribs = new Map(
+      FAMILIES.map((family) => [family, new FamilyRib(family, this.attributes, this.sources)]),
+    );
+    for (const rib of this.ribs.values()) rib.maximumPaths = maximumPaths;
+  }
+
+  /** The RIB of IPv4 unicast. */
+  get rib(): FamilyRib {
+    return this.ribOf(IPV4_UNICAST);
+  }
+
+  ribOf(family: Family): FamilyRib {
+    const rib = this.ribs.get(family);
+    if (!rib) throw new Error(`no RIB of ${family.name}`);
+    return rib;
   }
 
   // --- sessions ----------------------------------------------------------------------------------------------------
 
+  /** A session begins. With `retained` it goes on as that source, whose stale routes the peer confirms or not. */
   attach(
-    fields: Pick<Source, 'kind' | 'name' | 'as' | 'routerId' | 'address' | 'addressOrder'>,
+    fields: SourceFields,
     context: AttributeContext,
     rules: ImportRules,
-    treatment: ExportTreatment,
+    terms: readonly ChannelTerms[],
+    retained: Source | null = null,
   ): Attachment {
-    const source = this.sources.add(fields);
-    const group = this.groupFor(treatment);
-    const attachment = { source, context, rules, group, member: group.join(source.index) };
+    const source = retained ? Object.assign(retained, fields) : this.sources.add(fields);
+    const channels = new Map<Family, Channel>();
+    for (const { family, treatment, receivesPathIds } of terms) {
+      const group = this.groupFor(family, treatment);
+      channels.set(family, {
+        rib: this.ribOf(family),
+        receivesPathIds,
+        group,
+        member: group.join(source.index),
+      });
+    }
+    const attachment = { source, context, rules, channels };
     this.attachments.set(source.index, attachment);
     return attachment;
   }
 
   /** The session ended: its routes go, a slice at a time. */
   detach(attachment: Attachment): void {
-    const { source, group, member } = attachment;
-    this.attachments.delete(source.index);
-    group.leave(member);
-    this.dropIfEmpty(group);
-    this.jobs.push({
-      run: (from) => this.rib.sweep(source.index, from, SLICE),
-      from: 0,
-      done: () => this.sources.remove(source.index),
-    });
+    this.leave(attachment);
+    this.forget(attachment.source);
+  }
+
+  /**
+   * The session ended, but its routes stay as stale ones (RFC 4724 §4.2); those that were stale before go. The source
+   * is given to `attach` when the peer comes back, or to `forget`.
+   */
+  retain(attachment: Attachment): Source {
+    this.leave(attachment);
+    for (const rib of this.ribs.values()) rib.newGeneration(attachment.source.index);
+    return attachment.source;
+  }
+
+  private leave(attachment: Attachment): void {
+    this.attachments.delete(attachment.source.index);
+    for (const { group, member } of attachment.channels.values()) {
+      group.leave(member);
+      this.dropIfEmpty(group);
+    }
+  }
+
+  /** Sweeps all routes of a source that has no session, and then the source. */
+  forget(source: Source): void {
+    const { index } = source;
+    for (const rib of this.ribs.values()) this.jobs.add((from) => rib.sweep(index, from, SLICE));
+    this.jobs.add(
+      () => 0,
+      () => this.sources.remove(index),
+    );
+  }
+
+  /** Makes all routes of a source in one family stale, until each is announced again or swept (RFC 7313 §4). */
+  beginRefresh(source: Source, family: Family): void {
+    this.ribOf(family).newGeneration(source.index);
+  }
+
+  /** Sweeps what is still stale of a source in one family. */
+  sweepStale(source: Source, family: Family): void {
+    const rib = this.ribOf(family);
+    this.jobs.add((from) => rib.sweepStale(source.index, from, SLICE));
+  }
+
+  /** Marks the stale routes of a source in one family as long-lived ones, the last resort (RFC 9494 §4.2). */
+  makeLongLived(source: Source, family: Family): void {
+    const rib = this.ribOf(family);
+    const nlri = new Uint8Array(1 + family.bits / 8);
+    this.jobs.add((from) =>
+      rib.eachPath(from, SLICE, (path, prefix) => {
+        if (rib.sourceOf(path) !== source.index || !rib.isStale(path)) return;
+        const set = rib.setOf(path);
+        if ((this.attributes.flags.values[set] & SetFlag.noLlgr) !== 0) {
+          rib.prefixes.write(prefix, nlri, 0);
+          rib.withdraw(source.index, nlri, 0, rib.pathIdOf(path));
+          return;
+        }
+        const marked = this.interner.withCommunity(set, Community.llgrStale);
+        rib.change(path, marked, rib.stateOf(path));
+        this.drop(marked);
+      }),
+    );
   }
 
   /** Shows a session the routes in another way from now on; it is sent the difference. */
-  retreat(attachment: Attachment, treatment: ExportTreatment): void {
-    const old = attachment.group;
-    const group = this.groupFor(treatment);
-    if (group === old) return;
-    const member = group.join(attachment.source.index);
-    group.owe(member, old);
-    old.leave(attachment.member);
-    this.dropIfEmpty(old);
-    attachment.group = group;
-    attachment.member = member;
+  retreat(attachment: Attachment, terms: readonly ChannelTerms[]): void {
+    for (const { family, treatment } of terms) {
+      const channel = attachment.channels.get(family);
+      const group = this.groupFor(family, treatment);
+      if (!channel || channel.group === group) continue;
+      const { group: old, member: former } = channel;
+      channel.group = group;
+      channel.member = group.join(attachment.source.index);
+      group.owe(channel.member, old);
+      old.leave(former);
+      this.dropIfEmpty(old);
+    }
   }
 
-  private groupFor(treatment: ExportTreatment): UpdateGroup {
-    const key = treatmentKey(treatment);
+  private groupFor(family: Family, treatment: ExportTreatment): UpdateGroup {
+    const key = `${family.name} ${treatmentKey(treatment)}`;
     const known = this.groups.get(key);
     if (known) return known;
-    const group = new UpdateGroup(this.rib, treatment);
+    const group = new UpdateGroup(this.ribOf(family), treatment, this.endOfRibGate);
     this.groups.set(key, group);
     return group;
   }
 
   private dropIfEmpty(group: UpdateGroup): void {
     if (group.members.size > 0) return;
-    this.groups.delete(treatmentKey(group.treatment));
+    for (const [key, candidate] of this.groups) if (candidate === group) this.groups.delete(key);
     group.dispose();
   }
 
   // --- routes in -----------------------------------------------------------------------------------------------------
 
-  /** Announces the prefixes of an NLRI field that was found sound, with attributes that `intern` returned. */
-  announce(attachment: Attachment, bytes: Uint8Array, start: number, end: number, set: number): void {
-    const { source, rules } = attachment;
-    const verdict = judgeAttributes(this.attributes, set, rules, this.own);
-    for (let at = start; at < end; at += 1 + ((bytes[at] + 7) >> 3)) {
-      const state = verdict === PathState.usable ? judgePrefix(bytes, at, rules, this.own) : verdict;
-      this.rib.announce(source.index, bytes, at, set, state);
-    }
-  }
-
-  withdraw(attachment: Attachment, bytes: Uint8Array, start: number, end: number): void {
-    for (let at = start; at < end; at += 1 + ((bytes[at] + 7) >> 3)) {
-      this.rib.withdraw(attachment.source.index, bytes, at);
-    }
-  }
-
-  /**
-   * The set of these attributes, which came in the given context; NO_SET when they have a defect that is stronger
-   * than a dropped attribute: see `scan.error`. A set that is already known was found sound before. `hasRoutes`: the UPDATE announces something, so that
-   * the mandatory attributes have to be there.
-   */
-  intern(
+  /** Announces the prefixes of an NLRI field that was found sound, with attributes that were interned. */
+  announce(
+    attachment: Attachment,
+    channel: Channel,
     bytes: Uint8Array,
     start: number,
     end: number,
-    context: AttributeContext,
-    hasRoutes: boolean,
-  ): number {
-    const { attributes, scan } = this;
-    const kind = setKindOf(context);
-    if (context.fourOctetAs && !context.edits) {
-      const known = attributes.find(kind, bytes, start, end);
-      if (known !== NO_SET) {
-        scan.error = null;
-        return known;
-      }
+    set: number,
+  ): void {
+    const { source, rules } = attachment;
+    const { rib, receivesPathIds } = channel;
+    const lead = receivesPathIds ? PATH_ID_LENGTH : 0;
+    const verdict = judgeAttributes(this.attributes, set, rules, this.own);
+    for (let at = start; at < end; at += 1 + ((bytes[at] + 7) >> 3)) {
+      const pathId = lead === 0 ? 0 : readU32(bytes, at);
+      at += lead;
+      const state =
+        verdict === PathState.usable ? judgePrefix(rib.family, bytes, at, rules, this.own) : verdict;
+      rib.announce(source.index, bytes, at, set, state, pathId);
     }
-    scanAttributes(bytes, start, end, context, scan);
-    if (hasRoutes) checkMandatory(scan, true);
-    if (scan.error && scan.error.handling !== 'discard') return NO_SET;
-    // Attributes without routes are judged, but not kept.
-    if (!hasRoutes) return NO_SET;
-    if (!scan.rewrite) return attributes.add(kind, bytes, start, end, scan);
-    const stored = storedForm(bytes, start, end, context, scan);
-    return this.internStored(stored, kind, context);
   }
 
-  /** The stored form is scanned again: its numbers, not the wire's, are those of the set. */
-  private internStored(stored: Uint8Array, kind: number, context: AttributeContext): number {
-    const known = this.attributes.find(kind, stored, 0, stored.length);
-    if (known !== NO_SET) return known;
-    const { scan } = this;
-    const { error } = scan;
-    scanAttributes(stored, 0, stored.length, { ...context, fourOctetAs: true, edits: undefined }, scan);
-    if (scan.error && scan.error.handling !== 'discard') return NO_SET;
-    scan.error = error;
-    // The neighbouring AS is that of the peer, also where our local AS was put before it.
-    if (context.edits?.prependAs) scan.firstAs = secondAs(decodeAttributes(stored).asPath);
-    return this.attributes.add(kind, stored, 0, stored.length, scan);
+  withdraw(attachment: Attachment, channel: Channel, bytes: Uint8Array, start: number, end: number): void {
+    const { rib, receivesPathIds } = channel;
+    const lead = receivesPathIds ? PATH_ID_LENGTH : 0;
+    for (let at = start; at < end; at += 1 + ((bytes[at] + 7) >> 3)) {
+      const pathId = lead === 0 ? 0 : readU32(bytes, at);
+      at += lead;
+      rib.withdraw(attachment.source.index, bytes, at, pathId);
+    }
   }
 
-  /** Gives up a set that `intern` returned when no route came to use it. */
+  /** Gives up a set that was interned when no route came to use it. */
   drop(set: number): void {
-    this.attributes.releaseUnused(set);
+    if (set !== NO_SET) this.attributes.releaseUnused(set);
   }
 
   // --- routes of our own -----------------------------------------------------------------------------------------------
 
-  /** Originates a route, or changes one; `nlri` is the prefix in wire form. */
-  originate(nlri: Uint8Array, attributes: Attributes, context: AttributeContext): void {
+  /** Originates a route, or changes one; `nlri` is the prefix in wire form. Throws RangeError for bad attributes. */
+  originate(family: Family, nlri: Uint8Array, attributes: Attributes, context: AttributeContext): void {
     const bytes = encodeAttributes(attributes);
-    const set = this.intern(bytes, 0, bytes.length, { ...context, ebgp: false, fourOctetAs: true }, true);
-    if (set === NO_SET) throw new RangeError(this.scan.error?.text ?? 'the attributes are malformed');
-    this.rib.announce(0, nlri, 0, set, PathState.usable);
+    const local = { ...context, ebgp: false, fourOctetAs: true };
+    const set = this.interner.judge(bytes, 0, bytes.length, local, true);
+    if (set === NO_SET) throw new RangeError(this.interner.error?.text ?? 'the attributes are malformed');
+    this.ribOf(family).announce(0, nlri, 0, set, PathState.usable);
     this.drop(set);
   }
 
-  withdrawOwn(nlri: Uint8Array): void {
-    this.rib.withdraw(0, nlri, 0);
+  withdrawOwn(family: Family, nlri: Uint8Array): void {
+    this.ribOf(family).withdraw(0, nlri, 0);
   }
 
   // --- work in slices ------------------------------------------------------------------------------------------------
 
   /** Judges all learned routes again after the rules or our own ranges changed. */
   rejudge(): void {
-    const nlri = new Uint8Array(1 + this.rib.family.bits / 8);
-    this.jobs.push({
-      run: (from) => this.rib.eachPath(from, SLICE, (path, prefix) => this.rejudgeOne(path, prefix, nlri)),
-      from: 0,
-      done: () => {},
-    });
+    for (const rib of this.ribs.values()) {
+      const nlri = new Uint8Array(1 + rib.family.bits / 8);
+      this.jobs.add((from) =>
+        rib.eachPath(from, SLICE, (path, prefix) => this.rejudgeOne(rib, path, prefix, nlri)),
+      );
+    }
   }
 
-  private rejudgeOne(path: number, prefix: number, nlri: Uint8Array): void {
-    const attachment = this.attachments.get(this.rib.sourceOf(path));
+  private rejudgeOne(rib: FamilyRib, path: number, prefix: number, nlri: Uint8Array): void {
+    const attachment = this.attachments.get(rib.sourceOf(path));
     if (!attachment) return;
-    const set = this.rib.setOf(path);
-    this.rib.prefixes.write(prefix, nlri, 0);
-    const verdict = judgeAttributes(this.attributes, set, attachment.rules, this.own);
-    const state = verdict === PathState.usable ? judgePrefix(nlri, 0, attachment.rules, this.own) : verdict;
-    this.rib.announce(attachment.source.index, nlri, 0, set, state);
+    rib.prefixes.write(prefix, nlri, 0);
+    const verdict = judgeAttributes(this.attributes, rib.setOf(path), attachment.rules, this.own);
+    const judged = judgePrefix(rib.family, nlri, 0, attachment.rules, this.own);
+    rib.change(path, rib.setOf(path), verdict === PathState.usable ? judged : verdict);
   }
 
   setMaximumPaths(count: number): void {
-    if (count === this.rib.maximumPaths) return;
-    this.rib.maximumPaths = count;
-    this.jobs.push({ run: (from) => this.rib.redecide(from, SLICE), from: 0, done: () => {} });
+    for (const rib of this.ribs.values()) {
+      if (count === rib.maximumPaths) continue;
+      rib.maximumPaths = count;
+      this.jobs.add((from) => rib.redecide(from, SLICE));
+    }
   }
 
   get hasWork(): boolean {
-    return this.jobs.length > 0;
+    return this.jobs.waiting;
   }
 
   /** Does one slice of background work. */
   work(): void {
-    const job = this.jobs[0];
-    if (!job) return;
-    job.from = job.run(job.from);
-    if (job.from !== 0) return;
-    this.jobs.shift();
-    job.done();
+    this.jobs.work();
   }
 }

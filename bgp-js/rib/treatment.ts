@@ -17,12 +17,20 @@ export interface ExportTreatment {
   localAs: number;
   /** The peer understands four-octet AS numbers. */
   fourOctetAs: boolean;
-  /** Our own address on the session, the next hop of what is announced with "next hop self". */
+  /** Our IPv4 address as the next hop of what is announced with "next hop self"; 0: none. */
   nextHop: number;
+  /** Our IPv6 next hop in hexadecimal: 16 octets, or 32 with the link-local address (RFC 2545 §3); '': none. */
+  nextHop6: string;
+  /** The peer takes IPv4 routes with IPv6 next hops (RFC 8950). */
+  extendedNextHop: boolean;
   /** Replace the next hop also of routes learned from iBGP; eBGP and own routes always get ours. */
   nextHopSelf: boolean;
   /** Only what this speaker originates. */
   ownOnly: boolean;
+  /** How many paths to a prefix the peer is told, with path identifiers (RFC 7911); 0: the best one, without. */
+  addPath: number;
+  /** The longest message that the peer takes. */
+  maxLength: number;
   /** Our AS, to stand behind a `localAs` of another number in AS_PATH (RFC 7705 §3.1); 0: it does not. */
   globalAs?: number;
   /** The peer's AS, where one of the two next fields needs it: else peers would share no group. */
@@ -36,6 +44,8 @@ export interface ExportTreatment {
   role?: Role;
   /** AIGP is passed on (RFC 7311). */
   aigp?: boolean;
+  /** The peer knows long-lived stale routes (RFC 9494); who does not is not told of them. */
+  longLived?: boolean;
   /** This speaker is about to go: its routes are to be avoided (RFC 8326). */
   gracefulShutdown?: boolean;
 }
@@ -60,6 +70,8 @@ export function mayExport(t: ExportTreatment, source: Source, setFlags: number):
   if ((setFlags & SetFlag.noAdvertise) !== 0) return false;
   if (t.ebgp && (setFlags & SetFlag.noExport) !== 0) return false;
   if ((setFlags & SetFlag.onlyToCustomer) !== 0 && t.role && KEPT_FOR_CUSTOMERS.has(t.role)) return false;
+  // RFC 9494 §4.3: long-lived stale routes stay among those who know what they are.
+  if ((setFlags & SetFlag.llgrStale) !== 0 && !t.longLived) return false;
   if (source.kind === SourceKind.local) return true;
   if (t.ownOnly) return false;
   if (t.ebgp) return true;

@@ -1,52 +1,196 @@
-import { writeU16 } from '../wire/cursor.ts';
-import { MAX_MESSAGE_LENGTH, MessageType, writeHeader } from '../wire/frame.ts';
-import { nlriLength } from '../wire/prefix.ts';
+import { AttributeType, Flag } from '../wire/attribute-types.ts';
+import { readU16, writeU16, writeU32 } from '../wire/cursor.ts';
+import type { Family } from '../wire/families.ts';
+import { HEADER_LENGTH, MessageType, writeHeader } from '../wire/frame.ts';
+import { nlriLength, PATH_ID_LENGTH } from '../wire/prefix.ts';
 import type { PrefixTable } from './prefix-table.ts';
 
-/** Packs prefixes into UPDATEs of at most 4,096 octets (RFC 4271 §4.3), one message at a time. */
+/** How UPDATEs to a kind of peer are laid out. */
+export interface UpdateLayout {
+  family: Family;
+  /** Routes go into MP_REACH_NLRI and MP_UNREACH_NLRI (RFC 4760), not into the fields of RFC 4271. */
+  multiprotocol: boolean;
+  /** Octets of a path identifier before each prefix (RFC 7911): 4 or 0. */
+  lead: number;
+  /** The longest message: 4,096 octets, or 65,535 with RFC 8654. */
+  maxLength: number;
+}
+
+/** Attributes to announce with, and the next hop where it belongs into MP_REACH_NLRI. */
+export interface PackedAttributes {
+  bytes: Uint8Array;
+  length: number;
+  mpNextHop: Uint8Array;
+}
+
+/** Type, length and the fixed fields of MP_REACH_NLRI beside next hop and routes; of MP_UNREACH_NLRI likewise. */
+const REACH_OVERHEAD = 4 + 5;
+const UNREACH_OVERHEAD = 4 + 3;
+const FIXED = HEADER_LENGTH + 4;
+
+/** Packs prefixes into UPDATEs (RFC 4271 §4.3, RFC 4760), one message at a time. */
 export class UpdateBuilder {
-  /** The message under way; valid up to `length` after `finish`. */
-  readonly bytes = new Uint8Array(MAX_MESSAGE_LENGTH);
+  /** The message, from 0 to `length`, after `finish`. */
+  bytes: Uint8Array;
   length = 0;
   /** How many prefixes are in it; 0: no message is under way. */
   count = 0;
   private readonly prefixes: PrefixTable;
-  private announcing = false;
+  private readonly layout: UpdateLayout;
+  private readonly nlri: Uint8Array;
+  private nlriEnd = 0;
+  /** Octets of the message besides the routes. */
+  private overhead = 0;
+  private attributes: PackedAttributes | null = null;
 
-  constructor(prefixes: PrefixTable) {
+  constructor(prefixes: PrefixTable, layout: UpdateLayout) {
     this.prefixes = prefixes;
+    this.layout = layout;
+    this.bytes = new Uint8Array(4096);
+    this.nlri = new Uint8Array(4096);
   }
 
   /** Begins a message that announces with these attributes, or one that withdraws when they are null. */
-  begin(attributes: { bytes: Uint8Array; length: number } | null): void {
+  begin(attributes: PackedAttributes | null): void {
     this.count = 0;
-    this.announcing = attributes !== null;
-    this.bytes[19] = this.bytes[20] = 0;
-    this.length = 21;
-    if (!attributes) return;
-    writeU16(this.bytes, 21, attributes.length);
-    this.bytes.set(attributes.bytes.subarray(0, attributes.length), 23);
-    this.length = 23 + attributes.length;
+    this.nlriEnd = 0;
+    this.attributes = attributes;
+    const { multiprotocol } = this.layout;
+    if (attributes) {
+      this.writeAttributes(attributes);
+      this.overhead = FIXED + attributes.length;
+      if (multiprotocol) this.overhead += REACH_OVERHEAD + attributes.mpNextHop.length;
+    } else {
+      this.overhead = FIXED + (multiprotocol ? UNREACH_OVERHEAD : 0);
+    }
   }
 
   /** Whether prefix `id` still fits. */
   fits(id: number): boolean {
-    const tail = this.announcing ? 0 : 2;
-    return this.length + nlriLength(this.prefixes.lengthOf(id)) + tail <= MAX_MESSAGE_LENGTH;
+    const { lead, maxLength } = this.layout;
+    const size = lead + nlriLength(this.prefixes.lengthOf(id));
+    // Whatever is longer than an ordinary message has one prefix: only its attributes need the room.
+    const limit = this.overhead + size > 4096 && this.count === 0 ? maxLength : 4096;
+    return this.overhead + this.nlriEnd + size <= limit;
   }
 
-  add(id: number): void {
-    this.length = this.prefixes.write(id, this.bytes, this.length);
+  /** Adds a prefix that fits, with its path identifier where the layout has one. */
+  add(id: number, pathId: number): void {
+    if (this.layout.lead === PATH_ID_LENGTH) {
+      writeU32(this.nlri, this.nlriEnd, pathId);
+      this.nlriEnd += PATH_ID_LENGTH;
+    }
+    this.nlriEnd = this.prefixes.write(id, this.nlri, this.nlriEnd);
     this.count++;
   }
 
   /** Completes the message. */
   finish(): void {
-    if (!this.announcing) {
-      writeU16(this.bytes, 19, this.length - 21);
-      writeU16(this.bytes, this.length, 0);
-      this.length += 2;
-    }
+    const { attributes, nlri, nlriEnd } = this;
+    const routes = nlri.subarray(0, nlriEnd);
+    if (this.layout.multiprotocol) this.finishMultiprotocol(attributes, routes);
+    else if (attributes) this.finishClassic(attributes, routes);
+    else this.finishWithdrawal(routes);
     writeHeader(this.bytes, 0, this.length, MessageType.update);
   }
+
+  /** The attributes are copied at once: their buffer is used again before the message is complete. */
+  private writeAttributes(attributes: PackedAttributes): void {
+    this.room(FIXED + REACH_OVERHEAD + attributes.mpNextHop.length + attributes.length + 4096);
+    const at = this.attributesAt(attributes);
+    this.bytes.set(attributes.bytes.subarray(0, attributes.length), at);
+    this.attributes = {
+      bytes: this.bytes,
+      length: attributes.length,
+      mpNextHop: attributes.mpNextHop.slice(),
+    };
+  }
+
+  /** Where the attributes lie until the message is complete: at their place, or behind the longest routes. */
+  private attributesAt({ mpNextHop }: PackedAttributes): number {
+    return this.layout.multiprotocol ? FIXED + REACH_OVERHEAD + mpNextHop.length + 4096 : FIXED;
+  }
+
+  private finishClassic({ length }: PackedAttributes, routes: Uint8Array): void {
+    writeU16(this.bytes, 19, 0);
+    writeU16(this.bytes, 21, length);
+    this.bytes.set(routes, FIXED + length);
+    this.length = FIXED + length + routes.length;
+  }
+
+  private finishWithdrawal(routes: Uint8Array): void {
+    writeU16(this.bytes, 19, routes.length);
+    this.bytes.set(routes, 21);
+    writeU16(this.bytes, 21 + routes.length, 0);
+    this.length = FIXED + routes.length;
+  }
+
+  /** RFC 7606 §5.1: the multiprotocol attribute comes first. */
+  private finishMultiprotocol(attributes: PackedAttributes | null, routes: Uint8Array): void {
+    const { bytes } = this;
+    const { afi, safi } = this.layout.family;
+    const nextHop = attributes?.mpNextHop;
+    const value = routes.length + (nextHop ? 5 + nextHop.length : 3);
+    const rest = attributes?.length ?? 0;
+    writeU16(bytes, 19, 0);
+    writeU16(bytes, 21, 4 + value + rest);
+    bytes[23] = Flag.optional | Flag.extended;
+    bytes[24] = attributes ? AttributeType.mpReach : AttributeType.mpUnreach;
+    writeU16(bytes, 25, value);
+    writeU16(bytes, 27, afi);
+    bytes[29] = safi;
+    let at = 30;
+    if (nextHop) {
+      bytes[at] = nextHop.length;
+      bytes.set(nextHop, at + 1);
+      bytes[at + 1 + nextHop.length] = 0;
+      at += 2 + nextHop.length;
+    }
+    bytes.set(routes, at);
+    at += routes.length;
+    if (attributes) {
+      const from = this.attributesAt(attributes);
+      bytes.copyWithin(at, from, from + rest);
+    }
+    this.length = at + rest;
+  }
+
+  private room(octets: number): void {
+    if (this.bytes.length < octets) this.bytes = new Uint8Array(octets);
+  }
+}
+
+/** The End-of-RIB marker of a layout (RFC 4724 §2). */
+export function endOfRib(layout: UpdateLayout): Uint8Array {
+  const { multiprotocol, family } = layout;
+  const bytes = new Uint8Array(FIXED + (multiprotocol ? 6 : 0));
+  writeHeader(bytes, 0, bytes.length, MessageType.update);
+  if (!multiprotocol) return bytes;
+  writeU16(bytes, 21, 6);
+  bytes.set([Flag.optional, AttributeType.mpUnreach, 3, family.afi >> 8, family.afi, family.safi], 23);
+  return bytes;
+}
+
+/**
+ * Calls `visit` with the place of the NLRI of every prefix in a message that an UpdateBuilder of this layout has made,
+ * announced or withdrawn.
+ */
+export function eachPacked(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  layout: UpdateLayout,
+  visit: (at: number) => void,
+): void {
+  const each = (from: number, to: number): void => {
+    for (let at = from + layout.lead; at < to; at += layout.lead + nlriLength(bytes[at])) visit(at);
+  };
+  if (layout.multiprotocol) {
+    const to = start + 27 + readU16(bytes, start + 25);
+    const reach = bytes[start + 24] === AttributeType.mpReach;
+    return each(reach ? start + 32 + bytes[start + 30] : start + 30, to);
+  }
+  const withdrawn = readU16(bytes, start + 19);
+  each(start + 21, start + 21 + withdrawn);
+  each(start + 23 + withdrawn + readU16(bytes, start + 21 + withdrawn), end);
 }

@@ -7,14 +7,14 @@
  * So a slow peer costs one bit a prefix and no more, and the newest state is all that it is sent.
  */
 
-import { HEADER_LENGTH } from '../wire/frame.ts';
-import { END_OF_RIB, emptySections, splitUpdate } from '../wire/update.ts';
+import { PATH_ID_LENGTH } from '../wire/prefix.ts';
+import { refreshMarker } from '../wire/refresh.ts';
 import { AdjRibOut, NOTHING, type ToldRoute } from './adj-rib-out.ts';
-import { Bitmap } from './column.ts';
+import { Bitmap, U32Column } from './column.ts';
 import { DirtyQueue } from './dirty-queue.ts';
 import { type FamilyRib, NO_PATH } from './family-rib.ts';
 import type { ExportTreatment } from './treatment.ts';
-import { UpdateBuilder } from './update-builder.ts';
+import { eachPacked, endOfRib, UpdateBuilder, type UpdateLayout } from './update-builder.ts';
 import { isFor, UpdateLog } from './update-log.ts';
 import { UpdatePacker } from './update-packer.ts';
 
@@ -28,6 +28,8 @@ export interface Member {
   behind: Bitmap | null;
   /** The End-of-RIB marker is owed once the member has caught up for the first time. */
   owesEndOfRib: boolean;
+  /** The end of an enhanced route refresh is owed once it has caught up (RFC 7313 §4). */
+  owesEndOfRefresh: boolean;
   /** Prefixes and messages sent so far. */
   updatesSent: number;
 }
@@ -46,26 +48,41 @@ export class UpdateGroup {
   readonly members = new Set<Member>();
   private readonly rib: FamilyRib;
   private readonly logLimit: number;
+  /** While it is closed, no End-of-RIB marker is sent. */
+  private readonly gate: { readonly closed: boolean };
   private readonly dirty: DirtyQueue;
   private readonly log = new UpdateLog();
   private readonly packer: UpdatePacker;
   /** For messages to one member outside the log. */
   private readonly single: UpdateBuilder;
+  private readonly layout: UpdateLayout;
+  /** Slots of a prefix: paths that members are told of with their path identifiers, which are slot numbers plus 1. */
+  private readonly width: number;
   private readonly out: AdjRibOut;
+  /** With several slots: the path of the RIB in each. */
+  private readonly outPaths: U32Column | null = null;
   /** Members that do not follow the log. */
   private readonly behind = new Set<Member>();
-  private readonly sections = emptySections();
 
-  constructor(rib: FamilyRib, treatment: ExportTreatment, logLimit = LOG_LIMIT) {
+  constructor(
+    rib: FamilyRib,
+    treatment: ExportTreatment,
+    gate: { readonly closed: boolean } = { closed: false },
+    logLimit = LOG_LIMIT,
+  ) {
+    this.gate = gate;
+    this.layout = layoutOf(rib, treatment);
     this.rib = rib;
     this.logLimit = logLimit;
     this.treatment = treatment;
-    this.out = new AdjRibOut(rib.prefixes, rib.attributes);
+    this.width = Math.max(1, treatment.addPath);
+    this.out = new AdjRibOut(rib.prefixes, rib.attributes, this.width);
+    if (this.width > 1) this.outPaths = new U32Column();
     this.dirty = new DirtyQueue(rib.prefixes);
-    this.packer = new UpdatePacker(rib, treatment, this.log);
-    this.single = new UpdateBuilder(rib.prefixes);
+    this.packer = new UpdatePacker(rib, treatment, this.layout, this.log);
+    this.single = new UpdateBuilder(rib.prefixes, this.layout);
     for (let id = 0; id < rib.prefixes.end; id++) if (rib.bestOf(id) !== NO_PATH) this.dirty.mark(id);
-    rib.addReader(this.dirty);
+    rib.addReader(this.dirty, treatment.addPath > 0);
   }
 
   /** Adds a member, which is sent the whole of Adj-RIB-Out and then an End-of-RIB marker. */
@@ -75,6 +92,7 @@ export class UpdateGroup {
       position: this.log.head,
       behind: null,
       owesEndOfRib: true,
+      owesEndOfRefresh: false,
       updatesSent: 0,
     };
     if (this.out.size > 0) this.setBehind(member, this.everything());
@@ -82,12 +100,11 @@ export class UpdateGroup {
     return member;
   }
 
-  /** Tells the member everything again (RFC 2918). */
-  refresh(member: Member): void {
+  /** Tells the member everything again (RFC 2918); with `enhanced` it is told where that ends (RFC 7313). */
+  refresh(member: Member, enhanced: boolean): void {
     if (!member.behind) this.leaveLog(member);
-    const { behind } = member;
-    if (!behind) return;
-    this.markOut(behind, this.out);
+    member.owesEndOfRefresh = enhanced;
+    if (member.behind) this.markOut(member.behind, this.out);
   }
 
   /** Tells the member, which just joined, also of the end of what another group has told it. */
@@ -117,7 +134,12 @@ export class UpdateGroup {
   /** Whether anything is waiting for the member. */
   hasWork(member: Member): boolean {
     if (member.behind) return true;
-    return member.position < this.log.head || this.dirty.size > 0 || member.owesEndOfRib;
+    return member.position < this.log.head || this.dirty.size > 0 || this.mayEnd(member);
+  }
+
+  /** Whether the End-of-RIB marker is owed and may be sent. */
+  private mayEnd(member: Member): boolean {
+    return member.owesEndOfRib && !this.gate.closed;
   }
 
   /** Octets in the log. */
@@ -153,9 +175,13 @@ export class UpdateGroup {
       octets += this.pullLog(member, limit - octets, parts);
     }
     const current = !member.behind && member.position === this.log.head && this.dirty.size === 0;
-    if (current && member.owesEndOfRib) {
+    if (current && member.owesEndOfRefresh) {
+      member.owesEndOfRefresh = false;
+      parts.push(refreshMarker(this.rib.family, 2));
+    }
+    if (current && this.mayEnd(member)) {
       member.owesEndOfRib = false;
-      parts.push(END_OF_RIB);
+      parts.push(endOfRib(this.layout));
     }
     this.keepLogShort();
     return parts;
@@ -223,22 +249,62 @@ export class UpdateGroup {
 
   private encodeOne(id: number): void {
     const { rib } = this;
-    const oldSet = this.out.setOf(id);
-    const oldSource = this.out.sourceOf(id);
-    const best = rib.bestOf(id);
-    let set = best === NO_PATH ? NOTHING : rib.setOf(best);
-    const source = best === NO_PATH ? 0 : rib.sourceOf(best);
-    if (set === oldSet && source === oldSource) return;
-    if (set !== NOTHING && !this.packer.announce(id, set, source)) set = NOTHING;
-    if (set === NOTHING && oldSet === NOTHING) return;
+    let changed: boolean;
+    if (this.outPaths) changed = this.tellPaths(id, this.outPaths);
+    else {
+      const best = rib.bestOf(id);
+      changed =
+        best === NO_PATH
+          ? this.tell(id, 0, NOTHING, 0)
+          : this.tell(id, 0, rib.setOf(best), rib.sourceOf(best));
+    }
+    if (changed) for (const { behind } of this.behind) if (behind) this.markBehind(behind, id);
+  }
+
+  /** Brings one slot of a prefix up to date; false when nothing had to be told. */
+  private tell(id: number, slot: number, wanted: number, source: number): boolean {
+    const oldSet = this.out.setOf(id, slot);
+    const oldSource = this.out.sourceOf(id, slot);
+    const pathId = slot + 1;
+    if (wanted === oldSet && (source === oldSource || wanted === NOTHING)) return false;
+    const set = wanted !== NOTHING && this.packer.announce(id, pathId, wanted, source) ? wanted : NOTHING;
+    if (set === NOTHING && oldSet === NOTHING) return false;
     if (set === NOTHING) {
-      this.packer.withdraw(id, oldSource);
+      this.packer.withdraw(id, pathId, oldSource);
     } else {
       // The new source was told the old route and gets no announcement of its own one.
-      if (oldSet !== NOTHING && oldSource !== source && source !== 0) this.packer.withdraw(id, -source);
+      if (oldSet !== NOTHING && oldSource !== source && source !== 0)
+        this.packer.withdraw(id, pathId, -source);
     }
-    this.out.put(id, set, source);
-    for (const { behind } of this.behind) if (behind) this.markBehind(behind, id);
+    this.out.put(id, slot, set, source);
+    return true;
+  }
+
+  /**
+   * ADD-PATH: the best paths of a prefix, each in a slot that it keeps for as long as it is among them, so that its
+   * path identifier stays (RFC 7911 §2).
+   */
+  private tellPaths(id: number, outPaths: U32Column): boolean {
+    const { rib, width } = this;
+    const base = id * width;
+    outPaths.ensure(base + width - 1);
+    const wanted = rib
+      .ranked(id)
+      .filter((path) => this.packer.mayTell(rib.setOf(path), rib.sourceOf(path)))
+      .slice(0, width);
+    const slots = outPaths.values.subarray(base, base + width);
+    const homeless = wanted.filter((path) => !slots.includes(path));
+    let changed = false;
+    for (let slot = 0; slot < width; slot++) {
+      if (!wanted.includes(slots[slot])) slots[slot] = homeless.shift() ?? NO_PATH;
+      const path = slots[slot];
+      const told =
+        path === NO_PATH
+          ? this.tell(id, slot, NOTHING, 0)
+          : this.tell(id, slot, rib.setOf(path), rib.sourceOf(path));
+      changed = told || changed;
+    }
+    return changed;
   }
 
   // --- members that do not follow the log --------------------------------------------------------------------------
@@ -255,7 +321,7 @@ export class UpdateGroup {
   }
 
   private markOut(bitmap: Bitmap, out: AdjRibOut): void {
-    for (let id = 0; id < out.end; id++) if (out.setOf(id) !== NOTHING) this.markBehind(bitmap, id);
+    for (let id = 0; id < out.end; id++) if (out.has(id)) this.markBehind(bitmap, id);
   }
 
   private markBehind(bitmap: Bitmap, id: number): void {
@@ -273,17 +339,10 @@ export class UpdateGroup {
   }
 
   private markEntry(bitmap: Bitmap, bytes: Uint8Array, start: number, end: number): void {
-    const { sections } = this;
-    splitUpdate(bytes, start + HEADER_LENGTH, end, sections);
-    this.markNlri(bitmap, bytes, sections.withdrawnStart, sections.withdrawnEnd);
-    this.markNlri(bitmap, bytes, sections.nlriStart, sections.nlriEnd);
-  }
-
-  private markNlri(bitmap: Bitmap, bytes: Uint8Array, start: number, end: number): void {
-    for (let at = start; at < end; at += 1 + ((bytes[at] + 7) >> 3)) {
+    eachPacked(bytes, start, end, this.layout, (at) => {
       // A prefix that is gone from the RIB by now comes back for as long as its withdrawal is owed.
       this.markBehind(bitmap, this.rib.prefixes.intern(bytes, at));
-    }
+    });
   }
 
   /** Encodes the current state of prefixes that the member has yet to be told. */
@@ -293,11 +352,13 @@ export class UpdateGroup {
     let octets = 0;
     let id = bitmap.next(0);
     while (id >= 0 && octets < limit) {
-      const { message, next } = this.encodeRun(bitmap, id, member);
-      parts.push(message);
-      octets += message.length;
-      member.updatesSent++;
-      id = next;
+      const from = parts.length;
+      id =
+        this.width === 1
+          ? this.encodeRun(bitmap, id, member, parts)
+          : this.encodeSlots(bitmap, id, member, parts);
+      for (let i = from; i < parts.length; i++) octets += parts[i].length;
+      member.updatesSent += parts.length - from;
     }
     if (bitmap.count === 0) {
       member.behind = null;
@@ -307,33 +368,62 @@ export class UpdateGroup {
     return octets;
   }
 
-  /** One message for marked prefixes from `first` on that share their fate; clears their marks. */
-  private encodeRun(bitmap: Bitmap, first: number, member: Member): { message: Uint8Array; next: number } {
-    const builder = this.single;
-    const route = this.toldTo(member, first);
-    if (route) {
-      const from = this.rib.sources.get(route.source);
-      this.packer.exporter.write(this.rib.attributes, route.set, from, this.treatment);
-    }
-    builder.begin(route ? this.packer.exporter : null);
+  /** One message for marked prefixes from `first` on that share their fate; clears their marks. Returns the next one. */
+  private encodeRun(bitmap: Bitmap, first: number, member: Member, parts: Uint8Array[]): number {
+    const route = this.toldTo(member, first, 0);
+    this.beginSingle(route);
     let id = first;
     while (id >= 0) {
-      const other = id === first ? route : this.toldTo(member, id);
-      if (other?.set !== route?.set || other?.source !== route?.source || !builder.fits(id)) break;
-      builder.add(id);
+      const other = id === first ? route : this.toldTo(member, id, 0);
+      if (other?.set !== route?.set || other?.source !== route?.source || !this.single.fits(id)) break;
+      this.single.add(id, 1);
       bitmap.remove(id);
       const done = id;
       id = bitmap.next(id + 1);
       this.rib.prefixes.release(done);
     }
-    builder.finish();
-    return { message: builder.bytes.slice(0, builder.length), next: id };
+    this.endSingle(parts);
+    return id;
+  }
+
+  /** ADD-PATH: a message for every slot of one prefix, whether announced or not. */
+  private encodeSlots(bitmap: Bitmap, id: number, member: Member, parts: Uint8Array[]): number {
+    for (let slot = 0; slot < this.width; slot++) {
+      this.beginSingle(this.toldTo(member, id, slot));
+      this.single.add(id, slot + 1);
+      this.endSingle(parts);
+    }
+    bitmap.remove(id);
+    this.rib.prefixes.release(id);
+    return bitmap.next(id + 1);
+  }
+
+  private beginSingle(route: ToldRoute | null): void {
+    if (route) {
+      const from = this.rib.sources.get(route.source);
+      this.packer.exporter.write(this.rib.attributes, route.set, from, this.treatment);
+    }
+    this.single.begin(route ? this.packer.exporter : null);
+  }
+
+  private endSingle(parts: Uint8Array[]): void {
+    this.single.finish();
+    parts.push(this.single.bytes.slice(0, this.single.length));
   }
 
   /** The route that the group's state has for this member. One whose source has gone is about to change: none. */
-  private toldTo(member: Member, id: number): ToldRoute | null {
-    const route = this.advertised(id);
+  private toldTo(member: Member, id: number, slot: number): ToldRoute | null {
+    const route = this.out.get(id, slot);
     if (!route || route.source === member.source) return null;
     return this.rib.sources.find(route.source) ? route : null;
   }
+}
+
+/** IPv4 routes go into the fields of RFC 4271 unless they may have IPv6 next hops. */
+function layoutOf(
+  { family }: FamilyRib,
+  { extendedNextHop, addPath, maxLength }: ExportTreatment,
+): UpdateLayout {
+  const multiprotocol = !family.classic || extendedNextHop;
+  return { family, multiprotocol, lead: addPath > 0 ? PATH_ID_LENGTH : 0, maxLength };
 }

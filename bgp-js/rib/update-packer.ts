@@ -1,7 +1,7 @@
 import { AttributeExporter } from './export.ts';
 import type { FamilyRib } from './family-rib.ts';
 import { type ExportTreatment, mayExport } from './treatment.ts';
-import { UpdateBuilder } from './update-builder.ts';
+import { UpdateBuilder, type UpdateLayout } from './update-builder.ts';
 import type { Target, UpdateLog } from './update-log.ts';
 
 /**
@@ -9,7 +9,7 @@ import type { Target, UpdateLog } from './update-log.ts';
  * same members share messages. One announcing and one withdrawing message are under way at a time; `flush` ends both.
  */
 export class UpdatePacker {
-  readonly exporter = new AttributeExporter();
+  readonly exporter: AttributeExporter;
   private readonly rib: FamilyRib;
   private readonly treatment: ExportTreatment;
   private readonly log: UpdateLog;
@@ -19,42 +19,47 @@ export class UpdatePacker {
   private announceSet = 0;
   private withdrawTarget: Target = 0;
 
-  constructor(rib: FamilyRib, treatment: ExportTreatment, log: UpdateLog) {
+  constructor(rib: FamilyRib, treatment: ExportTreatment, layout: UpdateLayout, log: UpdateLog) {
     this.rib = rib;
     this.treatment = treatment;
     this.log = log;
-    this.announces = new UpdateBuilder(rib.prefixes);
-    this.withdraws = new UpdateBuilder(rib.prefixes);
+    this.exporter = new AttributeExporter(layout);
+    this.announces = new UpdateBuilder(rib.prefixes, layout);
+    this.withdraws = new UpdateBuilder(rib.prefixes, layout);
+  }
+
+  /** Whether members may be told of a route with set `set` from `source` at all. */
+  mayTell(set: number, source: number): boolean {
+    return mayExport(this.treatment, this.rib.sources.get(source), this.rib.attributes.flags.values[set]);
   }
 
   /**
    * Announces the prefix with set `set` from `source` to all but that source; false when the members must not be told
    * of it, or when its attributes do not fit a message.
    */
-  announce(id: number, set: number, source: number): boolean {
+  announce(id: number, pathId: number, set: number, source: number): boolean {
     const open = this.announces.count > 0 && this.announceSet === set && this.announceTarget === source;
     if (!open || !this.announces.fits(id)) {
-      const from = this.rib.sources.get(source);
-      const { attributes } = this.rib;
-      if (!mayExport(this.treatment, from, attributes.flags.values[set])) return false;
+      if (!this.mayTell(set, source)) return false;
       this.flushAnnounces();
-      if (!this.exporter.write(attributes, set, from, this.treatment)) return false;
+      const from = this.rib.sources.get(source);
+      if (!this.exporter.write(this.rib.attributes, set, from, this.treatment)) return false;
       this.announces.begin(this.exporter);
       this.announceSet = set;
       this.announceTarget = source;
     }
-    this.announces.add(id);
+    this.announces.add(id, pathId);
     return true;
   }
 
   /** Withdraws the prefix from the members that `target` means. */
-  withdraw(id: number, target: Target): void {
+  withdraw(id: number, pathId: number, target: Target): void {
     if (this.withdraws.count > 0 && (this.withdrawTarget !== target || !this.withdraws.fits(id))) {
       this.flushWithdraws();
     }
     if (this.withdraws.count === 0) this.withdraws.begin(null);
     this.withdrawTarget = target;
-    this.withdraws.add(id);
+    this.withdraws.add(id, pathId);
   }
 
   /** Appends the messages under way to the log. */

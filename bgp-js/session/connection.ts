@@ -5,6 +5,8 @@ import { buildOpen, type Negotiated, type SessionOffer } from './negotiate.ts';
 
 /** Hold time until the OPENs are exchanged, in ms: RFC 4271 §8.2.2 suggests four minutes. */
 const OPEN_HOLD_MS = 240_000;
+/** RFC 9687 §3: eight minutes, or twice the hold time where that is longer. */
+const SEND_HOLD_MS = 480_000;
 
 /**
  * One TCP connection with a peer, from its begin to its end: what was received and not yet processed, what has to be
@@ -24,6 +26,8 @@ export class Connection {
   keepaliveDeadline = Number.POSITIVE_INFINITY;
   /** When a connection attempt is given up. */
   connectDeadline = Number.POSITIVE_INFINITY;
+  /** When a peer that takes nothing from us is given up (RFC 9687). */
+  sendDeadline = Number.POSITIVE_INFINITY;
   readonly offer: SessionOffer;
   private readonly random: () => number;
 
@@ -64,6 +68,15 @@ export class Connection {
     this.keepaliveDeadline = seconds === 0 ? Number.POSITIVE_INFINITY : now + interval * jitter;
   }
 
+  /** The transport has stopped to take what we send, or takes it again. */
+  setBlocked(blocked: boolean, now: number): void {
+    const hold = this.negotiated?.holdTime ?? 0;
+    if (!blocked || hold === 0) this.sendDeadline = Number.POSITIVE_INFINITY;
+    else if (this.sendDeadline === Number.POSITIVE_INFINITY) {
+      this.sendDeadline = now + Math.max(SEND_HOLD_MS, 2000 * hold);
+    }
+  }
+
   send(message: Uint8Array): void {
     this.control.push(message);
   }
@@ -82,6 +95,6 @@ export class Connection {
 
   /** The nearest deadline of all timers. */
   get deadline(): number {
-    return Math.min(this.connectDeadline, this.keepaliveDeadline, this.holdDeadline);
+    return Math.min(this.connectDeadline, this.keepaliveDeadline, this.holdDeadline, this.sendDeadline);
   }
 }

@@ -15,6 +15,7 @@ export type ConnectionEvent =
   | 'malformed'
   | 'holdTimerExpired'
   | 'keepaliveTimerExpired'
+  | 'sendHoldTimerExpired'
   | 'stop'
   | 'tcpClosed';
 
@@ -40,6 +41,7 @@ const ALWAYS = {
   notification: 'close',
   malformed: 'notifyAndClose',
   holdTimerExpired: 'notifyAndClose',
+  sendHoldTimerExpired: 'notifyAndClose',
   stop: 'notifyAndClose',
   tcpClosed: 'close',
 } as const;

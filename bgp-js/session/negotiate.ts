@@ -1,5 +1,11 @@
 /** What two OPENs agree on (RFC 4271 §6.2, RFC 5492, RFC 6286, RFC 6793). */
-import { type Capabilities, interpretCapabilities, ownCapabilities } from '../wire/capability.ts';
+import {
+  type Capabilities,
+  type CapabilityOptions,
+  interpretCapabilities,
+  ownCapabilities,
+} from '../wire/capability.ts';
+import type { LongLivedOffer, RestartOffer } from '../wire/capability-values.ts';
 import { writeU16 } from '../wire/cursor.ts';
 import { type BgpError, bgpError } from '../wire/error.ts';
 import type { Family } from '../wire/families.ts';
@@ -23,6 +29,8 @@ export interface SessionOffer {
   role?: Role;
   /** Refuse a peer that does not say its role. */
   roleStrict?: boolean;
+  /** What is offered beyond that. */
+  options?: CapabilityOptions;
 }
 
 /** The terms of an open session. */
@@ -35,6 +43,20 @@ export interface Negotiated {
   families: Family[];
   fourOctetAs: boolean;
   routeRefresh: boolean;
+  /** RFC 7313. */
+  enhancedRefresh: boolean;
+  /** The longest message either way: 4,096 octets, or 65,535 with RFC 8654. */
+  maxLength: number;
+  /** IPv4 routes may have IPv6 next hops, both ways (RFC 8950). */
+  extendedNextHop: boolean;
+  /** Families in which the peer sends path identifiers, and in which we do (RFC 7911). */
+  addPathReceive: Family[];
+  addPathSend: Family[];
+  /** What the peer said of its restarts (RFC 4724), and whether NOTIFICATIONs keep routes too (RFC 8538). */
+  restart: RestartOffer | null;
+  notificationKeeps: boolean;
+  /** RFC 9494. */
+  longLived: LongLivedOffer[];
   capabilities: Capabilities;
 }
 
@@ -46,7 +68,7 @@ export function buildOpen(offer: SessionOffer): Uint8Array {
     holdTime: offer.holdTime,
     identifier: offer.localId,
     capabilities: [
-      ...ownCapabilities(offer.families, offer.localAs),
+      ...ownCapabilities(offer.families, offer.localAs, offer.options),
       ...(offer.role ? [roleCapability(offer.role)] : []),
     ],
   });
@@ -87,7 +109,39 @@ export function negotiate(open: OpenMessage, offer: SessionOffer): Negotiated | 
     families,
     fourOctetAs: capabilities.fourOctetAs !== null,
     routeRefresh: capabilities.routeRefresh,
+    ...agreeOnOptions(families, capabilities, offer.options ?? {}),
     capabilities,
+  };
+}
+
+type AgreedOptions = Pick<
+  Negotiated,
+  | 'enhancedRefresh'
+  | 'maxLength'
+  | 'extendedNextHop'
+  | 'addPathReceive'
+  | 'addPathSend'
+  | 'restart'
+  | 'notificationKeeps'
+  | 'longLived'
+>;
+
+/** What both sides can do, each way by itself for ADD-PATH (RFC 7911 §4). */
+function agreeOnOptions(families: Family[], theirs: Capabilities, ours: CapabilityOptions): AgreedOptions {
+  const addPath = (family: Family, way: 'receive' | 'send'): boolean => {
+    const mine = ours.addPath?.find((offer) => offer.family === family);
+    const its = theirs.addPath.find((offer) => offer.family === family);
+    return way === 'receive' ? !!(mine?.receive && its?.send) : !!(mine?.send && its?.receive);
+  };
+  return {
+    enhancedRefresh: theirs.enhancedRefresh && theirs.routeRefresh,
+    maxLength: ours.extendedMessage && theirs.extendedMessage ? 65_535 : 4096,
+    extendedNextHop: ours.extendedNextHop === true && theirs.extendedNextHop.length > 0,
+    addPathReceive: families.filter((family) => addPath(family, 'receive')),
+    addPathSend: families.filter((family) => addPath(family, 'send')),
+    restart: ours.restart ? theirs.restart : null,
+    notificationKeeps: !!(ours.restart?.notification && theirs.restart?.notification),
+    longLived: ours.longLived && ours.longLived.length > 0 ? theirs.longLived : [],
   };
 }
 

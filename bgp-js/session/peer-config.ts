@@ -39,6 +39,11 @@ export interface PeerConfig {
   extendedMessages?: boolean;
   /** RFC 4724; seconds. 0: this speaker only helps peers that restart. */
   restartTime?: number;
+  /**
+   * RFC 8538: keep routes, and ask the peer to keep ours, also when a NOTIFICATION ends the session. Off by default: an
+   * expired hold timer mostly means that the peer is gone, and its routes would lead nowhere.
+   */
+  notificationKeepsRoutes?: boolean;
   /** RFC 9494: seconds for which routes of a peer that stays away are kept as stale ones; 0: none. */
   longLivedStaleTime?: number;
   /** RFC 9234: what we are to the peer. */

@@ -9,9 +9,13 @@ import { readU16, writeU16, writeU32 } from './cursor.ts';
 import { AS_TRANS } from './open.ts';
 import { eachAttribute, encodeAttribute } from './tlv.ts';
 
+/** For which routes of an UPDATE a stored form is: those of its own fields, or those of MP_REACH_NLRI. */
+export type StoredFor = 'classic' | 'multiprotocol';
+
 /**
- * The stored form of attributes that the scan marked `rewrite`: without what is to be dropped and without the
- * multiprotocol attributes, unknown transitive ones marked Partial, AS numbers of four octets.
+ * The stored form of attributes that the scan marked `rewrite`: without what is to be dropped, unknown transitive ones marked Partial, AS numbers of four octets. For routes of
+ * MP_REACH_NLRI that attribute stays with its next hop and without routes, in the place of NEXT_HOP; an IPv4 next hop
+ * becomes a NEXT_HOP.
  */
 export function storedForm(
   bytes: Uint8Array,
@@ -19,6 +23,7 @@ export function storedForm(
   end: number,
   context: AttributeContext,
   scan: AttributeScan,
+  purpose: StoredFor = 'classic',
 ): Uint8Array {
   const parts: Uint8Array[] = [];
   const seen = new Set<number>();
@@ -27,7 +32,7 @@ export function storedForm(
     if (seen.has(type) || scan.discarded.has(type)) return;
     seen.add(type);
     const part = ATTRIBUTES[type]
-      ? keepKnown(bytes, type, from, to, at, as4)
+      ? keepKnown(bytes, type, from, to, at, as4, purpose)
       : keepUnknown(bytes, flags, to, at);
     if (part) parts.push(edited(part, type, context, scan));
   });
@@ -85,9 +90,13 @@ function keepKnown(
   to: number,
   at: number,
   as4: As4Attributes | null,
+  purpose: StoredFor,
 ): Uint8Array | null {
   switch (type) {
     case AttributeType.mpReach:
+      return purpose === 'multiprotocol' ? nextHopOnly(bytes, from) : null;
+    case AttributeType.nextHop:
+      return purpose === 'multiprotocol' ? null : bytes.subarray(at, to);
     case AttributeType.mpUnreach:
     case AttributeType.as4Path:
     case AttributeType.as4Aggregator:
@@ -99,6 +108,16 @@ function keepKnown(
     default:
       return bytes.subarray(at, to);
   }
+}
+
+/** MP_REACH_NLRI whose lengths were checked, without its routes. */
+function nextHopOnly(bytes: Uint8Array, from: number): Uint8Array {
+  const length = bytes[from + 3];
+  const nextHop = bytes.subarray(from + 4, from + 4 + length);
+  if (length === 4) return encodeAttribute(Flag.transitive, AttributeType.nextHop, nextHop);
+  const value = new Uint8Array(5 + length);
+  value.set(bytes.subarray(from, from + 4 + length));
+  return encodeAttribute(Flag.optional, AttributeType.mpReach, value);
 }
 
 function keepUnknown(bytes: Uint8Array, flags: number, to: number, at: number): Uint8Array | null {

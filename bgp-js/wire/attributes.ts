@@ -5,7 +5,8 @@
 import { type AsSegment, readSegments, writeSegments } from './as-path.ts';
 import { ATTRIBUTES, AttributeType, Flag } from './attribute-types.ts';
 import type { LargeCommunity } from './communities.ts';
-import { readU32, readU64, writeU32 } from './cursor.ts';
+import { readU16, readU32, readU64, writeU32 } from './cursor.ts';
+import { formatIPv6, parseIPv6 } from './ipv6.ts';
 import { formatIPv4, parseIPv4 } from './prefix.ts';
 import { eachAttribute, encodeAttribute } from './tlv.ts';
 
@@ -13,8 +14,12 @@ import { eachAttribute, encodeAttribute } from './tlv.ts';
 export interface Attributes {
   origin: 'IGP' | 'EGP' | 'incomplete';
   asPath: AsSegment[];
-  /** Dotted decimal. */
+  /** An IPv4 or IPv6 address. */
   nextHop?: string;
+  /** The link-local address beside a global IPv6 next hop (RFC 2545 §3). */
+  linkLocalNextHop?: string;
+  /** The family of the routes that an IPv6 next hop is for. */
+  nextHopFamily?: { afi: number; safi: number };
   med?: number;
   localPref?: number;
   atomicAggregate?: boolean;
@@ -52,7 +57,12 @@ export function decodeAttributes(bytes: Uint8Array, start = 0, end = bytes.lengt
     else if (type === AttributeType.asPath) result.asPath = readSegments(bytes, from, to, 4);
     else if (type === AttributeType.nextHop && length === 4)
       result.nextHop = formatIPv4(readU32(bytes, from));
-    else if (type === AttributeType.med && length === 4) result.med = readU32(bytes, from);
+    else if (type === AttributeType.mpReach && length === 5 + bytes[from + 3]) {
+      // Without routes: the stored form, of which the next hop is all there is.
+      result.nextHop = formatIPv6(bytes, from + 4);
+      if (bytes[from + 3] === 32) result.linkLocalNextHop = formatIPv6(bytes, from + 20);
+      result.nextHopFamily = { afi: readU16(bytes, from), safi: bytes[from + 2] };
+    } else if (type === AttributeType.med && length === 4) result.med = readU32(bytes, from);
     else if (type === AttributeType.localPref && length === 4) result.localPref = readU32(bytes, from);
     else if (type === AttributeType.atomicAggregate) result.atomicAggregate = true;
     else if (type === AttributeType.aggregator && length === 8) {
@@ -128,7 +138,9 @@ export function encodeAttributes(attributes: Attributes): Uint8Array {
   };
   add(AttributeType.origin, Uint8Array.of(ORIGINS.indexOf(attributes.origin)));
   add(AttributeType.asPath, writeSegments(attributes.asPath, 4));
-  if (attributes.nextHop !== undefined) add(AttributeType.nextHop, words([address(attributes.nextHop)]));
+  const ipv6 = attributes.nextHop === undefined ? null : multiprotocolNextHop(attributes);
+  if (ipv6) add(AttributeType.mpReach, ipv6);
+  else if (attributes.nextHop !== undefined) add(AttributeType.nextHop, words([address(attributes.nextHop)]));
   if (attributes.med !== undefined) add(AttributeType.med, words([attributes.med]));
   if (attributes.localPref !== undefined) add(AttributeType.localPref, words([attributes.localPref]));
   if (attributes.atomicAggregate) add(AttributeType.atomicAggregate, new Uint8Array(0));
@@ -176,6 +188,23 @@ function octets64(value: bigint): Uint8Array {
   writeU32(bytes, 0, Number(value >> 32n));
   writeU32(bytes, 4, Number(value & 0xffffffffn));
   return bytes;
+}
+
+/** An IPv6 next hop as MP_REACH_NLRI without routes; null when the next hop is not of IPv6. */
+function multiprotocolNextHop(attributes: Attributes): Uint8Array | null {
+  const { nextHop = '', linkLocalNextHop, nextHopFamily = { afi: 2, safi: 1 } } = attributes;
+  const global = parseIPv6(nextHop);
+  if (!global) return null;
+  const local = linkLocalNextHop === undefined ? null : parseIPv6(linkLocalNextHop);
+  const hops = local ? [...global, ...local] : [...global];
+  return Uint8Array.of(
+    nextHopFamily.afi >>> 8,
+    nextHopFamily.afi,
+    nextHopFamily.safi,
+    hops.length,
+    ...hops,
+    0,
+  );
 }
 
 function address(text: string): number {

@@ -4,6 +4,7 @@ export * from './attribute-scan.ts';
 export * from './attribute-types.ts';
 export * from './attributes.ts';
 export * from './capability.ts';
+export * from './capability-values.ts';
 export * from './communities.ts';
 export * from './error.ts';
 export * from './families.ts';

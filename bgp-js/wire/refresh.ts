@@ -27,3 +27,8 @@ export function decodeRouteRefresh(bytes: Uint8Array, start: number, end: number
   // Octets behind the fourth are an ORF (RFC 5291), which is not negotiated and therefore ignored.
   return { afi: readU16(bytes, start), subtype: bytes[start + 2], safi: bytes[start + 3] };
 }
+
+/** The begin (1) or the end (2) of an enhanced route refresh (RFC 7313 §3.2). */
+export function refreshMarker(family: { afi: number; safi: number }, subtype: 1 | 2): Uint8Array {
+  return encodeRouteRefresh({ afi: family.afi, subtype, safi: family.safi });
+}

@@ -8,13 +8,14 @@ import type { Attributes } from '../../wire/attributes.ts';
 import { makeSet } from './helpers.ts';
 
 interface Sketch {
+  pathId?: number;
   attributes?: Partial<Attributes>;
   source?: Partial<Source>;
 }
 
 const sequence = (...ases: number[]): Partial<Attributes> => ({ asPath: [{ type: 'sequence', ases }] });
 
-function candidate(table: AttributeTable, { attributes, source }: Sketch): Candidate {
+function candidate(table: AttributeTable, { attributes, source, pathId }: Sketch): Candidate {
   const base = {
     index: 5,
     kind: SourceKind.internal,
@@ -26,6 +27,7 @@ function candidate(table: AttributeTable, { attributes, source }: Sketch): Candi
   };
   return {
     set: makeSet(table, attributes),
+    pathId,
     source: { ...base, received: 0, accepted: 0, best: 0, ...source },
   };
 }
@@ -83,6 +85,7 @@ const TABLE: [string, Sketch, Sketch][] = [
     { source: { addressOrder: 2n, index: 1 } },
   ],
   ['lower session number', { source: { index: 1 } }, { source: { index: 2 } }],
+  ['lower path identifier', { pathId: 1 }, { pathId: 2 }],
 ];
 
 describe('the decision process', () => {

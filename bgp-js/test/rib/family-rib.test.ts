@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { decide } from '../../rib/decision.ts';
 import { DirtyQueue } from '../../rib/dirty-queue.ts';
 import { NO_PATH } from '../../rib/family-rib.ts';
-import { MULTIPATH, PathState } from '../../rib/path-state.ts';
+import { PathState } from '../../rib/path-state.ts';
 import { seededRandom } from '../../testing/random.ts';
 import { makeRib, makeSet, makeSource, nlri } from './helpers.ts';
 
@@ -67,7 +67,7 @@ describe('FamilyRib', () => {
     const id = rib.prefixes.find(bytes, 0);
     const marked: number[] = [];
     for (let path = rib.headOf(id); path !== NO_PATH; path = rib.nextOf(path)) {
-      if ((rib.stateOf(path) & MULTIPATH) !== 0) marked.push(rib.sourceOf(path));
+      if (rib.isMultipath(path)) marked.push(rib.sourceOf(path));
     }
     assert.deepEqual(marked, [peers[0].index, peers[1].index]);
   });

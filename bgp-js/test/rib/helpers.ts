@@ -57,6 +57,10 @@ export const TREATMENT: ExportTreatment = {
   localAs: 64512,
   fourOctetAs: true,
   nextHop: 0x0a000001,
+  nextHop6: '',
+  extendedNextHop: false,
+  addPath: 0,
+  maxLength: 4096,
   nextHopSelf: false,
   ownOnly: false,
 };

@@ -98,7 +98,7 @@ describe('UpdateGroup', () => {
       const random = seededRandom(seed);
       const pick = (below: number): number => Math.floor(random() * below);
       // A log of a few messages, so that members fall behind all the time.
-      const group = new UpdateGroup(rib, TREATMENT, 2000);
+      const group = new UpdateGroup(rib, TREATMENT, { closed: false }, 2000);
       const listeners: Listener[] = [];
       const join = (): void => {
         const source = makeSource(sources, { kind: 3 });
@@ -122,7 +122,7 @@ describe('UpdateGroup', () => {
           attributes.releaseUnused(set);
         } else if (action < 14) rib.withdraw(listener.source.index, bytes, 0);
         else if (action < 18) listener.hear(group.pull(listener.member, 1 + pick(600)));
-        else if (action === 18 && pick(20) === 0) group.refresh(listener.member);
+        else if (action === 18 && pick(20) === 0) group.refresh(listener.member, false);
         else if (action === 19 && pick(10) === 0) {
           if (listeners.length < 8 && pick(2) === 0) join();
           else if (listeners.length > 2) leave();
@@ -142,7 +142,7 @@ describe('UpdateGroup', () => {
           if (!rib.prefixes.has(id)) continue;
           const best = rib.bestOf(id);
           if (best === 0 || rib.sourceOf(best) === listener.source.index) continue;
-          truth.set(rib.prefixes.format(id), attributes.med.values[rib.setOf(best)]);
+          truth.set(rib.format(id), attributes.med.values[rib.setOf(best)]);
         }
         return truth;
       }
@@ -152,7 +152,7 @@ describe('UpdateGroup', () => {
   it('keeps its memory bounded while a member does not read', () => {
     const { rib, attributes, sources } = makeRib();
     const from = makeSource(sources, { kind: 3 });
-    const group = new UpdateGroup(rib, TREATMENT, 10_000);
+    const group = new UpdateGroup(rib, TREATMENT, { closed: false }, 10_000);
     const slow = new Listener(group.join(makeSource(sources).index), from);
     const fast = new Listener(group.join(makeSource(sources).index), from);
     for (let round = 0; round < 2000; round++) {

@@ -105,8 +105,8 @@ describe('an OPEN that is accepted', () => {
 
 describe('our OPEN', () => {
   it('octet by octet', () => {
-    const expected = `${'ff'.repeat(16)} 002d 01 04 fc00 005a 0a000001
-      10 02 0e 01 04 0001 00 01 02 00 41 04 0000fc00`;
+    const expected = `${'ff'.repeat(16)} 002f 01 04 fc00 005a 0a000001
+      12 02 10 01 04 0001 00 01 02 00 41 04 0000fc00 46 00`;
     assert.equal(toHex(buildOpen(EBGP)), toHex(hex(expected)));
   });
 

@@ -1,0 +1,31 @@
+import type { AttributeContext } from '../wire/attribute-scan.ts';
+import type { Family } from '../wire/families.ts';
+import type { FamilyRib } from './family-rib.ts';
+import type { ImportRules } from './import.ts';
+import type { Source } from './source.ts';
+import type { ExportTreatment } from './treatment.ts';
+import type { Member, UpdateGroup } from './update-group.ts';
+
+/** What a session is to be for one address family. */
+export interface ChannelTerms {
+  family: Family;
+  treatment: ExportTreatment;
+  /** The peer sends path identifiers (RFC 7911). */
+  receivesPathIds: boolean;
+}
+
+/** One address family of a session, as the RIB sees it. */
+export interface Channel {
+  rib: FamilyRib;
+  receivesPathIds: boolean;
+  group: UpdateGroup;
+  member: Member;
+}
+
+/** A session as the RIB sees it. */
+export interface Attachment {
+  source: Source;
+  context: AttributeContext;
+  rules: ImportRules;
+  channels: Map<Family, Channel>;
+}

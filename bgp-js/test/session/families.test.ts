@@ -1,0 +1,179 @@
+import assert from 'node:assert/strict';
+import { routeTo } from '../../index.ts';
+import { Simulation } from '../../testing/index.ts';
+
+const BOTH = ['ipv4-unicast', 'ipv6-unicast'];
+
+describe('IPv6 unicast (RFC 4760, RFC 2545)', () => {
+  it('goes beside IPv4 in one session, with a next hop of its own', () => {
+    const sim = new Simulation(1);
+    const a = sim.add({ as: 1, address6: '2001:db8::1' }, '10.0.0.1');
+    const b = sim.add({ as: 2, address6: '2001:db8::2' }, '10.0.0.2');
+    sim.peer(a, b, { families: BOTH });
+    a.speaker.originate('10.1.0.0/16');
+    a.speaker.originate('2001:db8:1::/48');
+    sim.run(5000);
+    assert.equal(routeTo(b.speaker, '10.1.0.0/16')?.paths[0].attributes.nextHop, '10.0.0.1');
+    assert.equal(routeTo(b.speaker, '2001:db8:1::/48')?.paths[0].attributes.nextHop, '2001:db8::1');
+    a.speaker.withdraw('2001:db8:1::/48');
+    sim.run(1000);
+    assert.equal(routeTo(b.speaker, '2001:db8:1::/48'), null);
+    assert.ok(routeTo(b.speaker, '10.1.0.0/16'));
+  });
+
+  it('is reflected with its next hop unchanged', () => {
+    const sim = new Simulation(2);
+    const rr = sim.add({ as: 1, clusterId: '9.9.9.9' }, '10.0.0.9');
+    const a = sim.add({ as: 1, address6: '2001:db8::1' }, '10.0.0.1');
+    const b = sim.add({ as: 1, address6: '2001:db8::2' }, '10.0.0.2');
+    sim.peer(rr, a, { families: BOTH, client: true });
+    sim.peer(rr, b, { families: BOTH, client: true });
+    for (let i = 0; i < 300; i++) a.speaker.originate(`2001:db8:${i.toString(16)}::/48`);
+    sim.run(8000);
+    const route = routeTo(b.speaker, '2001:db8:7::/48');
+    assert.equal(route?.paths[0].attributes.nextHop, '2001:db8::1');
+    assert.deepEqual(route?.paths[0].attributes.clusterList, ['9.9.9.9']);
+  });
+
+  it('is told nobody who did not ask for it', () => {
+    const sim = new Simulation(3);
+    const a = sim.add({ as: 1, address6: '2001:db8::1' }, '10.0.0.1');
+    const b = sim.add({ as: 2 }, '10.0.0.2');
+    sim.peer(a, b, { families: ['ipv4-unicast'] });
+    a.speaker.originate('2001:db8:1::/48');
+    sim.run(5000);
+    assert.equal(routeTo(b.speaker, '2001:db8:1::/48'), null);
+    assert.equal([...b.speaker.peers][0].lastError, null);
+  });
+
+  it('refuses what nobody may announce', () => {
+    const sim = new Simulation(4);
+    const a = sim.add({ as: 1, address6: '2001:db8::1' }, '10.0.0.1');
+    const b = sim.add({ as: 2, address6: '2001:db8::2' }, '10.0.0.2');
+    sim.peer(a, b, { families: BOTH });
+    for (const prefix of ['fe80::/64', 'ff02::/16', '::1/128', '::/0', '2001:db8:2::/48'])
+      a.speaker.originate(prefix);
+    b.speaker.setOwnRanges(['2001:db8:2::/47']);
+    sim.run(5000);
+    const stateOf = (prefix: string) => routeTo(b.speaker, prefix)?.paths[0].reason ?? 'absent';
+    for (const prefix of ['fe80::/64', 'ff02::/16', '::1/128'])
+      assert.match(stateOf(prefix), /not a unicast/);
+    assert.match(stateOf('::/0'), /default route/);
+    assert.match(stateOf('2001:db8:2::/48'), /range of our own/);
+  });
+});
+
+describe('IPv4 routes with IPv6 next hops (RFC 8950)', () => {
+  it('go over a session of IPv6 addresses', () => {
+    const sim = new Simulation(5);
+    const a = sim.add({ as: 1, routerId: '1.1.1.1', address: '10.0.0.1' }, 'fe80::1%eth0');
+    const b = sim.add({ as: 2, routerId: '2.2.2.2', address: '10.0.0.2' }, 'fe80::2%eth0');
+    sim.peer(a, b, { extendedNextHop: true });
+    for (let i = 0; i < 500; i++) a.speaker.originate(`10.${i >> 8}.${i & 255}.0/24`);
+    sim.run(8000);
+    assert.equal(routeTo(b.speaker, '10.1.4.0/24')?.paths[0].attributes.nextHop, 'fe80::1');
+    a.speaker.withdraw('10.1.4.0/24');
+    sim.run(1000);
+    assert.equal(routeTo(b.speaker, '10.1.4.0/24'), null);
+  });
+});
+
+describe('ADD-PATH (RFC 7911)', () => {
+  /** Three nodes announce one prefix to a reflector, which tells a client up to `send` of the paths. */
+  function fanIn(send: number) {
+    const sim = new Simulation(6);
+    const rr = sim.add({ as: 1, clusterId: '9.9.9.9' }, '10.0.0.9');
+    const client = sim.add({ as: 1, maximumPaths: 4 }, '10.0.0.8');
+    const nodes = [1, 2, 3].map((i) => sim.add({ as: 1 }, `10.0.0.${i}`));
+    sim.peer(rr, client, { client: true, addPath: { receive: true, send } });
+    for (const node of nodes) sim.peer(rr, node, { client: true });
+    for (const node of nodes) node.speaker.originate('172.20.0.0/24');
+    sim.run(5000);
+    const hops = () =>
+      (routeTo(client.speaker, '172.20.0.0/24')?.paths ?? [])
+        .map(({ attributes }) => attributes.nextHop)
+        .sort();
+    return { sim, rr, client, nodes, hops };
+  }
+
+  it('tells several paths, and the end of each by itself', () => {
+    const { sim, nodes, hops } = fanIn(3);
+    assert.deepEqual(hops(), ['10.0.0.1', '10.0.0.2', '10.0.0.3']);
+    nodes[1].speaker.withdraw('172.20.0.0/24');
+    sim.run(1000);
+    assert.deepEqual(hops(), ['10.0.0.1', '10.0.0.3']);
+    nodes[1].speaker.originate('172.20.0.0/24');
+    sim.run(1000);
+    assert.deepEqual(hops(), ['10.0.0.1', '10.0.0.2', '10.0.0.3']);
+  });
+
+  it('tells only the best ones, and the next when one of them goes', () => {
+    const { sim, nodes, hops } = fanIn(2);
+    assert.deepEqual(hops(), ['10.0.0.1', '10.0.0.2']);
+    nodes[0].speaker.withdraw('172.20.0.0/24');
+    sim.run(1000);
+    assert.deepEqual(hops(), ['10.0.0.2', '10.0.0.3']);
+  });
+
+  it('brings a late client the same, and refreshes it', () => {
+    const { sim, rr, hops, client } = fanIn(3);
+    sim.kill(client);
+    const again = sim.add({ as: 1 }, '10.0.0.8');
+    again.speaker.addPeer({ ...[...client.speaker.peers][0].config }, sim.now);
+    sim.run(8000);
+    const heard = () => (routeTo(again.speaker, '172.20.0.0/24')?.paths ?? []).length;
+    assert.equal(heard(), 3);
+    assert.ok(again.speaker.refresh(rr.address));
+    sim.run(1000);
+    assert.equal(heard(), 3);
+    assert.equal(hops().length, 3);
+  });
+});
+
+describe('enhanced route refresh (RFC 7313)', () => {
+  it('sweeps what is not told again', () => {
+    const sim = new Simulation(7);
+    const a = sim.add({ as: 1 }, '10.0.0.1');
+    const b = sim.add({ as: 2 }, '10.0.0.2');
+    sim.peer(a, b);
+    a.speaker.originate('10.1.0.0/16');
+    sim.run(3000);
+    // A route that b holds and a does not know of, as after a withdrawal that was lost.
+    const [peer] = b.speaker.peers;
+    const attachment = b.speaker.attachmentOf(peer);
+    assert.ok(attachment);
+    const { rib } = b.speaker.routing;
+    const bytes = Uint8Array.of(16, 10, 99);
+    rib.announce(
+      attachment.source.index,
+      bytes,
+      0,
+      rib.setOf(rib.bestOf(rib.prefixes.find(Uint8Array.of(16, 10, 1), 0))),
+      0,
+    );
+    assert.ok(routeTo(b.speaker, '10.99.0.0/16'));
+    assert.ok(b.speaker.refresh('10.0.0.1'));
+    sim.run(2000);
+    assert.equal(routeTo(b.speaker, '10.99.0.0/16'), null);
+    assert.ok(routeTo(b.speaker, '10.1.0.0/16'));
+  });
+});
+
+describe('extended messages (RFC 8654)', () => {
+  it('carry attributes that an ordinary message cannot, where both sides know them', () => {
+    for (const extendedMessages of [true, false]) {
+      const sim = new Simulation(8);
+      const a = sim.add({ as: 1 }, '10.0.0.1');
+      const b = sim.add({ as: 2 }, '10.0.0.2');
+      sim.peer(a, b, { extendedMessages });
+      const communities = Array.from({ length: 3000 }, (_, i) => i);
+      a.speaker.originate('10.1.0.0/16', { communities });
+      a.speaker.originate('10.2.0.0/16');
+      sim.run(5000);
+      const route = routeTo(b.speaker, '10.1.0.0/16');
+      assert.equal(route?.paths[0].attributes.communities?.length, extendedMessages ? 3000 : undefined);
+      assert.ok(routeTo(b.speaker, '10.2.0.0/16'), 'what fits is told in any case');
+      assert.equal([...b.speaker.peers][0].state(sim.now), 'Established');
+    }
+  });
+});

@@ -1,0 +1,171 @@
+import assert from 'node:assert/strict';
+import { routeTo } from '../../index.ts';
+import { type SimNode, Simulation } from '../../testing/index.ts';
+
+const PREFIX = '10.244.1.0/26';
+const OTHER = '10.244.2.0/26';
+
+/** A node in AS 64512 and a ToR in AS 65001 that agree on graceful restart, and a third party behind the ToR. */
+function rack(seed: number, restartTime = 120, longLivedStaleTime = 0) {
+  const sim = new Simulation(seed);
+  const tor = sim.add({ as: 65001 }, '10.0.0.254');
+  const third = sim.add({ as: 65002 }, '10.0.0.9');
+  sim.peer(tor, third, { restartTime, longLivedStaleTime });
+  const start = (restarted: boolean): SimNode => {
+    const node = sim.add({ as: 64512, restarted }, '10.0.0.1');
+    node.speaker.originate(PREFIX);
+    return node;
+  };
+  const node = start(false);
+  sim.peer(node, tor, { restartTime, longLivedStaleTime });
+  sim.runUntil(() => routeTo(third.speaker, PREFIX) !== null, 10_000);
+  sim.run(2000);
+  const updatesAtThird = (): number => [...third.speaker.peers][0].counters.updatesReceived;
+  const comeBack = (restarted: boolean): SimNode => {
+    const again = start(restarted);
+    again.speaker.addPeer({ ...[...node.speaker.peers][0].config, restartTime, longLivedStaleTime }, sim.now);
+    return again;
+  };
+  return { sim, tor, third, node, comeBack, updatesAtThird };
+}
+
+const staleAt = (node: SimNode): boolean | undefined => routeTo(node.speaker, PREFIX)?.paths[0].stale;
+
+describe('graceful restart, the helper (RFC 4724 §4.2)', () => {
+  for (const seed of [1, 2, 3]) {
+    it(`keeps the routes of a peer that restarts, and tells nobody (seed ${seed})`, () => {
+      const { sim, tor, third, node, comeBack, updatesAtThird } = rack(seed);
+      const before = updatesAtThird();
+      sim.kill(node);
+      sim.run(10_000);
+      assert.equal(staleAt(tor), true);
+      assert.ok(routeTo(third.speaker, PREFIX));
+      comeBack(true);
+      sim.run(60_000);
+      assert.equal(staleAt(tor), false, 'the peer has told the route again');
+      assert.equal(updatesAtThird(), before, 'the third party heard nothing of all that');
+    });
+  }
+
+  it('sweeps what the peer does not tell again', () => {
+    const { sim, tor, node, comeBack } = rack(4);
+    node.speaker.originate(OTHER);
+    sim.runUntil(() => routeTo(tor.speaker, OTHER) !== null, 5000);
+    sim.kill(node);
+    sim.run(5000);
+    assert.ok(routeTo(tor.speaker, OTHER));
+    comeBack(true);
+    sim.runUntil(() => routeTo(tor.speaker, OTHER) === null, 70_000);
+    assert.equal(staleAt(tor), false);
+  });
+
+  it('lets go at once of what the peer did not preserve', () => {
+    const { sim, tor, node, comeBack } = rack(5);
+    node.speaker.originate(OTHER);
+    sim.runUntil(() => routeTo(tor.speaker, OTHER) !== null, 5000);
+    sim.kill(node);
+    sim.run(3000);
+    comeBack(false);
+    sim.runUntil(() => staleAt(tor) === false, 10_000);
+    assert.equal(routeTo(tor.speaker, OTHER), null);
+  });
+
+  it('lets go when the restart time is over', () => {
+    const { sim, tor, node } = rack(6, 30);
+    sim.kill(node);
+    sim.run(29_000);
+    assert.equal(staleAt(tor), true);
+    sim.run(3000);
+    assert.equal(routeTo(tor.speaker, PREFIX), null);
+  });
+
+  it('keeps nothing of a peer that says goodbye', () => {
+    const { sim, tor, node } = rack(7);
+    node.speaker.shutdown('for good', sim.now);
+    sim.run(1000);
+    assert.equal(routeTo(tor.speaker, PREFIX), null);
+  });
+
+  it('keeps nothing of a peer that is taken out of the configuration', () => {
+    const { sim, tor, node } = rack(8);
+    sim.kill(node);
+    sim.run(1000);
+    tor.speaker.removePeer('10.0.0.1', sim.now);
+    sim.run(1000);
+    assert.equal(routeTo(tor.speaker, PREFIX), null);
+  });
+
+  it('keeps nothing when the hold timer says that the peer is gone', () => {
+    const { sim, tor, node } = rack(9);
+    sim.cut(node, tor);
+    sim.run(120_000);
+    assert.equal(routeTo(tor.speaker, PREFIX), null);
+  });
+
+  it('takes a new connection from a peer whose old session still looks alive', () => {
+    const { sim, tor, node, comeBack, updatesAtThird, third } = rack(10);
+    const before = updatesAtThird();
+    sim.cut(node, tor);
+    sim.kill(node);
+    sim.run(500);
+    sim.heal(node, tor);
+    assert.equal([...tor.speaker.peers][1].state(sim.now), 'Established');
+    comeBack(true);
+    sim.run(60_000);
+    assert.equal(staleAt(tor), false);
+    assert.ok(routeTo(third.speaker, PREFIX));
+    assert.equal(updatesAtThird(), before);
+  });
+
+  it('without it routes go with the session', () => {
+    const { sim, tor, node } = rack(11, 0);
+    sim.kill(node);
+    sim.run(1000);
+    assert.equal(routeTo(tor.speaker, PREFIX), null);
+  });
+});
+
+describe('long-lived graceful restart (RFC 9494)', () => {
+  it('keeps routes as stale ones after the restart time, and lets go in the end', () => {
+    const { sim, tor, node } = rack(12, 10, 100);
+    sim.kill(node);
+    sim.run(20_000);
+    const route = routeTo(tor.speaker, PREFIX);
+    assert.ok(route?.paths[0].attributes.communities?.includes(0xffff0006), 'it is marked LLGR_STALE');
+    sim.run(100_000);
+    assert.equal(routeTo(tor.speaker, PREFIX), null);
+  });
+});
+
+describe('graceful restart, the one that restarts (RFC 4724 §4.1)', () => {
+  it('tells its own routes at once, and holds its End-of-RIB back until it has heard the peer', () => {
+    const { sim, tor, node, comeBack } = rack(13);
+    sim.kill(node);
+    sim.run(2000);
+    const again = comeBack(true);
+    sim.runUntil(() => staleAt(tor) === false, 5000);
+    const events = () =>
+      tor.log.filter(({ event }) => event.type === 'end-of-rib' && event.peer === '10.0.0.1');
+    const soFar = events().length;
+    sim.run(20_000);
+    assert.equal(events().length, soFar + 1);
+    assert.equal(again.speaker.routing.endOfRibGate.closed, false);
+  });
+
+  it('holds nothing back on a fresh start', () => {
+    const sim = new Simulation(14);
+    const a = sim.add({ as: 1 }, '10.0.0.1');
+    const b = sim.add({ as: 2 }, '10.0.0.2');
+    sim.peer(a, b, { restartTime: 120 });
+    sim.runUntil(() => b.log.some(({ event }) => event.type === 'end-of-rib'), 3000);
+  });
+
+  it('leaves for a restart without a NOTIFICATION', () => {
+    const { sim, tor, node } = rack(15);
+    node.speaker.leave(sim.now);
+    sim.run(1000);
+    assert.equal(staleAt(tor), true);
+    const status = [...tor.speaker.peers].find(({ address }) => address === '10.0.0.1');
+    assert.doesNotMatch(status?.lastError?.text ?? '', /received/);
+  });
+});
