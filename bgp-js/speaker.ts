@@ -5,21 +5,19 @@
  *
  *     accepted / connected / received / disconnected / tick  →  work  →  actions, events, transmit
  */
-import { isDeepStrictEqual } from 'node:util';
 import { RestartGate } from './graceful-restart.ts';
+import { originate, setOwnRanges, withdraw } from './own-routes.ts';
+import { reconfigure, showAnew } from './reconfigure.ts';
 import type { Attachment } from './rib/channel.ts';
 import { Routing } from './rib/routing.ts';
 import type { Peer } from './session/peer.ts';
 import { needsReset, type PeerConfig } from './session/peer-config.ts';
 import { PeerTable, peerKey } from './session/peer-table.ts';
 import { SessionMessages } from './session-messages.ts';
-import { channelTerms, importRules } from './session-terms.ts';
 import { type Link, Sessions } from './sessions.ts';
 import type { OriginateOptions, SpeakerAction, SpeakerConfig, SpeakerEvent } from './speaker-types.ts';
 import { canonicalAddress } from './wire/address.ts';
-import type { Attributes } from './wire/attributes.ts';
 import { type BgpError, bgpError } from './wire/error.ts';
-import { type Family, parseRoute } from './wire/families.ts';
 import { shutdownData } from './wire/notification.ts';
 import { parseIPv4 } from './wire/prefix.ts';
 import { encodeRouteRefresh } from './wire/refresh.ts';
@@ -38,7 +36,6 @@ export class Speaker {
   /** Connections with whole messages to be processed, in turn. */
   private readonly ready = new Set<number>();
   private readonly refused = new Map<string, number>();
-  private readonly localAddress: number;
   /** How many connections were not taken in. */
   refusedConnections = 0;
 
@@ -48,9 +45,8 @@ export class Speaker {
       if (parseIPv4(text) < 0) throw new RangeError(`${text} is not an IPv4 address`);
     }
     this.config = config;
-    this.localAddress = parseIPv4(config.address);
     this.routing = new Routing('local', config.maximumPaths);
-    this.routing.own = { as: config.as, addresses: new Set([this.localAddress]), ranges: new Map() };
+    this.routing.own = { as: config.as, addresses: new Set([parseIPv4(config.address)]), ranges: new Map() };
     const gate = new RestartGate(config.restarted === true);
     this.routing.endOfRibGate.closed = gate.restarting;
     this.sessions = new Sessions(config, this.peers, this.routing, random, gate);
@@ -97,12 +93,8 @@ export class Speaker {
     let rejudge = false;
     for (const peer of this.peers.of(key)) {
       const link = this.linkOf(peer.established?.id);
-      const terms = link?.connection.negotiated;
-      if (!link?.attachment || !terms) continue;
-      const rules = importRules(this.sessions.self, peer, terms);
-      rejudge ||= !isDeepStrictEqual(rules, link.attachment.rules);
-      link.attachment.rules = rules;
-      this.showAnew(link);
+      if (!link) continue;
+      if (reconfigure(this.sessions.self, this.routing, link)) rejudge = true;
       this.sessions.checkMaximum(link, now);
     }
     if (rejudge) this.routing.rejudge();
@@ -116,15 +108,7 @@ export class Speaker {
     const { self } = this.sessions;
     if (self.gracefulShutdown === draining) return;
     self.gracefulShutdown = draining;
-    for (const link of this.sessions.links.values()) this.showAnew(link);
-  }
-
-  /** Shows an established peer the routes as its configuration and our state are now. */
-  private showAnew(link: Link): void {
-    const { attachment, peer, local, connection } = link;
-    const terms = connection.negotiated;
-    if (!attachment || !terms) return;
-    this.routing.retreat(attachment, channelTerms(this.sessions.self, peer, terms, local));
+    for (const link of this.sessions.links.values()) showAnew(self, this.routing, link);
   }
 
   /** Ends all sessions with Cease: Administrative Shutdown and a message for people (RFC 9003), for good. */
@@ -163,27 +147,17 @@ export class Speaker {
 
   /** Announces a route, or changes it; `prefix` is of any known family. Throws RangeError when it is not. */
   originate(prefix: string, options: OriginateOptions = {}): void {
-    const { as, address } = this.config;
-    const context = { localAs: as, localId: 0, clusterId: 0, ebgp: false, fourOctetAs: true };
-    const attributes: Attributes = { origin: 'IGP', asPath: [], nextHop: address, ...options };
-    const { family, nlri } = parsed(prefix);
-    this.routing.originate(family, nlri, attributes, context);
+    originate(this.routing, this.config, prefix, options);
   }
 
   /** Withdraws a route of our own. */
   withdraw(prefix: string): void {
-    const { family, nlri } = parsed(prefix);
-    this.routing.withdrawOwn(family, nlri);
+    withdraw(this.routing, prefix);
   }
 
   /** Ranges that only this speaker may announce: routes to them or within them are refused from every peer. */
   setOwnRanges(ranges: readonly string[]): void {
-    const byFamily = new Map<Family, Uint8Array[]>();
-    for (const { family, nlri } of ranges.map(parsed)) {
-      byFamily.set(family, [...(byFamily.get(family) ?? []), nlri]);
-    }
-    this.routing.own = { ...this.routing.own, ranges: byFamily };
-    this.routing.rejudge();
+    setOwnRanges(this.routing, ranges);
   }
 
   // --- what the shell tells ----------------------------------------------------------------------------------------
@@ -372,10 +346,4 @@ export class Speaker {
     }
     return control.length === 0 ? updates : [...control, ...updates];
   }
-}
-
-function parsed(prefix: string): { family: Family; nlri: Uint8Array } {
-  const result = parseRoute(prefix);
-  if (!result) throw new RangeError(`${prefix} is no prefix of a known address family`);
-  return result;
 }

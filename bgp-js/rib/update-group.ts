@@ -9,12 +9,14 @@
 
 import { PATH_ID_LENGTH } from '../wire/prefix.ts';
 import { refreshMarker } from '../wire/refresh.ts';
-import { AdjRibOut, NOTHING, type ToldRoute } from './adj-rib-out.ts';
-import { Bitmap, U32Column } from './column.ts';
+import { AdjRibOut, type ToldRoute } from './adj-rib-out.ts';
+import { Announcer } from './announcer.ts';
+import { Bitmap } from './column.ts';
+import { DirectEncoder } from './direct-encoder.ts';
 import { DirtyQueue } from './dirty-queue.ts';
 import { type FamilyRib, NO_PATH } from './family-rib.ts';
 import type { ExportTreatment } from './treatment.ts';
-import { eachPacked, endOfRib, UpdateBuilder, type UpdateLayout } from './update-builder.ts';
+import { eachPacked, endOfRib, type UpdateLayout } from './update-builder.ts';
 import { isFor, UpdateLog } from './update-log.ts';
 import { UpdatePacker } from './update-packer.ts';
 
@@ -53,14 +55,11 @@ export class UpdateGroup {
   private readonly dirty: DirtyQueue;
   private readonly log = new UpdateLog();
   private readonly packer: UpdatePacker;
+  private readonly announcer: Announcer;
   /** For messages to one member outside the log. */
-  private readonly single: UpdateBuilder;
+  private readonly direct: DirectEncoder;
   private readonly layout: UpdateLayout;
-  /** Slots of a prefix: paths that members are told of with their path identifiers, which are slot numbers plus 1. */
-  private readonly width: number;
   private readonly out: AdjRibOut;
-  /** With several slots: the path of the RIB in each. */
-  private readonly outPaths: U32Column | null = null;
   /** Members that do not follow the log. */
   private readonly behind = new Set<Member>();
 
@@ -75,12 +74,11 @@ export class UpdateGroup {
     this.rib = rib;
     this.logLimit = logLimit;
     this.treatment = treatment;
-    this.width = Math.max(1, treatment.addPath);
-    this.out = new AdjRibOut(rib.prefixes, rib.attributes, this.width);
-    if (this.width > 1) this.outPaths = new U32Column();
+    this.out = new AdjRibOut(rib.prefixes, rib.attributes, Math.max(1, treatment.addPath));
     this.dirty = new DirtyQueue(rib.prefixes);
     this.packer = new UpdatePacker(rib, treatment, this.layout, this.log);
-    this.single = new UpdateBuilder(rib.prefixes, this.layout);
+    this.announcer = new Announcer(rib, this.out, this.packer, treatment.addPath > 1);
+    this.direct = new DirectEncoder(rib, this.out, this.packer.exporter, treatment, this.layout);
     for (let id = 0; id < rib.prefixes.end; id++) if (rib.bestOf(id) !== NO_PATH) this.dirty.mark(id);
     rib.addReader(this.dirty, treatment.addPath > 0);
   }
@@ -239,72 +237,14 @@ export class UpdateGroup {
       for (let i = 0; i < ENCODE_BATCH; i++) {
         const id = this.dirty.take();
         if (id < 0) break;
-        this.encodeOne(id);
+        if (this.announcer.update(id)) {
+          for (const { behind } of this.behind) if (behind) this.markBehind(behind, id);
+        }
         rib.prefixes.release(id);
       }
       this.packer.flush();
     }
     return log.head > headBefore;
-  }
-
-  private encodeOne(id: number): void {
-    const { rib } = this;
-    let changed: boolean;
-    if (this.outPaths) changed = this.tellPaths(id, this.outPaths);
-    else {
-      const best = rib.bestOf(id);
-      changed =
-        best === NO_PATH
-          ? this.tell(id, 0, NOTHING, 0)
-          : this.tell(id, 0, rib.setOf(best), rib.sourceOf(best));
-    }
-    if (changed) for (const { behind } of this.behind) if (behind) this.markBehind(behind, id);
-  }
-
-  /** Brings one slot of a prefix up to date; false when nothing had to be told. */
-  private tell(id: number, slot: number, wanted: number, source: number): boolean {
-    const oldSet = this.out.setOf(id, slot);
-    const oldSource = this.out.sourceOf(id, slot);
-    const pathId = slot + 1;
-    if (wanted === oldSet && (source === oldSource || wanted === NOTHING)) return false;
-    const set = wanted !== NOTHING && this.packer.announce(id, pathId, wanted, source) ? wanted : NOTHING;
-    if (set === NOTHING && oldSet === NOTHING) return false;
-    if (set === NOTHING) {
-      this.packer.withdraw(id, pathId, oldSource);
-    } else {
-      // The new source was told the old route and gets no announcement of its own one.
-      if (oldSet !== NOTHING && oldSource !== source && source !== 0)
-        this.packer.withdraw(id, pathId, -source);
-    }
-    this.out.put(id, slot, set, source);
-    return true;
-  }
-
-  /**
-   * ADD-PATH: the best paths of a prefix, each in a slot that it keeps for as long as it is among them, so that its
-   * path identifier stays (RFC 7911 §2).
-   */
-  private tellPaths(id: number, outPaths: U32Column): boolean {
-    const { rib, width } = this;
-    const base = id * width;
-    outPaths.ensure(base + width - 1);
-    const wanted = rib
-      .ranked(id)
-      .filter((path) => this.packer.mayTell(rib.setOf(path), rib.sourceOf(path)))
-      .slice(0, width);
-    const slots = outPaths.values.subarray(base, base + width);
-    const homeless = wanted.filter((path) => !slots.includes(path));
-    let changed = false;
-    for (let slot = 0; slot < width; slot++) {
-      if (!wanted.includes(slots[slot])) slots[slot] = homeless.shift() ?? NO_PATH;
-      const path = slots[slot];
-      const told =
-        path === NO_PATH
-          ? this.tell(id, slot, NOTHING, 0)
-          : this.tell(id, slot, rib.setOf(path), rib.sourceOf(path));
-      changed = told || changed;
-    }
-    return changed;
   }
 
   // --- members that do not follow the log --------------------------------------------------------------------------
@@ -353,10 +293,7 @@ export class UpdateGroup {
     let id = bitmap.next(0);
     while (id >= 0 && octets < limit) {
       const from = parts.length;
-      id =
-        this.width === 1
-          ? this.encodeRun(bitmap, id, member, parts)
-          : this.encodeSlots(bitmap, id, member, parts);
+      id = this.direct.encode(bitmap, id, member.source, parts);
       for (let i = from; i < parts.length; i++) octets += parts[i].length;
       member.updatesSent += parts.length - from;
     }
@@ -366,56 +303,6 @@ export class UpdateGroup {
       member.position = this.log.head;
     }
     return octets;
-  }
-
-  /** One message for marked prefixes from `first` on that share their fate; clears their marks. Returns the next one. */
-  private encodeRun(bitmap: Bitmap, first: number, member: Member, parts: Uint8Array[]): number {
-    const route = this.toldTo(member, first, 0);
-    this.beginSingle(route);
-    let id = first;
-    while (id >= 0) {
-      const other = id === first ? route : this.toldTo(member, id, 0);
-      if (other?.set !== route?.set || other?.source !== route?.source || !this.single.fits(id)) break;
-      this.single.add(id, 1);
-      bitmap.remove(id);
-      const done = id;
-      id = bitmap.next(id + 1);
-      this.rib.prefixes.release(done);
-    }
-    this.endSingle(parts);
-    return id;
-  }
-
-  /** ADD-PATH: a message for every slot of one prefix, whether announced or not. */
-  private encodeSlots(bitmap: Bitmap, id: number, member: Member, parts: Uint8Array[]): number {
-    for (let slot = 0; slot < this.width; slot++) {
-      this.beginSingle(this.toldTo(member, id, slot));
-      this.single.add(id, slot + 1);
-      this.endSingle(parts);
-    }
-    bitmap.remove(id);
-    this.rib.prefixes.release(id);
-    return bitmap.next(id + 1);
-  }
-
-  private beginSingle(route: ToldRoute | null): void {
-    if (route) {
-      const from = this.rib.sources.get(route.source);
-      this.packer.exporter.write(this.rib.attributes, route.set, from, this.treatment);
-    }
-    this.single.begin(route ? this.packer.exporter : null);
-  }
-
-  private endSingle(parts: Uint8Array[]): void {
-    this.single.finish();
-    parts.push(this.single.bytes.slice(0, this.single.length));
-  }
-
-  /** The route that the group's state has for this member. One whose source has gone is about to change: none. */
-  private toldTo(member: Member, id: number, slot: number): ToldRoute | null {
-    const route = this.out.get(id, slot);
-    if (!route || route.source === member.source) return null;
-    return this.rib.sources.find(route.source) ? route : null;
   }
 }
 

@@ -1,0 +1,24 @@
+/** A changed configuration or state, brought to an established session without a reset. */
+import { isDeepStrictEqual } from 'node:util';
+import type { Routing } from './rib/routing.ts';
+import { channelTerms, importRules, type Self } from './session-terms.ts';
+import type { Link } from './sessions.ts';
+
+/** Shows the peer the routes as its configuration and our state are now. */
+export function showAnew(self: Self, routing: Routing, link: Link): void {
+  const { attachment, peer, local, connection } = link;
+  const terms = connection.negotiated;
+  if (attachment && terms) routing.retreat(attachment, channelTerms(self, peer, terms, local));
+}
+
+/** Takes in and shows routes by the peer's configuration of now. True: what was taken in has to be judged again. */
+export function reconfigure(self: Self, routing: Routing, link: Link): boolean {
+  const { attachment, peer, connection } = link;
+  const terms = connection.negotiated;
+  if (!attachment || !terms) return false;
+  const rules = importRules(self, peer, terms);
+  const changed = !isDeepStrictEqual(rules, attachment.rules);
+  attachment.rules = rules;
+  showAnew(self, routing, link);
+  return changed;
+}

@@ -1,0 +1,89 @@
+import type { AdjRibOut, ToldRoute } from './adj-rib-out.ts';
+import type { Bitmap } from './column.ts';
+import type { AttributeExporter } from './export.ts';
+import type { FamilyRib } from './family-rib.ts';
+import type { ExportTreatment } from './treatment.ts';
+import { UpdateBuilder, type UpdateLayout } from './update-builder.ts';
+
+/** Encodes the present state of an update group for one member, beside the log: for those who do not follow it. */
+export class DirectEncoder {
+  private readonly rib: FamilyRib;
+  private readonly out: AdjRibOut;
+  private readonly exporter: AttributeExporter;
+  private readonly treatment: ExportTreatment;
+  private readonly single: UpdateBuilder;
+
+  constructor(
+    rib: FamilyRib,
+    out: AdjRibOut,
+    exporter: AttributeExporter,
+    treatment: ExportTreatment,
+    layout: UpdateLayout,
+  ) {
+    this.rib = rib;
+    this.out = out;
+    this.exporter = exporter;
+    this.treatment = treatment;
+    this.single = new UpdateBuilder(rib.prefixes, layout);
+  }
+
+  /**
+   * Messages about marked prefixes from `first` on, for the member whose own routes come from `source`; clears their
+   * marks. Returns the next marked prefix, or -1.
+   */
+  encode(bitmap: Bitmap, first: number, source: number, parts: Uint8Array[]): number {
+    return this.out.width === 1
+      ? this.encodeRun(bitmap, first, source, parts)
+      : this.encodeSlots(bitmap, first, source, parts);
+  }
+
+  /** One message for marked prefixes from `first` on that share their fate; clears their marks. Returns the next one. */
+  private encodeRun(bitmap: Bitmap, first: number, source: number, parts: Uint8Array[]): number {
+    const route = this.toldTo(source, first, 0);
+    this.beginSingle(route);
+    let id = first;
+    while (id >= 0) {
+      const other = id === first ? route : this.toldTo(source, id, 0);
+      if (other?.set !== route?.set || other?.source !== route?.source || !this.single.fits(id)) break;
+      this.single.add(id, 1);
+      bitmap.remove(id);
+      const done = id;
+      id = bitmap.next(id + 1);
+      this.rib.prefixes.release(done);
+    }
+    this.endSingle(parts);
+    return id;
+  }
+
+  /** ADD-PATH: a message for every slot of one prefix, whether announced or not. */
+  private encodeSlots(bitmap: Bitmap, id: number, source: number, parts: Uint8Array[]): number {
+    for (let slot = 0; slot < this.out.width; slot++) {
+      this.beginSingle(this.toldTo(source, id, slot));
+      this.single.add(id, slot + 1);
+      this.endSingle(parts);
+    }
+    bitmap.remove(id);
+    this.rib.prefixes.release(id);
+    return bitmap.next(id + 1);
+  }
+
+  private beginSingle(route: ToldRoute | null): void {
+    if (route) {
+      const from = this.rib.sources.get(route.source);
+      this.exporter.write(this.rib.attributes, route.set, from, this.treatment);
+    }
+    this.single.begin(route ? this.exporter : null);
+  }
+
+  private endSingle(parts: Uint8Array[]): void {
+    this.single.finish();
+    parts.push(this.single.bytes.slice(0, this.single.length));
+  }
+
+  /** The route that the group's state has for this member. One whose source has gone is about to change: none. */
+  private toldTo(source: number, id: number, slot: number): ToldRoute | null {
+    const route = this.out.get(id, slot);
+    if (!route || route.source === source) return null;
+    return this.rib.sources.find(route.source) ? route : null;
+  }
+}
