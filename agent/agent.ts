@@ -23,6 +23,11 @@ import { Restart } from './restart.ts';
 import { RouteEvents } from './status/route-events.ts';
 import { AgentStatus } from './status/source.ts';
 
+/** How long peers keep our routes when this agent goes away without a word (RFC 4724). */
+const RESTART_SECONDS = 120;
+/** How long to wait for the blackholes of our ranges before sessions begin; they come later then. */
+const ORIGIN_MS = 3000;
+
 /** The parts of a running agent, as the status endpoint looks at them. */
 export interface AgentParts {
   routes: RouteSync;
@@ -61,13 +66,17 @@ export class Agent {
       onError: (error) => events.error('kernel', error.message),
     });
     const pods = await openPods(settings, routes, log, events);
-    const parts = compose(settings, routes, pods, events);
+    await routes.start();
+    // Routes that a former run has left: packets went on all the while, and the peers are told so (RFC 4724 §4.1).
+    const restarted = routes.counts().stale > 0;
+    const parts = compose(settings, routes, pods, events, restarted);
     const { host, origin, restart } = parts;
     const state = { ready: false };
     const source = new AgentStatus(settings, parts, state);
     const status = await startStatusServer({ source, socket: settings.socket, http: settings.http, log });
     origin.setRanges(settings.podCIDRs);
-    await routes.start();
+    // Before any session: an End-of-RIB marker that came before our ranges would withdraw them at the peers.
+    await origin.settled(ORIGIN_MS);
     for (const peer of settings.peers) host.speaker.addPeer(peerConfig(peer), host.now());
     await host.start();
     restart.begin(settings.peers);
@@ -83,12 +92,12 @@ export class Agent {
     return agent;
   }
 
-  /** Stops in good order: peers are told why, pods and routes stay. */
-  async stop(): Promise<void> {
+  /** Stops in good order: pods and routes stay; peers are told why, or keep our routes when we are to come back. */
+  async stop(end: 'shutdown' | 'restart' = 'shutdown'): Promise<void> {
     const { host, pods, dataplane, routes, restart } = this.#parts;
     restart.end();
     await pods.close();
-    await host.stop(this.#settings.bgp.shutdownMessage);
+    await host.stop(end === 'restart' ? null : this.#settings.bgp.shutdownMessage);
     dataplane.close();
     await routes.close();
     await this.#status.close();
@@ -164,13 +173,22 @@ function openPods(
 }
 
 /** Makes the parts that stand on the kernel's routes and joins them; nothing runs yet. */
-function compose(settings: AgentSettings, routes: RouteSync, pods: PodService, events: EventLog): AgentParts {
+function compose(
+  settings: AgentSettings,
+  routes: RouteSync,
+  pods: PodService,
+  events: EventLog,
+  restarted: boolean,
+): AgentParts {
   const { as, routerId, address, bgp } = settings;
   const dataplane = new DirectDataplane({
     routes,
     onError: (error) => events.error('kernel', error.message),
   });
-  const speaker = new Speaker({ as, routerId, address, maximumPaths: bgp.maximumPaths }, Math.random);
+  const speaker = new Speaker(
+    { as, routerId, address, maximumPaths: bgp.maximumPaths, restarted },
+    Math.random,
+  );
   const fib = new Fib(speaker.routing.rib, dataplane);
   const teller = new BgpEvents(events);
   const onEvent = (event: SpeakerEvent): void => {
@@ -217,6 +235,7 @@ function makePump(fib: Fib): () => void {
 function peerConfig(peer: PeerSettings): PeerConfig {
   const { holdTimeSeconds, connectRetrySeconds, ...rest } = peer;
   return {
+    restartTime: RESTART_SECONDS,
     ...rest,
     holdTime: holdTimeSeconds,
     connectRetry: connectRetrySeconds,

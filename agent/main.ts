@@ -14,6 +14,7 @@ export async function runAgent(options: { configFile: string }): Promise<void> {
   runLifecycle({
     log,
     stop: () => agent.stop(),
+    leave: () => agent.stop('restart'),
     reload: async () => agent.reload(await loadAgentConfig(configFile), configFile),
   });
 }

@@ -7,6 +7,8 @@ export interface LifecycleOptions {
   log: Logger;
   /** Stops in good order; called once, on SIGTERM or SIGINT. */
   stop(signal: 'SIGTERM' | 'SIGINT'): Promise<void>;
+  /** Stops for a restart that follows at once; called once, on SIGUSR2. Without it, `stop` is. */
+  leave?(): Promise<void>;
   /** Reads the configuration again; called on SIGHUP, never twice at a time. A rejection keeps what runs. */
   reload?(): Promise<void>;
   /** How long `stop` may take before the process ends without it. */
@@ -22,7 +24,8 @@ export interface Lifecycle {
 }
 
 /**
- * Takes over signals and failures. SIGTERM and SIGINT stop once, within a limit, and exit with 0; a second signal
+ * Takes over signals and failures. SIGTERM and SIGINT stop once, within a limit, and exit with 0; so does SIGUSR2, but
+ * as one who comes back at once. A second signal
  * ends the process at once. An uncaught failure is logged and exits with 1: pods keep running, as their links and
  * routes are the kernel's, and the restarted daemon finds them.
  */
@@ -31,19 +34,21 @@ export function runLifecycle(options: LifecycleOptions): Lifecycle {
   const limit = options.stopTimeoutMs ?? 10_000;
   let stopping = false;
 
-  const stop = async (signal: 'SIGTERM' | 'SIGINT') => {
+  const stop = async (signal: 'SIGTERM' | 'SIGINT' | 'SIGUSR2') => {
     if (stopping) {
       log.warn(`${signal} again while stopping: ending at once`);
       process.exit(1);
     }
     stopping = true;
-    log.info(`stopping on ${signal}`);
+    const leaving = signal === 'SIGUSR2' && options.leave !== undefined;
+    log.info(leaving ? `leaving on ${signal}, for a restart` : `stopping on ${signal}`);
     const timer = setTimeout(() => {
       log.error(`not stopped after ${limit / 1000} s: ending without the rest`);
       process.exit(1);
     }, limit);
     try {
-      await options.stop(signal);
+      if (leaving) await options.leave?.();
+      else await options.stop(signal === 'SIGINT' ? 'SIGINT' : 'SIGTERM');
     } catch (err) {
       log.error({ err }, 'the stop failed');
       process.exit(1);
@@ -76,6 +81,7 @@ export function runLifecycle(options: LifecycleOptions): Lifecycle {
   const handlers: [string, (argument: unknown) => void][] = [
     ['SIGTERM', () => void stop('SIGTERM')],
     ['SIGINT', () => void stop('SIGINT')],
+    ['SIGUSR2', () => void stop('SIGUSR2')],
     ['SIGHUP', () => void reload()],
     ['uncaughtException', fail('uncaught exception')],
     ['unhandledRejection', fail('unhandled rejection')],

@@ -14,6 +14,7 @@ export async function runReflector(options: { configFile: string }): Promise<voi
   runLifecycle({
     log,
     stop: () => reflector.stop(),
+    leave: () => reflector.stop('restart'),
     reload: async () => reflector.reload(await loadReflectorConfig(configFile), configFile),
   });
 }

@@ -63,8 +63,9 @@ export class Reflector {
     return new Reflector(settings, log, host, events, status);
   }
 
-  async stop(): Promise<void> {
-    await this.#host.stop(this.#settings.bgp.shutdownMessage);
+  /** Stops in good order: clients are told why, or keep their routes when we are to come back. */
+  async stop(end: 'shutdown' | 'restart' = 'shutdown'): Promise<void> {
+    await this.#host.stop(end === 'restart' ? null : this.#settings.bgp.shutdownMessage);
     await this.#status.close();
   }
 

@@ -24,6 +24,8 @@ export class Origin {
   readonly #options: OriginOptions;
   /** By range: whether it is announced. */
   readonly #ranges = new Map<string, boolean>();
+  /** By range: the first attempt to announce it. */
+  readonly #waits = new Map<string, Promise<void>>();
 
   constructor(options: OriginOptions) {
     this.#options = options;
@@ -36,6 +38,7 @@ export class Origin {
     for (const range of [...this.#ranges.keys()]) {
       if (ranges.includes(range)) continue;
       this.#ranges.delete(range);
+      this.#waits.delete(range);
       speaker.withdraw(range);
       routes.delete(range, ROUTE_METRIC.BLACKHOLE);
     }
@@ -43,9 +46,20 @@ export class Origin {
       if (this.#ranges.has(range)) continue;
       this.#ranges.set(range, false);
       routes.set(range, ROUTE_METRIC.BLACKHOLE, BLACKHOLE);
-      void this.#announceWhenInstalled(range);
+      this.#waits.set(range, this.#announceWhenInstalled(range));
     }
     onChange();
+  }
+
+  /** Resolves when every range is announced, or after `limitMs`. */
+  async settled(limitMs: number): Promise<void> {
+    const waits = [...this.#waits.values()];
+    let timer: NodeJS.Timeout | undefined;
+    const limit = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, limitMs);
+    });
+    await Promise.race([Promise.all(waits), limit]);
+    clearTimeout(timer);
   }
 
   /** What became of a range: `announced`, why not yet, or null when it is none of ours. */

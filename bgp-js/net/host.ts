@@ -89,9 +89,13 @@ export class SpeakerHost {
     return this.listeners.at(0)?.port ?? 0;
   }
 
-  /** Ends all sessions with a shutdown message (RFC 9003), waits for it to be sent, and closes everything. */
-  async stop(message: string): Promise<void> {
-    this.speaker.shutdown(message, this.now());
+  /**
+   * Ends all sessions with a shutdown message (RFC 9003), waits for it to be sent, and closes everything. Null: without
+   * a word, for a restart over which the peers keep our routes (RFC 4724 §4).
+   */
+  async stop(message: string | null): Promise<void> {
+    if (message === null) this.speaker.leave(this.now());
+    else this.speaker.shutdown(message, this.now());
     this.stopped = true;
     this.carryOut();
     if (this.timer) clearTimeout(this.timer);
