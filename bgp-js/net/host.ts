@@ -224,6 +224,7 @@ export class SpeakerHost {
           break;
         }
         wire.blocked = !writeAll(wire.socket, parts);
+        if (wire.blocked) this.speaker.blocked(id, true, this.now());
       }
     }
     return more;
@@ -286,6 +287,7 @@ export class SpeakerHost {
     });
     socket.on('drain', () => {
       wire.blocked = false;
+      this.speaker.blocked(id, false, this.now());
       this.wake();
     });
     socket.on('end', () => socket.destroy());

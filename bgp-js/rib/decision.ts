@@ -3,6 +3,7 @@
  * best by its measure, until one is left. Steps work on the whole set, so the result does not depend on the order in
  * which paths came, MED included.
  */
+import { SetFlag } from '../wire/attribute-types.ts';
 import type { AttributeTable } from './attribute-table.ts';
 import { type Source, SourceKind } from './source.ts';
 
@@ -37,6 +38,11 @@ export const DECISION_STEPS: readonly DecisionStep[] = [
     name: 'originated here',
     rfc: 'RFC 4271 §9.1.1',
     measure: ({ source }) => (source.kind === SourceKind.local ? 0 : 1),
+  },
+  {
+    name: 'not long-lived stale',
+    rfc: 'RFC 9494 §4.3',
+    measure: ({ set }, attributes) => attributes.flags.values[set] & SetFlag.llgrStale,
   },
   {
     name: 'higher LOCAL_PREF',

@@ -36,6 +36,11 @@ function candidate(table: AttributeTable, { attributes, source, pathId }: Sketch
 const TABLE: [string, Sketch, Sketch][] = [
   ['originated here', { source: { kind: SourceKind.local } }, { attributes: { localPref: 999 } }],
   [
+    'not long-lived stale',
+    { attributes: { localPref: 1 } },
+    { attributes: { localPref: 900, communities: [0xffff0006] } },
+  ],
+  [
     'higher LOCAL_PREF',
     { attributes: { localPref: 200, ...sequence(1, 2, 3) } },
     { attributes: { localPref: 150 } },

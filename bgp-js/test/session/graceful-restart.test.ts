@@ -125,6 +125,58 @@ describe('graceful restart, the helper (RFC 4724 §4.2)', () => {
   });
 });
 
+describe('graceful restart over NOTIFICATIONs (RFC 8538)', () => {
+  const EXPIRED = 120_000;
+
+  for (const keeps of [true, false]) {
+    it(`routes ${keeps ? 'stay' : 'go'} when the hold timer expires ${keeps ? 'and' : 'unless'} both sides said so`, () => {
+      const sim = new Simulation(20);
+      const a = sim.add({ as: 64512 }, '10.0.0.1');
+      const b = sim.add({ as: 65001 }, '10.0.0.2');
+      sim.peer(a, b, { restartTime: 4000, notificationKeepsRoutes: keeps });
+      a.speaker.originate(PREFIX);
+      sim.runUntil(() => routeTo(b.speaker, PREFIX) !== null, 10_000);
+      sim.cut(a, b);
+      sim.run(EXPIRED);
+      assert.equal(routeTo(b.speaker, PREFIX) !== null, keeps);
+    });
+  }
+
+  it('routes go with a Cease all the same', () => {
+    const sim = new Simulation(21);
+    const a = sim.add({ as: 64512 }, '10.0.0.1');
+    const b = sim.add({ as: 65001 }, '10.0.0.2');
+    sim.peer(a, b, { restartTime: 4000, notificationKeepsRoutes: true });
+    a.speaker.originate(PREFIX);
+    sim.runUntil(() => routeTo(b.speaker, PREFIX) !== null, 10_000);
+    b.speaker.removePeer('10.0.0.1', sim.now);
+    sim.run(1000);
+    assert.equal(routeTo(b.speaker, PREFIX), null);
+  });
+});
+
+describe('the send hold timer (RFC 9687)', () => {
+  it('gives up a peer that takes nothing, and only then', () => {
+    const sim = new Simulation(22);
+    const a = sim.add({ as: 64512 }, '10.0.0.1');
+    const b = sim.add({ as: 65001 }, '10.0.0.2');
+    sim.peer(a, b);
+    sim.run(5000);
+    const [id] = a.speaker.connections();
+    a.speaker.blocked(id, true, sim.now);
+    sim.run(400_000);
+    a.speaker.blocked(id, false, sim.now);
+    sim.run(200_000);
+    const [peer] = a.speaker.peers;
+    assert.equal(peer.state(sim.now), 'Established', 'it has begun to take again in time');
+    a.speaker.blocked(id, true, sim.now);
+    sim.run(479_000);
+    assert.equal(peer.state(sim.now), 'Established');
+    sim.run(2000);
+    assert.match(peer.lastError?.text ?? '', /Send Hold Timer Expired \(8\/0\)/);
+  });
+});
+
 describe('long-lived graceful restart (RFC 9494)', () => {
   it('keeps routes as stale ones after the restart time, and lets go in the end', () => {
     const { sim, tor, node } = rack(12, 10, 100);
