@@ -79,6 +79,17 @@ export class AdjRibOut {
     }
   }
 
+  /** A copy that holds on to its prefixes and sets by itself. */
+  copy(): AdjRibOut {
+    const copy = new AdjRibOut(this.prefixes, this.attributes, this.width);
+    for (let at = 0; at < this.sets.values.length; at++) {
+      if (this.sets.values[at] === NOTHING) continue;
+      const slot = at % this.width;
+      copy.put((at - slot) / this.width, slot, this.sets.values[at], this.sources.values[at]);
+    }
+    return copy;
+  }
+
   /** Lets go of everything. */
   clear(): void {
     for (let at = 0; at < this.sets.values.length; at++) {

@@ -2,6 +2,7 @@ import type { AdjRibOut, ToldRoute } from './adj-rib-out.ts';
 import type { Bitmap } from './column.ts';
 import type { AttributeExporter } from './export.ts';
 import type { FamilyRib } from './family-rib.ts';
+import type { FormerRoutes } from './former-routes.ts';
 import type { ExportTreatment } from './treatment.ts';
 import { UpdateBuilder, type UpdateLayout } from './update-builder.ts';
 
@@ -29,30 +30,51 @@ export class DirectEncoder {
 
   /**
    * Messages about marked prefixes from `first` on, for the member whose own routes come from `source`; clears their
-   * marks. Returns the next marked prefix, or -1.
+   * marks. `former`: what the member was told before it came to the group; what is still so is not told again. Returns
+   * the next marked prefix, or -1.
    */
-  encode(bitmap: Bitmap, first: number, source: number, parts: Uint8Array[]): number {
+  encode(
+    bitmap: Bitmap,
+    first: number,
+    source: number,
+    parts: Uint8Array[],
+    former: FormerRoutes | null,
+  ): number {
     return this.out.width === 1
-      ? this.encodeRun(bitmap, first, source, parts)
+      ? this.encodeRun(bitmap, first, source, parts, former)
       : this.encodeSlots(bitmap, first, source, parts);
   }
 
   /** One message for marked prefixes from `first` on that share their fate; clears their marks. Returns the next one. */
-  private encodeRun(bitmap: Bitmap, first: number, source: number, parts: Uint8Array[]): number {
+  private encodeRun(
+    bitmap: Bitmap,
+    first: number,
+    source: number,
+    parts: Uint8Array[],
+    former: FormerRoutes | null,
+  ): number {
     const route = this.toldTo(source, first, 0);
+    if (former?.match(first, route, source)) return this.done(bitmap, first);
     this.beginSingle(route);
     let id = first;
     while (id >= 0) {
       const other = id === first ? route : this.toldTo(source, id, 0);
       if (other?.set !== route?.set || other?.source !== route?.source || !this.single.fits(id)) break;
+      if (former?.match(id, other, source)) break;
       this.single.add(id, 1);
-      bitmap.remove(id);
-      const done = id;
-      id = bitmap.next(id + 1);
-      this.rib.prefixes.release(done);
+      former?.doubt(id);
+      id = this.done(bitmap, id);
     }
     this.endSingle(parts);
     return id;
+  }
+
+  /** Clears a mark; returns the next marked prefix, or -1. */
+  private done(bitmap: Bitmap, id: number): number {
+    bitmap.remove(id);
+    const next = bitmap.next(id + 1);
+    this.rib.prefixes.release(id);
+    return next;
   }
 
   /** ADD-PATH: a message for every slot of one prefix, whether announced or not. */

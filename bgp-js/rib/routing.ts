@@ -157,8 +157,7 @@ export class Routing {
       const { group: old, member: former } = channel;
       channel.group = group;
       channel.member = group.join(attachment.source.index);
-      group.owe(channel.member, old);
-      old.leave(former);
+      group.takeOver(channel.member, old, former);
       this.dropIfEmpty(old);
     }
   }

@@ -55,6 +55,11 @@ export function treatmentKey(treatment: ExportTreatment): string {
   return JSON.stringify(Object.entries(treatment).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
+/** Whether a route that is shown by both treatments looks the same in both: they differ at most in which are shown. */
+export function showAlike(a: ExportTreatment, b: ExportTreatment): boolean {
+  return treatmentKey({ ...a, ownOnly: false }) === treatmentKey({ ...b, ownOnly: false });
+}
+
 /** Whether the peers get our own address as the next hop of routes from `source` (RFC 4271 §5.1.3). */
 export function setsNextHop(t: ExportTreatment, source: Source): boolean {
   if (source.kind === SourceKind.local) return true;

@@ -15,7 +15,8 @@ import { Bitmap } from './column.ts';
 import { DirectEncoder } from './direct-encoder.ts';
 import { DirtyQueue } from './dirty-queue.ts';
 import { type FamilyRib, NO_PATH } from './family-rib.ts';
-import type { ExportTreatment } from './treatment.ts';
+import { FormerRoutes } from './former-routes.ts';
+import { type ExportTreatment, showAlike } from './treatment.ts';
 import { eachPacked, endOfRib, type UpdateLayout } from './update-builder.ts';
 import { isFor, UpdateLog } from './update-log.ts';
 import { UpdatePacker } from './update-packer.ts';
@@ -32,6 +33,8 @@ export interface Member {
   owesEndOfRib: boolean;
   /** The end of an enhanced route refresh is owed once it has caught up (RFC 7313 §4). */
   owesEndOfRefresh: boolean;
+  /** What it was told by the group it came from, until it has caught up here. */
+  former: FormerRoutes | null;
   /** Prefixes and messages sent so far. */
   updatesSent: number;
 }
@@ -91,6 +94,7 @@ export class UpdateGroup {
       behind: null,
       owesEndOfRib: true,
       owesEndOfRefresh: false,
+      former: null,
       updatesSent: 0,
     };
     if (this.out.size > 0) this.setBehind(member, this.everything());
@@ -101,22 +105,38 @@ export class UpdateGroup {
   /** Tells the member everything again (RFC 2918); with `enhanced` it is told where that ends (RFC 7313). */
   refresh(member: Member, enhanced: boolean): void {
     if (!member.behind) this.leaveLog(member);
+    member.former?.clear();
+    member.former = null;
     member.owesEndOfRefresh = enhanced;
     if (member.behind) this.markOut(member.behind, this.out);
   }
 
-  /** Tells the member, which just joined, also of the end of what another group has told it. */
-  owe(member: Member, former: UpdateGroup): void {
-    if (!member.behind) this.setBehind(member, new Bitmap());
-    const { behind } = member;
-    if (!behind) return;
-    this.markOut(behind, former.out);
-    member.owesEndOfRib = false;
+  /**
+   * A member comes from another group as `was`, and leaves that one: it is told what differs, also of what it had yet to
+   * be told there. Where the groups show the same routes alike, what it knows already is not told again.
+   */
+  takeOver(member: Member, from: UpdateGroup, was: Member): void {
+    const behind = member.behind ?? new Bitmap();
+    if (!member.behind) this.setBehind(member, behind);
+    if (!was.behind) from.leaveLog(was);
+    this.markOut(behind, from.out);
+    const alike = showAlike(this.treatment, from.treatment) && this.out.width === 1;
+    const former = alike ? new FormerRoutes(from.out.copy()) : null;
+    const untold = was.behind ?? new Bitmap();
+    for (let id = untold.next(0); id >= 0; id = untold.next(id + 1)) {
+      this.markBehind(behind, id);
+      former?.doubt(id);
+    }
+    member.former = former;
+    member.owesEndOfRib = was.owesEndOfRib;
+    from.leave(was);
   }
 
   leave(member: Member): void {
     this.members.delete(member);
     this.behind.delete(member);
+    member.former?.clear();
+    member.former = null;
     if (!member.behind) return;
     const bitmap = member.behind;
     for (let id = bitmap.next(0); id >= 0; id = bitmap.next(id + 1)) this.rib.prefixes.release(id);
@@ -293,12 +313,14 @@ export class UpdateGroup {
     let id = bitmap.next(0);
     while (id >= 0 && octets < limit) {
       const from = parts.length;
-      id = this.direct.encode(bitmap, id, member.source, parts);
+      id = this.direct.encode(bitmap, id, member.source, parts, member.former);
       for (let i = from; i < parts.length; i++) octets += parts[i].length;
       member.updatesSent += parts.length - from;
     }
     if (bitmap.count === 0) {
       member.behind = null;
+      member.former?.clear();
+      member.former = null;
       this.behind.delete(member);
       member.position = this.log.head;
     }

@@ -1,0 +1,34 @@
+import type { AdjRibOut, ToldRoute } from './adj-rib-out.ts';
+import { Bitmap } from './column.ts';
+
+/**
+ * What a member of an update group was told by the group it came from, so that of the new group's routes only those
+ * that differ are sent to it.
+ */
+export class FormerRoutes {
+  private readonly out: AdjRibOut;
+  /** Prefixes of which it is not certain, or no longer so, what the member was told. */
+  private readonly doubtful = new Bitmap();
+
+  /** `out`: a copy of the former group's Adj-RIB-Out, which is let go of with `clear`. */
+  constructor(out: AdjRibOut) {
+    this.out = out;
+  }
+
+  /** What the member knows of the prefix is uncertain from now on. */
+  doubt(id: number): void {
+    this.doubtful.add(id);
+  }
+
+  /** Whether the member, whose own routes come from `source`, was told just this route, or none for null. */
+  match(id: number, route: ToldRoute | null, source: number): boolean {
+    if (this.doubtful.has(id)) return false;
+    const told = this.out.get(id);
+    const known = told && told.source !== source ? told : null;
+    return known?.set === route?.set && known?.source === route?.source;
+  }
+
+  clear(): void {
+    this.out.clear();
+  }
+}
