@@ -17,7 +17,7 @@ import { Jobs } from './jobs.ts';
 import { PathState } from './path-state.ts';
 import { type Source, SourceTable } from './source.ts';
 import { type ExportTreatment, treatmentKey } from './treatment.ts';
-import { UpdateGroup } from './update-group.ts';
+import { LOG_LIMIT, UpdateGroup } from './update-group.ts';
 
 /** Path numbers looked at in one slice of background work: well under a millisecond. */
 const SLICE = 8192;
@@ -33,6 +33,8 @@ export class Routing {
   own: OwnNumbers = { as: 0, addresses: new Set(), ranges: new Map() };
   /** End-of-RIB markers are held back while it is closed (RFC 4724 §4.1). */
   readonly endOfRibGate = { closed: false };
+  /** Sizes of the work: small ones make a test pass through states that otherwise take a full table. */
+  readonly limits = { slice: SLICE, logOctets: LOG_LIMIT };
   private readonly groups = new Map<string, UpdateGroup>();
   private readonly attachments = new Map<number, Attachment>();
   private readonly jobs = new Jobs();
@@ -110,7 +112,7 @@ export class Routing {
   /** Sweeps all routes of a source that has no session, and then the source. */
   forget(source: Source): void {
     const { index } = source;
-    for (const rib of this.ribs.values()) this.jobs.add((from) => rib.sweep(index, from, SLICE));
+    for (const rib of this.ribs.values()) this.jobs.add((from) => rib.sweep(index, from, this.limits.slice));
     this.jobs.add(
       () => 0,
       () => this.sources.remove(index),
@@ -125,7 +127,7 @@ export class Routing {
   /** Sweeps what is still stale of a source in one family. */
   sweepStale(source: Source, family: Family): void {
     const rib = this.ribOf(family);
-    this.jobs.add((from) => rib.sweepStale(source.index, from, SLICE));
+    this.jobs.add((from) => rib.sweepStale(source.index, from, this.limits.slice));
   }
 
   /** Marks the stale routes of a source in one family as long-lived ones, the last resort (RFC 9494 §4.2). */
@@ -133,7 +135,7 @@ export class Routing {
     const rib = this.ribOf(family);
     const nlri = new Uint8Array(1 + family.bits / 8);
     this.jobs.add((from) =>
-      rib.eachPath(from, SLICE, (path, prefix) => {
+      rib.eachPath(from, this.limits.slice, (path, prefix) => {
         if (rib.sourceOf(path) !== source.index || !rib.isStale(path)) return;
         const set = rib.setOf(path);
         if ((this.attributes.flags.values[set] & SetFlag.noLlgr) !== 0) {
@@ -166,7 +168,7 @@ export class Routing {
     const key = `${family.name} ${treatmentKey(treatment)}`;
     const known = this.groups.get(key);
     if (known) return known;
-    const group = new UpdateGroup(this.ribOf(family), treatment, this.endOfRibGate);
+    const group = new UpdateGroup(this.ribOf(family), treatment, this.endOfRibGate, this.limits.logOctets);
     this.groups.set(key, group);
     return group;
   }
@@ -239,7 +241,7 @@ export class Routing {
     for (const rib of this.ribs.values()) {
       const nlri = new Uint8Array(1 + rib.family.bits / 8);
       this.jobs.add((from) =>
-        rib.eachPath(from, SLICE, (path, prefix) => this.rejudgeOne(rib, path, prefix, nlri)),
+        rib.eachPath(from, this.limits.slice, (path, prefix) => this.rejudgeOne(rib, path, prefix, nlri)),
       );
     }
   }
@@ -257,7 +259,7 @@ export class Routing {
     for (const rib of this.ribs.values()) {
       if (count === rib.maximumPaths) continue;
       rib.maximumPaths = count;
-      this.jobs.add((from) => rib.redecide(from, SLICE));
+      this.jobs.add((from) => rib.redecide(from, this.limits.slice));
     }
   }
 

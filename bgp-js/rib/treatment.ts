@@ -72,12 +72,12 @@ export function setsNextHop(t: ExportTreatment, source: Source): boolean {
  * RFC 1997 (well-known communities), RFC 9234 §5 (what is only for customers goes neither up nor sideways). `setFlags` are those of the route's attributes.
  */
 export function mayExport(t: ExportTreatment, source: Source, setFlags: number): boolean {
-  if ((setFlags & SetFlag.noAdvertise) !== 0) return false;
-  if (t.ebgp && (setFlags & SetFlag.noExport) !== 0) return false;
   if ((setFlags & SetFlag.onlyToCustomer) !== 0 && t.role && KEPT_FOR_CUSTOMERS.has(t.role)) return false;
+  // RFC 1997 speaks of routes that were received: who originates one means it for the neighbour.
+  if (source.kind === SourceKind.local) return (setFlags & SetFlag.noAdvertise) === 0;
+  if ((setFlags & SetFlag.noAdvertise) !== 0 || (t.ebgp && (setFlags & SetFlag.noExport) !== 0)) return false;
   // RFC 9494 §4.3: long-lived stale routes stay among those who know what they are.
   if ((setFlags & SetFlag.llgrStale) !== 0 && !t.longLived) return false;
-  if (source.kind === SourceKind.local) return true;
   if (t.ownOnly) return false;
   if (t.ebgp) return true;
   if (source.kind === SourceKind.external) return true;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { peerStatuses, routeTo } from '../index.ts';
-import { Simulation } from '../testing/index.ts';
+import { peerStatuses, routeTo } from '../../index.ts';
+import { Simulation } from '../../testing/index.ts';
 
 describe('two speakers under virtual time', () => {
   for (const seed of [1, 2, 3, 4, 5]) {

@@ -1,0 +1,87 @@
+/** Bugs planted on purpose, each for the time of one test: the seeds have to find them. */
+import assert from 'node:assert/strict';
+import { DECISION_STEPS, type DecisionStep } from '../../rib/decision.ts';
+import { DirtyQueue } from '../../rib/dirty-queue.ts';
+import { FamilyRib } from '../../rib/family-rib.ts';
+import { UpdatePacker } from '../../rib/update-packer.ts';
+import { runScenario, SCENARIOS } from '../../testing/scenario.ts';
+
+/** Within so many seeds of any scenario a planted bug has to show. */
+const SEEDS = 100;
+
+/** Replaces a method or field for the time of the search, and puts it back whatever happens. */
+function planted<T extends object, K extends keyof T>(
+  where: T,
+  name: K,
+  bug: T[K],
+  search: () => void,
+): void {
+  const whole = Object.getOwnPropertyDescriptor(where, name);
+  assert.ok(whole);
+  Object.defineProperty(where, name, { ...whole, value: bug });
+  try {
+    search();
+  } finally {
+    Object.defineProperty(where, name, whole);
+  }
+}
+
+/** The first run that fails. */
+function found(): string | null {
+  for (let seed = 1; seed <= SEEDS; seed++) {
+    for (const scenario of SCENARIOS) {
+      if (runScenario(scenario, seed).problems.length > 0) return `${scenario}, seed ${seed}`;
+    }
+  }
+  return null;
+}
+
+describe('planted bugs', () => {
+  for (const name of ['higher LOCAL_PREF', 'shorter AS_PATH', 'lower MED', 'lower BGP identifier']) {
+    it(`a decision process without the step "${name}" is found`, function () {
+      this.timeout(60_000);
+      const step = DECISION_STEPS.find((candidate) => candidate.name === name) as DecisionStep;
+      planted(
+        step,
+        'measure',
+        () => 0,
+        () => assert.notEqual(found(), null),
+      );
+    });
+  }
+
+  it('a withdrawal that is dropped now and then is found', function () {
+    this.timeout(60_000);
+    const { withdraw } = UpdatePacker.prototype;
+    let count = 0;
+    const bug = function (this: UpdatePacker, id: number, pathId: number, target: number): void {
+      if (++count % 50 !== 0) withdraw.call(this, id, pathId, target);
+    };
+    planted(UpdatePacker.prototype, 'withdraw', bug, () => assert.notEqual(found(), null));
+  });
+
+  it('a mark that is lost now and then is found', function () {
+    this.timeout(60_000);
+    const { mark } = DirtyQueue.prototype;
+    let count = 0;
+    const bug = function (this: DirtyQueue, id: number): void {
+      if (++count % 200 !== 0) mark.call(this, id);
+    };
+    planted(DirtyQueue.prototype, 'mark', bug, () => assert.notEqual(found(), null));
+  });
+
+  it('routes that stay after their session is found', function () {
+    this.timeout(60_000);
+    planted(
+      FamilyRib.prototype,
+      'sweep',
+      () => 0,
+      () => assert.notEqual(found(), null),
+    );
+  });
+
+  it('without a planted bug the same seeds find nothing', function () {
+    this.timeout(60_000);
+    assert.equal(found(), null);
+  });
+});

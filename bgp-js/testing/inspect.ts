@@ -1,0 +1,129 @@
+/** What a speaker's RIB really holds, read from its columns, in the oracle's terms. */
+import { NO_PATH } from '../rib/family-rib.ts';
+import { PathState } from '../rib/path-state.ts';
+import type { Source } from '../rib/source.ts';
+import { SourceKind } from '../rib/source.ts';
+import type { Speaker } from '../speaker.ts';
+import { describe, type OracleRoute } from './oracle.ts';
+
+/** What is held for one prefix; routes are known by the neighbour's address, '' for the speaker's own. */
+export interface HeldEntry {
+  /** Each in the words of the oracle's `describe`. */
+  routes: Map<string, string>;
+  best: string | null;
+  nextHop: string | null;
+  multipath: string[];
+}
+
+/** Adj-RIB-In and Loc-RIB by prefix. */
+export function heldRib(speaker: Speaker): Map<string, HeldEntry> {
+  const { rib } = speaker.routing;
+  const held = new Map<string, HeldEntry>();
+  for (let id = 0; id < rib.prefixes.end; id++) {
+    if (!rib.prefixes.has(id) || rib.headOf(id) === NO_PATH) continue;
+    held.set(rib.format(id), heldEntry(speaker, id));
+  }
+  return held;
+}
+
+function heldEntry(speaker: Speaker, id: number): HeldEntry {
+  const { rib } = speaker.routing;
+  const prefix = rib.format(id);
+  const entry: HeldEntry = { routes: new Map(), best: null, nextHop: null, multipath: [] };
+  for (let path = rib.headOf(id); path !== NO_PATH; path = rib.nextOf(path)) {
+    const source = rib.sources.get(rib.sourceOf(path));
+    const route = heldRoute(speaker, prefix, rib.setOf(path), source, rib.stateOf(path));
+    const key = route.from ?? '';
+    // Two paths of one peer would be a fault; both are shown.
+    entry.routes.set(key, (entry.routes.has(key) ? `${entry.routes.get(key)}; and ` : '') + describe(route));
+    if (path === rib.bestOf(id)) {
+      entry.best = key;
+      entry.nextHop = route.nextHop;
+    }
+    if (rib.isMultipath(path) || path === rib.bestOf(id)) entry.multipath.push(key);
+  }
+  return entry;
+}
+
+function heldRoute(
+  speaker: Speaker,
+  prefix: string,
+  set: number,
+  source: Source,
+  state: number,
+): OracleRoute {
+  const decoded = speaker.routing.attributes.decode(set);
+  return {
+    prefix,
+    from: source.kind === SourceKind.local ? null : source.address,
+    fromAs: source.as,
+    asPath: decoded.asPath.flatMap(({ ases }) => ases),
+    nextHop: decoded.nextHop ?? 'none',
+    med: decoded.med ?? null,
+    localPref: decoded.localPref ?? null,
+    communities: decoded.communities ?? [],
+    originator: decoded.originatorId ?? null,
+    clusters: decoded.clusterList ?? [],
+    usable: state === PathState.usable,
+  };
+}
+
+/** What a speaker has told each peer with a session, by the peer's address. */
+export function toldRoutes(speaker: Speaker): Map<string, Set<string>> {
+  const { rib } = speaker.routing;
+  const told = new Map<string, Set<string>>();
+  for (const peer of speaker.peers) {
+    const attachment = speaker.attachmentOf(peer);
+    if (!attachment) continue;
+    const prefixes = new Set<string>();
+    for (let id = 0; id < rib.prefixes.end; id++) {
+      if (!rib.prefixes.has(id)) continue;
+      const route = attachment.channels.get(rib.family)?.group.advertised(id);
+      if (route && route.source !== attachment.source.index) prefixes.add(rib.format(id));
+    }
+    told.set(peer.address, prefixes);
+  }
+  return told;
+}
+
+/** Faults in a speaker's bookkeeping while nothing is under way, in words. */
+export function accountFaults(speaker: Speaker): string[] {
+  const { rib, attributes } = speaker.routing;
+  const faults: string[] = [];
+  const expect = (what: string, is: number, should: number) => {
+    if (is !== should) faults.push(`${what}: ${is}, should be ${should}`);
+  };
+  const counts = new Map<number, { received: number; accepted: number; best: number }>();
+  const sets = new Set<number>();
+  let prefixes = 0;
+  let paths = 0;
+  for (let id = 0; id < rib.prefixes.end; id++) {
+    if (!rib.prefixes.has(id) || rib.headOf(id) === NO_PATH) continue;
+    prefixes++;
+    for (let path = rib.headOf(id); path !== NO_PATH; path = rib.nextOf(path)) {
+      const source = rib.sourceOf(path);
+      const count = counts.get(source) ?? { received: 0, accepted: 0, best: 0 };
+      counts.set(source, count);
+      count.received++;
+      if (rib.stateOf(path) === PathState.usable) count.accepted++;
+      if (path === rib.bestOf(id)) count.best++;
+      sets.add(rib.setOf(path));
+      paths++;
+    }
+  }
+  expect('paths', rib.paths, paths);
+  expect('prefixes', rib.prefixes.size, prefixes);
+  expect('attribute sets', attributes.size, sets.size);
+  const known = [...speaker.peers].map((peer) => speaker.attachmentOf(peer)?.source.index ?? -1);
+  for (const index of [0, ...known]) {
+    if (index < 0) continue;
+    const { name, received, accepted, best } = rib.sources.get(index);
+    const count = counts.get(index) ?? { received: 0, accepted: 0, best: 0 };
+    counts.delete(index);
+    expect(`received from ${name}`, received, count.received);
+    expect(`accepted from ${name}`, accepted, count.accepted);
+    expect(`best from ${name}`, best, count.best);
+  }
+  for (const index of counts.keys()) faults.push(`source ${index} has paths and no session`);
+  return faults;
+}
