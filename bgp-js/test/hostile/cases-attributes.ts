@@ -1,0 +1,171 @@
+/** Cases 33–45: the attributes of RFC 4271, communities and route reflection (RFC 7606 §7). */
+import {
+  AS_PATH,
+  ATTACKER_AS,
+  attribute,
+  discarded,
+  type HostileCase,
+  internalWith,
+  LOCAL_AS,
+  NEXT_HOP,
+  ORIGIN,
+  octets,
+  pathOf,
+  unusable,
+  update,
+  withAttributes,
+  withdrawn,
+  withNextHop,
+  withPath,
+} from './hostile-case.ts';
+
+const [high, low] = [ATTACKER_AS >> 8, ATTACKER_AS & 0xff];
+const as = [0, 0, high, low];
+const raw = (...value: number[]): Uint8Array => withPath(attribute(0x40, 2, ...value));
+const origin = (bytes: Uint8Array): Uint8Array => update([bytes, AS_PATH, NEXT_HOP]);
+
+/** A case in which the message's route is to be withdrawn. */
+const taw = (
+  number: number,
+  what: string,
+  bytes: Uint8Array,
+  more: Partial<HostileCase> = {},
+): HostileCase => ({
+  number,
+  what,
+  send: [bytes],
+  expect: withdrawn,
+  ...more,
+});
+const ibgp = { ibgp: true };
+
+export const attributeCases: HostileCase[] = [
+  taw(33, 'ORIGIN optional', origin(attribute(0xc0, 1, 0))),
+  taw(33, 'MED transitive', withAttributes(attribute(0xc0, 4, 0, 0, 0, 1))),
+  taw(33, 'COMMUNITIES not transitive', withAttributes(attribute(0x80, 8, 0, 1, 0, 1))),
+  taw(33, 'NEXT_HOP optional', update([ORIGIN, AS_PATH, attribute(0xc0, 3, 192, 0, 2, 9)])),
+  taw(34, 'ORIGIN of length 0', origin(attribute(0x40, 1))),
+  taw(34, 'ORIGIN of length 2', origin(attribute(0x40, 1, 0, 0))),
+  taw(34, 'ORIGIN 3', origin(attribute(0x40, 1, 3))),
+  taw(34, 'ORIGIN 255', origin(attribute(0x40, 1, 255))),
+  taw(35, 'AS_PATH segment type 0', raw(0, 1, ...as)),
+  taw(35, 'AS_PATH segment type 5', raw(5, 1, ...as)),
+  taw(35, 'AS_PATH segment of no AS', raw(2, 1, ...as, 2, 0)),
+  taw(35, 'AS_PATH segment overrun', raw(2, 2, ...as)),
+  taw(35, 'AS_PATH segment of 255 in 6 octets', raw(2, 255, ...as)),
+  taw(35, 'AS_PATH with an octet left', raw(2, 1, ...as, 2)),
+  taw(36, 'AS 0 in a sequence', withPath(pathOf(ATTACKER_AS, 0))),
+  taw(36, 'AS 0 in a set', raw(2, 1, ...as, 1, 1, 0, 0, 0, 0)),
+  taw(36, 'AS 0 of two octets', raw(2, 2, high, low, 0, 0), { twoOctet: true }),
+  taw(37, 'AS_CONFED_SEQUENCE from outside', raw(3, 1, ...as)),
+  taw(37, 'AS_CONFED_SET from outside', raw(2, 1, ...as, 4, 1, ...as)),
+  {
+    number: 38,
+    what: "first AS not the peer's",
+    send: [withPath(pathOf(65005, ATTACKER_AS))],
+    expect: [...unusable(/first AS/), ...withdrawn],
+  },
+  {
+    number: 38,
+    what: 'our AS in AS_PATH',
+    send: [withPath(pathOf(ATTACKER_AS, LOCAL_AS))],
+    expect: unusable(/loop/),
+  },
+  taw(39, 'NEXT_HOP of length 0', withNextHop()),
+  taw(39, 'NEXT_HOP of length 5', withNextHop(192, 0, 2, 9, 0)),
+  taw(39, 'NEXT_HOP of length 16', withNextHop(...new Array<number>(16).fill(32))),
+  taw(39, 'NEXT_HOP 0.0.0.0', withNextHop(0, 0, 0, 0)),
+  taw(39, 'NEXT_HOP 127.0.0.1', withNextHop(127, 0, 0, 1)),
+  taw(39, 'NEXT_HOP 224.0.0.1', withNextHop(224, 0, 0, 1)),
+  taw(39, 'NEXT_HOP 255.255.255.255', withNextHop(255, 255, 255, 255)),
+  {
+    number: 39,
+    what: 'NEXT_HOP our own address',
+    send: [withNextHop(10, 0, 0, 1)],
+    expect: unusable(/next hop/),
+  },
+  taw(40, 'MED of length 3', withAttributes(attribute(0x80, 4, 0, 0, 1))),
+  taw(40, 'MED of length 0', withAttributes(attribute(0x80, 4))),
+  {
+    number: 41,
+    what: 'LOCAL_PREF from eBGP',
+    send: [withAttributes(attribute(0x40, 5, 0, 0, 1, 0))],
+    expect: discarded('localPref'),
+  },
+  {
+    number: 41,
+    what: 'LOCAL_PREF of length 3 from eBGP',
+    send: [withAttributes(attribute(0x40, 5, 0, 0, 1))],
+    expect: discarded('localPref'),
+  },
+  taw(
+    41,
+    'LOCAL_PREF of length 3 from iBGP',
+    update([ORIGIN, attribute(0x40, 2), NEXT_HOP, attribute(0x40, 5, 0, 0, 1)]),
+    ibgp,
+  ),
+  {
+    number: 42,
+    what: 'ATOMIC_AGGREGATE of length 1',
+    send: [withAttributes(attribute(0x40, 6, 1))],
+    expect: discarded('atomicAggregate'),
+  },
+  {
+    number: 43,
+    what: 'AGGREGATOR of length 6',
+    send: [withAttributes(attribute(0xc0, 7, high, low, 10, 0, 0, 9))],
+    expect: discarded('aggregator'),
+  },
+  {
+    number: 43,
+    what: 'AGGREGATOR of length 8 from a two-octet peer',
+    twoOctet: true,
+    send: [
+      update([ORIGIN, attribute(0x40, 2, 2, 1, high, low), NEXT_HOP, attribute(0xc0, 7, ...as, 10, 0, 0, 9)]),
+    ],
+    expect: discarded('aggregator'),
+  },
+  {
+    number: 43,
+    what: 'AGGREGATOR of AS 0',
+    send: [withAttributes(attribute(0xc0, 7, 0, 0, 0, 0, 10, 0, 0, 9))],
+    expect: discarded('aggregator'),
+  },
+  taw(44, 'COMMUNITIES of length 0', withAttributes(attribute(0xc0, 8))),
+  taw(44, 'COMMUNITIES of length 5', withAttributes(attribute(0xc0, 8, 0, 1, 0, 1, 0))),
+  {
+    number: 45,
+    what: 'ORIGINATOR_ID from eBGP',
+    send: [withAttributes(attribute(0x80, 9, 10, 0, 0, 3))],
+    expect: discarded('originatorId'),
+  },
+  {
+    number: 45,
+    what: 'ORIGINATOR_ID of length 3 from eBGP',
+    send: [withAttributes(attribute(0x80, 9, 10, 0, 0))],
+    expect: discarded('originatorId'),
+  },
+  {
+    number: 45,
+    what: 'CLUSTER_LIST from eBGP',
+    send: [withAttributes(attribute(0x80, 10, 10, 0, 0, 3))],
+    expect: discarded('clusterList'),
+  },
+  taw(45, 'ORIGINATOR_ID of length 5 from iBGP', internalWith(attribute(0x80, 9, 10, 0, 0, 3, 0)), ibgp),
+  taw(45, 'CLUSTER_LIST of length 0 from iBGP', internalWith(attribute(0x80, 10)), ibgp),
+  taw(45, 'CLUSTER_LIST of length 6 from iBGP', internalWith(attribute(0x80, 10, 10, 0, 0, 3, 0, 0)), ibgp),
+  {
+    number: 45,
+    what: 'our ORIGINATOR_ID',
+    ibgp: true,
+    send: [internalWith(attribute(0x80, 9, 10, 0, 0, 1))],
+    expect: unusable(/reflection loop/),
+  },
+  {
+    number: 45,
+    what: 'our cluster in CLUSTER_LIST',
+    ibgp: true,
+    send: [internalWith(octets(0x80, 10, 4, 10, 0, 0, 7))],
+    expect: unusable(/reflection loop/),
+  },
+];

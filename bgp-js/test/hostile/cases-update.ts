@@ -1,0 +1,181 @@
+/** Cases 21–32: the fields of an UPDATE (RFC 4271 §6.3, RFC 7606 §3–5). */
+import {
+  AS_PATH,
+  accepted,
+  attribute,
+  type HostileCase,
+  internalWith,
+  message,
+  NEXT_HOP,
+  NONE,
+  nlri,
+  ORIGIN,
+  octets,
+  reset,
+  TARGET_NLRI,
+  update,
+  withAttributes,
+  withdrawn,
+} from './hostile-case.ts';
+
+const mandatory = [ORIGIN, AS_PATH, NEXT_HOP];
+/** MP_REACH_NLRI of IPv6 unicast with one prefix. */
+export const REACH6 = attribute(
+  0x80,
+  14,
+  0,
+  2,
+  1,
+  16,
+  ...new Array<number>(16).fill(0x20),
+  0,
+  32,
+  0x20,
+  1,
+  0xd,
+  0xb8,
+);
+const UNREACH6 = attribute(0x80, 15, 0, 2, 1, 32, 0x20, 1, 0xd, 0xb8);
+const badOrigin = attribute(0x40, 1, 3);
+
+export const updateCases: HostileCase[] = [
+  {
+    number: 21,
+    what: 'withdrawn routes over the length',
+    send: [update([], NONE, { withdrawLength: 60 })],
+    expect: reset(3, 1),
+  },
+  {
+    number: 21,
+    what: 'attributes over the length',
+    send: [update(mandatory, NONE, { attributesLength: 999 })],
+    expect: reset(3, 1),
+  },
+  {
+    number: 21,
+    what: 'both just over the length',
+    send: [message(2, octets(0, 1, 0, 0))],
+    expect: reset(3, 1),
+  },
+  {
+    number: 22,
+    what: 'an attribute overruns the total',
+    send: [withAttributes(octets(0xc0, 8, 9, 1, 2))],
+    expect: withdrawn,
+  },
+  { number: 22, what: 'one octet left', send: [withAttributes(octets(0xc0))], expect: withdrawn },
+  { number: 22, what: 'two octets left', send: [withAttributes(octets(0xc0, 8))], expect: withdrawn },
+  {
+    number: 22,
+    what: 'three octets left, extended length',
+    send: [withAttributes(octets(0xd0, 8, 0))],
+    expect: withdrawn,
+  },
+  {
+    number: 23,
+    what: 'NLRI of 33 bits',
+    send: [update(mandatory, octets(33, 1, 2, 3, 4, 5))],
+    expect: reset(3, 10),
+  },
+  { number: 23, what: 'NLRI overrun', send: [update(mandatory, octets(24, 198, 51))], expect: reset(3, 10) },
+  {
+    number: 23,
+    what: 'withdrawn prefix of 255 bits',
+    send: [update([], NONE, { withdraw: octets(255, 1, 2) })],
+    expect: reset(3, 10),
+  },
+  {
+    number: 23,
+    what: 'withdrawn overrun',
+    send: [update([], NONE, { withdraw: octets(25, 198, 51, 100) })],
+    expect: reset(3, 10),
+  },
+  {
+    number: 24,
+    what: 'host bits set',
+    send: [update(mandatory, octets(23, 198, 51, 105)), update(mandatory)],
+    expect: accepted(),
+  },
+  { number: 25, what: 'no attributes, with NLRI', send: [update([])], expect: withdrawn },
+  {
+    number: 26,
+    what: 'only an unknown attribute, with NLRI',
+    send: [update([attribute(0xc0, 99, 1)])],
+    expect: withdrawn,
+  },
+  {
+    number: 27,
+    what: 'MP_UNREACH and NLRI, nothing mandatory',
+    send: [update([UNREACH6])],
+    expect: withdrawn,
+  },
+  {
+    number: 28,
+    what: 'End-of-RIB of an unknown family',
+    send: [update([attribute(0x80, 15, 0, 99, 7)], NONE)],
+    expect: accepted(),
+  },
+  {
+    number: 28,
+    what: 'End-of-RIB cut short',
+    send: [update([attribute(0x80, 15, 0, 2)], NONE)],
+    expect: reset(3, 9),
+  },
+  {
+    number: 28,
+    what: 'End-of-RIB with more attributes',
+    send: [update([...mandatory], NONE)],
+    expect: accepted(),
+  },
+  { number: 29, what: 'bad ORIGIN without NLRI', send: [update([badOrigin], NONE)], expect: reset(3, 6) },
+  {
+    number: 29,
+    what: 'attribute overrun without NLRI',
+    send: [update([octets(0x40, 1, 9)], NONE)],
+    expect: reset(3, 1),
+  },
+  { number: 30, what: 'MP_REACH twice', send: [update([...mandatory, REACH6, REACH6])], expect: reset(3, 1) },
+  {
+    number: 30,
+    what: 'MP_UNREACH twice',
+    send: [update([...mandatory, UNREACH6, UNREACH6])],
+    expect: reset(3, 1),
+  },
+  {
+    number: 30,
+    what: 'MED twice',
+    send: [withAttributes(attribute(0x80, 4, 0, 0, 0, 1), attribute(0x80, 4, 0, 0, 0, 2))],
+    expect: accepted({ attributes: { med: 1 } }),
+  },
+  {
+    number: 30,
+    what: 'LOCAL_PREF twice, the second malformed',
+    ibgp: true,
+    send: [internalWith(attribute(0x40, 5, 1))],
+    expect: accepted({ attributes: { localPref: 100 } }),
+  },
+  {
+    number: 31,
+    what: 'treat-as-withdraw and discard',
+    send: [update([badOrigin, AS_PATH, NEXT_HOP, attribute(0x40, 6, 1)])],
+    expect: withdrawn,
+  },
+  {
+    number: 31,
+    what: 'treat-as-withdraw and reset',
+    send: [update([badOrigin, AS_PATH, REACH6, REACH6])],
+    expect: reset(3, 1),
+  },
+  {
+    number: 32,
+    what: 'withdrawn and announced in one message',
+    send: [update([...mandatory, attribute(0x80, 4, 0, 0, 0, 5)], TARGET_NLRI, { withdraw: TARGET_NLRI })],
+    expect: accepted({ attributes: { med: 5 } }),
+  },
+  {
+    number: 32,
+    what: 'the same prefix twice in one message',
+    send: [update(mandatory, nlri('198.51.100.0/24', '198.51.100.0/24'))],
+    expect: accepted(),
+  },
+];

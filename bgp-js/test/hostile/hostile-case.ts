@@ -1,0 +1,130 @@
+/** One case of the catalogue of hostile input as data, and what such data is built from. */
+import { openBytes } from '../../testing/index.ts';
+import {
+  type Attributes,
+  encodeAttribute,
+  encodePrefix,
+  HEADER_LENGTH,
+  parsePrefix,
+  writeHeader,
+} from '../../wire/index.ts';
+
+export const LOCAL_AS = 64512;
+export const ATTACKER_AS = 65001;
+/** The speaker's BGP identifier and address, and its cluster id. */
+export const LOCAL_ADDRESS = '10.0.0.1';
+export const CLUSTER = '10.0.0.7';
+/** The route that the attacker has announced, soundly, before it turns hostile. */
+export const TARGET = '198.51.100.0/24';
+
+/** What has to come of it. The route meant is TARGET. */
+export type Reaction =
+  /** NOTIFICATION, and the connection is closed. */
+  | { kind: 'reset'; code: number; subcode: number; data?: number[] }
+  /** Closed without a word. */
+  | { kind: 'close' }
+  /** RFC 7606 treat-as-withdraw: the session stays, the route goes. */
+  | { kind: 'treat-as-withdraw' }
+  /** RFC 7606 attribute discard: the route stays, without the attribute. */
+  | { kind: 'discard'; without: keyof Attributes | number }
+  /** The route stays in Adj-RIB-In and is not used. */
+  | { kind: 'unusable'; reason: RegExp }
+  /** The session stays or comes up; the route is there. */
+  | { kind: 'accept'; attributes?: Partial<Attributes>; passedOn?: Uint8Array; dropped?: number };
+
+export interface HostileCase {
+  /** Its number in the catalogue. */
+  number: number;
+  what: string;
+  /** By default an eBGP session with four-octet AS numbers that is established. */
+  ibgp?: boolean;
+  twoOctet?: boolean;
+  state?: 'OpenSent' | 'OpenConfirm';
+  /** What is sent, one piece after the other. */
+  send: Uint8Array[];
+  /** What is allowed; mostly one. */
+  expect: Reaction[];
+}
+
+export const reset = (code: number, subcode: number, data?: number[]): Reaction[] => [
+  { kind: 'reset', code, subcode, data },
+];
+export const withdrawn: Reaction[] = [{ kind: 'treat-as-withdraw' }];
+export const discarded = (without: keyof Attributes | number): Reaction[] => [{ kind: 'discard', without }];
+export const unusable = (reason: RegExp): Reaction[] => [{ kind: 'unusable', reason }];
+export const accepted = (more: Omit<Reaction & { kind: 'accept' }, 'kind'> = {}): Reaction[] => [
+  { kind: 'accept', ...more },
+];
+
+/** A message with any header. */
+export function message(
+  type: number,
+  body: Uint8Array,
+  { length = HEADER_LENGTH + body.length, marker = 0xff } = {},
+): Uint8Array {
+  const bytes = new Uint8Array(HEADER_LENGTH + body.length);
+  writeHeader(bytes, 0, length, type);
+  bytes[0] = marker;
+  bytes.set(body, HEADER_LENGTH);
+  return bytes;
+}
+
+const u16 = (value: number): number[] => [value >> 8, value & 0xff];
+
+/** The NLRI of prefixes in text. */
+export const nlri = (...prefixes: string[]): Uint8Array =>
+  Buffer.concat(prefixes.map((text) => encodePrefix(parsePrefix(text) ?? { address: 0, length: 0 })));
+
+export const NONE = new Uint8Array(0);
+export const TARGET_NLRI = nlri(TARGET);
+
+/** An UPDATE of three fields; the lengths are what they should be but for those given. */
+export function update(
+  attributes: Uint8Array[],
+  prefixes: Uint8Array = TARGET_NLRI,
+  { withdraw = NONE, withdrawLength = withdraw.length, attributesLength = -1 } = {},
+): Uint8Array {
+  const joined = Buffer.concat(attributes);
+  const length = attributesLength < 0 ? joined.length : attributesLength;
+  return message(
+    2,
+    Buffer.concat([octets(...u16(withdrawLength)), withdraw, octets(...u16(length)), joined, prefixes]),
+  );
+}
+
+export const octets = (...values: number[]): Uint8Array => Uint8Array.from(values);
+
+/** An attribute whose length field is right. */
+export const attribute = (flags: number, type: number, ...value: number[]): Uint8Array =>
+  encodeAttribute(flags, type, Uint8Array.from(value));
+
+export const ORIGIN = attribute(0x40, 1, 0);
+export const NEXT_HOP = attribute(0x40, 3, 192, 0, 2, 9);
+/** AS_PATH of four-octet numbers in one sequence. */
+export const pathOf = (...ases: number[]): Uint8Array =>
+  attribute(0x40, 2, 2, ases.length, ...ases.flatMap((as) => [...u16(as >>> 16), ...u16(as & 0xffff)]));
+export const AS_PATH = pathOf(ATTACKER_AS);
+export const LOCAL_PREF = attribute(0x40, 5, 0, 0, 0, 100);
+
+/** The mandatory attributes with others behind them. */
+export const withAttributes = (...more: Uint8Array[]): Uint8Array =>
+  update([ORIGIN, AS_PATH, NEXT_HOP, ...more]);
+/** The same on an iBGP session. */
+export const internalWith = (...more: Uint8Array[]): Uint8Array =>
+  update([ORIGIN, attribute(0x40, 2), NEXT_HOP, LOCAL_PREF, ...more]);
+/** With another AS_PATH, another NEXT_HOP. */
+export const withPath = (path: Uint8Array): Uint8Array => update([ORIGIN, path, NEXT_HOP]);
+export const withNextHop = (...value: number[]): Uint8Array =>
+  update([ORIGIN, AS_PATH, attribute(0x40, 3, ...value)]);
+
+/** The OPEN of an attacker that behaves. */
+export function soundOpen({ ibgp, twoOctet }: Pick<HostileCase, 'ibgp' | 'twoOctet'>): Uint8Array {
+  const as = ibgp ? LOCAL_AS : ATTACKER_AS;
+  const ipv4 = { code: 1, value: octets(0, 1, 0, 1) };
+  return openBytes(as, { identifier: 0x0a000009, ...(twoOctet && { capabilities: [ipv4] }) });
+}
+
+/** An OPEN of the attacker's with these octets behind the fixed fields: length and optional parameters. */
+export function rawOpen(...parameters: number[]): Uint8Array {
+  return message(1, octets(4, ...u16(ATTACKER_AS), 0, 90, 10, 0, 0, 9, ...parameters));
+}

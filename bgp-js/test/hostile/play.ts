@@ -1,0 +1,218 @@
+/** Plays a case on a stage, looks at what came of it, and compares that with what has to. */
+import assert from 'node:assert/strict';
+import type { PathInfo } from '../../speaker-view.ts';
+import { peerStatuses, routeCounts, routeTo } from '../../speaker-view.ts';
+import { greeting, openBytes } from '../../testing/index.ts';
+import { eachAttribute } from '../../wire/index.ts';
+import {
+  AS_PATH,
+  attribute,
+  type HostileCase,
+  LOCAL_PREF,
+  NEXT_HOP,
+  nlri,
+  ORIGIN,
+  pathOf,
+  type Reaction,
+  soundOpen,
+  TARGET,
+  update,
+} from './hostile-case.ts';
+import { ATTACKER, type Stage, type StageLink, WITNESS, WITNESS_AS } from './stage.ts';
+
+const SENTINEL = '203.0.113.0/24';
+const WITNESSED = '203.0.114.0/24';
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+const key = (prefix: string): string => hex(nlri(prefix));
+
+/** What was seen to come of a case. */
+interface Outcome {
+  /** In words, for the table. */
+  text: string;
+  notification: { code: number; subcode: number; data: Uint8Array } | null;
+  closed: boolean;
+  /** The attacker's path to TARGET in the RIB. */
+  path: PathInfo | null;
+  /** The attributes of TARGET as the other session got them; null: it has no such route. */
+  told: Uint8Array | null;
+  treatedAsWithdraw: number;
+  discarded: number;
+}
+
+/** Plays the case; resolves with the reaction in words, rejects when it is not the required one. */
+export async function play(test: HostileCase, stage: Stage): Promise<string> {
+  const witness = await stage.connect(WITNESS);
+  witness.send(greeting(openBytes(WITNESS_AS, { identifier: 0x0a000008 })));
+  await stage.until(() => (witness.end.counts.keepalive ?? 0) > 0, 'the other session is established');
+  const attacker = await stage.connect(ATTACKER);
+  await prepare(test, stage, attacker, witness);
+  for (const bytes of test.send) attacker.send(bytes);
+  const ends = test.expect.every(({ kind }) => kind === 'reset' || kind === 'close');
+  if (!ends) attacker.send(soundUpdate(test, SENTINEL));
+  await stage.until(
+    () => attacker.end.closed || (!ends && witness.end.routes.has(key(SENTINEL))),
+    ends ? 'the session ends' : 'the session ends or a sentinel route comes through it',
+  );
+  if (attacker.end.closed)
+    await stage.until(() => !witness.end.routes.has(key(TARGET)), 'its routes are withdrawn');
+  const outcome = observe(stage, attacker, witness);
+  judge(test, outcome);
+  await aftermath(test, stage, attacker, witness);
+  return outcome.text;
+}
+
+function soundUpdate({ ibgp, twoOctet }: HostileCase, prefix: string): Uint8Array {
+  if (ibgp) return update([ORIGIN, attribute(0x40, 2), NEXT_HOP, LOCAL_PREF], nlri(prefix));
+  const twoOctetPath = attribute(0x40, 2, 2, 1, AS_PATH[7], AS_PATH[8]);
+  return update([ORIGIN, twoOctet ? twoOctetPath : AS_PATH, NEXT_HOP], nlri(prefix));
+}
+
+/** Brings the attacker's session to the state in which the case begins. */
+async function prepare(
+  test: HostileCase,
+  stage: Stage,
+  attacker: StageLink,
+  witness: StageLink,
+): Promise<void> {
+  const { counts, routes } = { counts: attacker.end.counts, routes: witness.end.routes };
+  await stage.until(() => (counts.open ?? 0) > 0, 'OpenSent');
+  if (test.state === 'OpenSent') return;
+  if (test.state === 'OpenConfirm') {
+    attacker.send(soundOpen(test));
+    await stage.until(() => (counts.keepalive ?? 0) > 0, 'OpenConfirm');
+    return;
+  }
+  attacker.send(greeting(soundOpen(test)));
+  attacker.send(soundUpdate(test, TARGET));
+  await stage.until(() => routes.has(key(TARGET)), 'the route that is to be attacked arrives');
+}
+
+function observe(stage: Stage, attacker: StageLink, witness: StageLink): Outcome {
+  const { notification, closed } = attacker.end;
+  const status = peerStatuses(stage.speaker, 0).find(({ address }) => address === ATTACKER);
+  const path = routeTo(stage.speaker, TARGET)?.paths.find(({ source }) => source.name === 'attacker') ?? null;
+  const told = witness.end.routes.get(key(TARGET));
+  const outcome = {
+    notification,
+    closed,
+    path,
+    told: told === undefined ? null : new Uint8Array(Buffer.from(told, 'hex')),
+    treatedAsWithdraw: status?.counters.treatedAsWithdraw ?? 0,
+    discarded: status?.counters.attributesDiscarded ?? 0,
+  };
+  return { ...outcome, text: inWords(outcome) };
+}
+
+function inWords({
+  notification,
+  closed,
+  path,
+  treatedAsWithdraw,
+  discarded,
+}: Omit<Outcome, 'text'>): string {
+  if (closed) return notification ? `NOTIFICATION ${notification.code}/${notification.subcode}` : 'closed';
+  if (treatedAsWithdraw > 0) return path ? 'error noted, route kept' : 'treated as withdraw';
+  if (discarded > 0) return path ? 'attribute discarded' : 'attribute discarded, route gone';
+  if (!path) return 'no route';
+  return path.status === 'unusable' ? `unusable: ${path.reason}` : 'accepted';
+}
+
+function judge(test: HostileCase, outcome: Outcome): void {
+  const problems = test.expect.map((reaction) => problemWith(reaction, outcome));
+  if (problems.includes(null)) return;
+  assert.fail(`${test.what}: ${problems.join('; ')}; seen: ${outcome.text}`);
+}
+
+/** Null when the outcome is this reaction. */
+function problemWith(reaction: Reaction, outcome: Outcome): string | null {
+  const { notification, closed, path, told } = outcome;
+  const stays = !closed && notification === null;
+  switch (reaction.kind) {
+    case 'reset': {
+      const { code, subcode, data } = reaction;
+      if (!closed || notification?.code !== code || notification.subcode !== subcode)
+        return `not ${code}/${subcode}`;
+      return !data || hex(notification.data) === hex(Uint8Array.from(data))
+        ? null
+        : `data ${hex(notification.data)}`;
+    }
+    case 'close':
+      return closed && notification === null ? null : 'not closed without a word';
+    case 'treat-as-withdraw':
+      if (outcome.treatedAsWithdraw !== 1)
+        return `${outcome.treatedAsWithdraw} messages were treated as withdraw`;
+      return stays && !path && !told ? null : 'the route is still there';
+    case 'discard': {
+      if (outcome.discarded !== 1) return `${outcome.discarded} messages had an attribute discarded`;
+      if (!stays || path?.status !== 'best' || !told) return 'the route is not used';
+      return holds(path, told, reaction.without) ? `${reaction.without} is still there` : null;
+    }
+    case 'unusable':
+      if (path?.status !== 'unusable' || told) return 'the route is used or gone';
+      return reaction.reason.test(path.reason) ? null : `unusable for another reason: ${path.reason}`;
+    case 'accept':
+      return stays && path?.status === 'best' && told
+        ? differences(reaction, path, told)
+        : 'the route is not used';
+  }
+}
+
+function holds({ attributes }: PathInfo, told: Uint8Array, which: string | number): boolean {
+  if (typeof which === 'string') return which in attributes;
+  const inRib = attributes.others?.some(({ type }) => type === which) ?? false;
+  return inRib || attributesOf(told).has(which);
+}
+
+function attributesOf(bytes: Uint8Array): Map<number, string> {
+  const found = new Map<number, string>();
+  eachAttribute(bytes, 0, bytes.length, (type, _flags, _from, to, at) => {
+    found.set(type, hex(bytes.subarray(at, to)));
+  });
+  return found;
+}
+
+function differences(
+  reaction: Reaction & { kind: 'accept' },
+  path: PathInfo,
+  told: Uint8Array,
+): string | null {
+  for (const [name, value] of Object.entries(reaction.attributes ?? {})) {
+    const found = path.attributes[name as keyof typeof path.attributes];
+    if (found !== value) return `${name} is ${String(found)}, not ${String(value)}`;
+  }
+  const { dropped, passedOn } = reaction;
+  if (dropped !== undefined && holds(path, told, dropped)) return `attribute ${dropped} is still there`;
+  if (passedOn && attributesOf(told).get(passedOn[1]) !== hex(passedOn))
+    return 'the attribute is not passed on as it has to be';
+  return null;
+}
+
+/** The other session stands, sentinels arrive on both, and nothing is held that no route needs. */
+async function aftermath(
+  test: HostileCase,
+  stage: Stage,
+  attacker: StageLink,
+  witness: StageLink,
+): Promise<void> {
+  assert.ok(!witness.end.closed, 'the other session is untouched');
+  assert.deepEqual(witness.end.complaints, [], 'what the other session gets is sound');
+  witness.send(update([ORIGIN, pathOf(WITNESS_AS), NEXT_HOP], nlri(WITNESSED)));
+  await stage.until(
+    () => routeTo(stage.speaker, WITNESSED) !== null,
+    'a sentinel route of the other session arrives',
+  );
+  if (attacker.end.closed) {
+    const again = await stage.connect(ATTACKER);
+    again.send(greeting(soundOpen(test)));
+    again.send(soundUpdate(test, SENTINEL));
+  }
+  await stage.until(
+    () => witness.end.routes.has(key(SENTINEL)),
+    'a sentinel route comes through the attacked session',
+  );
+  const { prefixes, attributeSets } = routeCounts(stage.speaker);
+  assert.ok(
+    prefixes <= 4 && attributeSets <= 4,
+    `${prefixes} prefixes and ${attributeSets} attribute sets are held`,
+  );
+}

@@ -1,0 +1,115 @@
+/** Where a case is played: the core with hand-fed bytes and virtual time, or a speaker that runs on TCP. */
+import net from 'node:net';
+import { SpeakerHost } from '../../net/index.ts';
+import { Speaker } from '../../speaker.ts';
+import { Bench, type BenchLink, FarEnd, peerConfig } from '../../testing/index.ts';
+import { ATTACKER_AS, CLUSTER, type HostileCase, LOCAL_ADDRESS, LOCAL_AS } from './hostile-case.ts';
+
+export const ATTACKER = '127.0.1.9';
+export const WITNESS = '127.0.1.8';
+export const WITNESS_AS = 65008;
+
+/** A connection that the test has to the speaker. */
+export interface StageLink {
+  end: FarEnd;
+  send(bytes: Uint8Array): void;
+}
+
+export interface Stage {
+  speaker: Speaker;
+  /** Connects from `address`, again and again for as long as the speaker refuses. */
+  connect(address: string): Promise<StageLink>;
+  /** Waits until the condition holds. Rejects, naming `what` was waited for, when it never does. */
+  until(condition: () => boolean, what: string): Promise<void>;
+  end(): Promise<void>;
+}
+
+/** How long something may take on TCP before it counts as never, in ms; nothing that passes takes a tenth of it. */
+const NEVER_MS = 10_000;
+
+const speakerConfig = {
+  as: LOCAL_AS,
+  routerId: LOCAL_ADDRESS,
+  address: LOCAL_ADDRESS,
+  clusterId: CLUSTER,
+  maximumPaths: 1,
+};
+
+function peers({ ibgp, twoOctet: _ }: HostileCase) {
+  // After a fault a peer may soon come back.
+  const common = { passive: true, requirePolicy: false, connectRetry: 1 };
+  const as = ibgp ? LOCAL_AS : ATTACKER_AS;
+  return [
+    peerConfig({ ...common, name: 'attacker', address: ATTACKER, as, client: ibgp ?? false }),
+    peerConfig({ ...common, name: 'witness', address: WITNESS, as: WITNESS_AS }),
+  ];
+}
+
+/** The core: everything is done when `send` returns, so that a condition holds then or never. */
+export async function coreStage(test: HostileCase): Promise<Stage> {
+  const bench = new Bench(speakerConfig);
+  for (const config of peers(test)) bench.addPeer(config);
+  return {
+    speaker: bench.speaker,
+    async connect(address) {
+      let link: BenchLink | null = null;
+      for (let tries = 0; tries < 1000 && !link; tries++) {
+        link = bench.connect(address);
+        if (!link) bench.wait(100);
+      }
+      if (!link) throw new Error(`${address} is refused for ever`);
+      const open = link;
+      return { end: open.end, send: (bytes) => bench.send(open, bytes.slice()) };
+    },
+    async until(condition, what) {
+      if (!condition()) throw new Error(`it does not come to this: ${what}`);
+    },
+    async end() {},
+  };
+}
+
+/** A speaker on a loopback address and a port of its own. */
+export async function tcpStage(test: HostileCase): Promise<Stage> {
+  const speaker = new Speaker(speakerConfig, Math.random);
+  const host = new SpeakerHost(speaker, { listen: { address: '127.0.0.1', port: 0 } });
+  for (const config of peers(test)) speaker.addPeer(config, host.now());
+  await host.start();
+  const sockets: net.Socket[] = [];
+  const until = async (condition: () => boolean, what: string): Promise<void> => {
+    const limit = performance.now() + NEVER_MS;
+    while (!condition()) {
+      if (performance.now() > limit) throw new Error(`it does not come to this: ${what}`);
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+  };
+  const connect = async (address: string): Promise<StageLink> => {
+    for (const limit = performance.now() + NEVER_MS; performance.now() < limit; ) {
+      const { socket, end } = dial(address, host.port);
+      sockets.push(socket);
+      await until(() => end.closed || (end.counts.open ?? 0) > 0, `${address} is let in or refused`);
+      if (!end.closed) return { end, send: (bytes) => socket.write(bytes) };
+    }
+    throw new Error(`${address} is refused for ever`);
+  };
+  return {
+    speaker,
+    connect,
+    until,
+    async end() {
+      await host.stop('the case is over');
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}
+
+function dial(address: string, port: number): { socket: net.Socket; end: FarEnd } {
+  const end = new FarEnd();
+  const socket = net.connect({ host: '127.0.0.1', port, localAddress: address, noDelay: true });
+  socket.on('data', (chunk) => end.take(chunk));
+  // A write to a connection that the speaker has just closed; the close is what is looked at.
+  socket.on('error', () => socket.destroy());
+  socket.on('close', () => {
+    end.closed = true;
+  });
+  return { socket, end };
+}
