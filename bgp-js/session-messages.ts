@@ -9,7 +9,7 @@ import { type BgpError, hexExcerpt } from './wire/error.ts';
 import { familyOf } from './wire/families.ts';
 import { MessageType } from './wire/frame.ts';
 import { caught, isError } from './wire/message.ts';
-import { decodeNotification, describeNotification } from './wire/notification.ts';
+import { decodeNotification, describeNotification, errorText } from './wire/notification.ts';
 import { decodeOpen } from './wire/open.ts';
 import { decodeRouteRefresh, refreshMarker } from './wire/refresh.ts';
 
@@ -39,7 +39,10 @@ export class SessionMessages {
         this.sessions.event(link, 'keepalive', now);
         return;
       case MessageType.notification: {
-        const notification = decodeNotification(bytes, body, end);
+        const notification = caught(() => decodeNotification(bytes, body, end));
+        // RFC 4271 §6.4: of an error in a NOTIFICATION the peer cannot be told.
+        if (isError(notification))
+          return this.sessions.drop(link, `${errorText(notification)}, received`, now, 'notification');
         // RFC 7705 §4: a peer that does not know us by one number of our AS may know us by the other.
         const refusedAs = notification.code === 2 && notification.subcode === 2;
         if (refusedAs && link.connection.offer.peerAlias !== undefined)
@@ -56,14 +59,12 @@ export class SessionMessages {
   }
 
   private openMessage(link: Link, bytes: Uint8Array, body: number, end: number, now: number): void {
-    const open = caught(() => decodeOpen(bytes, body, end));
-    if (isError(open)) {
-      this.sessions.event(link, 'malformed', now, open);
-      return;
-    }
+    // An OPEN in the wrong state is that error (RFC 6608), whatever it says.
     if (this.sessions.event(link, 'open', now) !== 'negotiate') return;
+    const open = caught(() => decodeOpen(bytes, body, end));
+    if (isError(open)) return this.malformed(link, open, bytes.subarray(body - 19, end), now);
     const terms = negotiate(open, link.connection.offer);
-    if (isError(terms)) return this.sessions.fail(link, terms, now);
+    if (isError(terms)) return this.malformed(link, terms, bytes.subarray(body - 19, end), now);
     if (!this.sessions.survivesCollision(link, terms, now)) return;
     link.connection.confirm(terms, now);
     this.sessions.report(link.peer, 'OPEN accepted', now);
@@ -75,35 +76,33 @@ export class SessionMessages {
     connection.restartHoldTimer(now);
     peer.counters.updatesReceived++;
     const { reset, defect, endOfRib } = this.updates.process(attachment, bytes, body, end);
-    if (reset) {
-      this.tellDefect(link, reset, bytes.subarray(body - 19, end));
-      return this.sessions.fail(link, reset, now);
-    }
-    if (defect) this.tellDefect(link, defect, bytes.subarray(body - 19, end));
+    if (reset) return this.malformed(link, reset, bytes.subarray(body - 19, end), now);
+    if (defect) this.tellDefect(link, defect, bytes.subarray(body - 19, end), now);
     if (endOfRib) this.sessions.endOfRib(peer, endOfRib);
     this.sessions.checkMaximum(link, now);
   }
 
-  private tellDefect(link: Link, error: BgpError, message: Uint8Array): void {
+  /** What the peer sent ends the session: it is told in words and in hex, and the peer is notified. */
+  malformed(link: Link, error: BgpError, message: Uint8Array, now: number): void {
+    this.tellDefect(link, error, message, now);
+    this.sessions.event(link, 'malformed', now, error);
+  }
+
+  private tellDefect(link: Link, error: BgpError, message: Uint8Array, now: number): void {
     const { peer } = link;
+    peer.countMalformed(error.attributes ?? []);
+    peer.lastError = { at: now, text: `${errorText(error)}, ${error.handling}` };
     if (error.handling === 'treat-as-withdraw') peer.counters.treatedAsWithdraw++;
     if (error.handling === 'discard') peer.counters.attributesDiscarded++;
-    const { text, handling } = error;
-    this.sessions.events.push({
-      type: 'defect',
-      peer: peer.name,
-      text,
-      handling,
-      hex: hexExcerpt(message, 64),
-    });
+    const { handling } = error;
+    const text = errorText(error);
+    const hex = hexExcerpt(message, 64);
+    this.sessions.events.push({ type: 'defect', peer: peer.name, text, handling, hex });
   }
 
   private refreshMessage(link: Link, bytes: Uint8Array, body: number, end: number, now: number): void {
     const refresh = caught(() => decodeRouteRefresh(bytes, body, end));
-    if (isError(refresh)) {
-      this.sessions.event(link, 'malformed', now, refresh);
-      return;
-    }
+    if (isError(refresh)) return this.malformed(link, refresh, bytes.subarray(body - 19, end), now);
     if (this.sessions.event(link, 'routeRefresh', now) !== 'processRouteRefresh' || !link.attachment) return;
     const family = familyOf(refresh.afi, refresh.safi);
     const { attachment, connection } = link;

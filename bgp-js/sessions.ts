@@ -23,7 +23,7 @@ import {
 import type { SpeakerAction, SpeakerConfig, SpeakerEvent } from './speaker-types.ts';
 import { type BgpError, bgpError } from './wire/error.ts';
 import type { Family } from './wire/families.ts';
-import { encodeNotification, notificationName } from './wire/notification.ts';
+import { encodeNotification, errorText } from './wire/notification.ts';
 
 /** The longest a TCP connection attempt may take, and the longest wait after a peer's fault, in ms. */
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -262,8 +262,7 @@ export class Sessions {
     }
     const farewell = connection.hasControl ? Buffer.concat(connection.takeControl()) : null;
     this.actions.push({ type: 'close', connection: connection.id, farewell });
-    const name = notificationName(error.code, error.subcode);
-    const text = `${name}: ${error.text}, sent`;
+    const text = `${errorText(error)}, sent`;
     // After the peer's fault it is kept out for a while; after a silence it may come back at once.
     const fault = !quiet && error.code !== 4;
     // What we have to reproach the peer with, and what it is told for good, ends its routes too.

@@ -56,7 +56,7 @@ function peerStatus(speaker: Speaker, peer: Peer, now: number): PeerStatus {
     holdTime: terms?.holdTime ?? null,
     capabilities: terms ? capabilityNames(terms.capabilities.raw) : [],
     prefixes: { received, accepted, best, sent, maximum: config.maximumPrefixes },
-    counters: { ...counters },
+    counters: { ...counters, malformed: new Map(counters.malformed) },
   };
 }
 

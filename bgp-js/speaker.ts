@@ -289,7 +289,7 @@ export class Speaker {
     for (let i = 0; i < MESSAGES_PER_TURN; i++) {
       const at = input.next();
       if (at === -1) return;
-      if (typeof at !== 'number') return this.sessions.fail(link, at, now);
+      if (typeof at !== 'number') return this.messages.malformed(link, at, input.rest, now);
       this.messages.message(link, input.bytes, at, now);
       if (link.connection.state === 'Closed') return;
     }

@@ -33,6 +33,17 @@ export function addBgpMetrics(metrics: Metrics, host: SpeakerHost): void {
     'UPDATE messages with a defect that dropped an attribute (RFC 7606)',
     (peer) => peer.counters.attributesDiscarded,
   );
+  metrics.counter(
+    'flatroute_bgp_peer_malformed_attributes_total',
+    'Malformed attributes received, by what RFC 7606 wants done about them',
+    [...labels, 'attribute', 'handling'],
+    () =>
+      peerStatuses(speaker, host.now()).flatMap(({ name, as, counters }) =>
+        [...counters.malformed.values()].map(
+          ({ attribute, handling, count }): Sample => [count, name, String(as), attribute, handling],
+        ),
+      ),
+  );
   const count = (read: () => number) => (): Sample[] => [[read()]];
   metrics.gauge(
     'flatroute_rib_prefixes',

@@ -50,6 +50,7 @@ function peerView(status: PeerStatus, toTime: ToTime): PeerView {
       updatesReceived: counters.updatesReceived,
       updatesSent: counters.updatesSent,
     },
+    malformed: [...counters.malformed.values()],
     capabilities: status.capabilities,
     establishedCount: counters.established,
   };

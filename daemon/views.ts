@@ -58,6 +58,8 @@ export interface PeerView {
   /** Prefixes in Adj-RIB-In, how many of those are usable, how many are best; prefixes advertised. */
   prefixes: { received: number; accepted: number; best: number; sent: number; maximum: number };
   messages: { received: number; sent: number; updatesReceived: number; updatesSent: number };
+  /** Malformed attributes that the peer sent: which, what RFC 7606 wants done about them, and how many. */
+  malformed: { attribute: string; handling: string; count: number }[];
   capabilities: string[];
   /** How often the session was established since the daemon started. */
   establishedCount: number;

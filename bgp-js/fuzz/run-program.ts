@@ -155,9 +155,10 @@ function checkRib(bench: Bench): void {
 }
 
 const shown = (attributes: Attributes): string =>
-  JSON.stringify(attributes, (_key, value) =>
-    value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value,
-  );
+  JSON.stringify(attributes, (_key, value) => {
+    if (value instanceof Uint8Array) return Buffer.from(value).toString('hex');
+    return typeof value === 'bigint' ? `${value}n` : value;
+  });
 
 function remains(bench: Bench, witness: BenchLink, fuzzed: BenchLink): Remains {
   const status = peerStatuses(bench.speaker, bench.now).find(({ address }) => address === FUZZED);

@@ -35,9 +35,26 @@ export class AttributeInterner {
   /**
    * Judges the attributes of an UPDATE, which came in the given context; see `error` and `multiprotocol`. Returns the
    * set for the routes in the UPDATE's own fields (`classic`: it has some), or NO_SET when there are none or when a
-   * defect is stronger than a dropped attribute. A set that is known already was found sound before.
+   * defect is stronger than a dropped attribute. A set that is known already was found sound before. The caller lets go of
+   * the set with `release` when the UPDATE has been carried out.
    */
   judge(bytes: Uint8Array, start: number, end: number, context: AttributeContext, classic: boolean): number {
+    return this.held(this.find(bytes, start, end, context, classic));
+  }
+
+  /** A set is held until its UPDATE has been carried out: a withdrawal in it may take the last route that has it. */
+  private held(set: number): number {
+    if (set !== NO_SET) this.table.retain(set);
+    return set;
+  }
+
+  private find(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    context: AttributeContext,
+    classic: boolean,
+  ): number {
     const { table, scan, multiprotocol } = this;
     const kind = setKindOf(context);
     multiprotocol.reachStart = multiprotocol.unreachStart = 0;
@@ -61,7 +78,7 @@ export class AttributeInterner {
   /** The set for the routes of MP_REACH_NLRI; call after `judge` with the same attributes. */
   multiprotocolSet(bytes: Uint8Array, start: number, end: number, context: AttributeContext): number {
     scanAttributes(bytes, start, end, context, this.scan);
-    return this.store(bytes, start, end, context, 'multiprotocol');
+    return this.held(this.store(bytes, start, end, context, 'multiprotocol'));
   }
 
   /** The stored form is scanned again: its numbers, not the wire's, are those of the set. */

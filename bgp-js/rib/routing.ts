@@ -145,7 +145,7 @@ export class Routing {
         }
         const marked = this.interner.withCommunity(set, Community.llgrStale);
         rib.change(path, marked, rib.stateOf(path));
-        this.drop(marked);
+        this.attributes.releaseUnused(marked);
       }),
     );
   }
@@ -213,9 +213,9 @@ export class Routing {
     }
   }
 
-  /** Gives up a set that was interned when no route came to use it. */
+  /** Lets go of a set that was interned; it goes when no route came to use it. */
   drop(set: number): void {
-    if (set !== NO_SET) this.attributes.releaseUnused(set);
+    if (set !== NO_SET) this.attributes.release(set);
   }
 
   // --- routes of our own -----------------------------------------------------------------------------------------------

@@ -1,3 +1,5 @@
+import { attributeName } from '../wire/attribute-types.ts';
+import type { Handling, MalformedAttribute } from '../wire/error.ts';
 import { Backoff } from './backoff.ts';
 import type { Connection } from './connection.ts';
 import type { PeerConfig } from './peer-config.ts';
@@ -15,6 +17,16 @@ export interface PeerCounters {
   /** Defects that did not end the session, by what was done about them (RFC 7606). */
   treatedAsWithdraw: number;
   attributesDiscarded: number;
+  /** Malformed attributes by type and by what RFC 7606 wants done about them; the key is `type handling`. */
+  malformed: Map<string, MalformedCount>;
+}
+
+/** How many attributes of a type were malformed. */
+export interface MalformedCount {
+  /** The attribute's name. */
+  attribute: string;
+  handling: Handling;
+  count: number;
 }
 
 const ORDER: readonly Connection['state'][] = [
@@ -56,6 +68,7 @@ export class Peer {
     established: 0,
     treatedAsWithdraw: 0,
     attributesDiscarded: 0,
+    malformed: new Map(),
   };
   readonly backoff = new Backoff();
 
@@ -64,6 +77,17 @@ export class Peer {
     this.address = address;
     this.dynamic = dynamic;
     this.since = now;
+  }
+
+  /** Counts what was malformed in an UPDATE. */
+  countMalformed(attributes: readonly MalformedAttribute[]): void {
+    const { malformed } = this.counters;
+    for (const { type, handling } of attributes) {
+      const key = `${type} ${handling}`;
+      const known = malformed.get(key);
+      if (known) known.count++;
+      else malformed.set(key, { attribute: attributeName(type), handling, count: 1 });
+    }
   }
 
   get name(): string {

@@ -5,7 +5,7 @@
 import { checkValue } from './attribute-check.ts';
 import { ATTRIBUTES, AttributeType, attributeName, Flag } from './attribute-types.ts';
 import { readU16 } from './cursor.ts';
-import { type BgpError, bgpError, type Handling } from './error.ts';
+import { type BgpError, bgpError, type Handling, type MalformedAttribute } from './error.ts';
 
 /** What the meaning of attributes depends on: the session on which they came. */
 export interface AttributeContext {
@@ -63,6 +63,7 @@ export class AttributeScan {
   error: BgpError | null = null;
   /** Types of attributes that are to be dropped. */
   readonly discarded = new Set<number>();
+  private malformed: MalformedAttribute[] = [];
 
   reset(): void {
     this.origin = this.asPathLength = this.firstAs = this.nextHop = this.med = 0;
@@ -73,6 +74,8 @@ export class AttributeScan {
     this.rewrite = false;
     this.error = null;
     if (this.discarded.size > 0) this.discarded.clear();
+    // An error that was given away keeps its list.
+    if (this.malformed.length > 0) this.malformed = [];
   }
 
   /** Notes a defect in an attribute; the strongest one stays (RFC 7606 §3 h). */
@@ -81,8 +84,10 @@ export class AttributeScan {
       this.discarded.add(type);
       this.rewrite = true;
     }
+    this.malformed.push({ type, handling });
     if (this.error && SEVERITY[this.error.handling] >= SEVERITY[handling]) return;
     this.error = bgpError(3, subcode, `${attributeName(type)}: ${text}`, data, handling);
+    this.error.attributes = this.malformed;
   }
 
   /** Drops an attribute in silence: nothing is wrong with it, but it does not count on this session. */

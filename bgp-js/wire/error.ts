@@ -13,6 +13,15 @@ export interface BgpError {
   /** What was wrong, in words. */
   text: string;
   handling: Handling;
+  /** Every malformed attribute of the UPDATE, of which this is the strongest defect. */
+  attributes?: readonly MalformedAttribute[];
+}
+
+/** A malformed attribute, and what RFC 7606 §7 wants done about it. */
+export interface MalformedAttribute {
+  /** The attribute's type code; 0: where the next one should begin. */
+  type: number;
+  handling: Handling;
 }
 
 const NO_DATA = new Uint8Array(0);

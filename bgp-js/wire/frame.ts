@@ -34,8 +34,8 @@ export function checkHeader(bytes: Uint8Array, at: number, maxLength: number): B
     return bgpError(1, 3, `unknown message type ${type}`, bytes.slice(at + 18, at + 19));
   }
   const exact = type === MessageType.keepalive;
-  // A ROUTE-REFRESH of a wrong length is judged by RFC 7313 §5, not here.
-  if (type === MessageType.routeRefresh) return null;
+  // A ROUTE-REFRESH of a wrong length is judged by RFC 7313 §5; of a bad NOTIFICATION nobody is told (RFC 4271 §6.4).
+  if (type === MessageType.routeRefresh || type === MessageType.notification) return null;
   if (length < MIN_LENGTH[type] || (exact && length !== MIN_LENGTH[type])) {
     return bgpError(1, 2, `message type ${type} cannot be ${length} octets long`, lengthField());
   }
@@ -88,6 +88,11 @@ export class Framer {
     }
     this.buffer.set(chunk, this.end);
     this.end += chunk.length;
+  }
+
+  /** What was pushed and not yet consumed. */
+  get rest(): Uint8Array {
+    return this.buffer.subarray(this.start, this.end);
   }
 
   /** Whether a whole message (or a broken header) is waiting. */

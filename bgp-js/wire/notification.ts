@@ -1,3 +1,5 @@
+import { DecodeFailure } from './cursor.ts';
+import { type BgpError, bgpError, hexExcerpt } from './error.ts';
 import { HEADER_LENGTH, MessageType, writeHeader } from './frame.ts';
 
 /** A NOTIFICATION (RFC 4271 §4.5). */
@@ -109,6 +111,12 @@ export function describeNotification(notification: Notification): string {
   return text === null ? name : `${name}: "${text}"`;
 }
 
+/** An error of a peer's in words, with its NOTIFICATION and an excerpt of the data that shows it. */
+export function errorText({ code, subcode, text, data }: BgpError): string {
+  const shown = code === 6 || data.length === 0 ? '' : ` [${hexExcerpt(data, 16)}]`;
+  return `${notificationName(code, subcode)}: ${text}${shown}`;
+}
+
 export function encodeNotification(notification: Notification): Uint8Array {
   const data = notification.data.subarray(0, 4096 - HEADER_LENGTH - 2);
   const bytes = new Uint8Array(HEADER_LENGTH + 2 + data.length);
@@ -119,7 +127,12 @@ export function encodeNotification(notification: Notification): Uint8Array {
   return bytes;
 }
 
-/** Decodes the body of a NOTIFICATION whose frame was checked, so that its two first octets are there. */
+/** Decodes the body of a NOTIFICATION. Throws DecodeFailure when it has no code and subcode. */
 export function decodeNotification(bytes: Uint8Array, start: number, end: number): Notification {
+  if (end - start < 2) {
+    throw new DecodeFailure(
+      bgpError(1, 2, `a NOTIFICATION cannot be ${HEADER_LENGTH + end - start} octets long`),
+    );
+  }
   return { code: bytes[start], subcode: bytes[start + 1], data: bytes.slice(start + 2, end) };
 }

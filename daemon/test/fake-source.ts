@@ -64,6 +64,7 @@ function fakePeer(index: number): PeerView {
     },
     messages: { received: 812 + index, sent: 801, updatesReceived: 44, updatesSent: 3 },
     capabilities: up ? ['multiprotocol IPv4 unicast', 'four-octet AS', 'route refresh'] : [],
+    malformed: [],
     establishedCount: isTor ? 2 : up ? 1 : 0,
   };
 }

@@ -225,7 +225,8 @@ const unknown: HostileCase[] = [
     number: 57,
     what: 'path ids that were not negotiated',
     send: [update([ORIGIN, attribute(0x40, 2, 2, 1, ...as), NEXT_HOP], octets(0, 0, 0, 1, 24, 198, 51, 100))],
-    expect: accepted(),
+    // Read as 0/0 three times, a /1 and a /198.
+    expect: reset(3, 10),
   },
 ];
 

@@ -82,10 +82,11 @@ export const TARGET_NLRI = nlri(TARGET);
 export function update(
   attributes: Uint8Array[],
   prefixes: Uint8Array = TARGET_NLRI,
-  { withdraw = NONE, withdrawLength = withdraw.length, attributesLength = -1 } = {},
+  fields: { withdraw?: Uint8Array; withdrawLength?: number; attributesLength?: number } = {},
 ): Uint8Array {
   const joined = Buffer.concat(attributes);
-  const length = attributesLength < 0 ? joined.length : attributesLength;
+  const { withdraw = NONE, attributesLength: length = joined.length } = fields;
+  const { withdrawLength = withdraw.length } = fields;
   return message(
     2,
     Buffer.concat([octets(...u16(withdrawLength)), withdraw, octets(...u16(length)), joined, prefixes]),

@@ -23,7 +23,7 @@ const CASES: [string, Uint8Array, number, string][] = [
   ['length 65535', framed(65535, 2), 2, 'ffff'],
   ['OPEN of 28 octets', framed(28, 1), 2, '001c'],
   ['UPDATE of 22 octets', framed(22, 2), 2, '0016'],
-  ['NOTIFICATION of 20 octets', framed(20, 3), 2, '0014'],
+  ['NOTIFICATION of 20 octets (of which nobody is told)', framed(20, 3), 2, ''],
   ['KEEPALIVE of 20 octets', framed(20, 4), 2, '0014'],
   ['type 0', framed(19, 0), 3, '00'],
   ['type 6 (dynamic capability, not negotiated)', framed(19, 6), 3, '06'],
