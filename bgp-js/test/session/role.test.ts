@@ -1,0 +1,190 @@
+/** BGP roles and OTC (RFC 9234): who may talk to whom, and what is only for customers. */
+import assert from 'node:assert/strict';
+import { KEEPALIVE, type PeerConfig, type Role, routeTo } from '../../index.ts';
+import { hex } from '../wire/bytes.ts';
+import { Bench, type HandPeer } from './bench.ts';
+
+const PREFIX = '192.0.2.0/24';
+const AS4 = { code: 65, value: hex('0000fde9') };
+const said = (...values: string[]) => ({
+  capabilities: [AS4, ...values.map((v) => ({ code: 9, value: hex(v) }))],
+});
+
+/** What the speaker answers to an OPEN of AS 65001 with these capabilities. */
+function answer(fields: Partial<PeerConfig>, open: ReturnType<typeof said>): string {
+  const bench = new Bench();
+  const peer = bench.peer('10.0.0.2', { as: 65001, ...fields });
+  peer.connect();
+  peer.take();
+  peer.send(peer.open(open));
+  return peer.heard().join();
+}
+
+describe('the role capability', () => {
+  const VALUES: Record<Role, string> = {
+    provider: '00',
+    'rs-server': '01',
+    'rs-client': '02',
+    customer: '03',
+    peer: '04',
+  };
+  const PAIRS = [
+    'provider/customer',
+    'customer/provider',
+    'peer/peer',
+    'rs-server/rs-client',
+    'rs-client/rs-server',
+  ];
+  for (const ours of Object.keys(VALUES) as Role[]) {
+    for (const theirs of Object.keys(VALUES) as Role[]) {
+      const fits = PAIRS.includes(`${ours}/${theirs}`);
+      it(`we ${ours}, the peer ${theirs}: ${fits ? 'fits' : '2/11'}`, () => {
+        assert.equal(answer({ role: ours }, said(VALUES[theirs])), fits ? 'keepalive' : 'notification 2/11');
+      });
+    }
+    it(`is sent: ${ours} is ${VALUES[ours]}`, () => {
+      const bench = new Bench();
+      const peer = bench.peer('10.0.0.2', { as: 65001, role: ours });
+      peer.connect();
+      const [open] = peer.take();
+      assert.ok(open.type === 'open');
+      const role = open.open.capabilities.find(({ code }) => code === 9);
+      assert.deepEqual(role?.value, hex(VALUES[ours]));
+    });
+  }
+
+  const ROWS: [string, Partial<PeerConfig>, ReturnType<typeof said>, string][] = [
+    ['the peer says none', { role: 'provider' }, said(), 'keepalive'],
+    [
+      'the peer says none, and roles are strict',
+      { role: 'provider', roleStrict: true },
+      said(),
+      'notification 2/11',
+    ],
+    ['the same one twice', { role: 'provider' }, said('03', '03'), 'keepalive'],
+    ['two different ones', { role: 'provider' }, said('03', '04'), 'notification 2/11'],
+    ['one that is not defined', { role: 'provider' }, said('05'), 'notification 2/11'],
+    ['of length 0 it says nothing', { role: 'provider' }, said(''), 'keepalive'],
+    ['of length 2 neither', { role: 'provider', roleStrict: true }, said('0303'), 'notification 2/11'],
+    ['we have none: whatever the peer says', {}, said('00'), 'keepalive'],
+  ];
+  for (const [title, fields, open, expected] of ROWS) {
+    it(`${title}: ${expected}`, () => assert.equal(answer(fields, open), expected));
+  }
+
+  it('has no place on iBGP: neither sent nor looked at', () => {
+    const bench = new Bench();
+    const peer = bench.peer('10.0.0.2', { role: 'provider', roleStrict: true });
+    peer.connect();
+    const [open] = peer.take();
+    assert.ok(open.type === 'open' && !open.open.capabilities.some(({ code }) => code === 9));
+    peer.send(peer.open(), KEEPALIVE);
+    assert.equal(bench.status(peer.address).state, 'Established');
+  });
+
+  it('a mismatch is told in words', () => {
+    const bench = new Bench();
+    const peer = bench.peer('10.0.0.2', { as: 65001, role: 'customer' });
+    peer.connect();
+    peer.send(peer.open(said('03')));
+    const text = bench.status(peer.address).lastError?.text ?? '';
+    assert.match(
+      text,
+      /Role Mismatch \(2\/11\): the peer is customer to us, and we are customer to it, sent/,
+    );
+  });
+});
+
+describe('OTC on routes that come in', () => {
+  const LEAK = /a route leak/;
+  const ROWS: [Role | undefined, number | undefined, number | RegExp | undefined][] = [
+    // Our role, OTC as it comes, OTC as it is kept or why the route is unusable.
+    ['customer', undefined, 65001],
+    ['customer', 7, 7],
+    ['rs-client', undefined, 65001],
+    ['rs-client', 7, 7],
+    ['peer', undefined, 65001],
+    ['peer', 65001, 65001],
+    ['peer', 7, LEAK],
+    ['provider', undefined, undefined],
+    ['provider', 65001, LEAK],
+    ['provider', 7, LEAK],
+    ['rs-server', undefined, undefined],
+    ['rs-server', 7, LEAK],
+    [undefined, undefined, undefined],
+    [undefined, 7, 7],
+  ];
+  for (const [role, onlyToCustomer, expected] of ROWS) {
+    it(`we ${role ?? 'without a role'}, OTC ${onlyToCustomer ?? 'missing'}: ${expected ?? 'none'}`, () => {
+      const bench = new Bench();
+      const peer = bench.peer('10.0.0.2', { as: 65001, role }).establish();
+      peer.announce([PREFIX], { onlyToCustomer });
+      const path = routeTo(bench.speaker, PREFIX)?.paths[0];
+      if (expected instanceof RegExp) {
+        assert.equal(path?.status, 'unusable');
+        assert.match(path?.reason ?? '', expected);
+      } else assert.deepEqual([path?.status, path?.attributes.onlyToCustomer], ['best', expected]);
+    });
+  }
+
+  it('malformed it withdraws the route', () => {
+    const bench = new Bench();
+    const peer = bench.peer('10.0.0.2', { as: 65001, role: 'customer' }).establish();
+    peer.announce([PREFIX]);
+    peer.announce([PREFIX], { others: [{ flags: 0xc0, type: 35, value: hex('fde9') }] });
+    assert.equal(routeTo(bench.speaker, PREFIX), null);
+    assert.equal(bench.status(peer.address).counters.treatedAsWithdraw, 1);
+  });
+});
+
+describe('OTC on routes that go out', () => {
+  /** OTC as a peer to which we are `role` gets it; null: it does not get the route. */
+  function told(role: Role | undefined, as: number, onlyToCustomer?: number): number | undefined | null {
+    const bench = new Bench();
+    const from = bench.peer('10.0.0.2').establish();
+    const to: HandPeer = bench.peer('10.0.0.3', { as, role }).establish();
+    from.announce([PREFIX], { onlyToCustomer, localPref: 100 });
+    to.take();
+    const route = to.routes.get(PREFIX);
+    return route ? route.onlyToCustomer : null;
+  }
+  const ROWS: [Role | undefined, number | undefined, number | undefined | null][] = [
+    ['provider', undefined, 64512],
+    ['provider', 7, 7],
+    ['rs-server', undefined, 64512],
+    ['rs-server', 7, 7],
+    ['peer', undefined, 64512],
+    ['peer', 7, null],
+    ['customer', undefined, undefined],
+    ['customer', 7, null],
+    ['rs-client', undefined, undefined],
+    ['rs-client', 7, null],
+    [undefined, undefined, undefined],
+    [undefined, 7, 7],
+  ];
+  for (const [role, onlyToCustomer, expected] of ROWS) {
+    const outcome = expected === null ? 'not sent' : (expected ?? 'none');
+    it(`we ${role ?? 'without a role'}, OTC ${onlyToCustomer ?? 'missing'}: ${outcome}`, () => {
+      assert.equal(told(role, 65001, onlyToCustomer), expected);
+    });
+  }
+
+  it('inside the AS it stays as it is', () => {
+    const bench = new Bench();
+    const from = bench.peer('10.0.0.2', { as: 65001, role: 'customer' }).establish();
+    const to = bench.peer('10.0.0.3').establish();
+    from.announce([PREFIX]);
+    to.take();
+    assert.equal(to.routes.get(PREFIX)?.onlyToCustomer, 65001);
+  });
+
+  it('a route of our own is only for customers too, once a peer has it; attributes stay in ascending order', () => {
+    const bench = new Bench();
+    bench.speaker.originate(PREFIX);
+    const peer = bench.peer('10.0.0.2', { as: 65001, role: 'peer' });
+    peer.connect();
+    peer.send(peer.open(), KEEPALIVE);
+    peer.take();
+    assert.equal(peer.routes.get(PREFIX)?.onlyToCustomer, 64512);
+  });
+});
