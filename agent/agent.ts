@@ -240,6 +240,8 @@ function peerConfig(peer: PeerSettings): PeerConfig {
     holdTime: holdTimeSeconds,
     connectRetry: connectRetrySeconds,
     nextHopSelf: false,
+    // The limits of every peer and what `export` says stand in for policies (RFC 8212 §3).
+    requirePolicy: false,
     client: false,
   };
 }

@@ -2,6 +2,7 @@ export * from './rib/decision.ts';
 export * from './rib/dirty-queue.ts';
 export * from './rib/family-rib.ts';
 export * from './rib/path-state.ts';
+export * from './rib/policy/index.ts';
 export * from './rib/routing.ts';
 export * from './rib/source.ts';
 export * from './session/peer.ts';

@@ -1,8 +1,9 @@
 /** A changed configuration or state, brought to an established session without a reset. */
 import { isDeepStrictEqual } from 'node:util';
+import type { PolicySet } from './rib/policy/policy-data.ts';
 import type { Routing } from './rib/routing.ts';
 import { channelTerms, importRules, type Self } from './session-terms.ts';
-import type { Link } from './sessions.ts';
+import type { Link, Sessions } from './sessions.ts';
 
 /** Shows the peer the routes as its configuration and our state are now. */
 export function showAnew(self: Self, routing: Routing, link: Link): void {
@@ -21,4 +22,18 @@ export function reconfigure(self: Self, routing: Routing, link: Link): boolean {
   attachment.rules = rules;
   showAnew(self, routing, link);
   return changed;
+}
+
+/**
+ * Takes over a set of policies. What peers sent is judged again from Adj-RIB-In, of those alone whose import policy is
+ * another one now; of what they were told only the difference is sent. Throws PolicyError, and nothing is changed then.
+ */
+export function changePolicies(set: PolicySet, { self, routing, links }: Sessions): void {
+  routing.policies.replace(set);
+  const touched = new Set<number>();
+  for (const link of links.values()) {
+    if (reconfigure(self, routing, link) && link.attachment) touched.add(link.attachment.source.index);
+  }
+  routing.policies.dropUnused();
+  if (touched.size > 0) routing.rejudge(touched);
 }

@@ -2,6 +2,7 @@
 
 import type { ChannelTerms } from './rib/channel.ts';
 import type { ImportRules } from './rib/import.ts';
+import type { PolicyRegistry } from './rib/policy/policy-registry.ts';
 import { type Source, SourceKind } from './rib/source.ts';
 import type { ExportTreatment } from './rib/treatment.ts';
 import type { Negotiated, SessionOffer } from './session/negotiate.ts';
@@ -26,15 +27,17 @@ export interface Self {
   address: number;
   /** Its own IPv6 address, 16 octets; null: none. */
   address6: Uint8Array | null;
+  policies: PolicyRegistry;
 }
 
-export function selfOf(config: SpeakerConfig): Self {
+export function selfOf(config: SpeakerConfig, policies: PolicyRegistry): Self {
   const clusterId = config.clusterId === undefined ? 0 : parseIPv4(config.clusterId);
   return {
     as: config.as,
     id: parseIPv4(config.routerId),
     clusterId,
     gracefulShutdown: false,
+    policies,
     address: parseIPv4(config.address),
     address6: config.address6 === undefined ? null : (parseAddress(config.address6)?.bytes ?? null),
   };
@@ -135,7 +138,8 @@ export function importRules(self: Self, peer: Peer, terms: Negotiated): ImportRu
   const { config } = peer;
   const { acceptDefault, allowAsIn, maximumAsPathLength } = config;
   if (!isExternal(self, config, terms.peerAs)) {
-    return { acceptDefault, firstAs: 0, allowAsIn, maximumAsPathLength };
+    const policy = self.policies.idFor(config, 'import', false);
+    return { acceptDefault, firstAs: 0, allowAsIn, maximumAsPathLength, policy };
   }
   // RFC 7947 §2.2.2.1: a route server does not put its AS in front.
   const enforce = config.enforceFirstAs ?? config.role !== 'rs-client';
@@ -149,6 +153,7 @@ export function importRules(self: Self, peer: Peer, terms: Negotiated): ImportRu
     role: config.role,
     peerAs: terms.peerAs,
     refuseBlackhole: !config.acceptBlackhole,
+    policy: self.policies.idFor(config, 'import', true),
   };
 }
 
@@ -178,6 +183,7 @@ export function channelTerms(self: Self, peer: Peer, terms: Negotiated, local: s
       maxLength: terms.maxLength,
       longLived: terms.longLived.some((offer) => offer.family === family),
       gracefulShutdown: self.gracefulShutdown,
+      policy: self.policies.idFor(config, 'export', ebgp),
       aigp: config.aigp ?? !ebgp,
       ...(ebgp && externalTreatment(self, config, terms.peerAs)),
     };

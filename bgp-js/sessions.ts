@@ -49,7 +49,7 @@ export class Sessions {
   events: SpeakerEvent[] = [];
   private readonly config: SpeakerConfig;
   private readonly peers: PeerTable;
-  private readonly routing: Routing;
+  readonly routing: Routing;
   private readonly random: () => number;
   readonly self: Self;
   readonly helper: RestartHelper;
@@ -69,7 +69,7 @@ export class Sessions {
     this.peers = peers;
     this.routing = routing;
     this.random = random;
-    this.self = selfOf(config);
+    this.self = selfOf(config, routing.policies);
   }
 
   // --- connections -------------------------------------------------------------------------------------------------

@@ -7,8 +7,9 @@
  */
 import { RestartGate } from './graceful-restart.ts';
 import { originate, setOwnRanges, withdraw } from './own-routes.ts';
-import { reconfigure, showAnew } from './reconfigure.ts';
+import { changePolicies, reconfigure, showAnew } from './reconfigure.ts';
 import type { Attachment } from './rib/channel.ts';
+import type { PolicySet } from './rib/policy/policy-data.ts';
 import { Routing } from './rib/routing.ts';
 import type { Peer } from './session/peer.ts';
 import { needsReset, type PeerConfig } from './session/peer-config.ts';
@@ -46,14 +47,13 @@ export class Speaker {
     }
     this.config = config;
     this.routing = new Routing('local', config.maximumPaths);
+    this.routing.policies.localAs = config.as;
     this.routing.own = { as: config.as, addresses: new Set([parseIPv4(config.address)]), ranges: new Map() };
     const gate = new RestartGate(config.restarted === true);
     this.routing.endOfRibGate.closed = gate.restarting;
     this.sessions = new Sessions(config, this.peers, this.routing, random, gate);
     this.messages = new SessionMessages(this.sessions, this.routing);
   }
-
-  // --- peers -------------------------------------------------------------------------------------------------------
 
   /** Adds a peer or a range. Throws RangeError when it clashes with another or is malformed. */
   addPeer(config: PeerConfig, now: number): void {
@@ -100,6 +100,11 @@ export class Speaker {
     if (rejudge) this.routing.rejudge();
   }
 
+  /** Takes over policies (docs/policy.md); resets nothing. Throws PolicyError for bad ones, and changes nothing then. */
+  setPolicies(set: PolicySet): void {
+    changePolicies(set, this.sessions);
+  }
+
   /**
    * Graceful shutdown of this speaker (RFC 8326), and its undo: routes of which it is the next hop are announced with
    * GRACEFUL_SHUTDOWN, and inside the AS with LOCAL_PREF 0, so that others are used before it goes.
@@ -143,8 +148,6 @@ export class Speaker {
     }
   }
 
-  // --- routes of our own -------------------------------------------------------------------------------------------
-
   /** Announces a route, or changes it; `prefix` is of any known family. Throws RangeError when it is not. */
   originate(prefix: string, options: OriginateOptions = {}): void {
     originate(this.routing, this.config, prefix, options);
@@ -159,8 +162,6 @@ export class Speaker {
   setOwnRanges(ranges: readonly string[]): void {
     setOwnRanges(this.routing, ranges);
   }
-
-  // --- what the shell tells ----------------------------------------------------------------------------------------
 
   /** A peer connected to us: the number of the connection, or null when it is to be closed at once. */
   accepted(from: string, at: string, now: number): number | null {

@@ -110,5 +110,7 @@ function peerConfig(client: ClientSettings): PeerConfig {
     acceptDefault: true,
     export: 'all',
     nextHopSelf: false,
+    // The limits of every peer and what `export` says stand in for policies (RFC 8212 §3).
+    requirePolicy: false,
   };
 }

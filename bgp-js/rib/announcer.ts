@@ -28,7 +28,8 @@ export class Announcer {
   }
 
   /** Brings one slot of a prefix up to date; false when nothing had to be told. */
-  private tell(id: number, slot: number, wanted: number, source: number): boolean {
+  private tell(id: number, slot: number, best: number, source: number): boolean {
+    const wanted = this.packer.shown(id, best, source);
     const oldSet = this.out.setOf(id, slot);
     const oldSource = this.out.sourceOf(id, slot);
     const pathId = slot + 1;

@@ -135,6 +135,18 @@ export function decide<T extends Candidate>(
   return { best, equal: [best, ...others], decidedAt };
 }
 
+/** The candidates from the best one down. */
+export function rank<T extends Candidate>(candidates: readonly T[], attributes: AttributeTable): T[] {
+  const ranking: T[] = [];
+  let left = candidates;
+  while (left.length > 0) {
+    const { best } = decide(left, attributes);
+    ranking.push(best);
+    left = left.filter((candidate) => candidate !== best);
+  }
+  return ranking;
+}
+
 function survivors<T extends Candidate>(
   candidates: readonly T[],
   step: DecisionStep,

@@ -6,7 +6,7 @@ import { readU32, writeU16, writeU32 } from '../wire/cursor.ts';
 import { AS_TRANS } from '../wire/open.ts';
 import type { Role } from '../wire/role.ts';
 import { eachAttribute } from '../wire/tlv.ts';
-import type { AttributeTable } from './attribute-table.ts';
+import { type AttributeTable, SetKind } from './attribute-table.ts';
 import { changesPath, externalPath, ownPath } from './export-path.ts';
 import { type Source, SourceKind } from './source.ts';
 import { type ExportTreatment, setsNextHop } from './treatment.ts';
@@ -56,8 +56,10 @@ export class AttributeExporter {
     const flags = table.flags.values[set];
     this.copy(origin);
     this.writeAsPath(flags, t);
-    if (!this.writeNextHop(source, t)) return false;
-    if (!t.ebgp || t.routeServer || source.kind === SourceKind.local) this.copy(med);
+    const kind = table.kindOf(set);
+    if (!this.writeNextHop(kind, source, t)) return false;
+    const ownMed = (kind & SetKind.medByPolicy) !== 0 || source.kind === SourceKind.local;
+    if (!t.ebgp || t.routeServer || ownMed) this.copy(med);
     this.writeLocalPref(table.localPref.values[set], source, t);
     this.copy(AttributeType.atomicAggregate);
     this.writeAggregator(t);
@@ -162,8 +164,9 @@ export class AttributeExporter {
   }
 
   /** RFC 4271 §5.1.3, RFC 2545 §3, RFC 8950 §4; false when there is none that the peers understand. */
-  private writeNextHop(source: Source, t: ExportTreatment): boolean {
-    const keep = !setsNextHop(t, source);
+  private writeNextHop(kind: number, source: Source, t: ExportTreatment): boolean {
+    const byPolicy = (kind & (SetKind.nextHopKept | SetKind.nextHopSelf)) !== 0;
+    const keep = byPolicy ? (kind & SetKind.nextHopKept) !== 0 : !setsNextHop(t, source);
     const v4 = this.starts[nextHop] >= 0;
     this.mpNextHop = NO_NEXT_HOP;
     if (!this.layout.multiprotocol) {

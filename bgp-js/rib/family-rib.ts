@@ -5,7 +5,7 @@
 import type { Family } from '../wire/families.ts';
 import type { AttributeTable } from './attribute-table.ts';
 import { U32Column } from './column.ts';
-import { type Candidate, comparePaths, decide, TIE_BREAK_STEP } from './decision.ts';
+import { type Candidate, comparePaths, decide, rank, TIE_BREAK_STEP } from './decision.ts';
 import type { DirtyQueue } from './dirty-queue.ts';
 import { PathState } from './path-state.ts';
 import { NO_PATH, PathTable } from './path-table.ts';
@@ -61,8 +61,6 @@ export class FamilyRib {
     queue.clear();
   }
 
-  // --- looking -------------------------------------------------------------------------------------------------------
-
   /** A prefix in text form. */
   format(prefix: number): string {
     this.prefixes.write(prefix, this.nlri, 0);
@@ -86,6 +84,11 @@ export class FamilyRib {
 
   setOf(path: number): number {
     return this.table.sets.values[path];
+  }
+
+  /** The set as it was received: another one where an import policy changed it. */
+  receivedOf(path: number): number {
+    return this.table.receivedOf(path);
   }
 
   sourceOf(path: number): number {
@@ -124,35 +127,39 @@ export class FamilyRib {
 
   /** The usable paths of a prefix from the best one down. */
   ranked(prefix: number): number[] {
-    const ranking: number[] = [];
-    let left = this.candidates(prefix);
-    while (left.length > 0) {
-      const { best } = decide(left, this.attributes);
-      ranking.push(best.path);
-      left = left.filter((candidate) => candidate !== best);
-    }
-    return ranking;
+    return rank(this.candidates(prefix), this.attributes).map(({ path }) => path);
   }
-
-  // --- changing ------------------------------------------------------------------------------------------------------
 
   /**
    * Takes in a route whose NLRI is at `at`: a new path, or one that replaces the source's former path. `set` is a set
-   * of attributes, `state` one of PathState, `pathId` the peer's path identifier (RFC 7911), 0 without ADD-PATH.
+   * of attributes, `state` one of PathState, `pathId` the peer's path identifier (RFC 7911), 0 without ADD-PATH,
+   * `received` the set as it came where a policy changed it.
    */
-  announce(source: number, bytes: Uint8Array, at: number, set: number, state: number, pathId = 0): void {
+  announce(
+    source: number,
+    bytes: Uint8Array,
+    at: number,
+    set: number,
+    state: number,
+    pathId = 0,
+    received = set,
+  ): void {
     const prefix = this.prefixes.intern(bytes, at);
     this.heads.ensure(prefix);
     const { table } = this;
-    const path = this.find(prefix, source, pathId);
+    let path = this.table.find(this.heads.values[prefix], source, pathId);
     if (path !== NO_PATH && table.sets.values[path] === set && table.stateOf(path) === state) {
+      table.keepReceived(path, received, this.attributes);
       table.confirm(path);
       return;
     }
     this.remember(prefix, this.before);
     this.attributes.retain(set);
-    if (path === NO_PATH) this.link(prefix, table.add(prefix, source, set, state, pathId), state);
-    else this.replace(path, set, state);
+    if (path === NO_PATH) {
+      path = table.add(prefix, source, set, state, pathId);
+      this.link(prefix, path, state);
+      table.keepReceived(path, received, this.attributes);
+    } else this.replace(path, set, state, received);
     this.settle(prefix);
   }
 
@@ -160,19 +167,22 @@ export class FamilyRib {
   withdraw(source: number, bytes: Uint8Array, at: number, pathId = 0): void {
     const prefix = this.prefixes.find(bytes, at);
     if (prefix === NO_PREFIX) return;
-    const path = this.find(prefix, source, pathId);
+    const path = this.table.find(this.heads.values[prefix], source, pathId);
     if (path !== NO_PATH) this.removePath(prefix, path);
   }
 
   /** Changes the state or the attributes of a path, which stays as stale or fresh as it is. */
-  change(path: number, set: number, state: number): void {
+  change(path: number, set: number, state: number, received = set): void {
     const { table } = this;
-    if (table.sets.values[path] === set && table.stateOf(path) === state) return;
+    if (table.sets.values[path] === set && table.stateOf(path) === state) {
+      table.keepReceived(path, received, this.attributes);
+      return;
+    }
     const prefix = table.prefixes.values[path];
     const stale = table.isStale(path);
     this.remember(prefix, this.before);
     this.attributes.retain(set);
-    this.replace(path, set, state);
+    this.replace(path, set, state, received);
     if (stale) table.makeStale(path);
     this.settle(prefix);
   }
@@ -217,15 +227,6 @@ export class FamilyRib {
     return stop < this.prefixes.end ? stop : 0;
   }
 
-  private find(prefix: number, source: number, pathId: number): number {
-    const { table } = this;
-    let path = this.heads.values[prefix];
-    while (path !== NO_PATH && (table.sources.values[path] !== source || table.pathIdOf(path) !== pathId)) {
-      path = table.nexts.values[path];
-    }
-    return path;
-  }
-
   /** Puts a new path behind the head, which stays the best until it is decided anew. */
   private link(prefix: number, path: number, state: number): void {
     const nexts = this.table.nexts.values;
@@ -242,7 +243,7 @@ export class FamilyRib {
     if (state === PathState.usable) source.accepted++;
   }
 
-  private replace(path: number, set: number, state: number): void {
+  private replace(path: number, set: number, state: number, received: number): void {
     const { table } = this;
     const source = this.sources.get(table.sources.values[path]);
     if (table.isUsable(path)) source.accepted--;
@@ -250,6 +251,7 @@ export class FamilyRib {
     const old = table.sets.values[path];
     table.sets.values[path] = set;
     table.setState(path, state);
+    table.keepReceived(path, received, this.attributes);
     this.attributes.release(old);
   }
 
@@ -269,12 +271,11 @@ export class FamilyRib {
     if (table.isUsable(path)) source.accepted--;
     this.settle(prefix);
     // Only now: until here the comparison of before and after refers to the path and its attributes.
+    table.keepReceived(path, table.sets.values[path], this.attributes);
     this.attributes.release(table.sets.values[path]);
     table.free(path);
     if (this.heads.values[prefix] === NO_PATH) this.prefixes.release(prefix);
   }
-
-  // --- deciding ------------------------------------------------------------------------------------------------------
 
   /** Writes the best path and its multipath set, each with attributes and source, into `into`. */
   private remember(prefix: number, into: number[]): void {

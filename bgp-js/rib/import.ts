@@ -25,6 +25,8 @@ export interface ImportRules {
   role?: Role;
   /** The peer's AS, of which alone a `peer` may say OTC. */
   peerAs?: number;
+  /** The number of the import policy; none, when not given. */
+  policy?: number;
   /** Refuse routes with the community BLACKHOLE (RFC 7999 §3.3). */
   refuseBlackhole?: boolean;
 }

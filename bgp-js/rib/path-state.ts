@@ -11,6 +11,8 @@ export const PathState = {
   longAsPath: 8,
   routeLeak: 9,
   unwantedBlackhole: 10,
+  refusedByPolicy: 11,
+  noPolicy: 12,
 } as const;
 
 /** The lower bits of a path's state are one of PathState; this one marks members of a multipath set. */
@@ -31,6 +33,8 @@ const WORDS: readonly string[] = [
   'AS_PATH is longer than maximumAsPathLength',
   'a route leak: OTC says that it was only for customers (RFC 9234)',
   'refused: it has the community blackhole, and acceptBlackhole is not set for this peer',
+  'refused by the import policy',
+  'refused: the eBGP peer has no import policy (RFC 8212)',
 ];
 
 /** Why a path is unusable, in words. */

@@ -1,3 +1,4 @@
+import type { AttributeTable } from './attribute-table.ts';
 import { U8Column, U16Column, U32Column } from './column.ts';
 import { GENERATION, MULTIPATH, PathState, STATE_MASK } from './path-state.ts';
 
@@ -19,6 +20,8 @@ export class PathTable {
   private readonly states = new U8Column();
   /** Identifiers given by the peer (RFC 7911); there only once somebody uses ADD-PATH. */
   private readonly pathIds = new U32Column();
+  /** The attributes as they were received, where an import policy changed them; there only once one did. */
+  private readonly received = new U32Column();
   /** By source: the generation bit of its paths that are not stale. */
   private readonly generations = new U8Column();
   private freeList = NO_PATH;
@@ -45,6 +48,35 @@ export class PathTable {
     this.nexts.values[path] = this.freeList;
     this.freeList = path;
     this.size--;
+  }
+
+  /** The path of a source with this identifier in the list that begins with `head`, or NO_PATH. */
+  find(head: number, source: number, pathId: number): number {
+    let path = head;
+    while (path !== NO_PATH && (this.sources.values[path] !== source || this.pathIdOf(path) !== pathId)) {
+      path = this.nexts.values[path];
+    }
+    return path;
+  }
+
+  /** The set of attributes as it was received. */
+  receivedOf(path: number): number {
+    return this.changedFrom(path) || this.sets.values[path];
+  }
+
+  /** Notes with which set the path was received; the set that it has now is the other one or the same. */
+  keepReceived(path: number, received: number, attributes: AttributeTable): void {
+    const old = this.changedFrom(path);
+    const kept = received === this.sets.values[path] ? 0 : received;
+    if (old === kept) return;
+    this.received.ensure(path);
+    if (kept !== 0) attributes.retain(kept);
+    this.received.values[path] = kept;
+    if (old !== 0) attributes.release(old);
+  }
+
+  private changedFrom(path: number): number {
+    return path < this.received.values.length ? this.received.values[path] : 0;
   }
 
   pathIdOf(path: number): number {

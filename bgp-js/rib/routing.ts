@@ -15,6 +15,9 @@ import { type ImportRules, judgeAttributes, judgePrefix, type OwnNumbers } from 
 import { AttributeInterner } from './intern.ts';
 import { Jobs } from './jobs.ts';
 import { PathState } from './path-state.ts';
+import { NO_POLICY } from './policy/policy.ts';
+import { PolicyRegistry } from './policy/policy-registry.ts';
+import type { PolicyRun } from './policy/policy-run.ts';
 import { type Source, SourceTable } from './source.ts';
 import { type ExportTreatment, treatmentKey } from './treatment.ts';
 import { LOG_LIMIT, UpdateGroup } from './update-group.ts';
@@ -29,6 +32,7 @@ export class Routing {
   readonly attributes = new AttributeTable();
   readonly interner: AttributeInterner;
   readonly sources: SourceTable;
+  readonly policies: PolicyRegistry;
   readonly ribs: ReadonlyMap<Family, FamilyRib>;
   own: OwnNumbers = { as: 0, addresses: new Set(), ranges: new Map() };
   /** End-of-RIB markers are held back while it is closed (RFC 4724 §4.1). */
@@ -41,6 +45,7 @@ export class Routing {
 
   constructor(localName: string, maximumPaths: number) {
     this.sources = new SourceTable(localName);
+    this.policies = new PolicyRegistry(this.attributes);
     this.interner = new AttributeInterner(this.attributes);
     this.ribs = new Map(
       FAMILIES.map((family) => [family, new FamilyRib(family, this.attributes, this.sources)]),
@@ -144,7 +149,7 @@ export class Routing {
           return;
         }
         const marked = this.interner.withCommunity(set, Community.llgrStale);
-        rib.change(path, marked, rib.stateOf(path));
+        rib.change(path, marked, rib.stateOf(path), rib.receivedOf(path));
         this.attributes.releaseUnused(marked);
       }),
     );
@@ -168,7 +173,13 @@ export class Routing {
     const key = `${family.name} ${treatmentKey(treatment)}`;
     const known = this.groups.get(key);
     if (known) return known;
-    const group = new UpdateGroup(this.ribOf(family), treatment, this.endOfRibGate, this.limits.logOctets);
+    const group = new UpdateGroup(
+      this.ribOf(family),
+      treatment,
+      this.endOfRibGate,
+      this.limits.logOctets,
+      this.policies.run(treatment.policy, 'export', family),
+    );
     this.groups.set(key, group);
     return group;
   }
@@ -194,12 +205,17 @@ export class Routing {
     const { rib, receivesPathIds } = channel;
     const lead = receivesPathIds ? PATH_ID_LENGTH : 0;
     const verdict = judgeAttributes(this.attributes, set, rules, this.own);
+    const policy = this.policies.run(rules.policy, 'import', rib.family);
     for (let at = start; at < end; at += 1 + ((bytes[at] + 7) >> 3)) {
       const pathId = lead === 0 ? 0 : readU32(bytes, at);
       at += lead;
       const state =
         verdict === PathState.usable ? judgePrefix(rib.family, bytes, at, rules, this.own) : verdict;
-      rib.announce(source.index, bytes, at, set, state, pathId);
+      if (!policy || state !== PathState.usable) rib.announce(source.index, bytes, at, set, state, pathId);
+      else {
+        const result = policy.evaluate(set, source, bytes, at, true);
+        rib.announce(source.index, bytes, at, result || set, policyState(policy, result), pathId, set);
+      }
     }
   }
 
@@ -236,12 +252,14 @@ export class Routing {
 
   // --- work in slices ------------------------------------------------------------------------------------------------
 
-  /** Judges all learned routes again after the rules or our own ranges changed. */
-  rejudge(): void {
+  /** Judges learned routes again after the rules or our own ranges changed: all, or those of some sources. */
+  rejudge(only: ReadonlySet<number> | null = null): void {
     for (const rib of this.ribs.values()) {
       const nlri = new Uint8Array(1 + rib.family.bits / 8);
       this.jobs.add((from) =>
-        rib.eachPath(from, this.limits.slice, (path, prefix) => this.rejudgeOne(rib, path, prefix, nlri)),
+        rib.eachPath(from, this.limits.slice, (path, prefix) => {
+          if (!only || only.has(rib.sourceOf(path))) this.rejudgeOne(rib, path, prefix, nlri);
+        }),
       );
     }
   }
@@ -249,10 +267,18 @@ export class Routing {
   private rejudgeOne(rib: FamilyRib, path: number, prefix: number, nlri: Uint8Array): void {
     const attachment = this.attachments.get(rib.sourceOf(path));
     if (!attachment) return;
+    const { source, rules } = attachment;
+    const set = rib.receivedOf(path);
     rib.prefixes.write(prefix, nlri, 0);
-    const verdict = judgeAttributes(this.attributes, rib.setOf(path), attachment.rules, this.own);
-    const judged = judgePrefix(rib.family, nlri, 0, attachment.rules, this.own);
-    rib.change(path, rib.setOf(path), verdict === PathState.usable ? judged : verdict);
+    const verdict = judgeAttributes(this.attributes, set, rules, this.own);
+    const state = verdict === PathState.usable ? judgePrefix(rib.family, nlri, 0, rules, this.own) : verdict;
+    const policy = this.policies.run(rules.policy, 'import', rib.family);
+    if (!policy || state !== PathState.usable) {
+      rib.change(path, set, state);
+      return;
+    }
+    const result = policy.evaluate(set, source, nlri, 0, true);
+    rib.change(path, result || set, policyState(policy, result), set);
   }
 
   setMaximumPaths(count: number): void {
@@ -271,4 +297,10 @@ export class Routing {
   work(): void {
     this.jobs.work();
   }
+}
+
+/** The state of a path of which a policy made `result`. */
+function policyState({ policy }: PolicyRun, result: number): number {
+  if (result !== NO_SET) return PathState.usable;
+  return policy === NO_POLICY ? PathState.noPolicy : PathState.refusedByPolicy;
 }

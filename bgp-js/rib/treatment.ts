@@ -46,6 +46,8 @@ export interface ExportTreatment {
   aigp?: boolean;
   /** The peer knows long-lived stale routes (RFC 9494); who does not is not told of them. */
   longLived?: boolean;
+  /** The number of the export policy. */
+  policy?: number;
   /** This speaker is about to go: its routes are to be avoided (RFC 8326). */
   gracefulShutdown?: boolean;
 }
@@ -55,9 +57,14 @@ export function treatmentKey(treatment: ExportTreatment): string {
   return JSON.stringify(Object.entries(treatment).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** Whether a route that is shown by both treatments looks the same in both: they differ at most in which are shown. */
+/**
+ * Whether a route that is shown by both treatments looks the same in both: they differ at most in which are shown,
+ * and in policies, which are done by then.
+ */
 export function showAlike(a: ExportTreatment, b: ExportTreatment): boolean {
-  return treatmentKey({ ...a, ownOnly: false }) === treatmentKey({ ...b, ownOnly: false });
+  return (
+    treatmentKey({ ...a, ownOnly: false, policy: 0 }) === treatmentKey({ ...b, ownOnly: false, policy: 0 })
+  );
 }
 
 /** Whether the peers get our own address as the next hop of routes from `source` (RFC 4271 §5.1.3). */

@@ -16,6 +16,7 @@ import { DirectEncoder } from './direct-encoder.ts';
 import { DirtyQueue } from './dirty-queue.ts';
 import { type FamilyRib, NO_PATH } from './family-rib.ts';
 import { FormerRoutes } from './former-routes.ts';
+import type { PolicyRun } from './policy/policy-run.ts';
 import { type ExportTreatment, showAlike } from './treatment.ts';
 import { eachPacked, endOfRib, type UpdateLayout } from './update-builder.ts';
 import { isFor, UpdateLog } from './update-log.ts';
@@ -71,6 +72,7 @@ export class UpdateGroup {
     treatment: ExportTreatment,
     gate: { readonly closed: boolean } = { closed: false },
     logLimit = LOG_LIMIT,
+    policy: PolicyRun | null = null,
   ) {
     this.gate = gate;
     this.layout = layoutOf(rib, treatment);
@@ -79,7 +81,7 @@ export class UpdateGroup {
     this.treatment = treatment;
     this.out = new AdjRibOut(rib.prefixes, rib.attributes, Math.max(1, treatment.addPath));
     this.dirty = new DirtyQueue(rib.prefixes);
-    this.packer = new UpdatePacker(rib, treatment, this.layout, this.log);
+    this.packer = new UpdatePacker(rib, treatment, this.layout, this.log, policy);
     this.announcer = new Announcer(rib, this.out, this.packer, treatment.addPath > 1);
     this.direct = new DirectEncoder(rib, this.out, this.packer.exporter, treatment, this.layout);
     for (let id = 0; id < rib.prefixes.end; id++) if (rib.bestOf(id) !== NO_PATH) this.dirty.mark(id);

@@ -1,5 +1,7 @@
+import { NO_SET } from './attribute-table.ts';
 import { AttributeExporter } from './export.ts';
 import type { FamilyRib } from './family-rib.ts';
+import type { PolicyRun } from './policy/policy-run.ts';
 import { type ExportTreatment, mayExport } from './treatment.ts';
 import { UpdateBuilder, type UpdateLayout } from './update-builder.ts';
 import type { Target, UpdateLog } from './update-log.ts';
@@ -15,11 +17,21 @@ export class UpdatePacker {
   private readonly log: UpdateLog;
   private readonly announces: UpdateBuilder;
   private readonly withdraws: UpdateBuilder;
+  private readonly policy: PolicyRun | null;
+  private readonly nlri: Uint8Array;
   private announceTarget: Target = 0;
   private announceSet = 0;
   private withdrawTarget: Target = 0;
 
-  constructor(rib: FamilyRib, treatment: ExportTreatment, layout: UpdateLayout, log: UpdateLog) {
+  constructor(
+    rib: FamilyRib,
+    treatment: ExportTreatment,
+    layout: UpdateLayout,
+    log: UpdateLog,
+    policy: PolicyRun | null = null,
+  ) {
+    this.policy = policy;
+    this.nlri = new Uint8Array(1 + rib.family.bits / 8);
     this.rib = rib;
     this.treatment = treatment;
     this.log = log;
@@ -33,6 +45,16 @@ export class UpdatePacker {
     return mayExport(this.treatment, this.rib.sources.get(source), this.rib.attributes.flags.values[set]);
   }
 
+  /** The set with which members are told of a route: what the export policy makes of it, or NO_SET. */
+  shown(id: number, set: number, source: number): number {
+    const { policy, rib, nlri } = this;
+    if (!policy || set === NO_SET) return set;
+    // What may not be told at all is no matter of the policy, nor what the policy marks for the peer to obey.
+    if (!this.mayTell(set, source)) return NO_SET;
+    rib.prefixes.write(id, nlri, 0);
+    return policy.evaluate(set, rib.sources.get(source), nlri, 0, true);
+  }
+
   /**
    * Announces the prefix with set `set` from `source` to all but that source; false when the members must not be told
    * of it, or when its attributes do not fit a message.
@@ -40,7 +62,7 @@ export class UpdatePacker {
   announce(id: number, pathId: number, set: number, source: number): boolean {
     const open = this.announces.count > 0 && this.announceSet === set && this.announceTarget === source;
     if (!open || !this.announces.fits(id)) {
-      if (!this.mayTell(set, source)) return false;
+      if (!this.policy && !this.mayTell(set, source)) return false;
       this.flushAnnounces();
       const from = this.rib.sources.get(source);
       if (!this.exporter.write(this.rib.attributes, set, from, this.treatment)) return false;

@@ -121,7 +121,10 @@ export function needsReset(before: PeerConfig, after: PeerConfig): boolean {
   return FIXED.some((field) => before[field] !== after[field]) || signed(before) !== signed(after);
 }
 
-/** A peer's configuration with the library's usual values where nothing is said. */
+/**
+ * A peer's configuration with the library's usual values where nothing is said. An eBGP peer may be without policies,
+ * which RFC 8212 §3 lets a configuration say: `requirePolicy: true` takes that back.
+ */
 export function peerConfig(fields: Partial<PeerConfig> & { as: number }): PeerConfig {
   return {
     name: fields.address ?? fields.range ?? 'peer',
@@ -135,6 +138,7 @@ export function peerConfig(fields: Partial<PeerConfig> & { as: number }): PeerCo
     export: 'all',
     nextHopSelf: false,
     client: false,
+    requirePolicy: false,
     ...fields,
   };
 }

@@ -39,6 +39,7 @@ export function peerConfig(fields: Partial<PeerConfig> & { as: number }): PeerCo
     export: 'all',
     nextHopSelf: false,
     client: false,
+    requirePolicy: false,
     ...fields,
   };
 }

@@ -16,11 +16,11 @@ export class PolicyRegistry {
   private policies = new Map<string, CompiledPolicy>();
   private readonly runs = new Map<string, PolicyRun>();
   private readonly table: AttributeTable;
-  private readonly localAs: number;
+  /** What `prepend` without an AS number puts in front. */
+  localAs = 0;
 
-  constructor(table: AttributeTable, localAs: number) {
+  constructor(table: AttributeTable) {
     this.table = table;
-    this.localAs = localAs;
   }
 
   /**
@@ -47,21 +47,22 @@ export class PolicyRegistry {
   }
 
   /**
-   * The run of a peer's policy, or null when it has none and needs none. RFC 8212: an eBGP peer needs one unless it is
-   * told otherwise; a name that no policy has lets nothing through, whoever the peer is.
+   * The number of a peer's policy, or undefined when it has none and needs none. RFC 8212: an eBGP peer needs one unless
+   * it is told otherwise; a name that no policy has lets nothing through, whoever the peer is.
    */
-  runFor(choice: PolicyChoice, direction: Direction, ebgp: boolean, family: Family): PolicyRun | null {
+  idFor(choice: PolicyChoice, direction: Direction, ebgp: boolean): number | undefined {
     const name = direction === 'import' ? choice.importPolicy : choice.exportPolicy;
-    if (name === undefined) {
-      return ebgp && choice.requirePolicy !== false ? this.run(NO_POLICY, direction, family) : null;
-    }
-    return this.run(this.policies.get(name) ?? NO_POLICY, direction, family);
+    if (name === undefined) return ebgp && choice.requirePolicy !== false ? NO_POLICY.id : undefined;
+    return (this.policies.get(name) ?? NO_POLICY).id;
   }
 
-  private run(policy: CompiledPolicy, direction: Direction, family: Family): PolicyRun {
-    const key = `${policy.id}/${direction}/${family.name}`;
+  /** The run of the policy with this number; null for undefined. */
+  run(id: number | undefined, direction: Direction, family: Family): PolicyRun | null {
+    if (id === undefined) return null;
+    const key = `${id}/${direction}/${family.name}`;
     const known = this.runs.get(key);
     if (known) return known;
+    const policy = this.list().find((candidate) => candidate.id === id) ?? NO_POLICY;
     const run = new PolicyRun(policy, direction, this.table, family, this.localAs);
     this.runs.set(key, run);
     return run;

@@ -156,6 +156,8 @@ export class PolicyRun {
       change?.(edit, this.localAs);
       changes ||= change !== null;
     }
+    // An IPv4 next hop means nothing to routes of another family.
+    if (typeof edit.nextHop === 'number' && !this.family.classic) edit.nextHop = null;
     if (!changes) return subject.set;
     const start = table.offsetOf(subject.set);
     const end = start + table.lengthOf(subject.set);
