@@ -41,6 +41,8 @@ export interface Link {
   attachment: Attachment | null;
   /** Our address on the connection. */
   local: string;
+  /** A warning of too many prefixes was told. */
+  warned: boolean;
 }
 
 export class Sessions {
@@ -104,7 +106,7 @@ export class Sessions {
   private add(peer: Peer, incoming: boolean, local: string): Link {
     const offer = offerOf(this.self, peer, this.gate.restarting);
     const connection = new Connection(this.nextId++, incoming, offer, this.random);
-    const link: Link = { connection, peer, attachment: null, local };
+    const link: Link = { connection, peer, attachment: null, local, warned: false };
     this.links.set(connection.id, link);
     return link;
   }
@@ -166,11 +168,22 @@ export class Sessions {
 
   /** The session ends when the peer holds more prefixes than it may (RFC 4486). */
   checkMaximum(link: Link, now: number): void {
-    const maximum = link.peer.config.maximumPrefixes;
-    const received = link.attachment?.source.received ?? 0;
+    const { peer, attachment } = link;
+    const { maximumPrefixes: maximum, maximumPrefixesWarning, maximumPrefixesRestart } = peer.config;
+    const received = attachment?.source.received ?? 0;
+    if (received > (maximumPrefixesWarning ?? 1) * maximum && received <= maximum && !link.warned) {
+      link.warned = true;
+      this.events.push({
+        type: 'limit',
+        peer: peer.name,
+        text: `${received} of at most ${maximum} prefixes`,
+      });
+    }
     if (received <= maximum) return;
     const data = Uint8Array.of(0, 1, 1, maximum >>> 24, maximum >>> 16, maximum >>> 8, maximum);
     this.fail(link, bgpError(6, 1, `${received} prefixes, the maximum is ${maximum}`, data), now);
+    if (maximumPrefixesRestart === undefined || peer.current) return;
+    peer.retryAt = peer.idleUntil = now + maximumPrefixesRestart * 1000;
   }
 
   /** Runs an event through the state machine; returns the action, of which the simple ones are carried out here. */

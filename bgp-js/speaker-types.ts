@@ -38,6 +38,8 @@ export type SpeakerEvent =
   | { type: 'refused'; address: string; reason: string; count: number }
   /** An option of the peer's TCP connection could not be set; the peer's name, or `listener`. */
   | { type: 'transport'; peer: string; text: string }
+  /** A limit is near. */
+  | { type: 'limit'; peer: string; text: string }
   /** A defect that did not end the session. */
   | { type: 'defect'; peer: string; text: string; handling: string; hex: string };
 

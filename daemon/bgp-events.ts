@@ -32,6 +32,7 @@ export class BgpEvents {
         }
         return;
       case 'transport':
+      case 'limit':
         this.#events.warn(event.peer, event.text);
         return;
       case 'defect':

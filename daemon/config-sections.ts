@@ -1,4 +1,5 @@
 /** The parts of a configuration file that both daemons have, and the rules that go with them. */
+import { canonicalAddress } from 'bgp-js';
 import { closest, type KeyPath, type Report } from './config.ts';
 import { addressAt, cidrAt, listAt, listenAddressAt, textAt, valueAt } from './config-content.ts';
 import { endpointOrOff, flag, oneOf, optionalSection } from './config-values.ts';
@@ -40,12 +41,15 @@ export interface PeerRules {
 /** The rules of a list of peers: one of `address` and `range` each, nobody twice, no ranges that overlap. */
 export function checkPeers(content: unknown, rules: PeerRules, report: Report): void {
   const addresses = new Map<number, string>();
+  const texts = new Map<string, string>();
   const names = new Map<string, string>();
   const ranges: { range: Cidr; key: string }[] = [];
   for (const index of listAt(content, [rules.list]).keys()) {
     const path = [rules.list, index];
     const key = `${rules.list}[${index}]`;
     checkPeerKind(content, path, report);
+    checkSession(content, path, report);
+    checkIPv6Twin(content, path, texts, report);
     const address = addressAt(content, [...path, 'address']);
     if (address !== undefined) {
       checkPeerAddress(address, { ...rules, path, addresses }, report);
@@ -89,6 +93,35 @@ function checkPeerKind(content: unknown, path: KeyPath, report: Report): void {
     report([...path, 'port'], 'is for "address" only, as peers of a range connect to us; remove it');
   if (valueAt(content, [...path, 'passive']) === false) {
     report([...path, 'passive'], 'cannot be, as peers of a range connect to us; remove it or write true');
+  }
+}
+
+/** The rules between the options of one session. */
+function checkSession(content: unknown, path: KeyPath, report: Report): void {
+  const has = (key: string) => valueAt(content, [...path, key]) !== undefined;
+  if (has('ttlSecurity') && has('multihop'))
+    report(
+      [...path, 'multihop'],
+      'stands beside "ttlSecurity", which sends with a TTL of 255; keep one of them',
+    );
+  if (has('roleStrict') && !has('role'))
+    report([...path, 'roleStrict'], 'means nothing without "role"; add it, or remove this');
+  if (has('localAsMode') && !has('localAs'))
+    report([...path, 'localAsMode'], 'means nothing without "localAs"; add it, or remove this');
+  if (has('maximumPrefixesRestart') && valueAt(content, [...path, 'maximumPrefixesAction']) === 'drop')
+    report([...path, 'maximumPrefixesRestart'], 'means nothing when the session goes on; remove it');
+}
+
+/** Twins among IPv4 peers are found by number; here those of IPv6, by their one form. */
+function checkIPv6Twin(content: unknown, path: KeyPath, texts: Map<string, string>, report: Report): void {
+  for (const key of ['address', 'range'] as const) {
+    const [text, length] = (textAt(content, [...path, key]) ?? '').split('/');
+    const canonical = text.includes(':') ? canonicalAddress(text) : null;
+    if (canonical === null) continue;
+    const name = length === undefined ? canonical : `${canonical}/${length}`;
+    const twin = texts.get(name);
+    if (twin !== undefined) report([...path, key], `is also the ${key} of ${twin}; remove one of the two`);
+    else texts.set(name, `${String(path[0])}[${String(path[1])}]`);
   }
 }
 

@@ -11,6 +11,9 @@ import { changedKeys } from './config/load.ts';
 import type { ClientSettings, ReflectorSettings } from './config/settings.ts';
 import { ReflectorStatus } from './status.ts';
 
+/** How long clients keep the routes when this reflector goes away without a word (RFC 4724). */
+const RESTART_SECONDS = 120;
+
 export class Reflector {
   #settings: ReflectorSettings;
   readonly #log: Logger;
@@ -104,6 +107,7 @@ export class Reflector {
 function peerConfig(client: ClientSettings): PeerConfig {
   const { holdTimeSeconds, connectRetrySeconds, ...rest } = client;
   return {
+    restartTime: RESTART_SECONDS,
     ...rest,
     holdTime: holdTimeSeconds,
     connectRetry: connectRetrySeconds,

@@ -9,6 +9,7 @@ import {
   httpSection,
   logSection,
 } from '@flatroute/daemon/config-sections.ts';
+import { peerAddress, peerRange, sessionKeys, sessionSettings } from '@flatroute/daemon/config-session.ts';
 import * as value from '@flatroute/daemon/config-values.ts';
 import { z } from 'zod';
 import type { AgentSettings, PeerSettings } from './settings.ts';
@@ -34,8 +35,8 @@ const routingTable = value.scalar((table, fail) => {
 });
 
 const peer = value.section({
-  address: z.optional(value.hostAddress),
-  range: z.optional(value.cidr),
+  address: z.optional(peerAddress),
+  range: z.optional(peerRange),
   as: value.asNumber,
   name: z.optional(value.text(64)),
   port: value.port.default(179),
@@ -46,6 +47,7 @@ const peer = value.section({
   acceptDefault: value.flag.default(false),
   export: z.optional(value.oneOf('own', 'all')),
   maximumPeers: value.integer(1, 100_000).default(256),
+  ...sessionKeys,
 });
 
 const schema = value.section({
@@ -116,6 +118,7 @@ function peerSettings(peer: AgentConfig['peers'][number], config: AgentConfig): 
     // Nothing but its own ranges leaves the node's AS unasked: a node is no transit for the fabric.
     export: peer.export ?? (peer.as === config.as ? 'all' : 'own'),
     maximumPeers: peer.maximumPeers,
+    ...sessionSettings(peer),
   };
 }
 

@@ -1,7 +1,8 @@
 /** The agent's settings: what agent.yaml becomes once it is read, checked and every default is filled in. */
+import type { SessionSettings } from '@flatroute/daemon/config-session.ts';
 
 /** One peer, or one range of addresses from which peers may connect. */
-export interface PeerSettings {
+export interface PeerSettings extends SessionSettings {
   /** Shown in views and logs; by default the address or the range. */
   name: string;
   /** A single peer's IPv4 address; exactly one of `address` and `range` is set. */

@@ -75,8 +75,6 @@ export interface PeerConfig {
   acceptBlackhole?: boolean;
   /** A share of `maximumPrefixes`, 0–1, at which a warning is told. */
   maximumPrefixesWarning?: number;
-  /** What happens above `maximumPrefixes`: end the session, or tell it and take no more. */
-  maximumPrefixesAction?: 'reset' | 'drop';
   /** Seconds after which a session that ended for too many prefixes is tried again; Infinity: never. */
   maximumPrefixesRestart?: number;
   /**

@@ -3,13 +3,14 @@ import { hostname } from 'node:os';
 import type { ConfigFormat, Report } from '@flatroute/daemon/config.ts';
 import { listAt, listenAddressAt, valueAt } from '@flatroute/daemon/config-content.ts';
 import { checkHttp, checkPeers, httpSection, logSection } from '@flatroute/daemon/config-sections.ts';
+import { peerAddress, peerRange, sessionKeys, sessionSettings } from '@flatroute/daemon/config-session.ts';
 import * as value from '@flatroute/daemon/config-values.ts';
 import { z } from 'zod';
 import type { ClientSettings, ReflectorSettings } from './settings.ts';
 
 const client = value.section({
-  address: z.optional(value.hostAddress),
-  range: z.optional(value.cidr),
+  address: z.optional(peerAddress),
+  range: z.optional(peerRange),
   as: value.asNumber,
   name: z.optional(value.text(64)),
   client: z.optional(value.flag),
@@ -19,6 +20,7 @@ const client = value.section({
   connectRetry: z.optional(value.duration(1, 3600)),
   maximumPrefixes: z.optional(value.integer(1, 100_000_000)),
   maximumPeers: value.integer(1, 100_000).default(5000),
+  ...sessionKeys,
 });
 
 const schema = value.section({
@@ -78,6 +80,7 @@ function clientSettings(client: ReflectorConfig['clients'][number], config: Refl
     connectRetrySeconds: client.connectRetry ?? config.bgp.connectRetry,
     maximumPrefixes: client.maximumPrefixes ?? config.bgp.maximumPrefixes,
     maximumPeers: client.maximumPeers,
+    ...sessionSettings(client),
   };
 }
 

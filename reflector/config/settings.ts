@@ -1,7 +1,8 @@
 /** The reflector's settings: what reflector.yaml becomes once it is read, checked and every default is filled in. */
+import type { SessionSettings } from '@flatroute/daemon/config-session.ts';
 
 /** One client, or a range of addresses from which clients may connect. */
-export interface ClientSettings {
+export interface ClientSettings extends SessionSettings {
   name: string;
   /** Exactly one of `address` and `range` is set. */
   address?: string;
