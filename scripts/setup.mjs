@@ -2,7 +2,7 @@
 // missing or stale. Plain JavaScript for Node 20 without dependencies, because it runs before there are any.
 
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -20,12 +20,23 @@ const tools = [
   { command: 'ip', package: 'iproute2', why: 'namespaces and links of the lab' },
   { command: 'ping', package: 'iputils-ping', why: 'reachability with round-trip times' },
   { command: 'bird', package: 'bird2', why: 'the ToR switch of the lab' },
+  { command: 'vtysh', package: 'frr', why: 'a router of the interop matrix' },
+  { command: 'gobgpd', package: 'gobgpd', why: 'a router of the interop matrix' },
+  { command: 'bgpctl', package: 'openbgpd', why: 'a router of the interop matrix' },
+  { command: 'exabgp', package: 'exabgp', why: 'a router of the interop matrix' },
+  { command: 'tshark', package: 'tshark', why: 'reading it with a codec that is not ours' },
+  { command: 'scapy3', package: 'python3-scapy', why: 'reading it with another one' },
   { command: 'nft', package: 'nftables', why: 'tests that cut a session' },
   { command: 'tcpdump', package: 'tcpdump', why: 'tests that look at packets' },
   { command: 'nsenter', package: 'util-linux', why: 'running programs in a namespace' },
   { command: 'gcc', package: 'gcc', why: 'building the CNI plugin' },
   { command: 'musl-gcc', package: 'musl-tools', why: 'linking it statically and small' },
 ];
+
+/** Services that Debian would start for the whole machine; the labs run daemons of their own in namespaces. */
+const services = { bird2: 'bird', frr: 'frr', gobgpd: 'gobgpd', openbgpd: 'openbgpd', exabgp: 'exabgp' };
+/** Debian asks this program whether an installation may start a service (invoke-rc.d(8)); 101 is no. */
+const policy = '/usr/sbin/policy-rc.d';
 
 /** Does all set-up; throws an Error in words when something cannot be done. */
 export function setUp() {
@@ -75,24 +86,38 @@ export function staleReason(folder = root) {
 function setUpDebianPackages() {
   const missing = tools.filter((tool) => !findCommand(tool.command));
   if (missing.length === 0) return;
-  const names = missing.map((tool) => tool.package);
+  const names = [...new Set(missing.map((tool) => tool.package))];
   if (!findCommand('apt-get')) {
     const list = missing.map((tool) => `${tool.command} (${tool.why})`).join(', ');
     throw new Error(`commands are missing, and there is no apt-get to install them: ${list}`);
   }
   step(`Debian packages: ${names.join(' ')}`, () => {
     const install = ['install', '-y', '-q', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=120', ...names];
-    // Package lists that are missing or too old make the first attempt fail; only then are they fetched. So does an
-    // installation that was cut short, which dpkg has to end first.
-    if (tryApt(install) !== 0) {
-      run('dpkg', ['--configure', '-a']);
-      aptOrThrow(['update', '-q']);
-      aptOrThrow(install);
-    }
-    // Debian starts BIRD for the whole machine when it is installed; the lab runs one of its own.
+    withoutStartingServices(() => aptInstall(install));
     const systemd = existsSync('/run/systemd/system');
-    if (names.includes('bird2') && systemd) run('systemctl', ['disable', '--now', '--quiet', 'bird']);
+    const units = names.flatMap((name) => services[name] ?? []);
+    if (units.length > 0 && systemd) run('systemctl', ['disable', '--quiet', ...units]);
   });
+}
+
+function withoutStartingServices(work) {
+  // A policy that is there is the administrator's.
+  const ours = !existsSync(policy);
+  if (ours) writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  try {
+    work();
+  } finally {
+    if (ours) rmSync(policy);
+  }
+}
+
+function aptInstall(install) {
+  // Package lists that are missing or too old make the first attempt fail; only then are they fetched. So does an
+  // installation that was cut short, which dpkg has to end first.
+  if (tryApt(install) === 0) return;
+  run('dpkg', ['--configure', '-a']);
+  aptOrThrow(['update', '-q']);
+  aptOrThrow(install);
 }
 
 function setUpPlugin() {

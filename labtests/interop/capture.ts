@@ -1,0 +1,58 @@
+/** What goes over TCP port 179 in a namespace, into a file that tshark and scapy read. */
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { inNetns, labEnvironment, must } from '../lab/processes.ts';
+
+export interface Capture {
+  /** Ends it and resolves with the file, which is whole then. */
+  end(): Promise<string>;
+}
+
+/** Starts tcpdump on `eth0` and resolves when it captures. */
+export async function startCapture(lab: string, netns: string, file: string): Promise<Capture> {
+  const command = ['tcpdump', '-i', 'eth0', '-n', '-p', '-U', '-Z', 'root', '--immediate-mode', '-w', file];
+  const [program, ...args] = inNetns(netns, [...command, 'tcp', 'port', '179']);
+  const child = spawn(program, args, {
+    env: labEnvironment(lab),
+    detached: true,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const ended = new Promise<void>((resolve) => child.on('close', () => resolve()));
+  await listening(child);
+  return {
+    end: async () => {
+      child.kill('SIGINT');
+      await ended;
+      return file;
+    },
+  };
+}
+
+function listening(child: ChildProcess): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let told = '';
+    child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+      told += text;
+      if (told.includes('listening on')) resolve();
+    });
+    child.on('error', (error) => reject(new Error(`tcpdump cannot be run: ${error.message}`)));
+    child.on('close', () => reject(new Error(`tcpdump ended: ${told.trim()}`)));
+  });
+}
+
+/** Fields of the packets of a file that pass a display filter, one list a packet. */
+export async function tsharkFields(
+  lab: string,
+  file: string,
+  filter: string,
+  fields: string[],
+): Promise<string[][]> {
+  const command = ['tshark', '-n', '-r', file, '-Y', filter, '-T', 'fields', '-E', 'separator=/t'];
+  const text = await must(lab, [...command, ...fields.flatMap((field) => ['-e', field])], {
+    timeoutMs: 120_000,
+  });
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => line.split('\t'));
+}

@@ -1,0 +1,176 @@
+/** BIRD 2: configuration, control socket, routes. */
+
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Daemon } from '../../lab/daemon.ts';
+import {
+  type Announcement,
+  announcementsOf,
+  type FamilyName,
+  ipVersion,
+  type LearnedRoute,
+  type Router,
+  type RouterPlace,
+  type RouterPlan,
+  sessionAddress,
+} from './router.ts';
+
+export class BirdRouter implements Router {
+  daemons: readonly Daemon[];
+  readonly #place: RouterPlace;
+  readonly #config: string;
+  #plan: RouterPlan;
+  readonly #recovering: Daemon;
+
+  constructor(plan: RouterPlan, place: RouterPlace) {
+    this.#plan = plan;
+    this.#place = place;
+    this.#config = join(place.folder, 'bird.conf');
+    const command = ['bird', '-f', '-c', this.#config, '-s', this.#socket];
+    const { lab, netns } = place;
+    const options = { lab, title: 'BIRD', netns, logFile: join(place.folder, 'bird.out') };
+    this.#recovering = new Daemon({ ...options, command: [...command, '-R'] });
+    this.daemons = [new Daemon({ ...options, command })];
+  }
+
+  get #socket(): string {
+    return join(this.#place.folder, 'bird.ctl');
+  }
+
+  get #log(): string {
+    return join(this.#place.folder, 'bird.log');
+  }
+
+  async start(restarting = false): Promise<void> {
+    this.#write();
+    if (restarting) this.daemons = [this.#recovering];
+    this.daemons[0].start();
+  }
+
+  #write(): void {
+    writeFileSync(this.#config, birdConfig(this.#plan, this.#log), { mode: 0o600 });
+  }
+
+  #birdc(command: string): Promise<string> {
+    return this.#place.must(['birdc', '-s', this.#socket, ...command.split(' ')]);
+  }
+
+  async established(): Promise<boolean> {
+    return /^flatroute +BGP .*Established/m.test(await this.#birdc('show protocols flatroute'));
+  }
+
+  async routes(family: FamilyName): Promise<LearnedRoute[]> {
+    const table = ipVersion(family) === 'ipv4' ? 'master4' : 'master6';
+    return parseBirdRoutes(await this.#birdc(`show route table ${table} protocol flatroute all`));
+  }
+
+  announce(route: Announcement): Promise<void> {
+    return this.#reconfigure([...this.#plan.announce, route]);
+  }
+
+  withdraw(prefix: string): Promise<void> {
+    return this.#reconfigure(this.#plan.announce.filter((route) => route.prefix !== prefix));
+  }
+
+  async #reconfigure(announce: readonly Announcement[]): Promise<void> {
+    this.#plan = { ...this.#plan, announce };
+    this.#write();
+    await this.#birdc('configure');
+  }
+
+  async requestRefresh(): Promise<void> {
+    await this.#birdc('reload in flatroute');
+  }
+
+  async shutdown(message: string): Promise<string> {
+    await this.#place.must(['birdc', '-s', this.#socket, 'disable', 'flatroute', `"${message}"`]);
+    return message;
+  }
+
+  async tells(): Promise<string> {
+    const log = existsSync(this.#log) ? readFileSync(this.#log, 'utf8') : '';
+    return `${log}\n${await this.#birdc('show protocols all flatroute')}`;
+  }
+}
+
+function birdConfig(plan: RouterPlan, log: string): string {
+  const channels = plan.families.map((family) => {
+    const options = [
+      'import all',
+      'export where source = RTS_STATIC',
+      ...(plan.addPath ? ['add paths on'] : []),
+      ...(plan.extendedNextHop && family === 'ipv4-unicast' ? ['extended next hop on'] : []),
+      ...(plan.maximumPrefixes ? [`receive limit ${plan.maximumPrefixes} action disable`] : []),
+    ];
+    return `  ${ipVersion(family)} { ${options.join('; ')}; };`;
+  });
+  const session = [
+    `local ${sessionAddress(plan, 'local')} as ${plan.as}`,
+    `neighbor ${sessionAddress(plan, 'remote')} as ${plan.remoteAs}`,
+    'direct',
+    `hold time ${plan.holdTime}`,
+    'connect delay time 1; connect retry time 1; error wait time 1, 2',
+    ...(plan.passive ? ['passive on'] : []),
+    ...(plan.password ? [`password "${plan.password}"`] : []),
+    ...(plan.gtsm ? ['ttl security on'] : []),
+    ...(plan.restartTime ? [`graceful restart on; graceful restart time ${plan.restartTime}`] : []),
+    'enable extended messages on',
+  ];
+  return `log "${log}" all;
+debug protocols { states, events };
+router id ${plan.routerId};
+${plan.restartTime ? `graceful restart wait ${plan.restartTime};` : ''}
+protocol device { }
+protocol direct { ipv4; ipv6; }
+protocol static static4 { ipv4; ${birdStatics(plan, 'ipv4-unicast')} }
+protocol static static6 { ipv6; ${birdStatics(plan, 'ipv6-unicast')} }
+protocol bgp flatroute {
+  ${session.join(';\n  ')};
+${channels.join('\n')}
+}
+`;
+}
+
+function birdStatics(plan: RouterPlan, family: FamilyName): string {
+  return announcementsOf(plan, family)
+    .map(({ prefix, nextHop, med, communities = [], largeCommunities = [] }) => {
+      const sets = [
+        `bgp_next_hop = ${nextHop ?? plan.local[ipVersion(family)]};`,
+        ...(med === undefined ? [] : [`bgp_med = ${med};`]),
+        ...communities.map((value) => `bgp_community.add((${value.replace(':', ',')}));`),
+        ...largeCommunities.map((value) => `bgp_large_community.add((${value.replaceAll(':', ',')}));`),
+      ];
+      // BIRD sends its own address by itself; said explicitly it does so over the other family's session, too.
+      return `route ${prefix} blackhole { ${sets.slice(nextHop || plan.transport !== ipVersion(family) ? 0 : 1).join(' ')} };`;
+    })
+    .join(' ');
+}
+
+/** Reads `show route all`; a line that begins with blanks and a type is a further path to the same prefix. */
+export function parseBirdRoutes(text: string): LearnedRoute[] {
+  const routes: LearnedRoute[] = [];
+  let prefix = '';
+  for (const line of text.split('\n')) {
+    const head = /^(\S+)? +(?:unicast|unreachable|blackhole) \[/.exec(line);
+    if (head) {
+      prefix = head[1] ?? prefix;
+      routes.push({ prefix, nextHop: '', asPath: '', communities: [], largeCommunities: [] });
+      continue;
+    }
+    const field = /^\tBGP\.(\w+): ?(.*)$/.exec(line);
+    const route = routes.at(-1);
+    if (!field || !route) continue;
+    const value = field[2].trim();
+    if (field[1] === 'next_hop') route.nextHop = value.split(' ')[0];
+    else if (field[1] === 'as_path') route.asPath = value;
+    else if (field[1] === 'med') route.med = Number(value);
+    else if (field[1] === 'community') route.communities = birdTuples(value);
+    else if (field[1] === 'large_community') route.largeCommunities = birdTuples(value);
+  }
+  return routes;
+}
+
+/** `(65001,1) (65001,2)` → `65001:1`, `65001:2`. */
+function birdTuples(text: string): string[] {
+  return [...text.matchAll(/\(([^)]*)\)/g)].map((match) => match[1].replace(/ *, */g, ':'));
+}

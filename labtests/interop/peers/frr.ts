@@ -1,0 +1,213 @@
+/** FRR: zebra and bgpd, vtysh, routes. */
+
+import { chownSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Daemon } from '../../lab/daemon.ts';
+import { until } from '../../lab/wait.ts';
+import {
+  type Announcement,
+  announcementsOf,
+  type FamilyName,
+  familyOfPrefix,
+  ipVersion,
+  type LearnedRoute,
+  type Router,
+  type RouterPlace,
+  type RouterPlan,
+  sessionAddress,
+} from './router.ts';
+
+interface FrrPath {
+  path?: string;
+  aspath?: { string: string };
+  metric?: number;
+  nexthops: { ip: string; scope?: string; used?: boolean }[];
+  community?: { string: string };
+  largeCommunity?: { string: string };
+}
+
+export class FrrRouter implements Router {
+  readonly daemons: readonly Daemon[];
+  readonly #place: RouterPlace;
+  readonly #plan: RouterPlan;
+  /** The daemons run as `frr`, which cannot enter the lab's own folder. */
+  readonly #run: string;
+
+  constructor(plan: RouterPlan, place: RouterPlace) {
+    this.#plan = plan;
+    this.#place = place;
+    this.#run = mkdtempSync(join(tmpdir(), 'flatroute-frr-'));
+    const { uid, gid } = frrIds();
+    chownSync(this.#run, uid, gid);
+    writeFileSync(join(this.#run, 'bgpd.conf'), frrConfig(plan, join(this.#run, 'bgpd.log')));
+    writeFileSync(join(this.#run, 'zebra.conf'), '');
+    this.daemons = [this.#daemon('zebra'), this.#daemon('bgpd')];
+  }
+
+  #daemon(name: 'zebra' | 'bgpd'): Daemon {
+    const { lab, netns, folder } = this.#place;
+    const path = (file: string) => join(this.#run, file);
+    const command = [`/usr/lib/frr/${name}`, '-u', 'frr', '-g', 'frr', '-P', '0'];
+    command.push('-f', path(`${name}.conf`), '-i', path(`${name}.pid`));
+    command.push('-z', path('zserv.api'), '--vty_socket', this.#run);
+    return new Daemon({ lab, title: `FRR's ${name}`, command, netns, logFile: join(folder, `${name}.out`) });
+  }
+
+  async start(): Promise<void> {
+    const [zebra, bgpd] = this.daemons;
+    if (!zebra.running) zebra.start();
+    await until('zebra to listen', () => existsSync(join(this.#run, 'zserv.api')));
+    bgpd.start();
+  }
+
+  /** Removes the private folder. */
+  cleanUp(): void {
+    rmSync(this.#run, { recursive: true, force: true });
+  }
+
+  #vtysh(...commands: string[]): Promise<string> {
+    return this.#place.must([
+      'vtysh',
+      '--vty_socket',
+      this.#run,
+      ...commands.flatMap((text) => ['-c', text]),
+    ]);
+  }
+
+  get #us(): string {
+    return sessionAddress(this.#plan, 'remote');
+  }
+
+  async established(): Promise<boolean> {
+    const text = await this.#vtysh(`show bgp neighbors ${this.#us} json`);
+    const view = JSON.parse(text) as Record<string, { bgpState?: string }>;
+    return view[this.#us]?.bgpState === 'Established';
+  }
+
+  async routes(family: FamilyName): Promise<LearnedRoute[]> {
+    const version = ipVersion(family);
+    const table = JSON.parse(await this.#vtysh(`show bgp ${version} unicast json`)) as {
+      routes: Record<string, { peerId: string }[]>;
+    };
+    const prefixes = Object.entries(table.routes)
+      .filter(([, paths]) => paths.some(({ peerId }) => peerId === this.#us))
+      .map(([prefix]) => prefix);
+    const routes: LearnedRoute[] = [];
+    for (const prefix of prefixes) {
+      const text = await this.#vtysh(`show bgp ${version} unicast ${prefix} json`);
+      const { paths } = JSON.parse(text) as { paths: (FrrPath & { peer?: { peerId: string } })[] };
+      routes.push(
+        ...paths.filter(({ peer }) => peer?.peerId === this.#us).map((path) => learned(prefix, path)),
+      );
+    }
+    return routes;
+  }
+
+  async announce(route: Announcement): Promise<void> {
+    await this.#network(route.prefix, true);
+  }
+
+  async withdraw(prefix: string): Promise<void> {
+    await this.#network(prefix, false);
+  }
+
+  async #network(prefix: string, there: boolean): Promise<void> {
+    const family = `address-family ${ipVersion(familyOfPrefix(prefix))} unicast`;
+    const command = `${there ? '' : 'no '}network ${prefix}`;
+    await this.#vtysh('configure terminal', `router bgp ${this.#plan.as}`, family, command);
+  }
+
+  async requestRefresh(): Promise<void> {
+    await this.#vtysh(`clear bgp ${ipVersion(this.#plan.families[0])} unicast ${this.#us} soft in`);
+  }
+
+  async shutdown(message: string): Promise<string> {
+    const command = `neighbor ${this.#us} shutdown message ${message}`;
+    await this.#vtysh('configure terminal', `router bgp ${this.#plan.as}`, command);
+    return message;
+  }
+
+  async tells(): Promise<string> {
+    const log = join(this.#run, 'bgpd.log');
+    const text = existsSync(log) ? readFileSync(log, 'utf8') : '';
+    return `${text}\n${await this.#vtysh(`show bgp neighbors ${this.#us}`)}`;
+  }
+}
+
+function learned(prefix: string, path: FrrPath): LearnedRoute {
+  const hop = path.nexthops.find(({ scope }) => scope !== 'link-local') ?? path.nexthops[0];
+  const words = (text?: string) => (text ? text.split(' ') : []);
+  return {
+    prefix,
+    nextHop: hop.ip,
+    asPath: path.aspath?.string === 'Local' ? '' : (path.aspath?.string ?? ''),
+    med: path.metric,
+    communities: words(path.community?.string),
+    largeCommunities: words(path.largeCommunity?.string),
+  };
+}
+
+/** The numbers of the user and group `frr`, which the package makes. */
+function frrIds(): { uid: number; gid: number } {
+  const entry = /^frr:[^:]*:(\d+):(\d+):/m.exec(readFileSync('/etc/passwd', 'utf8'));
+  if (!entry) throw new Error('there is no user frr: install the Debian package frr');
+  return { uid: Number(entry[1]), gid: Number(entry[2]) };
+}
+
+function frrConfig(plan: RouterPlan, log: string): string {
+  const us = sessionAddress(plan, 'remote');
+  const neighbor = [
+    `remote-as ${plan.remoteAs}`,
+    `timers ${Math.floor(plan.holdTime / 3)} ${plan.holdTime}`,
+    'timers connect 1',
+    'advertisement-interval 0',
+    ...(plan.passive ? ['passive'] : []),
+    ...(plan.password ? [`password ${plan.password}`] : []),
+    ...(plan.gtsm ? ['ttl-security hops 1'] : []),
+    ...(plan.extendedNextHop ? ['capability extended-nexthop'] : []),
+  ];
+  const restart = plan.restartTime
+    ? [
+        'bgp graceful-restart',
+        `bgp graceful-restart restart-time ${plan.restartTime}`,
+        'bgp graceful-restart preserve-fw-state',
+      ]
+    : [];
+  const router = [
+    `bgp router-id ${plan.routerId}`,
+    'no bgp ebgp-requires-policy',
+    'no bgp network import-check',
+    'no bgp default ipv4-unicast',
+    ...restart,
+    ...neighbor.map((line) => `neighbor ${us} ${line}`),
+    ...plan.families.map((family) => frrFamily(plan, family, us)),
+  ];
+  const maps = plan.announce.map((route, index) => frrRouteMap(route, index));
+  return `log file ${log}
+debug bgp neighbor-events
+debug bgp graceful-restart
+${maps.join('')}router bgp ${plan.as}
+ ${router.join('\n ')}
+`;
+}
+
+function frrFamily(plan: RouterPlan, family: FamilyName, us: string): string {
+  const lines = announcementsOf(plan, family).map(
+    (route) => `network ${route.prefix} route-map R${plan.announce.indexOf(route)}`,
+  );
+  lines.push(`neighbor ${us} activate`);
+  if (plan.maximumPrefixes) lines.push(`neighbor ${us} maximum-prefix ${plan.maximumPrefixes}`);
+  if (plan.addPath) lines.push(`neighbor ${us} addpath-tx-all-paths`);
+  return `address-family ${ipVersion(family)} unicast\n  ${lines.join('\n  ')}\n exit-address-family`;
+}
+
+function frrRouteMap({ nextHop, med, communities, largeCommunities }: Announcement, index: number): string {
+  const lines = [
+    ...(nextHop ? [`set ip next-hop ${nextHop}`] : []),
+    ...(med === undefined ? [] : [`set metric ${med}`]),
+    ...(communities ? [`set community ${communities.join(' ')}`] : []),
+    ...(largeCommunities ? [`set large-community ${largeCommunities.join(' ')}`] : []),
+  ];
+  return `route-map R${index} permit 10\n${lines.map((line) => ` ${line}\n`).join('')}`;
+}

@@ -1,0 +1,45 @@
+/** The adapters by kind, and the versions of what they drive. */
+
+import { must } from '../../lab/processes.ts';
+import { BirdRouter } from './bird.ts';
+import { ExabgpRouter } from './exabgp.ts';
+import { FrrRouter } from './frr.ts';
+import { GobgpRouter } from './gobgp.ts';
+import { OpenbgpdRouter } from './openbgpd.ts';
+import type { Router, RouterKind, RouterPlace, RouterPlan } from './router.ts';
+
+/** What people call them. */
+export const ROUTER_NAMES: Record<RouterKind, string> = {
+  bird: 'BIRD',
+  frr: 'FRR',
+  gobgp: 'GoBGP',
+  openbgpd: 'OpenBGPD',
+  exabgp: 'ExaBGP',
+};
+
+const packages: Record<RouterKind, string> = {
+  bird: 'bird2',
+  frr: 'frr',
+  gobgp: 'gobgpd',
+  openbgpd: 'openbgpd',
+  exabgp: 'exabgp',
+};
+
+/** Makes a router, which is not started; `cleanUp` removes what is outside its folder. */
+export function createRouter(
+  kind: RouterKind,
+  plan: RouterPlan,
+  place: RouterPlace,
+): { router: Router; cleanUp: () => void } {
+  if (kind === 'frr') {
+    const router = new FrrRouter(plan, place);
+    return { router, cleanUp: () => router.cleanUp() };
+  }
+  const makers = { bird: BirdRouter, gobgp: GobgpRouter, openbgpd: OpenbgpdRouter, exabgp: ExabgpRouter };
+  return { router: new makers[kind](plan, place), cleanUp: () => {} };
+}
+
+/** The version of the Debian package that a kind comes from. */
+export async function versionOf(kind: RouterKind): Promise<string> {
+  return (await must('none', ['dpkg-query', '-W', '-f', '$'.concat('{Version}'), packages[kind]])).trim();
+}

@@ -1,0 +1,117 @@
+/** What the interop rows need of a foreign BGP router; each kind is one adapter in this folder. */
+
+import type { Daemon } from '../../lab/daemon.ts';
+import type { Result, RunOptions } from '../../lab/processes.ts';
+
+/** The kinds of routers, in the order of the matrix's columns. */
+export const ROUTER_KINDS = ['bird', 'frr', 'gobgp', 'openbgpd', 'exabgp'] as const;
+export type RouterKind = (typeof ROUTER_KINDS)[number];
+
+export type FamilyName = 'ipv4-unicast' | 'ipv6-unicast';
+
+/** Both addresses of one side of the link. */
+export interface Addresses {
+  ipv4: string;
+  ipv6: string;
+}
+
+/** A route that the router announces from its start on, or when told. */
+export interface Announcement {
+  prefix: string;
+  /** By default the router's own address. */
+  nextHop?: string;
+  med?: number;
+  /** `high:low`. */
+  communities?: string[];
+  /** `global:local1:local2` (RFC 8092). */
+  largeCommunities?: string[];
+}
+
+/** A router's configuration, in the terms of no vendor. */
+export interface RouterPlan {
+  as: number;
+  routerId: string;
+  local: Addresses;
+  remote: Addresses;
+  remoteAs: number;
+  /** What the session's TCP connection runs over. */
+  transport: 'ipv4' | 'ipv6';
+  families: readonly FamilyName[];
+  /** Seconds. */
+  holdTime: number;
+  /** Waits for us to connect. */
+  passive: boolean;
+  announce: readonly Announcement[];
+  /** TCP MD5 (RFC 2385). */
+  password?: string;
+  /** RFC 5082. */
+  gtsm?: boolean;
+  /** RFC 7911, both directions. */
+  addPath?: boolean;
+  /** RFC 8950. */
+  extendedNextHop?: boolean;
+  /** RFC 4724: the restart time in seconds. */
+  restartTime?: number;
+  /** More prefixes than these from us end the session. */
+  maximumPrefixes?: number;
+}
+
+/** A route as the router has it from us. AS numbers of AS_PATH separated by blanks. */
+export interface LearnedRoute {
+  prefix: string;
+  nextHop: string;
+  asPath: string;
+  med?: number;
+  communities: string[];
+  largeCommunities: string[];
+}
+
+/** Where a router runs. */
+export interface RouterPlace {
+  lab: string;
+  netns: string;
+  /** The router's own folder, which exists. */
+  folder: string;
+  /** Runs a program in the router's namespace. */
+  run(command: string[], options?: Omit<RunOptions, 'netns'>): Promise<Result>;
+  /** The same for one that has to succeed; its standard output. */
+  must(command: string[], options?: Omit<RunOptions, 'netns'>): Promise<string>;
+}
+
+export interface Router {
+  /** The processes of the router, in the order in which they start; the last one speaks BGP. */
+  readonly daemons: readonly Daemon[];
+  /** Starts it; `restarting` after a kill, to carry on as RFC 4724 §4.1 has it. */
+  start(restarting?: boolean): Promise<void>;
+  /** Whether the session with us is Established. */
+  established(): Promise<boolean>;
+  /** The routes it has from us. */
+  routes(family: FamilyName): Promise<LearnedRoute[]>;
+  announce(route: Announcement): Promise<void>;
+  withdraw(prefix: string): Promise<void>;
+  /** Sends us a ROUTE-REFRESH (RFC 2918). */
+  requestRefresh(): Promise<void>;
+  /** Ends the session with Cease: Administrative Shutdown and a text (RFC 9003); the text that it really sends. */
+  shutdown(message: string): Promise<string>;
+  /** What it tells of the session and its end: its log and its view of the neighbour. */
+  tells(): Promise<string>;
+}
+
+/** The address on which the session runs. */
+export function sessionAddress(plan: RouterPlan, side: 'local' | 'remote'): string {
+  return plan[side][plan.transport];
+}
+
+export function familyOfPrefix(prefix: string): FamilyName {
+  return prefix.includes(':') ? 'ipv6-unicast' : 'ipv4-unicast';
+}
+
+/** The announcements of one family. */
+export function announcementsOf(plan: RouterPlan, family: FamilyName): Announcement[] {
+  return plan.announce.filter(({ prefix }) => familyOfPrefix(prefix) === family);
+}
+
+/** `ipv4` or `ipv6`: what most configurations call a family. */
+export function ipVersion(family: FamilyName): 'ipv4' | 'ipv6' {
+  return family === 'ipv4-unicast' ? 'ipv4' : 'ipv6';
+}

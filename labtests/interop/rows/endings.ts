@@ -1,0 +1,160 @@
+/** How sessions end, and are refreshed: route refresh, shutdown messages, limits, silence. */
+
+import assert from 'node:assert/strict';
+import { must } from '../../lab/processes.ts';
+import { until } from '../../lab/wait.ts';
+import type { Bench } from '../bench.ts';
+import { OUR_PREFIX, THEIR_PREFIX, theyHave, weHave } from './basics.ts';
+import type { Row } from './row.ts';
+
+const MESSAGE = 'rack 7 moves, back at noon';
+
+/** Waits until our last error says something; the text. */
+async function weTell(bench: Bench, pattern: RegExp): Promise<string> {
+  let last = '';
+  return until(`us to tell ${pattern}`, async () => {
+    last = (await bench.speaker.peer()).lastError?.text ?? '';
+    if (pattern.test(last)) return last;
+    throw new Error(`we tell "${last}"`);
+  });
+}
+
+/** Waits until the router's log or its view of us says something. */
+function theyTell(bench: Bench, pattern: RegExp): Promise<boolean> {
+  return until(`${bench.kind} to tell ${pattern}`, async () => pattern.test(await bench.router.tells()));
+}
+
+const manyPrefixes = (net: number, count: number) =>
+  Array.from({ length: count }, (_, index) => ({ prefix: `10.${net}.${index}.0/24` }));
+
+async function peerAsksForRefresh(bench: Bench): Promise<void> {
+  await bench.bring({ type: 'eBGP', originate: [{ prefix: OUR_PREFIX }] });
+  await theyHave(bench, OUR_PREFIX);
+  const before = (await bench.speaker.peer()).counters.updatesSent;
+  await bench.router.requestRefresh();
+  await until('us to send the routes again', async () => {
+    return (await bench.speaker.peer()).counters.updatesSent > before;
+  });
+  await theyHave(bench, OUR_PREFIX);
+  assert.equal((await bench.speaker.peer()).counters.established, 1);
+}
+
+async function weSaySo(bench: Bench): Promise<void> {
+  await bench.bring({ type: 'eBGP' });
+  await bench.speaker.stop(MESSAGE);
+  await theyTell(bench, new RegExp(MESSAGE));
+}
+
+async function theySaySo(bench: Bench): Promise<void> {
+  await bench.bring({ type: 'eBGP' });
+  const said = await bench.router.shutdown(MESSAGE);
+  assert.match(await weTell(bench, /received$/), new RegExp(`\\(6/2\\).*"${said}".*received`));
+}
+
+async function theySendTooMany(bench: Bench): Promise<void> {
+  await bench.bring({ type: 'eBGP', announce: [{ prefix: THEIR_PREFIX }], ours: { maximumPrefixes: 3 } });
+  await weHave(bench, THEIR_PREFIX);
+  for (const route of manyPrefixes(22, 3)) await bench.router.announce(route);
+  await weTell(bench, /maximum.*\(6\/1\).*sent/i);
+  await theyTell(bench, /max(imum)?[ -](number of )?prefix|code 6.*subcode 1|6, ?1\b|6\/1/i);
+  assert.deepEqual(await bench.speaker.routes(), []);
+}
+
+// FRR looks at its count before it takes a route: it is the fifth one that it finds to be too many.
+async function weSendTooMany(bench: Bench): Promise<void> {
+  await bench.bring({ type: 'eBGP', originate: [{ prefix: OUR_PREFIX }], theirs: { maximumPrefixes: 3 } });
+  await theyHave(bench, OUR_PREFIX);
+  for (const { prefix } of manyPrefixes(21, 5)) await bench.speaker.originate(prefix);
+  await weTell(bench, /maximum.*\(6\/1\).*received/i);
+}
+
+async function silence(bench: Bench): Promise<void> {
+  await bench.bring({ type: 'eBGP', holdTime: 3, announce: [{ prefix: THEIR_PREFIX }] });
+  await weHave(bench, THEIR_PREFIX);
+  assert.equal((await bench.speaker.peer()).holdTime, 3);
+  await bench.cut();
+  await weTell(bench, /hold timer expired.*\(4\/0\)/i);
+  await theyTell(bench, /hold ?timer ?expired|hold timer/i);
+  assert.deepEqual(await bench.speaker.routes(), []);
+  await must(bench.id, ['nft', 'delete', 'table', 'inet', 'cut'], { netns: `${bench.id}-us` });
+}
+
+/** ExaBGP's parser is asked for a word that it does not know. */
+async function exabgpKnowsNoLimit(bench: Bench): Promise<string> {
+  const words = await bench.runIn('peer', ['man', '-P', 'cat', 'exabgp.conf']).catch(() => '');
+  assert.doesNotMatch(words, /maximum-prefix|prefix-limit/);
+  const found = await bench.runIn('peer', [
+    'sh',
+    '-c',
+    'grep -rlwEi "max(imum)?[-_ ]?prefix(es)?" /usr/lib/python3/dist-packages/exabgp --include=*.py | wc -l',
+  ]);
+  assert.equal(found.trim(), '0');
+  return (
+    'ExaBGP keeps no table and has no such setting: `grep -rlwEi "max(imum)?[-_ ]?prefix(es)?" ' +
+    '/usr/lib/python3/dist-packages/exabgp` finds 0 files.'
+  );
+}
+
+/** ExaBGP joins text to octets while it reads the message, which fails, and calls our NOTIFICATION malformed. */
+async function exabgpCannotRead(bench: Bench): Promise<string> {
+  await bench.bring({ type: 'eBGP' });
+  await bench.speaker.stop(MESSAGE);
+  const complaint = /can not decode update message of type [^"]*"3/;
+  await theyTell(bench, complaint);
+  assert.doesNotMatch(await bench.router.tells(), new RegExp(MESSAGE));
+  const what = complaint.exec(await bench.router.tells())?.[0].replaceAll('\\', '');
+  return `ExaBGP fails on every NOTIFICATION 6/2 with a text, and answers it with 1/0: ${what}".`;
+}
+
+/** GoBGP's `softresetin` reads its own Adj-RIB-In again. */
+async function gobgpNeverAsks(bench: Bench): Promise<string> {
+  await bench.bring({ type: 'eBGP', originate: [{ prefix: OUR_PREFIX }] });
+  await theyHave(bench, OUR_PREFIX);
+  await bench.router.requestRefresh();
+  await bench.router.announce({ prefix: THEIR_PREFIX });
+  await weHave(bench, THEIR_PREFIX);
+  const types = await bench.decoded('bgp', ['ip.src', 'bgp.type']);
+  const theirs = types.filter(([source]) => source === bench.theirs.ipv4).map(([, type]) => type);
+  assert.ok(theirs.length > 0 && theirs.every((type) => !type.split(',').includes('5')));
+  return (
+    'GoBGP has no command that sends one: after `gobgp neighbor ADDRESS softresetin` and a route, the capture ' +
+    `holds from it messages of the types ${[...new Set(theirs.flatMap((type) => type.split(',')))].sort().join(', ')}, ` +
+    'and none of type 5 (ROUTE-REFRESH).'
+  );
+}
+
+export const endings: Row[] = [
+  {
+    name: 'refresh-peer',
+    title: 'the peer asks for a route refresh (RFC 2918), and we send all again',
+    run: peerAsksForRefresh,
+    lacks: { gobgp: gobgpNeverAsks },
+  },
+  {
+    name: 'shutdown-ours',
+    title: 'our shutdown message (RFC 9003) is shown by the peer',
+    run: weSaySo,
+    lacks: { exabgp: exabgpCannotRead },
+  },
+  {
+    name: 'shutdown-peer',
+    title: "the peer's shutdown message (RFC 9003) is shown by us",
+    run: theySaySo,
+  },
+  {
+    name: 'limit-ours',
+    title: 'the peer sends more prefixes than we allow: Cease 6/1 from us',
+    run: theySendTooMany,
+  },
+  {
+    name: 'limit-peer',
+    title: 'we send more prefixes than the peer allows: Cease 6/1 from the peer',
+    run: weSendTooMany,
+    lacks: { exabgp: exabgpKnowsNoLimit },
+  },
+  {
+    name: 'hold',
+    title: 'silence ends the session by the hold timer, on both sides',
+    run: silence,
+  },
+];

@@ -1,0 +1,32 @@
+/** What a lab and the speaker program say to one another. */
+
+import type { OriginateOptions, PeerConfig, SpeakerConfig } from 'bgp-js';
+
+/** The program's configuration file. */
+export interface SpeakerPlan {
+  speaker: SpeakerConfig;
+  listen: { address: string; port: number } | null;
+  peers: PeerConfig[];
+  originate: OwnRoute[];
+}
+
+/** A route of our own. */
+export interface OwnRoute {
+  prefix: string;
+  options?: OriginateOptions;
+}
+
+/** One line to the program. */
+export interface Call {
+  id: number;
+  method: string;
+  args: unknown[];
+}
+
+/** One line from it. */
+export interface Answer {
+  id?: number;
+  ready?: true;
+  value?: unknown;
+  error?: string;
+}

@@ -1,0 +1,3 @@
+import { describeColumn } from './column.ts';
+
+describeColumn('exabgp');
