@@ -2,7 +2,7 @@
  * Many speakers in one process under virtual time, joined by the simulated network of network.ts. Links can be cut,
  * slowed and stalled, nodes killed and started again, and their clocks set forward. The same seed gives the same run.
  */
-import type { PeerConfig } from '../session/peer-config.ts';
+import { type PeerConfig, peerConfig } from '../session/peer-config.ts';
 import { Speaker } from '../speaker.ts';
 import type { SpeakerConfig, SpeakerEvent } from '../speaker-types.ts';
 import { EventQueue } from './event-queue.ts';
@@ -25,24 +25,7 @@ export interface SimNode {
 /** Rounds without a step of time after which the speakers are found to run in circles. */
 const MAX_ROUNDS = 100_000;
 
-/** A peer's configuration with the library's usual values where nothing is said. */
-export function peerConfig(fields: Partial<PeerConfig> & { as: number }): PeerConfig {
-  return {
-    name: fields.address ?? fields.range ?? 'peer',
-    port: 179,
-    passive: fields.range !== undefined,
-    holdTime: 90,
-    connectRetry: 5,
-    maximumPrefixes: 1_000_000,
-    maximumPeers: 1000,
-    acceptDefault: false,
-    export: 'all',
-    nextHopSelf: false,
-    client: false,
-    requirePolicy: false,
-    ...fields,
-  };
-}
+export { peerConfig };
 
 export class Simulation {
   /** Virtual time in ms. */
