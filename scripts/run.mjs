@@ -1,5 +1,5 @@
-// Hands a command over to Node 24: `node scripts/run.mjs [--no-setup | --packages-only] FILE.ts ARGUMENTS…`
-// Does the set-up first, then stays only to pass signals and the exit code on.
+// Hands a command over to Node 24: `node scripts/run.mjs [--no-setup | --packages-only | --lab] FILE.ts ARGUMENTS…`
+// Does the set-up first (for --lab without the routers of the interop matrix), then stays only to pass signals and the exit code on.
 
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -11,7 +11,7 @@ const mode = args[0].startsWith('--') ? args.shift() : '--setup';
 const [file, ...rest] = args;
 
 try {
-  if (mode === '--setup') setUp();
+  if (mode === '--setup' || mode === '--lab') setUp(mode === '--setup');
   else if (mode === '--packages-only') setUpNpmPackages();
   else if (!existsSync(node24)) throw new Error('nothing is set up yet: run `npm start` first');
 } catch (error) {

@@ -20,12 +20,12 @@ const tools = [
   { command: 'ip', package: 'iproute2', why: 'namespaces and links of the lab' },
   { command: 'ping', package: 'iputils-ping', why: 'reachability with round-trip times' },
   { command: 'bird', package: 'bird2', why: 'the ToR switch of the lab' },
-  { command: 'vtysh', package: 'frr', why: 'a router of the interop matrix' },
-  { command: 'gobgpd', package: 'gobgpd', why: 'a router of the interop matrix' },
-  { command: 'bgpctl', package: 'openbgpd', why: 'a router of the interop matrix' },
-  { command: 'exabgp', package: 'exabgp', why: 'a router of the interop matrix' },
-  { command: 'tshark', package: 'tshark', why: 'reading it with a codec that is not ours' },
-  { command: 'scapy3', package: 'python3-scapy', why: 'reading it with another one' },
+  { command: 'vtysh', package: 'frr', why: 'a router of the interop matrix', interop: true },
+  { command: 'gobgpd', package: 'gobgpd', why: 'a router of the interop matrix', interop: true },
+  { command: 'bgpctl', package: 'openbgpd', why: 'a router of the interop matrix', interop: true },
+  { command: 'exabgp', package: 'exabgp', why: 'a router of the interop matrix', interop: true },
+  { command: 'tshark', package: 'tshark', why: 'reading it with a codec that is not ours', interop: true },
+  { command: 'scapy3', package: 'python3-scapy', why: 'reading it with another one', interop: true },
   { command: 'nft', package: 'nftables', why: 'tests that cut a session' },
   { command: 'tcpdump', package: 'tcpdump', why: 'tests that look at packets' },
   { command: 'nsenter', package: 'util-linux', why: 'running programs in a namespace' },
@@ -38,11 +38,11 @@ const services = { bird2: 'bird', frr: 'frr', gobgpd: 'gobgpd', openbgpd: 'openb
 /** Debian asks this program whether an installation may start a service (invoke-rc.d(8)); 101 is no. */
 const policy = '/usr/sbin/policy-rc.d';
 
-/** Does all set-up; throws an Error in words when something cannot be done. */
-export function setUp() {
+/** Does all set-up, with `interop` also that of the matrix of routers; throws an Error in words when it cannot. */
+export function setUp(interop) {
   if (process.platform !== 'linux') throw new Error('Flatroute needs Linux: its labs are network namespaces');
   if (process.getuid() !== 0) throw new Error('run this as root: the labs make network namespaces and routes');
-  setUpDebianPackages();
+  setUpDebianPackages(interop);
   setUpNpmPackages();
   setUpPlugin();
 }
@@ -83,8 +83,8 @@ export function staleReason(folder = root) {
 }
 
 /** Installs the Debian packages whose commands are missing. */
-function setUpDebianPackages() {
-  const missing = tools.filter((tool) => !findCommand(tool.command));
+function setUpDebianPackages(interop) {
+  const missing = tools.filter((tool) => (interop || !tool.interop) && !findCommand(tool.command));
   if (missing.length === 0) return;
   const names = [...new Set(missing.map((tool) => tool.package))];
   if (!findCommand('apt-get')) {
