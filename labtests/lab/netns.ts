@@ -3,6 +3,9 @@
 import { readdirSync } from 'node:fs';
 import { must } from './processes.ts';
 
+// The mark of no lab: a run that cleans up kills whatever bears the lab's, and that must not be another's cleaning.
+const unmarked = '';
+
 /** The namespace of a machine or pod. */
 export function netnsOf(lab: string, name: string): string {
   return `${lab}-${name}`;
@@ -26,9 +29,15 @@ export async function createNamespace(lab: string, name: string): Promise<string
   return netns;
 }
 
-/** Deletes all namespaces of a lab, with every link in them. */
+/** Deletes all namespaces of a lab, with every link in them. Two runs may do so for the same abandoned lab at once. */
 export async function deleteNamespaces(lab: string): Promise<void> {
-  for (const netns of namespacesOf(lab)) await must(lab, ['ip', 'netns', 'del', netns]);
+  for (const netns of namespacesOf(lab)) {
+    try {
+      await must(unmarked, ['ip', 'netns', 'del', netns]);
+    } catch (error) {
+      if (namespacesOf(lab).includes(netns)) throw error;
+    }
+  }
 }
 
 /** Runs lines of `ip -batch` in a namespace; stops at the first that fails. */

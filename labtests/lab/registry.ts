@@ -4,16 +4,7 @@
  */
 
 import { randomInt } from 'node:crypto';
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmdirSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { deleteNamespaces } from './netns.ts';
 import { killAllOf, startTimeOf } from './processes.ts';
@@ -39,15 +30,16 @@ export function folderOf(id: string): string {
 
 /** Reserves an id and its folder: short, because namespaces are named after it, and unlike any other. */
 export function registerLab(topology: string, machines: { name: string; role: string }[]): LabRecord {
-  mkdirSync(registry, { recursive: true, mode: 0o700 });
   for (;;) {
+    mkdirSync(registry, { recursive: true, mode: 0o700 });
     const id = `fl${randomInt(36 ** 4)
       .toString(36)
       .padStart(4, '0')}`;
     try {
       mkdirSync(folderOf(id), { mode: 0o700 });
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'EEXIST') continue;
+      // The id is taken, or another run has just removed the folder of all labs.
+      if (['EEXIST', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '')) continue;
       throw error;
     }
     const owner = { pid: process.pid, startTime: startTimeOf(process.pid)! };
@@ -100,10 +92,18 @@ export async function removeLab(id: string): Promise<void> {
 }
 
 function readRecords(): { id: string; record?: LabRecord }[] {
-  if (!existsSync(registry)) return [];
-  const ids = readdirSync(registry).filter((name) => /^fl[0-9a-z]{4}$/.test(name));
+  const ids = namesIn(registry).filter((name) => /^fl[0-9a-z]{4}$/.test(name));
   const records = ids.map((id) => ({ id, record: readRecord(id) }));
   return records.sort((a, b) => (a.record?.started ?? '').localeCompare(b.record?.started ?? ''));
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
 }
 
 function readRecord(id: string): LabRecord | undefined {
@@ -120,5 +120,6 @@ function isAlive(record: LabRecord): boolean {
 
 // A folder without a record is either being set up this very moment or was left by a killed owner.
 function isFresh(id: string): boolean {
-  return Date.now() - statSync(folderOf(id)).mtimeMs < 10_000;
+  const folder = statSync(folderOf(id), { throwIfNoEntry: false }); // another run may just have removed it
+  return folder === undefined || Date.now() - folder.mtimeMs < 10_000;
 }
