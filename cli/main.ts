@@ -159,8 +159,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(0);
 });
 
-try {
-  await makeProgram().parseAsync();
-} catch (error) {
-  process.exitCode = exitCodeOf(error);
-}
+makeProgram()
+  .parseAsync()
+  .catch((error: unknown) => {
+    process.exitCode = exitCodeOf(error);
+  });

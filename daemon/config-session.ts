@@ -1,7 +1,7 @@
 /** The keys of a session's options, which peers of the agent and clients of the reflector share. */
 import { readFileSync, statSync } from 'node:fs';
 import { canonicalAddress, isLinkLocal, type PeerConfig, parseAddress, parseRange } from 'bgp-js';
-import { z } from 'zod';
+import * as z from 'zod';
 import * as value from './config-values.ts';
 
 /** TCP_MD5SIG_MAXKEYLEN. */

@@ -2,7 +2,7 @@
  * The kinds of value that configuration files hold, as zod types. A message begins with what is wrong with the
  * value found, which the loader puts in front of it, and ends with what to do.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { formatCidr, networkOf, parseCidr, parseIPv4 } from './ipv4.ts';
 
 type Fail = (message: string) => never;

@@ -3,7 +3,7 @@
  * its line, its key, what was found and what to do.
  */
 import { open } from 'node:fs/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import { ConfigDocument, type ConfigProblem, type KeyPath } from './config-document.ts';
 
 export type { ConfigProblem, KeyPath } from './config-document.ts';

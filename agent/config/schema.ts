@@ -11,7 +11,7 @@ import {
 } from '@flatroute/daemon/config-sections.ts';
 import { peerAddress, peerRange, sessionKeys, sessionSettings } from '@flatroute/daemon/config-session.ts';
 import * as value from '@flatroute/daemon/config-values.ts';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { AgentSettings, PeerSettings } from './settings.ts';
 
 const encapsulationMode = value.scalar((mode, fail): 'none' => {

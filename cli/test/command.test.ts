@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +10,7 @@ import { type StatusServer, startStatusServer } from '@flatroute/daemon/status-s
 import { FakeSource } from '@flatroute/daemon/test/fake-source.ts';
 
 const WRAPPER = fileURLToPath(new URL('../bin/flatroute', import.meta.url));
+const BUNDLE = fileURLToPath(new URL('../build/flatroute.cjs', import.meta.url));
 
 interface Result {
   code: number;
@@ -56,6 +57,19 @@ describe('the flatroute command', function () {
     assert.ok(!stdout.includes('\u001b'));
     return all;
   }
+
+  it('runs from one file that is built of the sources, anew when one of them is newer', async () => {
+    const { mtimeMs } = await stat(BUNDLE);
+    const source = fileURLToPath(new URL('../main.ts', import.meta.url));
+    const { atime, mtime } = await stat(source);
+    try {
+      await utimes(source, atime, new Date(mtimeMs + 1000));
+      await lines('status');
+      assert.ok((await stat(BUNDLE)).mtimeMs > mtimeMs);
+    } finally {
+      await utimes(source, atime, mtime);
+    }
+  });
 
   it('shows the status with readiness, warnings and events', async () => {
     const text = (await lines('status')).join('\n');

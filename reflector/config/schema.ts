@@ -5,7 +5,7 @@ import { listAt, listenAddressAt, valueAt } from '@flatroute/daemon/config-conte
 import { checkHttp, checkPeers, httpSection, logSection } from '@flatroute/daemon/config-sections.ts';
 import { peerAddress, peerRange, sessionKeys, sessionSettings } from '@flatroute/daemon/config-session.ts';
 import * as value from '@flatroute/daemon/config-values.ts';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ClientSettings, ReflectorSettings } from './settings.ts';
 
 const client = value.section({
