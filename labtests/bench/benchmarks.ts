@@ -1,0 +1,17 @@
+/** The benchmarks by their names. */
+import type { ParseArgsOptionsConfig } from 'node:util';
+import { reflector } from './reflector.ts';
+import type { BenchResult } from './result.ts';
+
+/** What `npm run bench` can run. */
+export interface Benchmark {
+  name: string;
+  /** What it measures, in a few words. */
+  title: string;
+  /** Its own options; main.ts has those of all. */
+  options: ParseArgsOptionsConfig;
+  /** Runs it with the values of its options. Throws an Error that says what keeps it from running. */
+  run(values: Record<string, string | boolean | undefined>): Promise<BenchResult>;
+}
+
+export const benchmarks: readonly Benchmark[] = [reflector];

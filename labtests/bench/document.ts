@@ -1,0 +1,60 @@
+/** Puts the result of a benchmark into docs/benchmarks.md and its charts into docs/benchmarks. */
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpus, release, totalmem } from 'node:os';
+import { join, relative } from 'node:path';
+import { repository } from '../lab/processes.ts';
+import { draw } from './chart.ts';
+import { type BenchResult, cells, markdownTable } from './result.ts';
+
+const DOCUMENT = join(repository, 'docs/benchmarks.md');
+const FOLDER = join(repository, 'docs/benchmarks');
+
+/** Writes tables, charts and data; returns the files, as paths in the repository. */
+export function writeDocument({ name }: { name: string }, result: BenchResult): string[] {
+  mkdirSync(FOLDER, { recursive: true });
+  const files = result.charts.map((chart) => {
+    const file = join(FOLDER, chart.file);
+    writeFileSync(file, draw(chart));
+    return file;
+  });
+  writeFileSync(DOCUMENT, withSection(readFileSync(DOCUMENT, 'utf8'), name, section(result)));
+  return [DOCUMENT, ...files].map((file) => relative(repository, file));
+}
+
+/** The document with what stands between the marks of a benchmark replaced. Throws when the marks are not there. */
+export function withSection(document: string, name: string, text: string): string {
+  const [open, close] = [`<!-- bench:${name} -->`, `<!-- /bench:${name} -->`];
+  const [from, to] = [document.indexOf(open), document.indexOf(close)];
+  if (from < 0 || to < from) {
+    throw new Error(
+      `docs/benchmarks.md has no place for ${name}: write ${open} and ${close} where it belongs`,
+    );
+  }
+  return `${document.slice(0, from + open.length)}\n\n${text}\n\n${document.slice(to)}`;
+}
+
+function section({ rows, notes, charts }: BenchResult): string {
+  const pictures = charts.map(({ title, file }) => `![${title}](benchmarks/${file})`);
+  const table = rows.length > 0 ? [markdownTable(cells(rows))] : [];
+  return [machine(), ...pictures, ...notes, ...table].join('\n\n');
+}
+
+/** The machine, the versions and the date, in a sentence. */
+function machine(): string {
+  const date = new Date().toISOString().slice(0, 10);
+  const memory = Math.round(totalmem() / 2 ** 30);
+  const routers = [
+    version('BIRD', 'bird', ['--version']),
+    version('FRR', '/usr/lib/frr/bgpd', ['--version']),
+    version('OpenBGPD', 'bgpd', ['-V']),
+    version('GoBGP', 'gobgpd', ['--version']),
+  ].filter((text) => text !== '');
+  return `${date}, ${cpus().length} cores (${cpus()[0].model.trim()}), ${memory} GiB, Linux ${release()}, Node.js ${process.versions.node}; ${routers.join(', ')}.`;
+}
+
+function version(name: string, command: string, args: string[]): string {
+  const { stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8' });
+  const number = /\d+(\.\d+)+/.exec(error ? '' : `${stdout}${stderr}`)?.[0];
+  return number === undefined ? '' : `${name} ${number}`;
+}
