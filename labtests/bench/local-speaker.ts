@@ -1,0 +1,92 @@
+/** A speaker without sockets, whose neighbours are light: they send bytes that were made before, and count or read. */
+import { type PeerConfig, peerConfig, Speaker } from 'bgp-js';
+import { greeting, openBytes, seededRandom } from 'bgp-js/testing';
+import type { RouteListener } from './listener.ts';
+
+export const LOCAL_AS = 65000;
+/** Octets that a neighbour takes in one go. */
+const WINDOW = 65536;
+
+/** A neighbour: the number of its connection and what it got. */
+export interface LightNeighbour {
+  id: number;
+  octets: number;
+  messages: number;
+  /** Reads what it gets; null: only counts. */
+  listener: RouteListener | null;
+}
+
+export class LocalSpeaker {
+  readonly speaker = new Speaker(
+    { as: LOCAL_AS, routerId: '10.200.0.1', clusterId: '1.1.1.1', address: '10.200.0.1', maximumPaths: 1 },
+    seededRandom(1),
+  );
+  readonly neighbours = new Map<number, LightNeighbour>();
+
+  constructor(fields: Partial<PeerConfig> = {}) {
+    const clients = {
+      range: '10.0.0.0/8',
+      as: LOCAL_AS,
+      client: true,
+      acceptDefault: true,
+      export: 'all' as const,
+      nextHopSelf: false,
+      requirePolicy: false,
+      maximumPrefixes: 10_000_000,
+      maximumPeers: 10_000,
+      ...fields,
+    };
+    this.speaker.addPeer(peerConfig(clients), 0);
+  }
+
+  /** The address of neighbour `index`, which is its identifier as well. */
+  static address(index: number): string {
+    return `10.201.${index >> 8}.${index & 255}`;
+  }
+
+  /** Brings the session of neighbour `index` up. Throws when it is refused. */
+  establish(index: number, listener: RouteListener | null = null): LightNeighbour {
+    const address = LocalSpeaker.address(index);
+    const id = this.speaker.accepted(address, '10.200.0.1', 0);
+    if (id === null) throw new Error(`${address} was refused`);
+    const neighbour = { id, octets: 0, messages: 0, listener };
+    this.neighbours.set(id, neighbour);
+    const [, , b, a] = address.split('.').map(Number);
+    const open = openBytes(LOCAL_AS, { identifier: 0x0ac90000 + b * 256 + a, holdTime: 0 });
+    this.speaker.received(id, Uint8Array.from(greeting(open)));
+    this.settle();
+    return neighbour;
+  }
+
+  /** A neighbour sends bytes, which are given away; in pieces of a size as TCP has them. */
+  send({ id }: LightNeighbour, bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length; at += WINDOW) {
+      this.speaker.received(id, bytes.slice(at, at + WINDOW));
+      this.settle();
+    }
+  }
+
+  /** Lets the speaker do all that it has to do. */
+  settle(): void {
+    const { speaker } = this;
+    for (let busy = true; busy; ) {
+      busy = speaker.hasWork;
+      if (busy) speaker.work(0);
+      speaker.actions();
+      speaker.events();
+      for (const neighbour of this.neighbours.values()) busy = this.pull(neighbour) || busy;
+    }
+  }
+
+  private pull(neighbour: LightNeighbour): boolean {
+    const { id, listener } = neighbour;
+    if (!this.speaker.wantsToSend(id)) return false;
+    const parts = this.speaker.transmit(id, WINDOW);
+    for (const part of parts) {
+      neighbour.octets += part.length;
+      listener?.take(part.slice());
+    }
+    neighbour.messages += parts.length;
+    return parts.length > 0;
+  }
+}

@@ -1,0 +1,154 @@
+/** The parts one by one: codec, RIB, memory. No sockets: only what the code itself costs. */
+import {
+  decodeAttributes,
+  decodeMessage,
+  decodePrefix,
+  encodeAttributes,
+  encodeUpdate,
+  isError,
+  nlriLength,
+} from 'bgp-js';
+import type { Benchmark } from './benchmarks.ts';
+import { LocalSpeaker } from './local-speaker.ts';
+import { fastest, measured, memoryInUse, timed } from './memory.ts';
+import { type BenchResult, limited, type Row, told } from './result.ts';
+import { RouteSpace } from './routes.ts';
+
+/** UPDATEs of the codec's runs. */
+const MESSAGES = 20_000;
+const ROUNDS = 5;
+
+/** Limits of memory, in octets; they do not depend on the machine. */
+const LIMITS = { route: 80, path: 48, client: 16_384 };
+
+/** Whole UPDATEs with seven prefixes and a set of attributes of their own each. */
+function someUpdates(count: number): Uint8Array[] {
+  const space = new RouteSpace(count * 7, 24);
+  return Array.from({ length: count }, (_, index) =>
+    space.announce({
+      from: index * 7,
+      to: index * 7 + 7,
+      version: index + 1,
+      nextHop: '10.201.0.1',
+      asPath: [100_000 + index],
+    }),
+  );
+}
+
+/** Decodes everything of an UPDATE into objects; returns a sum, so that nothing of it can be left out. */
+function decodeAll(bytes: Uint8Array): number {
+  const message = decodeMessage(bytes);
+  if (isError(message) || message.type !== 'update') throw new Error('a message is not sound');
+  let sum = decodeAttributes(message.attributes).localPref ?? 0;
+  for (let at = 0; at < message.nlri.length; at += nlriLength(message.nlri[at])) {
+    sum += decodePrefix(message.nlri, at).address;
+  }
+  return sum;
+}
+
+function codecRows(): Row[] {
+  const updates = someUpdates(MESSAGES);
+  const octets = updates.reduce((sum, { length }) => sum + length, 0);
+  let sum = 0;
+  const decode = fastest(ROUNDS, () => {
+    for (const update of updates) sum += decodeAll(update);
+  });
+  if (sum === 0) throw new Error('nothing was decoded');
+  const nlri = updates[0].subarray(updates[0].length - 28);
+  const withdrawn = new Uint8Array(0);
+  const encode = fastest(ROUNDS, () => {
+    for (let i = 0; i < MESSAGES; i++) {
+      const attributes = encodeAttributes({
+        origin: 'IGP',
+        asPath: [{ type: 'sequence', ases: [100_000 + i] }],
+        nextHop: '10.201.0.1',
+        localPref: 100,
+        communities: [i],
+      });
+      encodeUpdate(withdrawn, attributes, nlri);
+    }
+  });
+  return [
+    told('codec: decode an UPDATE of 7 prefixes into objects, ns', (decode * 1e6) / MESSAGES),
+    told('codec: decode, ns an octet', (decode * 1e6) / octets),
+    told('codec: encode an UPDATE of 7 prefixes from objects, ns', (encode * 1e6) / MESSAGES),
+  ];
+}
+
+/** All routes of a space, seven in a set, with versions from `version` on. */
+function tableOf(space: RouteSpace, nextHop: string, version = 1): Uint8Array {
+  const sets: Uint8Array[] = [];
+  for (let from = 0; from < space.count; from += 7) {
+    const to = Math.min(from + 7, space.count);
+    sets.push(
+      space.announce({ from, to, version: version + from, nextHop, asPath: [100_000 + (from % 50_000)] }),
+    );
+  }
+  return Uint8Array.from(Buffer.concat(sets));
+}
+
+/** A table of `count` routes from one neighbour and then a second, with nobody to be told. */
+function ribRows(count: number): Row[] {
+  const space = new RouteSpace(count, 24);
+  const local = new LocalSpeaker();
+  const first = local.establish(0);
+  const table = tableOf(space, '10.201.0.1');
+  const changed = tableOf(space, '10.201.0.1', count + 1);
+  const ns = (ms: number) => (ms * 1e6) / count;
+  const insert = measured(() => local.send(first, table));
+  const again = timed(() => local.send(first, table));
+  const replace = timed(() => local.send(first, changed));
+  // The second path of every route is decided against the first.
+  const second = local.establish(1);
+  const other = tableOf(space, '10.201.0.2', 2 * count + 1);
+  const decide = measured(() => local.send(second, other));
+  const gone = Uint8Array.from(space.withdraw(0, count));
+  const withdraw = timed(() => local.send(second, gone));
+  return [
+    told('RIB: insert, ns a route', ns(insert.ms)),
+    told('RIB: told again unchanged, ns a route', ns(again)),
+    told('RIB: replace, ns a route', ns(replace)),
+    told('RIB: a second path, decided, ns a route', ns(decide.ms)),
+    told('RIB: withdraw, ns a route', ns(withdraw)),
+    limited('memory: a route with a seventh of a set, octets', insert.octets / count, LIMITS.route),
+    limited('memory: a further path, octets', decide.octets / count, LIMITS.path),
+  ];
+}
+
+/** What a table costs on its way through to `receivers` neighbours. */
+function exportRows(count: number): Row[] {
+  return [1, 100].map((receivers) => {
+    const space = new RouteSpace(count, 24);
+    const local = new LocalSpeaker();
+    const sender = local.establish(0);
+    for (let index = 1; index <= receivers; index++) local.establish(index);
+    const table = tableOf(space, '10.201.0.1');
+    const ms = timed(() => local.send(sender, table));
+    const each = (ms * 1e6) / count / receivers;
+    return told(`through to ${receivers} client${receivers > 1 ? 's' : ''}, ns a route and client`, each);
+  });
+}
+
+function clientRow(): Row {
+  const clients = 1000;
+  const local = new LocalSpeaker();
+  local.establish(0);
+  const before = memoryInUse();
+  for (let index = 1; index <= clients; index++) local.establish(index);
+  return limited('memory: an idle client, octets', (memoryInUse() - before) / clients, LIMITS.client);
+}
+
+async function run(values: Record<string, string | boolean | undefined>): Promise<BenchResult> {
+  const routes = Number(values.routes);
+  // A first pass, so that what is measured is compiled code.
+  ribRows(50_000);
+  const rows = [...codecRows(), ...ribRows(routes), ...exportRows(Math.min(routes, 100_000)), clientRow()];
+  return { rows, notes: [], charts: [] };
+}
+
+export const micro: Benchmark = {
+  name: 'micro',
+  title: 'codec, RIB and memory one by one, in one process',
+  options: { routes: { type: 'string', default: '500000' } },
+  run,
+};

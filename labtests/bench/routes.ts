@@ -1,0 +1,145 @@
+/**
+ * Numbered routes. Route i is the i-th prefix of one length from 20.0.0.0 on, and a community tells its version, so that
+ * a table is an array of versions, and the truth is one as well.
+ */
+import {
+  encodeAttributes,
+  encodePrefix,
+  encodeUpdate,
+  MAX_MESSAGE_LENGTH,
+  nlriLength,
+  parseIPv4,
+} from 'bgp-js';
+
+const FIRST = parseIPv4('20.0.0.0');
+/** Octets of an UPDATE besides NLRI and attributes: header and two lengths (RFC 4271 §4.3). */
+const FRAME = 23;
+
+/** Routes that share their attributes. */
+export interface RouteSet {
+  /** The numbers of the first route and of the one behind the last. */
+  from: number;
+  to: number;
+  /** 1 to 2^31 - 1; 0 is "not there" in tables. */
+  version: number;
+  nextHop: string;
+  /** AS numbers of the path; empty: from within the AS. */
+  asPath?: number[];
+}
+
+/** How many routes there are room for, and what they are named. */
+export class RouteSpace {
+  readonly count: number;
+  readonly length: number;
+
+  /** `length` bits are in the mask of every prefix, 8 to 32. */
+  constructor(count: number, length: number) {
+    if (count * 2 ** (32 - length) > 0xc0000000)
+      throw new RangeError(`${count} prefixes of /${length} are too many`);
+    this.count = count;
+    this.length = length;
+  }
+
+  /** The address of route `index`, as a number. */
+  address(index: number): number {
+    return FIRST + index * 2 ** (32 - this.length);
+  }
+
+  /** The number of the route whose NLRI is at `at`; -1: it is none of these. */
+  indexAt(bytes: Uint8Array, at: number): number {
+    if (bytes[at] !== this.length) return -1;
+    let address = 0;
+    for (let i = 0; i < 4; i++) address = address * 256 + (8 * i < this.length ? bytes[at + 1 + i] : 0);
+    const index = (address - FIRST) / 2 ** (32 - this.length);
+    return index >= 0 && index < this.count ? index : -1;
+  }
+
+  /** UPDATEs that announce the routes of a set. */
+  announce({ from, to, version, nextHop, asPath = [] }: RouteSet): Uint8Array {
+    const attributes = encodeAttributes({
+      origin: 'IGP',
+      asPath: asPath.length > 0 ? [{ type: 'sequence', ases: asPath }] : [],
+      nextHop,
+      localPref: 100,
+      communities: [version],
+    });
+    const room = MAX_MESSAGE_LENGTH - FRAME - attributes.length;
+    return this.updates(from, to, room, (nlri) => encodeUpdate(new Uint8Array(0), attributes, nlri));
+  }
+
+  /** UPDATEs that withdraw the routes from `from` to before `to`. */
+  withdraw(from: number, to: number): Uint8Array {
+    const none = new Uint8Array(0);
+    return this.updates(from, to, MAX_MESSAGE_LENGTH - FRAME, (nlri) => encodeUpdate(nlri, none, none));
+  }
+
+  private updates(
+    from: number,
+    to: number,
+    room: number,
+    make: (nlri: Uint8Array) => Uint8Array,
+  ): Uint8Array {
+    const size = nlriLength(this.length);
+    const inOne = Math.floor(room / size);
+    const messages: Uint8Array[] = [];
+    for (let first = from; first < to; first += inOne) {
+      const count = Math.min(inOne, to - first);
+      const nlri = new Uint8Array(count * size);
+      for (let i = 0; i < count; i++) {
+        nlri.set(encodePrefix({ address: this.address(first + i), length: this.length }), i * size);
+      }
+      messages.push(make(nlri));
+    }
+    return Buffer.concat(messages);
+  }
+}
+
+/** What a receiver does with the routes of an UPDATE. */
+export interface RouteVisitor {
+  announced(index: number, version: number): void;
+  withdrawn(index: number): void;
+}
+
+/**
+ * Reads the UPDATE at `at`; returns the number of prefixes that are none of the space's. Attributes are read only as far
+ * as the version is concerned.
+ */
+export function readUpdate(bytes: Uint8Array, at: number, space: RouteSpace, visitor: RouteVisitor): number {
+  const end = at + readU16(bytes, at + 16);
+  const withdrawnEnd = at + 21 + readU16(bytes, at + 19);
+  const attributesEnd = withdrawnEnd + 2 + readU16(bytes, withdrawnEnd);
+  let foreign = 0;
+  const each = (from: number, to: number, visit: (index: number) => void) => {
+    for (let i = from; i < to; i += nlriLength(bytes[i])) {
+      const index = space.indexAt(bytes, i);
+      if (index < 0) foreign++;
+      else visit(index);
+    }
+  };
+  each(at + 21, withdrawnEnd, (index) => visitor.withdrawn(index));
+  if (attributesEnd === end) return foreign;
+  const version = communityIn(bytes, withdrawnEnd + 2, attributesEnd);
+  each(attributesEnd, end, (index) => visitor.announced(index, version));
+  return foreign;
+}
+
+/** The first community among the attributes (RFC 1997); 0: there is none. */
+function communityIn(bytes: Uint8Array, from: number, to: number): number {
+  for (let i = from; i < to; ) {
+    const extended = (bytes[i] & 0x10) !== 0;
+    const value = i + (extended ? 4 : 3);
+    if (bytes[i + 1] === 8) return readU32(bytes, value);
+    i = value + (extended ? readU16(bytes, i + 2) : bytes[i + 2]);
+  }
+  return 0;
+}
+
+/** Two octets in network order. */
+export function readU16(bytes: Uint8Array, at: number): number {
+  return (bytes[at] << 8) | bytes[at + 1];
+}
+
+/** Four octets in network order, unsigned. */
+export function readU32(bytes: Uint8Array, at: number): number {
+  return readU16(bytes, at) * 65536 + readU16(bytes, at + 2);
+}
