@@ -35,8 +35,14 @@ export class U8Column {
   }
 }
 
+/** Columns that come to this length are reserved for a whole table of the Internet at once. */
+const SMALL = 1 << 15;
+const LARGE = (1 << 20) + 64;
+
+/** Memory that was reserved and never written to is none of the process's: a reserve costs nothing, a copy twice. */
 function grownLength(current: number, last: number): number {
-  return Math.max(last + 1, current + (current >> 1), 64);
+  if (last < SMALL) return Math.max(last + 1, Math.min(2 * current, SMALL), 64);
+  return last < LARGE ? LARGE : Math.max(last + 1, 2 * current);
 }
 
 /** A growable set of small numbers, one bit each. */

@@ -1,3 +1,4 @@
+import { copyOctets } from '../wire/cursor.ts';
 import type { AdjRibOut, ToldRoute } from './adj-rib-out.ts';
 import type { Bitmap } from './column.ts';
 import type { AttributeExporter } from './export.ts';
@@ -6,6 +7,8 @@ import type { FormerRoutes } from './former-routes.ts';
 import type { ExportTreatment } from './treatment.ts';
 import { UpdateBuilder, type UpdateLayout } from './update-builder.ts';
 
+const CHUNK_SIZE = 65536;
+
 /** Encodes the present state of an update group for one member, beside the log: for those who do not follow it. */
 export class DirectEncoder {
   private readonly rib: FamilyRib;
@@ -13,6 +16,13 @@ export class DirectEncoder {
   private readonly exporter: AttributeExporter;
   private readonly treatment: ExportTreatment;
   private readonly single: UpdateBuilder;
+  /** Octets and messages made so far. */
+  octets = 0;
+  messages = 0;
+  /** Messages lie behind each other in chunks; what was handed out is not written again. */
+  private chunk: Uint8Array = new Uint8Array(0);
+  private flushed = 0;
+  private used = 0;
 
   constructor(
     rib: FamilyRib,
@@ -31,7 +41,7 @@ export class DirectEncoder {
   /**
    * Messages about marked prefixes from `first` on, for the member whose own routes come from `source`; clears their
    * marks. `former`: what the member was told before it came to the group; what is still so is not told again. Returns
-   * the next marked prefix, or -1.
+   * the next marked prefix, or -1. The messages are in `parts` after `flush`.
    */
   encode(
     bitmap: Bitmap,
@@ -43,6 +53,12 @@ export class DirectEncoder {
     return this.out.width === 1
       ? this.encodeRun(bitmap, first, source, parts, former)
       : this.encodeSlots(bitmap, first, source, parts);
+  }
+
+  /** Hands out the messages made so far. */
+  flush(parts: Uint8Array[]): void {
+    if (this.used > this.flushed) parts.push(this.chunk.subarray(this.flushed, this.used));
+    this.flushed = this.used;
   }
 
   /** One message for marked prefixes from `first` on that share their fate; clears their marks. Returns the next one. */
@@ -98,8 +114,16 @@ export class DirectEncoder {
   }
 
   private endSingle(parts: Uint8Array[]): void {
-    this.single.finish();
-    parts.push(this.single.bytes.slice(0, this.single.length));
+    const { single } = this;
+    single.finish();
+    if (this.used + single.length > this.chunk.length) {
+      this.flush(parts);
+      this.chunk = new Uint8Array(CHUNK_SIZE);
+      this.flushed = this.used = 0;
+    }
+    this.used = copyOctets(single.bytes, 0, single.length, this.chunk, this.used);
+    this.octets += single.length;
+    this.messages++;
   }
 
   /** The route that the group's state has for this member. One whose source has gone is about to change: none. */

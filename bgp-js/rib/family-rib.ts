@@ -5,32 +5,28 @@
 import type { Family } from '../wire/families.ts';
 import type { AttributeTable } from './attribute-table.ts';
 import { U32Column } from './column.ts';
-import { type Candidate, comparePaths, decide, rank, TIE_BREAK_STEP } from './decision.ts';
+import { rank } from './decision.ts';
 import type { DirtyQueue } from './dirty-queue.ts';
 import { PathState } from './path-state.ts';
 import { NO_PATH, PathTable } from './path-table.ts';
 import { NO_PREFIX, PrefixTable } from './prefix-table.ts';
+import { type PathCandidate, Selection } from './selection.ts';
 import type { SourceTable } from './source.ts';
 
 export { NO_PATH } from './path-table.ts';
-
-/** A path as a candidate of the decision process. */
-export interface PathCandidate extends Candidate {
-  path: number;
-}
+export type { PathCandidate } from './selection.ts';
 
 export class FamilyRib {
   readonly family: Family;
   readonly prefixes: PrefixTable;
   readonly attributes: AttributeTable;
   readonly sources: SourceTable;
-  /** How many equal paths may be marked as one multipath set; 1 turns it off. */
-  maximumPaths = 1;
   private readonly table = new PathTable();
+  private readonly selection: Selection;
   private readonly nlri: Uint8Array;
-  private readonly readers = new Set<DirtyQueue>();
+  private readers: DirtyQueue[] = [];
   /** Readers that want to know of every change of a path, not only of the best ones. */
-  private readonly pathReaders = new Set<DirtyQueue>();
+  private pathReaders: DirtyQueue[] = [];
   /** By prefix: its first path. */
   private readonly heads = new U32Column();
   /** Best path and multipath set before and after a change: path, set and source of each. */
@@ -43,6 +39,16 @@ export class FamilyRib {
     this.nlri = new Uint8Array(1 + family.bits / 8);
     this.attributes = attributes;
     this.sources = sources;
+    this.selection = new Selection(this.table, attributes, sources);
+  }
+
+  /** How many equal paths may be marked as one multipath set; 1 turns it off. */
+  get maximumPaths(): number {
+    return this.selection.maximumPaths;
+  }
+
+  set maximumPaths(count: number) {
+    this.selection.maximumPaths = count;
   }
 
   /** How many paths there are. */
@@ -52,12 +58,12 @@ export class FamilyRib {
 
   /** Tells `queue` of prefixes whose best path or multipath set changes; with `everyPath` of any path. */
   addReader(queue: DirtyQueue, everyPath = false): void {
-    (everyPath ? this.pathReaders : this.readers).add(queue);
+    (everyPath ? this.pathReaders : this.readers).push(queue);
   }
 
   removeReader(queue: DirtyQueue): void {
-    this.readers.delete(queue);
-    this.pathReaders.delete(queue);
+    this.readers = this.readers.filter((reader) => reader !== queue);
+    this.pathReaders = this.pathReaders.filter((reader) => reader !== queue);
     queue.clear();
   }
 
@@ -113,21 +119,14 @@ export class FamilyRib {
     return this.table.isStale(path);
   }
 
-  /** The paths of a prefix that are usable, as candidates; the best one first. */
-  candidates(prefix: number): PathCandidate[] {
-    const { table } = this;
-    const list: PathCandidate[] = [];
-    for (let path = this.headOf(prefix); path !== NO_PATH; path = table.nexts.values[path]) {
-      if (!table.isUsable(path)) continue;
-      const source = this.sources.get(table.sources.values[path]);
-      list.push({ path, set: table.sets.values[path], source, pathId: table.pathIdOf(path) });
-    }
-    return list;
-  }
-
   /** The usable paths of a prefix from the best one down. */
   ranked(prefix: number): number[] {
     return rank(this.candidates(prefix), this.attributes).map(({ path }) => path);
+  }
+
+  /** The paths of a prefix that are usable, as candidates; the best one first. */
+  candidates(prefix: number): PathCandidate[] {
+    return this.selection.candidates(this.headOf(prefix));
   }
 
   /**
@@ -147,7 +146,9 @@ export class FamilyRib {
     const prefix = this.prefixes.intern(bytes, at);
     this.heads.ensure(prefix);
     const { table } = this;
-    let path = this.table.find(this.heads.values[prefix], source, pathId);
+    const head = this.heads.values[prefix];
+    if (head === NO_PATH) return this.announceFirst(prefix, source, set, state, pathId, received);
+    let path = table.find(head, source, pathId);
     if (path !== NO_PATH && table.sets.values[path] === set && table.stateOf(path) === state) {
       table.keepReceived(path, received, this.attributes);
       table.confirm(path);
@@ -161,6 +162,26 @@ export class FamilyRib {
       table.keepReceived(path, received, this.attributes);
     } else this.replace(path, set, state, received);
     this.settle(prefix);
+  }
+
+  /** Takes in the only path to a prefix: there is nothing to decide. */
+  private announceFirst(
+    prefix: number,
+    source: number,
+    set: number,
+    state: number,
+    pathId: number,
+    received: number,
+  ): void {
+    const { table } = this;
+    this.attributes.retain(set);
+    const path = table.add(prefix, source, set, state, pathId);
+    this.link(prefix, path, state);
+    if (received !== set) table.keepReceived(path, received, this.attributes);
+    for (const reader of this.pathReaders) reader.mark(prefix);
+    if (state !== PathState.usable) return;
+    this.sources.get(source).best++;
+    for (const reader of this.readers) reader.mark(prefix);
   }
 
   /** Takes out the source's path to the prefix whose NLRI is at `at`; nothing happens when there is none. */
@@ -257,8 +278,9 @@ export class FamilyRib {
 
   private removePath(prefix: number, path: number): void {
     const { table } = this;
-    this.remember(prefix, this.before);
     const nexts = table.nexts.values;
+    if (this.heads.values[prefix] === path && nexts[path] === NO_PATH) return this.removeLast(prefix, path);
+    this.remember(prefix, this.before);
     if (this.heads.values[prefix] === path) {
       this.heads.values[prefix] = nexts[path];
     } else {
@@ -271,10 +293,32 @@ export class FamilyRib {
     if (table.isUsable(path)) source.accepted--;
     this.settle(prefix);
     // Only now: until here the comparison of before and after refers to the path and its attributes.
-    table.keepReceived(path, table.sets.values[path], this.attributes);
-    this.attributes.release(table.sets.values[path]);
+    this.letGo(path);
+  }
+
+  /** Takes out the only path to a prefix. */
+  private removeLast(prefix: number, path: number): void {
+    const { table } = this;
+    this.heads.values[prefix] = NO_PATH;
+    const source = this.sources.get(table.sources.values[path]);
+    source.received--;
+    for (const reader of this.pathReaders) reader.mark(prefix);
+    if (table.isUsable(path)) {
+      source.accepted--;
+      source.best--;
+      for (const reader of this.readers) reader.mark(prefix);
+    }
+    this.letGo(path);
+    this.prefixes.release(prefix);
+  }
+
+  /** Gives back a path that is in no list any more. */
+  private letGo(path: number): void {
+    const { table, attributes } = this;
+    const set = table.sets.values[path];
+    table.keepReceived(path, set, attributes);
+    attributes.release(set);
     table.free(path);
-    if (this.heads.values[prefix] === NO_PATH) this.prefixes.release(prefix);
   }
 
   /** Writes the best path and its multipath set, each with attributes and source, into `into`. */
@@ -292,7 +336,7 @@ export class FamilyRib {
 
   /** Runs the decision process for a prefix and tells the readers when its outcome differs from `before`. */
   private settle(prefix: number): void {
-    this.choose(prefix);
+    this.heads.values[prefix] = this.selection.choose(this.heads.values[prefix]);
     for (const reader of this.pathReaders) reader.mark(prefix);
     const { before, after } = this;
     this.remember(prefix, after);
@@ -302,48 +346,5 @@ export class FamilyRib {
     if (before.length > 0) this.sources.get(before[2]).best--;
     if (after.length > 0) this.sources.get(after[2]).best++;
     for (const reader of this.readers) reader.mark(prefix);
-  }
-
-  /** Moves the best path to the head of the list and marks the multipath set. */
-  private choose(prefix: number): void {
-    const { table } = this;
-    const head = this.heads.values[prefix];
-    if (head === NO_PATH) return;
-    if (table.nexts.values[head] === NO_PATH) {
-      table.clearMultipath(head);
-      return;
-    }
-    const candidates = this.candidates(prefix);
-    if (candidates.length === 0) return;
-    for (let path = head; path !== NO_PATH; path = table.nexts.values[path]) table.clearMultipath(path);
-    if (candidates.length === 1) this.moveToHead(prefix, candidates[0].path);
-    else if (candidates.length === 2) this.chooseOfTwo(prefix, candidates[0], candidates[1]);
-    else this.chooseOfMany(prefix, candidates);
-  }
-
-  private chooseOfTwo(prefix: number, first: PathCandidate, second: PathCandidate): void {
-    const outcome = comparePaths(first, second, this.attributes);
-    this.moveToHead(prefix, (outcome >= 0 ? first : second).path);
-    if (this.maximumPaths === 1 || Math.abs(outcome) <= TIE_BREAK_STEP) return;
-    this.table.markMultipath(first.path);
-    this.table.markMultipath(second.path);
-  }
-
-  private chooseOfMany(prefix: number, candidates: PathCandidate[]): void {
-    const { best, equal } = decide(candidates, this.attributes);
-    this.moveToHead(prefix, best.path);
-    if (this.maximumPaths === 1 || equal.length === 1) return;
-    for (const { path } of equal.slice(0, this.maximumPaths)) this.table.markMultipath(path);
-  }
-
-  private moveToHead(prefix: number, path: number): void {
-    const nexts = this.table.nexts.values;
-    const head = this.heads.values[prefix];
-    if (head === path) return;
-    let previous = head;
-    while (nexts[previous] !== path) previous = nexts[previous];
-    nexts[previous] = nexts[path];
-    nexts[path] = head;
-    this.heads.values[prefix] = path;
   }
 }

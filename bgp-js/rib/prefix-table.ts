@@ -3,6 +3,7 @@
  * directly; columns of other classes are indexed by the same number.
  */
 import { U8Column, U16Column, U32Column } from './column.ts';
+import { PrefixIndex } from './prefix-index.ts';
 
 /** What look-ups return when there is no such prefix. */
 export const NO_PREFIX = -1;
@@ -19,9 +20,8 @@ export class PrefixTable {
   private readonly lengths = new U8Column();
   /** How many parts of the RIB hold on to the prefix; it goes when the last lets go. */
   private readonly holds = new U16Column();
-  /** Open addressing with linear probing; a slot holds a number plus one, 0 is empty. */
-  private slots = new Uint32Array(64);
-  private mask = 63;
+  /** Numbers of prefixes plus one, by value. */
+  private readonly index: PrefixIndex;
   /** Numbers to be given out again, chained through `keys`; plus one, 0 ends the chain. */
   private freeList = 0;
   /** How many prefixes of each length there are, so that a longest match probes only those. */
@@ -32,32 +32,32 @@ export class PrefixTable {
   constructor(bits: number) {
     this.words = bits / 32;
     this.scratch = new Uint32Array(this.words);
+    this.index = new PrefixIndex(this.words);
     this.lengthCounts = new Uint32Array(bits + 1);
   }
 
   /** The number of the prefix whose NLRI is at `at`; host bits are masked. NO_PREFIX when it is unknown. */
   find(bytes: Uint8Array, at: number): number {
     this.load(bytes, at);
-    const slot = this.probe(bytes[at]);
-    return this.slots[slot] - 1;
+    const place = this.index.find(this.scratch, bytes[at]);
+    return place < 0 ? NO_PREFIX : this.index.places.values[place] - 1;
   }
 
   /** Like `find`, but makes the prefix known; the caller then holds it at least once or frees it with `release`. */
   intern(bytes: Uint8Array, at: number): number {
     const length = bytes[at];
     this.load(bytes, at);
-    const slot = this.probe(length);
-    const known = this.slots[slot];
+    const place = this.index.place(this.scratch, length);
+    const known = this.index.places.values[place];
     if (known !== 0) return known - 1;
     const id = this.allocate();
-    this.slots[slot] = id + 1;
+    this.index.fill(place, id + 1);
     const base = id * this.words;
     for (let i = 0; i < this.words; i++) this.keys.values[base + i] = this.scratch[i];
     this.lengths.values[id] = length;
     this.holds.values[id] = 0;
     this.lengthCounts[length]++;
     this.size++;
-    if (this.size * 4 > this.slots.length * 3) this.rehash(this.slots.length * 2);
     return id;
   }
 
@@ -141,34 +141,6 @@ export class PrefixTable {
     }
   }
 
-  /** The slot of the prefix in `scratch`, or the empty one where it belongs. */
-  private probe(length: number): number {
-    let slot = this.hash(length) & this.mask;
-    const { slots, mask, words } = this;
-    const keys = this.keys.values;
-    const lengths = this.lengths.values;
-    for (;;) {
-      const id = slots[slot] - 1;
-      if (id < 0) return slot;
-      if (lengths[id] === length) {
-        let i = 0;
-        while (i < words && keys[id * words + i] === this.scratch[i]) i++;
-        if (i === words) return slot;
-      }
-      slot = (slot + 1) & mask;
-    }
-  }
-
-  private hash(length: number): number {
-    let h = Math.imul(length + 1, 0x9e3779b1);
-    for (let i = 0; i < this.words; i++) {
-      h = Math.imul(h ^ this.scratch[i], 0x85ebca6b);
-      h ^= h >>> 15;
-    }
-    h = Math.imul(h, 0xc2b2ae35);
-    return (h ^ (h >>> 13)) >>> 0;
-  }
-
   private allocate(): number {
     if (this.freeList !== 0) {
       const id = this.freeList - 1;
@@ -182,38 +154,14 @@ export class PrefixTable {
     return id;
   }
 
-  private rehash(size: number): void {
-    this.slots = new Uint32Array(size);
-    this.mask = size - 1;
-    for (let id = 0; id < this.end; id++) {
-      if (this.lengths.values[id] !== FREE) this.slots[this.slotOf(id)] = id + 1;
-    }
-  }
-
-  private slotOf(id: number): number {
-    for (let i = 0; i < this.words; i++) this.scratch[i] = this.keys.values[id * this.words + i];
-    return this.probe(this.lengths.values[id]);
-  }
-
-  /** Takes the prefix out and closes the gap in its probe chain, so that no tombstones are left. */
   private remove(id: number): void {
-    let gap = this.slotOf(id);
-    let slot = gap;
-    for (;;) {
-      slot = (slot + 1) & this.mask;
-      const other = this.slots[slot] - 1;
-      if (other < 0) break;
-      for (let i = 0; i < this.words; i++) this.scratch[i] = this.keys.values[other * this.words + i];
-      const home = this.hash(this.lengths.values[other]) & this.mask;
-      if (((slot - home) & this.mask) >= ((slot - gap) & this.mask)) {
-        this.slots[gap] = other + 1;
-        gap = slot;
-      }
-    }
-    this.slots[gap] = 0;
-    this.lengthCounts[this.lengths.values[id]]--;
+    const base = id * this.words;
+    for (let i = 0; i < this.words; i++) this.scratch[i] = this.keys.values[base + i];
+    const length = this.lengths.values[id];
+    this.index.clear(this.index.find(this.scratch, length));
+    this.lengthCounts[length]--;
     this.lengths.values[id] = FREE;
-    this.keys.values[id * this.words] = this.freeList;
+    this.keys.values[base] = this.freeList;
     this.freeList = id + 1;
     this.size--;
   }

@@ -1,5 +1,5 @@
 import { AttributeType, Flag } from '../wire/attribute-types.ts';
-import { readU16, writeU16, writeU32 } from '../wire/cursor.ts';
+import { copyOctets, readU16, writeU16, writeU32 } from '../wire/cursor.ts';
 import type { Family } from '../wire/families.ts';
 import { HEADER_LENGTH, MessageType, writeHeader } from '../wire/frame.ts';
 import { nlriLength, PATH_ID_LENGTH } from '../wire/prefix.ts';
@@ -86,11 +86,10 @@ export class UpdateBuilder {
 
   /** Completes the message. */
   finish(): void {
-    const { attributes, nlri, nlriEnd } = this;
-    const routes = nlri.subarray(0, nlriEnd);
-    if (this.layout.multiprotocol) this.finishMultiprotocol(attributes, routes);
-    else if (attributes) this.finishClassic(attributes, routes);
-    else this.finishWithdrawal(routes);
+    const { attributes } = this;
+    if (this.layout.multiprotocol) this.finishMultiprotocol(attributes);
+    else if (attributes) this.finishClassic(attributes);
+    else this.finishWithdrawal();
     writeHeader(this.bytes, 0, this.length, MessageType.update);
   }
 
@@ -98,11 +97,12 @@ export class UpdateBuilder {
   private writeAttributes(attributes: PackedAttributes): void {
     this.room(FIXED + REACH_OVERHEAD + attributes.mpNextHop.length + attributes.length + 4096);
     const at = this.attributesAt(attributes);
-    this.bytes.set(attributes.bytes.subarray(0, attributes.length), at);
+    copyOctets(attributes.bytes, 0, attributes.length, this.bytes, at);
+    const { length, mpNextHop } = attributes;
     this.attributes = {
       bytes: this.bytes,
-      length: attributes.length,
-      mpNextHop: attributes.mpNextHop.slice(),
+      length,
+      mpNextHop: mpNextHop.length === 0 ? mpNextHop : mpNextHop.slice(),
     };
   }
 
@@ -111,26 +111,28 @@ export class UpdateBuilder {
     return this.layout.multiprotocol ? FIXED + REACH_OVERHEAD + mpNextHop.length + 4096 : FIXED;
   }
 
-  private finishClassic({ length }: PackedAttributes, routes: Uint8Array): void {
+  private finishClassic({ length }: PackedAttributes): void {
     writeU16(this.bytes, 19, 0);
     writeU16(this.bytes, 21, length);
-    this.bytes.set(routes, FIXED + length);
-    this.length = FIXED + length + routes.length;
+    this.length = this.copyRoutes(FIXED + length);
   }
 
-  private finishWithdrawal(routes: Uint8Array): void {
-    writeU16(this.bytes, 19, routes.length);
-    this.bytes.set(routes, 21);
-    writeU16(this.bytes, 21 + routes.length, 0);
-    this.length = FIXED + routes.length;
+  private finishWithdrawal(): void {
+    writeU16(this.bytes, 19, this.nlriEnd);
+    writeU16(this.bytes, this.copyRoutes(21), 0);
+    this.length = FIXED + this.nlriEnd;
+  }
+
+  private copyRoutes(at: number): number {
+    return copyOctets(this.nlri, 0, this.nlriEnd, this.bytes, at);
   }
 
   /** RFC 7606 §5.1: the multiprotocol attribute comes first. */
-  private finishMultiprotocol(attributes: PackedAttributes | null, routes: Uint8Array): void {
+  private finishMultiprotocol(attributes: PackedAttributes | null): void {
     const { bytes } = this;
     const { afi, safi } = this.layout.family;
     const nextHop = attributes?.mpNextHop;
-    const value = routes.length + (nextHop ? 5 + nextHop.length : 3);
+    const value = this.nlriEnd + (nextHop ? 5 + nextHop.length : 3);
     const rest = attributes?.length ?? 0;
     writeU16(bytes, 19, 0);
     writeU16(bytes, 21, 4 + value + rest);
@@ -146,8 +148,7 @@ export class UpdateBuilder {
       bytes[at + 1 + nextHop.length] = 0;
       at += 2 + nextHop.length;
     }
-    bytes.set(routes, at);
-    at += routes.length;
+    at = this.copyRoutes(at);
     if (attributes) {
       const from = this.attributesAt(attributes);
       bytes.copyWithin(at, from, from + rest);

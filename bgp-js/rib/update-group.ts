@@ -211,21 +211,22 @@ export class UpdateGroup {
 
   /** Collects log entries for the member; neighbouring ones go out as one piece. */
   private pullLog(member: Member, limit: number, parts: Uint8Array[]): number {
+    const { log } = this;
     let octets = 0;
     let bytes: Uint8Array | null = null;
     let start = 0;
     let end = 0;
-    while (member.position < this.log.head && octets < limit) {
-      const entry = this.log.at(member.position++);
-      if (!isFor(entry.target, member.source)) continue;
-      octets += entry.end - entry.start;
+    while (member.position < log.head && octets < limit) {
+      log.look(member.position++);
+      if (!isFor(log.target, member.source)) continue;
+      octets += log.end - log.start;
       member.updatesSent++;
-      if (bytes === entry.bytes && end === entry.start) {
-        end = entry.end;
+      if (bytes === log.bytes && end === log.start) {
+        end = log.end;
         continue;
       }
       if (bytes) parts.push(bytes.subarray(start, end));
-      ({ bytes, start, end } = entry);
+      ({ bytes, start, end } = log);
     }
     if (bytes) parts.push(bytes.subarray(start, end));
     return octets;
@@ -294,8 +295,9 @@ export class UpdateGroup {
   private leaveLog(member: Member): void {
     const bitmap = new Bitmap();
     for (let position = member.position; position < this.log.head; position++) {
-      const entry = this.log.at(position);
-      if (isFor(entry.target, member.source)) this.markEntry(bitmap, entry.bytes, entry.start, entry.end);
+      this.log.look(position);
+      const { bytes, start, end, target } = this.log;
+      if (isFor(target, member.source)) this.markEntry(bitmap, bytes, start, end);
     }
     this.setBehind(member, bitmap);
   }
@@ -311,14 +313,14 @@ export class UpdateGroup {
   private pullBehind(member: Member, limit: number, parts: Uint8Array[]): number {
     const bitmap = member.behind;
     if (!bitmap) return 0;
-    let octets = 0;
+    const { direct } = this;
+    const { octets, messages } = direct;
     let id = bitmap.next(0);
-    while (id >= 0 && octets < limit) {
-      const from = parts.length;
-      id = this.direct.encode(bitmap, id, member.source, parts, member.former);
-      for (let i = from; i < parts.length; i++) octets += parts[i].length;
-      member.updatesSent += parts.length - from;
+    while (id >= 0 && direct.octets - octets < limit) {
+      id = direct.encode(bitmap, id, member.source, parts, member.former);
     }
+    direct.flush(parts);
+    member.updatesSent += direct.messages - messages;
     if (bitmap.count === 0) {
       member.behind = null;
       member.former?.clear();
@@ -326,7 +328,7 @@ export class UpdateGroup {
       this.behind.delete(member);
       member.position = this.log.head;
     }
-    return octets;
+    return direct.octets - octets;
   }
 }
 

@@ -101,7 +101,7 @@ export class UpdatePacker {
   private append(builder: UpdateBuilder, target: Target): void {
     if (builder.count === 0) return;
     builder.finish();
-    this.log.append(builder.bytes, builder.length, target, builder.count);
+    this.log.append(builder.bytes, builder.length, target);
     builder.count = 0;
   }
 }

@@ -94,3 +94,14 @@ export function writeU32(bytes: Uint8Array, at: number, value: number): void {
 export function impossible(): BgpError {
   return bgpError(6, 0, 'internal: a read past the end of a checked field');
 }
+
+/** Octets up to which a loop is quicker than the view that `TypedArray.set` needs. */
+const SHORT = 512;
+
+/** Copies `from` from `start` to `end` to `to` at `at`; the two places must not overlap. Returns the offset behind it. */
+export function copyOctets(from: Uint8Array, start: number, end: number, to: Uint8Array, at: number): number {
+  const behind = at + end - start;
+  if (end - start > SHORT) to.set(from.subarray(start, end), at);
+  else for (let i = start, j = at; i < end; i++, j++) to[j] = from[i];
+  return behind;
+}
