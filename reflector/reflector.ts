@@ -41,7 +41,9 @@ export class Reflector {
     const teller = new BgpEvents(events);
     const { as, routerId, clusterId, listen } = settings;
     const speaker = new Speaker(
-      { as, routerId, clusterId, address: listen.address, maximumPaths: 1 },
+      // Packets never come this way, so that forwarding goes on over every restart: End-of-RIB waits until the clients
+      // have told their routes again, and nobody lets go of a route meanwhile (RFC 4724 §4.1).
+      { as, routerId, clusterId, address: listen.address, maximumPaths: 1, restarted: true },
       Math.random,
     );
     const host = new SpeakerHost(speaker, {

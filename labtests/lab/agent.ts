@@ -1,11 +1,11 @@
 /** The Flatroute agent on a node of a lab: its configuration from the topology, its life, and its views. */
 
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { request } from 'node:http';
 import { join } from 'node:path';
 import type { PeerView, PodView, RouteView, StatusView } from '@flatroute/daemon/views.ts';
 import { Daemon } from './daemon.ts';
 import { repository } from './processes.ts';
+import { get, view } from './status-client.ts';
 import type { AgentMachine } from './topology.ts';
 
 /** The `flatroute` command of this repository. */
@@ -86,26 +86,12 @@ export class Agent {
 
   /** One GET over the Unix socket. */
   get(path: string): Promise<{ status: number; body: string }> {
-    return new Promise((resolve, reject) => {
-      const call = request({ socketPath: this.socket, path, timeout: 10_000 }, (response) => {
-        let body = '';
-        response.setEncoding('utf8').on('data', (text: string) => {
-          body += text;
-        });
-        response.on('end', () => resolve({ status: response.statusCode ?? 0, body }));
-        response.on('error', reject);
-      });
-      call.on('timeout', () => call.destroy(new Error(`${this.name} did not answer ${path} within 10 s`)));
-      call.on('error', reject);
-      call.end();
-    });
+    return get(this.socket, path);
   }
 
   async #view<T>(path: string): Promise<T> {
     this.daemon.assertRunning();
-    const { status, body } = await this.get(path);
-    if (status !== 200) throw new Error(`${this.name} answered ${path} with ${status}: ${body}`);
-    return JSON.parse(body) as T;
+    return view<T>(this.socket, path);
   }
 }
 

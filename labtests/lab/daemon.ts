@@ -10,7 +10,8 @@ export interface DaemonOptions {
   /** What it is, for messages: "agent n1". */
   title: string;
   command: string[];
-  netns: string;
+  /** Network namespace; the machine's own when absent. */
+  netns?: string;
   /** Where its standard output and error are appended. */
   logFile: string;
 }

@@ -12,6 +12,7 @@ import { createNamespace, ipBatch, namespacesOf, netnsOf } from './netns.ts';
 import { buildNetwork, setCable } from './network.ts';
 import { callPlugin, cniFailure, type Pod } from './pods.ts';
 import { must, processesOf, type Result, type RunOptions, run } from './processes.ts';
+import { LabReflector } from './reflector.ts';
 import {
   folderOf,
   type LabRecord,
@@ -31,6 +32,7 @@ export class Lab {
   readonly topology: Topology;
   readonly agents = new Map<string, Agent>();
   readonly birds = new Map<string, Bird>();
+  readonly reflectors = new Map<string, LabReflector>();
   readonly pods = new Map<string, Pod>();
   readonly #record: LabRecord;
   readonly #progress: Progress;
@@ -69,6 +71,9 @@ export class Lab {
     if (abandoned.length > 0) this.#progress(`removed what killed labs had left: ${abandoned.join(', ')}`, 0);
     await this.#step('namespaces, bridges and links', () => buildNetwork(this.id, this.topology));
     await this.#step('BIRD', () => this.#startBirds());
+    if (this.topology.machines.some(({ role }) => role === 'reflector')) {
+      await this.#step('reflectors ready', () => this.#startReflectors());
+    }
     await this.#step('agents ready', () => this.#startAgents());
     await this.#step('BGP sessions Established', () => this.allEstablished({ signal: this.#abort.signal }));
     await this.#step('pods wired by the CNI plugin', () => this.#startPods());
@@ -90,6 +95,17 @@ export class Lab {
       bird.daemon.start();
       await until(`${bird.daemon.title} to answer`, () => bird.birdc('show status'), this.#wait);
     }
+  }
+
+  async #startReflectors(): Promise<void> {
+    for (const machine of this.topology.machines) {
+      if (machine.role !== 'reflector') continue;
+      const reflector = new LabReflector(machine, this.#place(machine.name));
+      this.reflectors.set(machine.name, reflector);
+      this.#undo.push(reflector.daemon.title, () => reflector.daemon.stop());
+      reflector.daemon.start();
+    }
+    for (const name of this.reflectors.keys()) await this.reflectorReady(name);
   }
 
   async #startAgents(): Promise<void> {
@@ -143,6 +159,17 @@ export class Lab {
     if (ready === 'ended') agent.daemon.assertRunning();
   }
 
+  /** Resolves when a reflector accepts sessions; rejects at once, with its log, when it has ended. */
+  async reflectorReady(name: string): Promise<void> {
+    const { daemon } = this.reflector(name);
+    const ready = await until(
+      `${daemon.title} to be ready`,
+      async () => (daemon.running ? await this.reflector(name).ready() : 'ended'),
+      this.#wait,
+    );
+    if (ready === 'ended') daemon.assertRunning();
+  }
+
   /** Resolves when every session of every agent and BIRD is Established. */
   async allEstablished(options: WaitOptions = {}): Promise<void> {
     for (const bird of this.birds.values()) {
@@ -187,6 +214,12 @@ export class Lab {
     const agent = this.agents.get(name);
     if (!agent) throw new Error(`the lab has no agent ${name}`);
     return agent;
+  }
+
+  reflector(name: string): LabReflector {
+    const reflector = this.reflectors.get(name);
+    if (!reflector) throw new Error(`the lab has no reflector ${name}`);
+    return reflector;
   }
 
   bird(name: string): Bird {

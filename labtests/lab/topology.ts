@@ -53,13 +53,26 @@ export interface BirdMachine extends MachineBase {
   loopback?: string[];
 }
 
+/** A route reflector: the Flatroute reflector on a machine of its own. */
+export interface ReflectorMachine extends MachineBase {
+  role: 'reflector';
+  address: string;
+  as: number;
+  /** The address by default: a cluster of its own. */
+  clusterId?: string;
+  /** Where clients come from, `ADDRESS/LENGTH`. */
+  clientRange: string;
+  /** Further lines of reflector.yaml. */
+  moreConfig?: string;
+}
+
 /** A plain machine that speaks no BGP: a virtual machine, a database server. */
 export interface HostMachine extends MachineBase {
   role: 'host';
   defaultRoute: string;
 }
 
-export type Machine = AgentMachine | BirdMachine | HostMachine;
+export type Machine = AgentMachine | BirdMachine | ReflectorMachine | HostMachine;
 
 export interface Topology {
   name: string;

@@ -1,0 +1,83 @@
+/** A Flatroute reflector of a lab: its configuration, its life, and its views. */
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { PeerView, StatusView } from '@flatroute/daemon/views.ts';
+import { flatroute } from './agent.ts';
+import { Daemon } from './daemon.ts';
+import { get, view } from './status-client.ts';
+import type { ReflectorMachine } from './topology.ts';
+
+/** What a reflector is told besides its socket. */
+export interface ReflectorPlace {
+  lab: string;
+  /** The machine's own namespace when absent. */
+  netns?: string;
+  /** A folder of its own, which exists. */
+  folder: string;
+  holdTimeSeconds: number;
+  port?: number;
+}
+
+export class LabReflector {
+  readonly name: string;
+  readonly daemon: Daemon;
+  /** Unix socket of the status endpoint. */
+  readonly socket: string;
+  /** Path of reflector.yaml. */
+  readonly configFile: string;
+
+  constructor(machine: Omit<ReflectorMachine, 'role' | 'attachments'>, place: ReflectorPlace) {
+    const { lab, netns, folder } = place;
+    this.name = machine.name;
+    this.socket = join(folder, 'reflector.sock');
+    this.configFile = join(folder, 'reflector.yaml');
+    writeFileSync(this.configFile, reflectorConfig(machine, place, this.socket), { mode: 0o600 });
+    this.daemon = new Daemon({
+      lab,
+      title: `the reflector ${machine.name}`,
+      command: [flatroute, 'reflector', '--config', this.configFile],
+      netns,
+      logFile: join(folder, 'reflector.log'),
+    });
+  }
+
+  /** Whether sessions are accepted. */
+  async ready(): Promise<boolean> {
+    this.daemon.assertRunning();
+    if (!existsSync(this.socket)) return false;
+    return (await get(this.socket, '/readyz')).status === 200;
+  }
+
+  status(): Promise<StatusView> {
+    return view(this.socket, '/v1/status');
+  }
+
+  async peers(): Promise<PeerView[]> {
+    return (await view<{ peers: PeerView[] }>(this.socket, '/v1/peers')).peers;
+  }
+
+  /** A metric without labels; rejects when there is none. */
+  async metric(name: string): Promise<number> {
+    const { body } = await get(this.socket, '/metrics');
+    const value = new RegExp(`^${name} (\\S+)$`, 'm').exec(body)?.[1];
+    if (value === undefined) throw new Error(`${this.name} has no metric ${name}`);
+    return Number(value);
+  }
+}
+
+function reflectorConfig(
+  machine: Omit<ReflectorMachine, 'role' | 'attachments'>,
+  { holdTimeSeconds, port = 179 }: ReflectorPlace,
+  socket: string,
+): string {
+  const { name, address, as, clusterId = address, clientRange } = machine;
+  return `node: ${name}
+as: ${as}
+routerId: ${address}
+clusterId: ${clusterId}
+listen: ${address}:${port}
+clients: [{ range: ${clientRange}, as: ${as}, holdTime: ${holdTimeSeconds} }]
+socket: ${JSON.stringify(socket)}
+http: { listen: off }
+${machine.moreConfig ?? ''}`;
+}
