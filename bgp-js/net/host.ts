@@ -187,7 +187,11 @@ export class SpeakerHost {
     }
     this.options.onWork?.();
     this.carryOut();
-    const more = this.transmit(begin + 2 * SLICE_MS) || speaker.hasWork;
+    let more = this.transmit(begin + 2 * SLICE_MS) || speaker.hasWork;
+    if (!more && speaker.routing.hasRemains) {
+      speaker.routing.clearRemains();
+      more = true;
+    }
     this.resumeReaders();
     const took = this.now() - begin;
     this.slices.count++;

@@ -7,6 +7,7 @@ import { type Attributes, decodeAttributes } from '../wire/attributes.ts';
 import { eachAttribute } from '../wire/tlv.ts';
 import { Arena } from './arena.ts';
 import { U8Column, U16Column, U32Column } from './column.ts';
+import { Unused } from './unused.ts';
 
 /**
  * From which kind of session a set came. It is a part of the key: what is sound from one kind of peer may be
@@ -40,8 +41,15 @@ export function setKindOf({ ebgp, aigp, edits }: AttributeContext): number {
 /** Number 0 is never given out: it means "no attributes". */
 export const NO_SET = 0;
 
+/** Unused numbers looked at when a new one is asked for and none is free. */
+const RECLAIMED_AT_ONCE = 2;
+
 export class AttributeTable {
+  /** How many sets something refers to. */
   size = 0;
+  /** How many there are, with those that nothing refers to any more. */
+  private entries = 0;
+  private readonly unused = new Unused();
   private end = 1;
   private readonly arena = new Arena();
   private readonly places = new U32Column();
@@ -62,7 +70,8 @@ export class AttributeTable {
   readonly flags = new U16Column();
   private slots = new Uint32Array(64);
   private mask = 63;
-  private readonly freed: number[] = [];
+  /** Numbers to be given out again, chained through `references`; 0 ends the chain. */
+  private freeList = NO_SET;
 
   /** The set of this kind whose stored form these octets are, or NO_SET. */
   find(kind: number, bytes: Uint8Array, start: number, end: number): number {
@@ -72,7 +81,7 @@ export class AttributeTable {
   /** Adds a set that `find` did not find, with the numbers of its scan. The caller refers to it with `retain`. */
   add(kind: number, bytes: Uint8Array, start: number, end: number, scan: AttributeScan): number {
     const h = hash(kind, bytes, start, end);
-    const id = this.freed.pop() ?? this.allocate();
+    const id = this.allocate();
     this.slots[this.probe(h, kind, bytes, start, end)] = id;
     this.places.values[id] = this.arena.store(bytes, start, end);
     this.byteLengths.values[id] = end - start;
@@ -88,24 +97,38 @@ export class AttributeTable {
     this.originatorId.values[id] = scan.originatorId;
     this.clusterListLength.values[id] = scan.clusterListLength;
     this.flags.values[id] = scan.flags;
-    this.size++;
-    if (this.size * 4 > this.slots.length * 3) this.rehash(this.slots.length * 2);
+    if (++this.entries * 4 > this.slots.length * 3) this.rehash(this.slots.length * 2);
     return id;
   }
 
   retain(id: number): void {
-    this.references.values[id]++;
+    if (this.references.values[id]++ === 0) this.size++;
   }
 
-  /** Gives a reference back; with the last one the set goes. */
+  /** Gives a reference back; after the last one the number may be given to another set. */
   release(id: number): void {
     if (--this.references.values[id] > 0) return;
-    this.remove(id);
+    this.size--;
+    this.unused.add(id);
   }
 
-  /** Drops a set that was added but never retained. */
+  /** Lets go of a set that was added but never retained. */
   releaseUnused(id: number): void {
-    if (this.references.values[id] === 0) this.remove(id);
+    if (this.references.values[id] === 0) this.unused.add(id);
+  }
+
+  /** Whether there is something to reclaim. */
+  get hasUnused(): boolean {
+    return this.unused.size > 0;
+  }
+
+  /** Takes out sets that nothing refers to, at most `budget` of them. */
+  reclaim(budget: number): void {
+    for (let i = 0; i < budget; i++) {
+      const id = this.unused.take();
+      if (id < 0) return;
+      if (this.references.values[id] === 0) this.remove(id);
+    }
   }
 
   /** Where the value of an attribute of a set lies in `chunkOf`, or null when the set has none of this type. */
@@ -167,6 +190,12 @@ export class AttributeTable {
   }
 
   private allocate(): number {
+    if (this.freeList === NO_SET) this.reclaim(RECLAIMED_AT_ONCE);
+    if (this.freeList !== NO_SET) {
+      const free = this.freeList;
+      this.freeList = this.references.values[free];
+      return free;
+    }
     const id = this.end++;
     // All columns grow alike, so the first tells whether there is room.
     if (id >= this.places.values.length) for (const column of this.columns()) column.ensure(id);
@@ -209,8 +238,9 @@ export class AttributeTable {
     }
     this.slots[gap] = NO_SET;
     this.arena.release(this.places.values[id], this.byteLengths.values[id]);
-    this.freed.push(id);
-    this.size--;
+    this.references.values[id] = this.freeList;
+    this.freeList = id;
+    this.entries--;
   }
 }
 

@@ -4,21 +4,26 @@
  */
 import { U8Column, U16Column, U32Column } from './column.ts';
 import { PrefixIndex } from './prefix-index.ts';
+import { Unused } from './unused.ts';
+
+/** Unused numbers looked at when a new one is asked for and none is free. */
+const RECLAIMED_AT_ONCE = 2;
 
 /** What look-ups return when there is no such prefix. */
 export const NO_PREFIX = -1;
-const FREE = 255;
 
 export class PrefixTable {
-  /** How many prefixes there are. */
+  /** How many prefixes something holds on to. */
   size = 0;
   /** One more than the largest number ever given out. */
   end = 0;
   private readonly words: number;
   private readonly keys = new U32Column();
-  /** Bits of the prefix, or FREE. */
+  /** Bits of the prefix. */
   private readonly lengths = new U8Column();
-  /** How many parts of the RIB hold on to the prefix; it goes when the last lets go. */
+  /** Prefixes that nothing holds on to, and that are still known. */
+  private readonly unused = new Unused();
+  /** How many parts of the RIB hold on to the prefix; when the last has let go, `reclaim` may take it out. */
   private readonly holds = new U16Column();
   /** Numbers of prefixes plus one, by value. */
   private readonly index: PrefixIndex;
@@ -45,6 +50,8 @@ export class PrefixTable {
 
   /** Like `find`, but makes the prefix known; the caller then holds it at least once or frees it with `release`. */
   intern(bytes: Uint8Array, at: number): number {
+    // First of all, because it moves what is in the index.
+    if (this.freeList === 0 && this.unused.size > 0) this.reclaim(RECLAIMED_AT_ONCE);
     const length = bytes[at];
     this.load(bytes, at);
     const place = this.index.place(this.scratch, length);
@@ -57,17 +64,32 @@ export class PrefixTable {
     this.lengths.values[id] = length;
     this.holds.values[id] = 0;
     this.lengthCounts[length]++;
-    this.size++;
     return id;
   }
 
   hold(id: number): void {
-    this.holds.values[id]++;
+    if (this.holds.values[id]++ === 0) this.size++;
   }
 
-  /** Lets go of a prefix; with the last hold its number becomes free. */
+  /** Lets go of a prefix; after the last hold its number may be given to another one. */
   release(id: number): void {
-    if (--this.holds.values[id] === 0) this.remove(id);
+    if (--this.holds.values[id] > 0) return;
+    this.size--;
+    this.unused.add(id);
+  }
+
+  /** Whether there is something to reclaim. */
+  get hasUnused(): boolean {
+    return this.unused.size > 0;
+  }
+
+  /** Takes out prefixes that nothing holds on to, at most `budget` of them. */
+  reclaim(budget: number): void {
+    for (let i = 0; i < budget; i++) {
+      const id = this.unused.take();
+      if (id < 0) return;
+      if (this.holds.values[id] === 0) this.remove(id);
+    }
   }
 
   /** Bits of prefix `id`. */
@@ -75,9 +97,9 @@ export class PrefixTable {
     return this.lengths.values[id];
   }
 
-  /** Whether `id` is in use. */
+  /** Whether something holds on to `id`. */
   has(id: number): boolean {
-    return id < this.end && this.lengths.values[id] !== FREE;
+    return id < this.end && this.holds.values[id] > 0;
   }
 
   /** Writes the NLRI of prefix `id` at `at`; returns the offset behind it. */
@@ -160,9 +182,7 @@ export class PrefixTable {
     const length = this.lengths.values[id];
     this.index.clear(this.index.find(this.scratch, length));
     this.lengthCounts[length]--;
-    this.lengths.values[id] = FREE;
     this.keys.values[base] = this.freeList;
     this.freeList = id + 1;
-    this.size--;
   }
 }

@@ -297,6 +297,19 @@ export class Routing {
   work(): void {
     this.jobs.work();
   }
+
+  /** Whether remains of routes that went can be cleared away, for which there is time. */
+  get hasRemains(): boolean {
+    if (this.attributes.hasUnused) return true;
+    for (const rib of this.ribs.values()) if (rib.prefixes.hasUnused) return true;
+    return false;
+  }
+
+  /** Clears a slice of them away. */
+  clearRemains(): void {
+    this.attributes.reclaim(this.limits.slice);
+    for (const rib of this.ribs.values()) rib.prefixes.reclaim(this.limits.slice);
+  }
 }
 
 /** The state of a path of which a policy made `result`. */

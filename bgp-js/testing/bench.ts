@@ -85,6 +85,7 @@ export class Bench {
     for (let busy = true; busy; ) {
       busy = speaker.hasWork;
       if (busy) speaker.work(this.now);
+      else speaker.routing.clearRemains();
       for (const action of speaker.actions()) {
         busy = true;
         this.carryOut(action);

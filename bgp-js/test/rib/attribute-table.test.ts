@@ -17,6 +17,7 @@ describe('AttributeTable', () => {
       asPath: [{ type: 'sequence', ases: [65001, 65002] }],
     });
     assert.equal(a, b);
+    table.retain(a);
     assert.equal(table.size, 1);
     assert.equal(table.med.values[a], 5);
     assert.equal(table.localPref.values[a], 200);
@@ -71,6 +72,7 @@ describe('AttributeTable', () => {
       if (known === undefined) table.retain(set);
       else assert.equal(set, known);
       model.set(med, set);
+      if (random(50) === 0) table.reclaim(random(20));
     }
     assert.equal(table.size, model.size);
     for (const [med, set] of model) {
