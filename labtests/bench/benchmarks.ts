@@ -3,6 +3,8 @@ import type { ParseArgsOptionsConfig } from 'node:util';
 import { micro } from './micro.ts';
 import { reflector } from './reflector.ts';
 import type { BenchResult } from './result.ts';
+import { slowClient } from './slow-client.ts';
+import { soakTest } from './soak.ts';
 
 /** What `npm run bench` can run. */
 export interface Benchmark {
@@ -15,4 +17,4 @@ export interface Benchmark {
   run(values: Record<string, string | boolean | undefined>): Promise<BenchResult>;
 }
 
-export const benchmarks: readonly Benchmark[] = [reflector, micro];
+export const benchmarks: readonly Benchmark[] = [reflector, micro, slowClient, soakTest];

@@ -1,0 +1,159 @@
+/** Clients of a running reflector, their routes, and the truth about them: changes, losses of sessions, and latency. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { seededRandom } from 'bgp-js/testing';
+import { until } from '../lab/wait.ts';
+import { RouteSpace } from './routes.ts';
+import { type Target, TcpNeighbour } from './tcp-neighbour.ts';
+
+export interface LoadOptions {
+  target: Target;
+  /** The first half of the clients' addresses. */
+  network: string;
+  clients: number;
+  /** Routes of each client. */
+  routes: number;
+  /** AS numbers in the path of every route: makes messages long. */
+  pathLength?: number;
+  seed?: number;
+}
+
+/** Sessions that are brought up at once. */
+const AT_ONCE = 50;
+/** How long tables may take to be right once nothing changes. */
+const SETTLE_MS = 60_000;
+/** Of so many changes one takes a route away. */
+const WITHDRAWAL_EVERY = 5;
+
+export class Load {
+  readonly neighbours: TcpNeighbour[];
+  readonly space: RouteSpace;
+  /** The version of every route that is announced; 0: it is not. */
+  readonly truth: Uint32Array;
+  /** Milliseconds from the change of a route to its arrival, for every change at every client that is watched. */
+  latencies: number[] = [];
+  private readonly routes: number;
+  private readonly asPath: number[];
+  private readonly random: () => number;
+  private version = 0;
+  /** When a version was announced. */
+  private readonly sent = new Map<number, number>();
+
+  constructor({ target, network, clients, routes, pathLength = 1, seed = 1 }: LoadOptions) {
+    this.routes = routes;
+    this.space = new RouteSpace(clients * routes, 26);
+    this.truth = new Uint32Array(this.space.count);
+    this.asPath = Array.from({ length: pathLength }, (_, index) => 100_000 + index);
+    this.random = seededRandom(seed);
+    this.neighbours = Array.from(
+      { length: clients },
+      (_, index) => new TcpNeighbour(index, network, target, this.space),
+    );
+  }
+
+  /** Measures the latency of changes at the clients from `from` to before `to`. */
+  watch(from: number, to = this.neighbours.length): void {
+    for (const neighbour of this.neighbours.slice(from, to)) {
+      neighbour.listener.onAnnounced = (_index, version) => {
+        const at = this.sent.get(version);
+        // What a client is told after it has come back was no news when it came.
+        if (at !== undefined && at > neighbour.establishedAt) this.latencies.push(performance.now() - at);
+      };
+    }
+  }
+
+  /** Connects all clients and has them announce all their routes. */
+  async establish(): Promise<void> {
+    for (let from = 0; from < this.neighbours.length; from += AT_ONCE) {
+      await Promise.all(this.neighbours.slice(from, from + AT_ONCE).map((neighbour) => neighbour.connect()));
+    }
+    for (let index = 0; index < this.neighbours.length; index++) this.announceAll(index);
+  }
+
+  /** A client announces all its routes, in one new version. */
+  announceAll(client: number): void {
+    const [from, to] = this.rangeOf(client);
+    const version = ++this.version;
+    this.truth.fill(version, from, to);
+    this.announce(client, from, to, version);
+  }
+
+  /** Changes a route of some client that is connected, or takes it away. */
+  change(): void {
+    const client = Math.floor(this.random() * this.neighbours.length);
+    const neighbour = this.neighbours[client];
+    const [from] = this.rangeOf(client);
+    const index = from + Math.floor(this.random() * this.routes);
+    const withdrawal = Math.floor(this.random() * WITHDRAWAL_EVERY) === 0;
+    if (!neighbour.established) return;
+    if (withdrawal) {
+      this.truth[index] = 0;
+      neighbour.send(this.space.withdraw(index, index + 1));
+      return;
+    }
+    const version = ++this.version;
+    this.truth[index] = version;
+    this.sent.set(version, performance.now());
+    this.announce(client, index, index + 1, version);
+  }
+
+  /** Makes `rate` changes a second for `ms`, or until told to stop. */
+  async churn(rate: number, ms: number, signal?: AbortSignal): Promise<void> {
+    const begin = performance.now();
+    let done = 0;
+    while (!signal?.aborted) {
+      const age = performance.now() - begin;
+      if (age >= ms) return;
+      for (const due = (age * rate) / 1000; done < due; done++) this.change();
+      await sleep(2);
+    }
+  }
+
+  /** A client's connection breaks; its routes are gone with it. */
+  drop(client: number): void {
+    this.neighbours[client].drop();
+    this.truth.fill(0, ...this.rangeOf(client));
+  }
+
+  /** A client is back. */
+  async reconnect(client: number): Promise<void> {
+    await this.neighbours[client].connect();
+    this.announceAll(client);
+  }
+
+  /** How many routes are wrong in the tables of the clients from `from` on together. */
+  wrongRoutes(from = 0): number {
+    let sum = 0;
+    for (let client = from; client < this.neighbours.length; client++) {
+      sum += this.neighbours[client].listener.differences(this.truth, ...this.rangeOf(client));
+    }
+    return sum;
+  }
+
+  /** Waits until the tables of the clients from `from` on are right, for a while; returns how many routes are wrong. */
+  async settle(from = 0): Promise<number> {
+    const limits = { timeoutMs: SETTLE_MS, intervalMs: 20 };
+    await until('all tables to be right', () => this.wrongRoutes(from) === 0, limits).catch(() => {});
+    return this.wrongRoutes(from);
+  }
+
+  /** The latencies since the last call. */
+  takeLatencies(): number[] {
+    const latencies = this.latencies;
+    this.latencies = [];
+    return latencies;
+  }
+
+  close(): void {
+    for (const neighbour of this.neighbours) neighbour.drop();
+  }
+
+  private rangeOf(client: number): [from: number, to: number] {
+    return [client * this.routes, (client + 1) * this.routes];
+  }
+
+  private announce(client: number, from: number, to: number, version: number): void {
+    const { routerId } = this.neighbours[client];
+    const set = { from, to, version, nextHop: routerId, asPath: this.asPath };
+    this.neighbours[client].send(this.space.announce(set));
+  }
+}

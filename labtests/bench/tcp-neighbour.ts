@@ -1,0 +1,109 @@
+/** A client of a reflector on TCP that is light enough to be one of a thousand in a process. */
+import { once } from 'node:events';
+import net from 'node:net';
+import { MessageType, parseIPv4 } from 'bgp-js';
+import { greeting, openBytes } from 'bgp-js/testing';
+import { RouteListener } from './listener.ts';
+import type { RouteSpace } from './routes.ts';
+
+/** Where the reflector listens, and its AS. */
+export interface Target {
+  address: string;
+  port: number;
+  as: number;
+}
+
+/** Seconds that clients propose as hold time. */
+const HOLD_TIME = 90;
+const CONNECT_LIMIT_MS = 30_000;
+
+export class TcpNeighbour {
+  /** The address it connects from. */
+  readonly address: string;
+  /** The next hop of its routes, and its identifier. */
+  readonly routerId: string;
+  readonly listener: RouteListener;
+  /** Its session is up. */
+  established = false;
+  /** When it came up, on the clock of performance.now. */
+  establishedAt = 0;
+  /** How often a session ended that it did not end by itself, and why the last time. */
+  losses = 0;
+  lastLoss = '';
+  private readonly target: Target;
+  private socket: net.Socket | null = null;
+  private keepalives: NodeJS.Timeout | null = null;
+
+  /** `index` counts the clients; `network` is the first half of their addresses, such as "127.80". */
+  constructor(index: number, network: string, target: Target, space: RouteSpace) {
+    const host = index + 256;
+    this.address = `${network}.${host >> 8}.${host & 255}`;
+    this.routerId = `10.201.${host >> 8}.${host & 255}`;
+    this.target = target;
+    this.listener = new RouteListener(space);
+  }
+
+  /** Brings the session up. Rejects when that fails. */
+  async connect(): Promise<void> {
+    const { address: host, port, as } = this.target;
+    const socket = net.connect({ host, port, localAddress: this.address, noDelay: true });
+    this.socket = socket;
+    this.listener.reset();
+    socket.on('error', (error) => {
+      this.lastLoss = error.message;
+    });
+    socket.on('close', () => this.closed(socket));
+    const up = new Promise<void>((resolve, reject) => {
+      socket.once('close', () =>
+        reject(new Error(`${this.address}: the session did not come up: ${this.lastLoss}`)),
+      );
+      this.listener.onMessage = (type, bytes) => {
+        if (type === MessageType.notification) this.lastLoss = `NOTIFICATION ${bytes[19]}/${bytes[20]}`;
+        if (type !== MessageType.keepalive || this.established) return;
+        this.established = true;
+        this.establishedAt = performance.now();
+        resolve();
+      };
+    });
+    // Awaited below; until then nobody looks at it.
+    up.catch(() => {});
+    await once(socket, 'connect', { signal: AbortSignal.timeout(CONNECT_LIMIT_MS) });
+    socket.on('data', (chunk) => this.listener.take(chunk));
+    socket.write(greeting(openBytes(as, { holdTime: HOLD_TIME, identifier: parseIPv4(this.routerId) })));
+    await up;
+    this.keepalives = setInterval(() => this.send(greeting(new Uint8Array(0))), (HOLD_TIME * 1000) / 3);
+  }
+
+  /** Sends messages. */
+  send(bytes: Uint8Array): void {
+    this.socket?.write(bytes);
+  }
+
+  /** Reads no more until `resume`; what it has to say it still says. */
+  pause(): void {
+    this.socket?.pause();
+  }
+
+  resume(): void {
+    this.socket?.resume();
+  }
+
+  /** Ends the connection without a word. */
+  drop(): void {
+    const { socket } = this;
+    this.forget();
+    socket?.destroy();
+  }
+
+  private closed(socket: net.Socket): void {
+    if (this.socket !== socket) return;
+    if (this.established) this.losses++;
+    this.forget();
+  }
+
+  private forget(): void {
+    if (this.keepalives) clearInterval(this.keepalives);
+    this.socket = null;
+    this.established = false;
+  }
+}
