@@ -29,8 +29,8 @@ const SLICE_MS = 4;
 /** Octets handed to a socket in one go. */
 const WRITE_SIZE = 64 * 1024;
 /** Octets of unprocessed input at which a socket is no longer read, and at which it is again. */
-const INPUT_HIGH = 512 * 1024;
-const INPUT_LOW = 128 * 1024;
+const INPUT_HIGH = 256 * 1024;
+const INPUT_LOW = 64 * 1024;
 /** How long a closing socket may take to deliver its farewell. */
 const FAREWELL_MS = 2000;
 /** Sockets that may do so at once; who comes above that gets none. */

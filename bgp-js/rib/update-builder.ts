@@ -4,6 +4,7 @@ import type { Family } from '../wire/families.ts';
 import { HEADER_LENGTH, MessageType, writeHeader } from '../wire/frame.ts';
 import { nlriLength, PATH_ID_LENGTH } from '../wire/prefix.ts';
 import type { PrefixTable } from './prefix-table.ts';
+import type { ExportTreatment } from './treatment.ts';
 
 /** How UPDATEs to a kind of peer are laid out. */
 export interface UpdateLayout {
@@ -14,6 +15,15 @@ export interface UpdateLayout {
   lead: number;
   /** The longest message: 4,096 octets, or 65,535 with RFC 8654. */
   maxLength: number;
+}
+
+/** How a treatment's UPDATEs are laid out: IPv4 routes go into the fields of RFC 4271 unless they may have IPv6 next hops. */
+export function layoutOf(
+  family: Family,
+  { extendedNextHop, addPath, maxLength }: ExportTreatment,
+): UpdateLayout {
+  const multiprotocol = !family.classic || extendedNextHop;
+  return { family, multiprotocol, lead: addPath > 0 ? PATH_ID_LENGTH : 0, maxLength };
 }
 
 /** Attributes to announce with, and the next hop where it belongs into MP_REACH_NLRI. */

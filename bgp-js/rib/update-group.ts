@@ -7,7 +7,6 @@
  * So a slow peer costs one bit a prefix and no more, and the newest state is all that it is sent.
  */
 
-import { PATH_ID_LENGTH } from '../wire/prefix.ts';
 import { refreshMarker } from '../wire/refresh.ts';
 import { AdjRibOut, type ToldRoute } from './adj-rib-out.ts';
 import { Announcer } from './announcer.ts';
@@ -18,9 +17,9 @@ import { type FamilyRib, NO_PATH } from './family-rib.ts';
 import { FormerRoutes } from './former-routes.ts';
 import type { PolicyRun } from './policy/policy-run.ts';
 import { type ExportTreatment, showAlike } from './treatment.ts';
-import { eachPacked, endOfRib, type UpdateLayout } from './update-builder.ts';
+import { eachPacked, endOfRib, layoutOf, type UpdateLayout } from './update-builder.ts';
 import { isFor, UpdateLog } from './update-log.ts';
-import { UpdatePacker } from './update-packer.ts';
+import { NOBODY, UpdatePacker } from './update-packer.ts';
 
 /** A peer in an update group. */
 export interface Member {
@@ -40,8 +39,9 @@ export interface Member {
   updatesSent: number;
 }
 
-/** Octets of log kept for the slowest member before it has to leave the log. */
+/** Octets of log kept for the slowest member before it has to leave the log: at the most, and for each member. */
 export const LOG_LIMIT = 4 * 1024 * 1024;
+const LOG_SHARE = 512 * 1024;
 /** Prefixes encoded into the log in one go, so that an empty log is filled in a slice of well under a millisecond. */
 const ENCODE_BATCH = 1024;
 /** Batches in one go when nothing comes of them. */
@@ -75,7 +75,7 @@ export class UpdateGroup {
     policy: PolicyRun | null = null,
   ) {
     this.gate = gate;
-    this.layout = layoutOf(rib, treatment);
+    this.layout = layoutOf(rib.family, treatment);
     this.rib = rib;
     this.logLimit = logLimit;
     this.treatment = treatment;
@@ -235,13 +235,15 @@ export class UpdateGroup {
   /** Drops what all have read; a member that holds back too much has to leave the log. */
   private keepLogShort(): void {
     const { log } = this;
-    if (log.head - log.tail < TRIM_BATCH && log.octets < this.logLimit) return;
+    // The more members share the log, the more work it saves.
+    const limit = Math.min(this.logLimit, LOG_SHARE * this.members.size);
+    if (log.head - log.tail < TRIM_BATCH && log.octets < limit) return;
     let slowest = log.head;
     for (const member of this.members) {
       if (!member.behind && member.position < slowest) slowest = member.position;
     }
     log.trim(slowest);
-    if (log.octets <= this.logLimit) return;
+    if (log.octets <= limit) return;
     const half = log.tail + ((log.head - log.tail) >> 1);
     for (const member of this.members) {
       if (!member.behind && member.position < half) this.leaveLog(member);
@@ -256,6 +258,7 @@ export class UpdateGroup {
   private encode(): boolean {
     const { log, rib } = this;
     const headBefore = log.head;
+    this.packer.setReader(this.onlyReader());
     for (let batch = 0; batch < MAX_BATCHES && this.dirty.size > 0 && log.head === headBefore; batch++) {
       for (let i = 0; i < ENCODE_BATCH; i++) {
         const id = this.dirty.take();
@@ -268,6 +271,15 @@ export class UpdateGroup {
       this.packer.flush();
     }
     return log.head > headBefore;
+  }
+
+  /** The source of the only member that follows the log, NOBODY, or null when there are several. */
+  private onlyReader(): number | null {
+    const readers = this.members.size - this.behind.size;
+    if (readers === 0) return NOBODY;
+    if (readers > 1) return null;
+    for (const { behind, source } of this.members) if (!behind) return source;
+    return null;
   }
 
   // --- members that do not follow the log --------------------------------------------------------------------------
@@ -330,13 +342,4 @@ export class UpdateGroup {
     }
     return direct.octets - octets;
   }
-}
-
-/** IPv4 routes go into the fields of RFC 4271 unless they may have IPv6 next hops. */
-function layoutOf(
-  { family }: FamilyRib,
-  { extendedNextHop, addPath, maxLength }: ExportTreatment,
-): UpdateLayout {
-  const multiprotocol = !family.classic || extendedNextHop;
-  return { family, multiprotocol, lead: addPath > 0 ? PATH_ID_LENGTH : 0, maxLength };
 }

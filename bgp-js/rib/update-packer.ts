@@ -4,7 +4,10 @@ import type { FamilyRib } from './family-rib.ts';
 import type { PolicyRun } from './policy/policy-run.ts';
 import { type ExportTreatment, mayExport } from './treatment.ts';
 import { UpdateBuilder, type UpdateLayout } from './update-builder.ts';
-import type { Target, UpdateLog } from './update-log.ts';
+import { isFor, type Target, type UpdateLog } from './update-log.ts';
+
+/** No member: no source has this number. */
+export const NOBODY = -1;
 
 /**
  * Packs changes into the log of an update group: prefixes that follow each other with the same attributes and for the
@@ -22,6 +25,11 @@ export class UpdatePacker {
   private announceTarget: Target = 0;
   private announceSet = 0;
   private withdrawTarget: Target = 0;
+  /** The source of the only member that reads the log, NOBODY, or null: several do. */
+  private reader: number | null = null;
+  /** What was last found fit to be told while nobody listened. */
+  private fitSet = 0;
+  private fitSource = 0;
 
   constructor(
     rib: FamilyRib,
@@ -38,6 +46,17 @@ export class UpdatePacker {
     this.exporter = new AttributeExporter(layout);
     this.announces = new UpdateBuilder(rib.prefixes, layout);
     this.withdraws = new UpdateBuilder(rib.prefixes, layout);
+  }
+
+  /** Says who reads the log: what is for nobody is not packed. */
+  setReader(source: number | null): void {
+    this.reader = source;
+    this.fitSet = NO_SET;
+  }
+
+  /** Whether a member that reads the log is meant by `target`. */
+  private isWanted(target: Target): boolean {
+    return this.reader === null || (this.reader !== NOBODY && isFor(target, this.reader));
   }
 
   /** Whether members may be told of a route with set `set` from `source` at all. */
@@ -60,6 +79,7 @@ export class UpdatePacker {
    * of it, or when its attributes do not fit a message.
    */
   announce(id: number, pathId: number, set: number, source: number): boolean {
+    if (!this.isWanted(source)) return this.isFit(set, source);
     const open = this.announces.count > 0 && this.announceSet === set && this.announceTarget === source;
     if (!open || !this.announces.fits(id)) {
       if (!this.policy && !this.mayTell(set, source)) return false;
@@ -74,8 +94,20 @@ export class UpdatePacker {
     return true;
   }
 
+  /** Whether `announce` would announce a route. */
+  private isFit(set: number, source: number): boolean {
+    if (set === this.fitSet && source === this.fitSource) return true;
+    if (!this.policy && !this.mayTell(set, source)) return false;
+    const { sources, attributes } = this.rib;
+    if (!this.exporter.write(attributes, set, sources.get(source), this.treatment)) return false;
+    this.fitSet = set;
+    this.fitSource = source;
+    return true;
+  }
+
   /** Withdraws the prefix from the members that `target` means. */
   withdraw(id: number, pathId: number, target: Target): void {
+    if (!this.isWanted(target)) return;
     if (this.withdraws.count > 0 && (this.withdrawTarget !== target || !this.withdraws.fits(id))) {
       this.flushWithdraws();
     }

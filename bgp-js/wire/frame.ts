@@ -78,16 +78,23 @@ export class Framer {
       this.owned = false;
       return;
     }
-    if (!this.owned || this.buffer.length - this.end < chunk.length) {
-      const joined = new Uint8Array(Math.max(INITIAL_CAPACITY, 2 * (pending + chunk.length)));
-      joined.set(this.buffer.subarray(this.start, this.end));
-      this.buffer = joined;
-      this.start = 0;
-      this.end = pending;
-      this.owned = true;
-    }
+    if (!this.owned || this.buffer.length - this.end < chunk.length) this.makeRoom(chunk.length);
     this.buffer.set(chunk, this.end);
     this.end += chunk.length;
+  }
+
+  /** Moves what is pending to the front of a buffer of our own with room for as much again, and for `more` octets. */
+  private makeRoom(more: number): void {
+    const { buffer, start, end, pending } = this;
+    if (this.owned && buffer.length >= 2 * pending + more) {
+      buffer.copyWithin(0, start, end);
+    } else {
+      this.buffer = new Uint8Array(Math.max(INITIAL_CAPACITY, 2 * (pending + more)));
+      this.buffer.set(buffer.subarray(start, end));
+    }
+    this.owned = true;
+    this.start = 0;
+    this.end = pending;
   }
 
   /** What was pushed and not yet consumed. */
