@@ -1,5 +1,12 @@
 /** The documents of `/v1/*` as text: status, sessions and pods. Each function gives the lines to print. */
-import type { EventView, PeerView, PodView, StatusView } from '@flatroute/daemon/views.ts';
+import type {
+  DurationsView,
+  EventLoopView,
+  EventView,
+  PeerView,
+  PodView,
+  StatusView,
+} from '@flatroute/daemon/views.ts';
 import {
   ago,
   type Column,
@@ -42,6 +49,7 @@ export function statusLines(status: StatusView): string[] {
     const ranges = pods.ranges.map((range) => `${range.cidr} ${range.used} of ${range.size} addresses used`);
     lines.push(...labelled('Pods', [counted(pods.count, 'pod'), ...ranges].join(', ')));
   }
+  lines.push(...labelled('Event loop', eventLoopText(status.eventLoop)));
   const readiness = status.ready ? 'yes' : `no: ${status.reasons.join('; ')}`;
   lines.push(...labelled('Ready', readiness, status.ready ? 'good' : 'bad'));
   for (const warning of status.warnings) lines.push(...labelled('Warning', warning, 'wait'));
@@ -51,6 +59,12 @@ export function statusLines(status: StatusView): string[] {
   const events = status.events.slice(-8);
   if (events.length > 0) lines.push('', ...tableLines(events, EVENT_COLUMNS));
   return lines;
+}
+
+function eventLoopText({ delay, slice }: EventLoopView): string {
+  const text = ({ p50Ms, p99Ms, p999Ms, maxMs }: DurationsView) =>
+    `${[p50Ms, p99Ms, p999Ms, maxMs].map((value) => value.toFixed(1)).join(' / ')} ms`;
+  return `delay ${text(delay)}, slices ${text(slice)} (p50 / p99 / p99.9 / longest)`;
 }
 
 function listening(addresses: readonly string[]): string {

@@ -27,7 +27,24 @@ export interface StatusView {
   routes: { prefixes: number; paths: number; installed: number };
   /** Agent only. */
   pods?: { count: number; ranges: { cidr: string; size: number; used: number }[] };
+  eventLoop: EventLoopView;
   events: EventView[];
+}
+
+/** Whether the daemon keeps up: what happened since its start. */
+export interface EventLoopView {
+  /** How long work that was due had to wait. */
+  delay: DurationsView;
+  /** How long the slices took in which BGP work is done. */
+  slice: DurationsView;
+}
+
+/** Percentiles of durations in milliseconds; all 0 when there were none. */
+export interface DurationsView {
+  p50Ms: number;
+  p99Ms: number;
+  p999Ms: number;
+  maxMs: number;
 }
 
 /** Something that happened, newest last; the daemon keeps a bounded number of them. */

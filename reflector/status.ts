@@ -2,6 +2,7 @@
 
 import { addBgpMetrics } from '@flatroute/daemon/bgp-metrics.ts';
 import { peerViews, routesPage } from '@flatroute/daemon/bgp-views.ts';
+import { EventLoopMonitor } from '@flatroute/daemon/event-loop.ts';
 import type { EventLog } from '@flatroute/daemon/events.ts';
 import { Metrics } from '@flatroute/daemon/metrics.ts';
 import type { Readiness, RoutesPage, RoutesQuery, StatusSource } from '@flatroute/daemon/status-source.ts';
@@ -20,6 +21,7 @@ export class ReflectorStatus implements StatusSource {
   readonly #host: SpeakerHost;
   readonly #events: EventLog;
   readonly #metrics = new Metrics();
+  readonly #loop: EventLoopMonitor;
   readonly #started = Date.now();
 
   constructor(settings: ReflectorSettings, host: SpeakerHost, events: EventLog) {
@@ -27,6 +29,8 @@ export class ReflectorStatus implements StatusSource {
     this.#host = host;
     this.#events = events;
     addBgpMetrics(this.#metrics, host);
+    this.#loop = new EventLoopMonitor(host.slices.durations);
+    this.#loop.addMetrics(this.#metrics);
   }
 
   status(): StatusView {
@@ -50,6 +54,7 @@ export class ReflectorStatus implements StatusSource {
         established: peers.filter(({ state }) => state === 'Established').length,
       },
       routes: { prefixes, paths, installed: 0 },
+      eventLoop: this.#loop.view(),
       events: this.#events.recent(EVENTS_SHOWN),
     };
   }

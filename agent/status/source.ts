@@ -2,6 +2,7 @@
 import { hostname } from 'node:os';
 import { addBgpMetrics } from '@flatroute/daemon/bgp-metrics.ts';
 import { peerViews, routesPage } from '@flatroute/daemon/bgp-views.ts';
+import { EventLoopMonitor } from '@flatroute/daemon/event-loop.ts';
 import { Metrics } from '@flatroute/daemon/metrics.ts';
 import type { Readiness, RoutesPage, RoutesQuery, StatusSource } from '@flatroute/daemon/status-source.ts';
 import type { ExplainView, PeerView, PodView, StatusView } from '@flatroute/daemon/views.ts';
@@ -22,6 +23,7 @@ export class AgentStatus implements StatusSource {
   readonly #parts: AgentParts;
   readonly #state: { ready: boolean };
   readonly #metrics = new Metrics();
+  readonly #loop: EventLoopMonitor;
   readonly #started = Date.now();
 
   /** `state.ready` is set once everything has been started. */
@@ -31,6 +33,8 @@ export class AgentStatus implements StatusSource {
     this.#state = state;
     addBgpMetrics(this.#metrics, parts.host);
     addAgentMetrics(this.#metrics, parts);
+    this.#loop = new EventLoopMonitor(parts.host.slices.durations);
+    this.#loop.addMetrics(this.#metrics);
   }
 
   status(): StatusView {
@@ -56,6 +60,7 @@ export class AgentStatus implements StatusSource {
       },
       routes: { prefixes, paths, installed: routes.counts().installed },
       pods: { count: pods.list().length, ranges: pods.ranges() },
+      eventLoop: this.#loop.view(),
       events: events.recent(EVENTS_SHOWN),
     };
   }

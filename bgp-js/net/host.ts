@@ -3,7 +3,7 @@
  * between which the event loop turns, so that timers, other sockets and the rest of the process never wait long.
  */
 import type net from 'node:net';
-import { performance } from 'node:perf_hooks';
+import { createHistogram, performance } from 'node:perf_hooks';
 import { getSystemErrorMessage } from 'node:util';
 import type { TransportConfig } from '../session/peer-config.ts';
 import type { Speaker } from '../speaker.ts';
@@ -58,8 +58,8 @@ export class SpeakerHost {
   private timer: NodeJS.Timeout | null = null;
   private scheduled = false;
   private stopped = false;
-  /** The longest and the number of slices so far, for metrics; ms. */
-  readonly slices = { count: 0, longestMs: 0 };
+  /** The longest and the number of slices so far, for metrics; ms. Their durations in ns. */
+  readonly slices = { count: 0, longestMs: 0, durations: createHistogram() };
 
   constructor(speaker: Speaker, options: HostOptions) {
     this.speaker = speaker;
@@ -195,6 +195,7 @@ export class SpeakerHost {
     this.resumeReaders();
     const took = this.now() - begin;
     this.slices.count++;
+    this.slices.durations.record(Math.ceil(took * 1e6) + 1);
     if (took > this.slices.longestMs) this.slices.longestMs = took;
     if (more) this.wake();
     this.setTimer();

@@ -228,6 +228,10 @@ export class FakeSource implements StatusSource {
         installed: this.#routes.length - 26,
       },
       pods: { count: this.#size.pods, ranges: [{ cidr: '10.244.1.0/26', size: 62, used: this.#size.pods }] },
+      eventLoop: {
+        delay: { p50Ms: 0.1, p99Ms: 1.2, p999Ms: 3.4, maxMs: 12.5 },
+        slice: { p50Ms: 0.2, p99Ms: 2.1, p999Ms: 4.3, maxMs: 7.9 },
+      },
       events: EVENTS.map(([seconds, level, subject, text]) => ({ time: at(seconds), level, subject, text })),
     };
   }
