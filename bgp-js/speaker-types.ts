@@ -1,5 +1,6 @@
 import type { PeerCounters, SessionState } from './session/peer.ts';
 import type { PeerConfig } from './session/peer-config.ts';
+import type { LargeCommunity } from './wire/communities.ts';
 
 /** What a speaker is configured with; peers are added one by one. */
 export interface SpeakerConfig {
@@ -68,4 +69,5 @@ export interface OriginateOptions {
   localPref?: number;
   /** Standard communities as unsigned numbers. */
   communities?: number[];
+  largeCommunities?: LargeCommunity[];
 }

@@ -6,7 +6,7 @@
 
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { PeerConfig, SpeakerConfig } from 'bgp-js';
+import { type PeerConfig, peerConfig, type SpeakerConfig } from 'bgp-js';
 import { createNamespace, ipBatch } from '../lab/netns.ts';
 import { must, run } from '../lab/processes.ts';
 import { folderOf, registerLab, removeLab } from '../lab/registry.ts';
@@ -23,7 +23,7 @@ import type {
   RouterPlace,
   RouterPlan,
 } from './peers/router.ts';
-import type { OwnRoute } from './speaker/protocol.ts';
+import type { FeederPlan, OwnRoute } from './speaker/protocol.ts';
 import { OurSpeaker } from './speaker/speaker.ts';
 
 /** What a row wants of the session, for both sides at once. */
@@ -39,7 +39,17 @@ export interface SessionPlan {
   theirs?: Partial<RouterPlan>;
   originate?: OwnRoute[];
   announce?: Announcement[];
+  feeders?: Feeder[];
 }
+
+/** A third speaker on the link, in our namespace, that gives its routes to one side and takes what that side tells. */
+export interface Feeder {
+  as: number;
+  to: 'us' | 'peer';
+  originate: OwnRoute[];
+}
+
+const feederName = (index: number) => `feeder${index}`;
 
 export const OUR_AS = 65001;
 export const THEIR_AS = 65002;
@@ -84,6 +94,11 @@ export class Bench {
       await bench.close();
       throw error;
     }
+  }
+
+  /** The address of a feeder of the plan. */
+  feederAddress(index: number): string {
+    return `10.9.${this.number}.${11 + index}`;
   }
 
   get folder(): string {
@@ -163,6 +178,12 @@ export class Bench {
 
   async startSpeaker(more: Partial<SpeakerConfig> = {}): Promise<void> {
     const plan = this.#session;
+    const feeders = (plan.feeders ?? []).map((feeder, index) => this.#feederPlan(feeder, index));
+    await ipBatch(
+      this.id,
+      `${this.id}-us`,
+      feeders.map(({ address }) => `addr replace ${address}/24 dev eth0`),
+    );
     const listen = { address: plan.transport === 'ipv6' ? '::' : '0.0.0.0', port: 179 };
     const speaker = {
       as: OUR_AS,
@@ -176,8 +197,31 @@ export class Bench {
       lab: this.id,
       netns: `${this.id}-us`,
       folder: this.folder,
-      plan: { speaker, listen, peers: [this.#peerConfig()], originate: plan.originate ?? [] },
+      plan: { speaker, listen, peers: this.#peerConfigs(), originate: plan.originate ?? [], feeders },
     });
+  }
+
+  /** Kills our speaker and starts it again as one that has restarted (RFC 4724 §4.1). */
+  async restartSpeaker(whileAway: () => Promise<void>): Promise<void> {
+    await this.speaker.kill();
+    await whileAway();
+    await this.startSpeaker({ restarted: true });
+  }
+
+  #feederPlan({ as, to, originate }: Feeder, index: number): FeederPlan {
+    const side = to === 'us' ? this.ours : this.theirs;
+    const peerAs = to === 'us' || this.#session.type === 'iBGP' ? OUR_AS : THEIR_AS;
+    const peer = peerConfig({ name: to, address: side.ipv4, as: peerAs, holdTime: 9, connectRetry: 1 });
+    return { as, address: this.feederAddress(index), peer, originate };
+  }
+
+  #peerConfigs(): PeerConfig[] {
+    const feeders = (this.#session.feeders ?? []).flatMap(({ as, to }, index) => {
+      if (to === 'peer') return [];
+      const address = this.feederAddress(index);
+      return [peerConfig({ name: feederName(index), address, as, holdTime: 9, passive: true })];
+    });
+    return [this.#peerConfig(), ...feeders];
   }
 
   #peerConfig(): PeerConfig {
@@ -215,6 +259,9 @@ export class Bench {
       holdTime: plan.holdTime ?? 9,
       passive: (plan.begins ?? 'us') === 'us',
       announce: plan.announce ?? [],
+      feeders: (plan.feeders ?? []).flatMap(({ as, to }, index) =>
+        to === 'peer' ? [{ as, address: this.feederAddress(index) }] : [],
+      ),
       ...plan.theirs,
     };
   }
@@ -235,6 +282,10 @@ export class Bench {
       `chain ${hook} { type filter hook ${hook} priority 0; tcp sport 179 drop; tcp dport 179 drop; }`;
     const input = `table inet cut {\n${chain('input')}\n${chain('output')}\n}\n`;
     await must(this.id, ['nft', '-f', '-'], { netns: `${this.id}-us`, input });
+  }
+
+  async restore(): Promise<void> {
+    await this.runIn('us', ['nft', 'delete', 'table', 'inet', 'cut']);
   }
 
   /** Runs a program to its success on one side; its standard output. */

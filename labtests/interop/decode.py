@@ -75,9 +75,10 @@ def routes(update):
 def main():
     result = {}
     for sender, data in streams(sys.argv[1], set(sys.argv[2:])):
-        entry = result.setdefault(sender, {"messages": 0, "updates": 0, "routes": []})
+        entry = result.setdefault(sender, {"messages": 0, "updates": 0, "longest": 0, "routes": []})
         for message in messages(data):
             entry["messages"] += 1
+            entry["longest"] = max(entry["longest"], len(message))
             decoded = BGPHeader(message)
             if decoded.type != 2:
                 continue

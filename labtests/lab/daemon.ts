@@ -86,9 +86,9 @@ export class Daemon {
       throw new Error(`${this.title} had not ended ${graceMs / 1000} s after SIGTERM and was killed`);
   }
 
-  /** SIGKILL: the daemon gets no chance to say good-bye. */
+  /** SIGKILL, to its children too, which lead a process group of their own: none gets a chance to say good-bye. */
   async kill(): Promise<void> {
-    this.signal('SIGKILL');
+    if (this.pid) process.kill(-this.pid, 'SIGKILL');
     await this.#ended;
   }
 

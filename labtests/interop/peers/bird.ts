@@ -9,6 +9,7 @@ import {
   type FamilyName,
   ipVersion,
   type LearnedRoute,
+  ownNextHop,
   type Router,
   type RouterPlace,
   type RouterPlan,
@@ -97,7 +98,9 @@ function birdConfig(plan: RouterPlan, log: string): string {
   const channels = plan.families.map((family) => {
     const options = [
       'import all',
-      'export where source = RTS_STATIC',
+      plan.feeders.length > 0
+        ? 'export where source ~ [ RTS_STATIC, RTS_BGP ]'
+        : 'export where source = RTS_STATIC',
       ...(plan.addPath ? ['add paths on'] : []),
       ...(plan.extendedNextHop && family === 'ipv4-unicast' ? ['extended next hop on'] : []),
       ...(plan.maximumPrefixes ? [`receive limit ${plan.maximumPrefixes} action disable`] : []),
@@ -128,6 +131,16 @@ protocol bgp flatroute {
   ${session.join(';\n  ')};
 ${channels.join('\n')}
 }
+${plan.feeders.map((feeder, index) => birdFeeder(plan, feeder, index)).join('')}`;
+}
+
+function birdFeeder(plan: RouterPlan, { address, as }: RouterPlan['feeders'][number], index: number): string {
+  return `protocol bgp feeder${index} {
+  local ${plan.local.ipv4} as ${plan.as};
+  neighbor ${address} as ${as};
+  direct; passive on; hold time 9;
+  ipv4 { import all; export none; };
+}
 `;
 }
 
@@ -135,7 +148,7 @@ function birdStatics(plan: RouterPlan, family: FamilyName): string {
   return announcementsOf(plan, family)
     .map(({ prefix, nextHop, med, communities = [], largeCommunities = [] }) => {
       const sets = [
-        `bgp_next_hop = ${nextHop ?? plan.local[ipVersion(family)]};`,
+        `bgp_next_hop = ${nextHop ?? ownNextHop(plan, prefix)};`,
         ...(med === undefined ? [] : [`bgp_med = ${med};`]),
         ...communities.map((value) => `bgp_community.add((${value.replace(':', ',')}));`),
         ...largeCommunities.map((value) => `bgp_large_community.add((${value.replaceAll(':', ',')}));`),

@@ -10,6 +10,7 @@ import {
   familyOfPrefix,
   ipVersion,
   type LearnedRoute,
+  ownNextHop,
   type Router,
   type RouterPlace,
   type RouterPlan,
@@ -23,8 +24,8 @@ interface Update {
     community?: number[][];
     'large-community'?: number[][];
   };
-  announce?: Record<string, Record<string, ({ nlri: string } | string)[]>>;
-  withdraw?: Record<string, ({ nlri: string } | string)[]>;
+  announce?: Record<string, Record<string, Nlri[]>>;
+  withdraw?: Record<string, Nlri[]>;
 }
 
 interface ExabgpEvent {
@@ -128,11 +129,17 @@ export class ExabgpRouter implements Router {
   }
 }
 
-const nlriOf = (entry: { nlri: string } | string): string => (typeof entry === 'string' ? entry : entry.nlri);
+type Nlri = { nlri: string; 'path-information'?: string } | string;
+
+const nlriOf = (entry: Nlri): string => (typeof entry === 'string' ? entry : entry.nlri);
+
+/** With ADD-PATH (RFC 7911) a prefix may be there more than once. */
+const keyOf = (entry: Nlri): string =>
+  typeof entry === 'string' ? entry : `${entry.nlri} ${entry['path-information'] ?? ''}`;
 
 function applyUpdate(table: Map<string, LearnedRoute>, update: Update): void {
   for (const entries of Object.values(update.withdraw ?? {})) {
-    for (const entry of entries) table.delete(nlriOf(entry));
+    for (const entry of entries) table.delete(keyOf(entry));
   }
   const attribute = update.attribute ?? {};
   const path = attribute['as-path'] ?? [];
@@ -141,7 +148,7 @@ function applyUpdate(table: Map<string, LearnedRoute>, update: Update): void {
   for (const byNextHop of Object.values(update.announce ?? {})) {
     for (const [nextHop, entries] of Object.entries(byNextHop)) {
       for (const entry of entries.filter((candidate) => nlriOf(candidate) !== undefined)) {
-        table.set(nlriOf(entry), {
+        table.set(keyOf(entry), {
           prefix: nlriOf(entry),
           nextHop,
           asPath: asns.join(' '),
@@ -155,9 +162,10 @@ function applyUpdate(table: Map<string, LearnedRoute>, update: Update): void {
 }
 
 function routeText(route: Announcement, plan: RouterPlan): string {
-  const { prefix, med, communities, largeCommunities } = route;
+  const { prefix, med, communities, largeCommunities, path } = route;
   const words = [
-    `${prefix} next-hop ${route.nextHop ?? plan.local[ipVersion(familyOfPrefix(prefix))]}`,
+    `${prefix} next-hop ${route.nextHop ?? ownNextHop(plan, prefix)}`,
+    ...(path ? [`path-information ${path.id} as-path [ ${plan.as} ${path.asPath} ]`] : []),
     ...(med === undefined ? [] : [`med ${med}`]),
     ...(communities ? [`community [ ${communities.join(' ')} ]`] : []),
     ...(largeCommunities ? [`large-community [ ${largeCommunities.join(' ')} ]`] : []),
@@ -182,6 +190,8 @@ function exabgpConfig(plan: RouterPlan, script: string): string {
     ...(plan.restartTime ? [`graceful-restart ${plan.restartTime}`] : []),
     ...(plan.extendedNextHop ? ['nexthop enable'] : []),
   ];
+  // It takes IPv6 next hops only where IPv6 is negotiated, too.
+  const families = plan.extendedNextHop ? ['ipv4', 'ipv6'] : plan.families.map(ipVersion);
   const routes = plan.families
     .flatMap((family) => announcementsOf(plan, family))
     .map((route) => `route ${routeText(route, plan)};`);
@@ -189,7 +199,7 @@ function exabgpConfig(plan: RouterPlan, script: string): string {
 neighbor ${sessionAddress(plan, 'remote')} {
   ${session.join(';\n  ')};
   capability { ${capability.join('; ')}; }
-  family { ${plan.families.map((family) => `${ipVersion(family)} unicast;`).join(' ')} }
+  family { ${families.map((family) => `${family} unicast;`).join(' ')} }
   ${plan.extendedNextHop ? 'nexthop { ipv4 unicast ipv6; }' : ''}
   static { ${routes.join(' ')} }
   api { processes [ script ]; neighbor-changes; receive { parsed; update; notification; refresh; } }

@@ -181,6 +181,10 @@ function frrConfig(plan: RouterPlan, log: string): string {
     'no bgp default ipv4-unicast',
     ...restart,
     ...neighbor.map((line) => `neighbor ${us} ${line}`),
+    ...plan.feeders.flatMap(({ address, as }) => [
+      `neighbor ${address} remote-as ${as}`,
+      `neighbor ${address} passive`,
+    ]),
     ...plan.families.map((family) => frrFamily(plan, family, us)),
   ];
   const maps = plan.announce.map((route, index) => frrRouteMap(route, index));
@@ -197,6 +201,8 @@ function frrFamily(plan: RouterPlan, family: FamilyName, us: string): string {
     (route) => `network ${route.prefix} route-map R${plan.announce.indexOf(route)}`,
   );
   lines.push(`neighbor ${us} activate`);
+  if (family === 'ipv4-unicast')
+    lines.push(...plan.feeders.map(({ address }) => `neighbor ${address} activate`));
   if (plan.maximumPrefixes) lines.push(`neighbor ${us} maximum-prefix ${plan.maximumPrefixes}`);
   if (plan.addPath) lines.push(`neighbor ${us} addpath-tx-all-paths`);
   return `address-family ${ipVersion(family)} unicast\n  ${lines.join('\n  ')}\n exit-address-family`;

@@ -10,6 +10,7 @@ import {
   familyOfPrefix,
   ipVersion,
   type LearnedRoute,
+  ownNextHop,
   type Router,
   type RouterPlace,
   type RouterPlan,
@@ -84,7 +85,13 @@ export class GobgpRouter implements Router {
 
   async announce(route: Announcement): Promise<void> {
     const version = ipVersion(familyOfPrefix(route.prefix));
-    const { prefix, nextHop = this.#plan.local[version], med, communities, largeCommunities } = route;
+    const {
+      prefix,
+      nextHop = ownNextHop(this.#plan, route.prefix),
+      med,
+      communities,
+      largeCommunities,
+    } = route;
     const command = ['global', 'rib', 'add', '-a', version, prefix, 'nexthop', nextHop, 'origin', 'igp'];
     if (med !== undefined) command.push('med', String(med));
     if (communities) command.push('community', communities.join(','));
@@ -164,5 +171,16 @@ function gobgpConfig(plan: RouterPlan): string {
     enabled = ${plan.restartTime !== undefined}
     restart-time = ${plan.restartTime ?? 0}
 ${families.join('\n')}
+${plan.feeders.map((feeder) => gobgpFeeder(plan, feeder)).join('')}`;
+}
+
+function gobgpFeeder(plan: RouterPlan, { address, as }: RouterPlan['feeders'][number]): string {
+  return `[[neighbors]]
+  [neighbors.config]
+    neighbor-address = "${address}"
+    peer-as = ${as}
+  [neighbors.transport.config]
+    passive-mode = true
+    local-address = "${plan.local.ipv4}"
 `;
 }

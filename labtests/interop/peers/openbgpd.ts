@@ -136,6 +136,7 @@ function openbgpdConfig(plan: RouterPlan, socket: string): string {
     'descr "us"',
     `holdtime ${plan.holdTime}`,
     ...announce,
+    'announce enhanced refresh yes',
     ...(plan.passive ? ['passive'] : []),
     ...(plan.password ? [`tcp md5sig password ${plan.password}`] : []),
     ...(plan.gtsm ? ['ttl-security yes'] : []),
@@ -153,7 +154,7 @@ ${networks.join('\n')}
 neighbor ${sessionAddress(plan, 'remote')} {
   ${neighbor.join('\n  ')}
 }
-allow from any
+${plan.feeders.map(({ address, as }) => `neighbor ${address} {\n  remote-as ${as}\n  passive\n}\n`).join('')}allow from any
 allow to any
 `;
 }

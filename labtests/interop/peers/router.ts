@@ -25,6 +25,8 @@ export interface Announcement {
   communities?: string[];
   /** `global:local1:local2` (RFC 8092). */
   largeCommunities?: string[];
+  /** RFC 7911, and the AS numbers before the router's own: of routers that keep no table and are told every path. */
+  path?: { id: number; asPath: string };
 }
 
 /** A router's configuration, in the terms of no vendor. */
@@ -42,6 +44,8 @@ export interface RouterPlan {
   /** Waits for us to connect. */
   passive: boolean;
   announce: readonly Announcement[];
+  /** Further eBGP neighbours over IPv4, which connect to it; it gives us what it learns from them. */
+  feeders: readonly { address: string; as: number }[];
   /** TCP MD5 (RFC 2385). */
   password?: string;
   /** RFC 5082. */
@@ -100,6 +104,11 @@ export interface Router {
 /** The address on which the session runs. */
 export function sessionAddress(plan: RouterPlan, side: 'local' | 'remote'): string {
   return plan[side][plan.transport];
+}
+
+/** The router's own address as the next hop of a prefix: of its family, or IPv6 for every one (RFC 8950). */
+export function ownNextHop(plan: RouterPlan, prefix: string): string {
+  return plan.local[plan.extendedNextHop ? 'ipv6' : ipVersion(familyOfPrefix(prefix))];
 }
 
 export function familyOfPrefix(prefix: string): FamilyName {

@@ -29,6 +29,11 @@ export function weHave(bench: Bench, prefix: string): Promise<OurRoute> {
   });
 }
 
+/** Waits until the router's log or its view of us says something; what matched. */
+export function theyTell(bench: Bench, pattern: RegExp): Promise<string> {
+  return until(`${bench.kind} to tell ${pattern}`, async () => pattern.exec(await bench.router.tells())?.[0]);
+}
+
 /** Waits until neither side has the prefix that the other has withdrawn. */
 export async function bothLose(bench: Bench, ours: string, theirs: string): Promise<void> {
   const family: FamilyName = ours.includes(':') ? 'ipv6-unicast' : 'ipv4-unicast';

@@ -1,10 +1,9 @@
-/** How sessions end, and are refreshed: route refresh, shutdown messages, limits, silence. */
+/** How sessions end: shutdown messages, limits, silence. */
 
 import assert from 'node:assert/strict';
-import { must } from '../../lab/processes.ts';
 import { until } from '../../lab/wait.ts';
 import type { Bench } from '../bench.ts';
-import { OUR_PREFIX, THEIR_PREFIX, theyHave, weHave } from './basics.ts';
+import { OUR_PREFIX, THEIR_PREFIX, theyHave, theyTell, weHave } from './basics.ts';
 import type { Row } from './row.ts';
 
 const MESSAGE = 'rack 7 moves, back at noon';
@@ -19,25 +18,8 @@ async function weTell(bench: Bench, pattern: RegExp): Promise<string> {
   });
 }
 
-/** Waits until the router's log or its view of us says something. */
-function theyTell(bench: Bench, pattern: RegExp): Promise<boolean> {
-  return until(`${bench.kind} to tell ${pattern}`, async () => pattern.test(await bench.router.tells()));
-}
-
 const manyPrefixes = (net: number, count: number) =>
   Array.from({ length: count }, (_, index) => ({ prefix: `10.${net}.${index}.0/24` }));
-
-async function peerAsksForRefresh(bench: Bench): Promise<void> {
-  await bench.bring({ type: 'eBGP', originate: [{ prefix: OUR_PREFIX }] });
-  await theyHave(bench, OUR_PREFIX);
-  const before = (await bench.speaker.peer()).counters.updatesSent;
-  await bench.router.requestRefresh();
-  await until('us to send the routes again', async () => {
-    return (await bench.speaker.peer()).counters.updatesSent > before;
-  });
-  await theyHave(bench, OUR_PREFIX);
-  assert.equal((await bench.speaker.peer()).counters.established, 1);
-}
 
 async function weSaySo(bench: Bench): Promise<void> {
   await bench.bring({ type: 'eBGP' });
@@ -76,7 +58,7 @@ async function silence(bench: Bench): Promise<void> {
   await weTell(bench, /hold timer expired.*\(4\/0\)/i);
   await theyTell(bench, /hold ?timer ?expired|hold timer/i);
   assert.deepEqual(await bench.speaker.routes(), []);
-  await must(bench.id, ['nft', 'delete', 'table', 'inet', 'cut'], { netns: `${bench.id}-us` });
+  await bench.restore();
 }
 
 /** ExaBGP's parser is asked for a word that it does not know. */
@@ -106,30 +88,7 @@ async function exabgpCannotRead(bench: Bench): Promise<string> {
   return `ExaBGP fails on every NOTIFICATION 6/2 with a text, and answers it with 1/0: ${what}".`;
 }
 
-/** GoBGP's `softresetin` reads its own Adj-RIB-In again. */
-async function gobgpNeverAsks(bench: Bench): Promise<string> {
-  await bench.bring({ type: 'eBGP', originate: [{ prefix: OUR_PREFIX }] });
-  await theyHave(bench, OUR_PREFIX);
-  await bench.router.requestRefresh();
-  await bench.router.announce({ prefix: THEIR_PREFIX });
-  await weHave(bench, THEIR_PREFIX);
-  const types = await bench.decoded('bgp', ['ip.src', 'bgp.type']);
-  const theirs = types.filter(([source]) => source === bench.theirs.ipv4).map(([, type]) => type);
-  assert.ok(theirs.length > 0 && theirs.every((type) => !type.split(',').includes('5')));
-  return (
-    'GoBGP has no command that sends one: after `gobgp neighbor ADDRESS softresetin` and a route, the capture ' +
-    `holds from it messages of the types ${[...new Set(theirs.flatMap((type) => type.split(',')))].sort().join(', ')}, ` +
-    'and none of type 5 (ROUTE-REFRESH).'
-  );
-}
-
 export const endings: Row[] = [
-  {
-    name: 'refresh-peer',
-    title: 'the peer asks for a route refresh (RFC 2918), and we send all again',
-    run: peerAsksForRefresh,
-    lacks: { gobgp: gobgpNeverAsks },
-  },
   {
     name: 'shutdown-ours',
     title: 'our shutdown message (RFC 9003) is shown by the peer',

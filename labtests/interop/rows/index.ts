@@ -2,7 +2,17 @@
 
 import { basics } from './basics.ts';
 import { endings } from './endings.ts';
+import { extensions } from './extensions.ts';
+import { refresh } from './refresh.ts';
+import { restart } from './restart.ts';
 import type { Row } from './row.ts';
 import { security } from './security.ts';
 
-export const ROWS: readonly Row[] = [...basics, ...endings, ...security];
+export const ROWS: readonly Row[] = [
+  ...basics,
+  ...refresh,
+  ...extensions,
+  ...restart,
+  ...endings,
+  ...security,
+];

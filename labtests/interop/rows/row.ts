@@ -15,8 +15,11 @@ export interface Row {
   /** What is tried, in words. */
   title: string;
   run: Scenario;
-  /** A codec that does not know what was negotiated cannot read it (ADD-PATH): left out of the comparison. */
-  opaque?: boolean;
+  /**
+   * The codec that cannot read what is sent, so that the other one has to do: scapy 2.5 knows neither ADD-PATH nor IPv4
+   * routes in MP_REACH_NLRI, tshark 4.0 no message of more than 4,096 octets.
+   */
+  unreadable?: 'scapy' | 'tshark';
   /** What has to be there first, when a cell of the row cannot pass yet: it is shown as pending and not run. */
   pending?: Partial<Record<RouterKind, string>>;
   /** Routers that cannot do it, and how that is seen. */

@@ -5,14 +5,23 @@
 
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { listRoutes, type OriginateOptions, type PeerConfig, peerStatuses, Speaker } from 'bgp-js';
+import { listRoutes, type OriginateOptions, peerStatuses, Speaker } from 'bgp-js';
 import { SpeakerHost } from 'bgp-js/net';
-import type { Call, SpeakerPlan } from './protocol.ts';
+import type { Call, FeederPlan, SpeakerPlan } from './protocol.ts';
 
 const plan = JSON.parse(readFileSync(process.argv[2], 'utf8')) as SpeakerPlan;
 const events: unknown[] = [];
 const speaker = new Speaker(plan.speaker, Math.random);
 const host = new SpeakerHost(speaker, { listen: plan.listen, onEvent: (event) => events.push(event) });
+const feeders = plan.feeders.map(feederOf);
+
+function feederOf({ as, address, peer, originate }: FeederPlan): SpeakerHost {
+  const feeder = new Speaker({ as, routerId: address, address, maximumPaths: 1 }, Math.random);
+  const feederHost = new SpeakerHost(feeder, { listen: null, localAddress: address });
+  feeder.addPeer(peer, feederHost.now());
+  for (const { prefix, options } of originate) feeder.originate(prefix, options);
+  return feederHost;
+}
 
 type Method = (...args: never[]) => unknown;
 const methods: Record<string, Method> = {
@@ -22,13 +31,18 @@ const methods: Record<string, Method> = {
   events: () => events,
   originate: (prefix: string, options?: OriginateOptions) => speaker.originate(prefix, options),
   withdraw: (prefix: string) => speaker.withdraw(prefix),
-  addPeer: (peer: PeerConfig) => speaker.addPeer(peer, host.now()),
-  updatePeer: (peer: PeerConfig) => speaker.updatePeer(peer, host.now()),
+  refresh: (name: string) => speaker.refresh(name),
+  feeder: (index: number) => peerStatuses(feeders[index].speaker, feeders[index].now())[0],
+  feederWithdraw: (index: number, prefix: string) => {
+    feeders[index].speaker.withdraw(prefix);
+    feeders[index].wake();
+  },
   stop: (message: string) => host.stop(message),
 };
 
 function shown(path: ReturnType<typeof listRoutes>['routes'][number]['paths'][number]): unknown {
-  return { peer: path.source.name, attributes: path.attributes, status: path.status, reason: path.reason };
+  const { source, attributes, status, reason, stale } = path;
+  return { peer: source.name, attributes, status, reason, stale };
 }
 
 function answer(document: object): void {
@@ -41,6 +55,7 @@ function answer(document: object): void {
 for (const peer of plan.peers) speaker.addPeer(peer, host.now());
 for (const { prefix, options } of plan.originate) speaker.originate(prefix, options);
 await host.start();
+for (const feeder of feeders) await feeder.start();
 answer({ ready: true });
 
 for await (const line of createInterface({ input: process.stdin })) {

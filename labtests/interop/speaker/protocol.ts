@@ -8,6 +8,16 @@ export interface SpeakerPlan {
   listen: { address: string; port: number } | null;
   peers: PeerConfig[];
   originate: OwnRoute[];
+  feeders: FeederPlan[];
+}
+
+/** A further speaker in the same process, which gives its routes to one peer. */
+export interface FeederPlan {
+  as: number;
+  /** Its own, on which it speaks; it begins the session. */
+  address: string;
+  peer: PeerConfig;
+  originate: OwnRoute[];
 }
 
 /** A route of our own. */

@@ -13,7 +13,7 @@ const program = join(import.meta.dirname, 'program.ts');
 /** A route with its paths, as the program shows it. */
 export interface OurRoute {
   prefix: string;
-  paths: { peer: string; attributes: Attributes; status: string; reason: string }[];
+  paths: { peer: string; attributes: Attributes; status: string; reason: string; stale: boolean }[];
 }
 
 export class OurSpeaker {
@@ -108,6 +108,20 @@ export class OurSpeaker {
 
   withdraw(prefix: string): Promise<void> {
     return this.#call('withdraw', prefix);
+  }
+
+  /** Asks a peer, by its name, to tell its routes again (RFC 2918); false when it cannot. */
+  refresh(name: string): Promise<boolean> {
+    return this.#call('refresh', name);
+  }
+
+  /** The one peer of a feeder, as the feeder sees it. */
+  feeder(index: number): Promise<PeerStatus> {
+    return this.#call('feeder', index);
+  }
+
+  feederWithdraw(index: number, prefix: string): Promise<void> {
+    return this.#call('feederWithdraw', index, prefix);
   }
 
   /** A clean end, with a shutdown message for the peer (RFC 9003). */

@@ -1,0 +1,121 @@
+/** Graceful restart (RFC 4724) in both roles. */
+
+import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '../../lab/wait.ts';
+import type { Bench, SessionPlan } from '../bench.ts';
+import { OUR_PREFIX, THEIR_PREFIX, theyHave, theyTell, weHave } from './basics.ts';
+import type { Row } from './row.ts';
+
+/** A feeder without routes of its own hears what we say of the peer's. */
+const PLAN: SessionPlan = {
+  type: 'eBGP',
+  begins: 'both',
+  originate: [{ prefix: OUR_PREFIX }],
+  announce: [{ prefix: THEIR_PREFIX }],
+  ours: { restartTime: 30 },
+  theirs: { restartTime: 30 },
+  feeders: [{ as: 65011, to: 'us', originate: [] }],
+};
+
+async function both(bench: Bench): Promise<void> {
+  await bench.bring(PLAN);
+  await theyHave(bench, OUR_PREFIX);
+  await weHave(bench, THEIR_PREFIX);
+}
+
+const updatesHeard = async (bench: Bench) => (await bench.speaker.feeder(0)).counters.updatesReceived;
+
+/** The router is killed and comes back; our other peer hears nothing of it. */
+async function peerRestarts(bench: Bench): Promise<void> {
+  await both(bench);
+  await until('the observer to have both routes', async () => {
+    return (await bench.speaker.feeder(0)).prefixes.accepted === 2;
+  });
+  const before = await updatesHeard(bench);
+  await bench.router.daemons.at(-1)!.kill();
+  await until('us to see that the peer is away', async () => {
+    return (await bench.speaker.peer()).state !== 'Established';
+  });
+  const kept = await weHave(bench, THEIR_PREFIX);
+  assert.deepEqual([kept.paths[0].status, kept.paths[0].stale], ['best', true]);
+  // GoBGP gets its routes when it runs: they have to be there before it says that these are all.
+  await bench.cut();
+  await bench.startRouter(true);
+  await bench.restore();
+  await bench.established();
+  await until('the peer to tell its routes again', async () => {
+    return (await bench.speaker.routes()).every(({ paths }) => paths.every(({ stale }) => !stale));
+  });
+  assert.equal((await weHave(bench, THEIR_PREFIX)).paths[0].status, 'best');
+  assert.equal(await updatesHeard(bench), before);
+}
+
+/** We are killed and come back; the router has our route all the while. */
+async function weRestart(bench: Bench): Promise<void> {
+  await both(bench);
+  const watched = { looks: 0, over: false, missing: 0 };
+  const watch = async (): Promise<void> => {
+    while (!watched.over) {
+      const routes = await bench.router.routes('ipv4-unicast');
+      watched.looks++;
+      if (!routes.some(({ prefix }) => prefix === OUR_PREFIX)) watched.missing++;
+      await sleep(20);
+    }
+  };
+  const watching = watch();
+  try {
+    await bench.restartSpeaker(async () => {
+      await until('the peer to see that we are away', async () => !(await bench.router.established()));
+      const looks = watched.looks;
+      await until('a look at the routes that are kept', () => watched.looks > looks + 1);
+    });
+    await bench.established();
+    await until('us to have the peer’s End-of-RIB', async () => {
+      return (await bench.speaker.events()).some((event) => event.type === 'end-of-rib');
+    });
+    await weHave(bench, THEIR_PREFIX);
+  } finally {
+    watched.over = true;
+    await watching;
+  }
+  assert.equal(watched.missing, 0, `${watched.missing} of ${watched.looks} looks found no route`);
+}
+
+/** Bare of families and time, the capability only says that End-of-RIB will come (RFC 4724 §3). */
+async function openbgpdOnlyHelps(bench: Bench): Promise<string> {
+  await bench.bring(PLAN);
+  const opens = await bench.decoded(`bgp.type == 1 and ip.src == ${bench.theirs.ipv4}`, [
+    'bgp.cap.gr.timers.restart_time',
+    'bgp.cap.gr.afi',
+  ]);
+  const [[time, families = '']] = opens;
+  assert.deepEqual([time, families], ['0', '']);
+  return 'In the OPEN of OpenBGPD the graceful restart capability has a restart time of 0 and no family: it helps others and does not restart itself.';
+}
+
+/** ExaBGP has no routing table of its own. */
+async function exabgpKeepsNothing(bench: Bench): Promise<string> {
+  await both(bench);
+  await bench.speaker.kill();
+  const said = await theyTell(bench, /"state": "down", "reason": "[^"]*"/);
+  const grep = 'grep -rlwi stale /usr/lib/python3/dist-packages/exabgp --include=*.py';
+  const found = await bench.runIn('peer', ['sh', '-c', `${grep} | wc -l`]);
+  assert.equal(found.trim(), '0');
+  return `ExaBGP has no table in which to keep routes: its process hears ${said} and no more, and \`${grep}\` finds 0 files.`;
+}
+
+export const restart: Row[] = [
+  {
+    name: 'gr-helper',
+    title: 'graceful restart (RFC 4724): the peer is killed and comes back, and we keep its routes',
+    run: peerRestarts,
+    lacks: { openbgpd: openbgpdOnlyHelps },
+  },
+  {
+    name: 'gr-restarter',
+    title: 'graceful restart (RFC 4724): we are killed and come back, and the peer keeps our routes',
+    run: weRestart,
+    lacks: { exabgp: exabgpKeepsNothing },
+  },
+];
