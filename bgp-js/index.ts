@@ -5,6 +5,7 @@ export * from './rib/path-state.ts';
 export * from './rib/policy/index.ts';
 export * from './rib/routing.ts';
 export * from './rib/source.ts';
+export * from './route-list.ts';
 export * from './session/peer.ts';
 export * from './session/peer-config.ts';
 export * from './session/peer-table.ts';

@@ -75,34 +75,6 @@ export function longestMatch(speaker: Speaker, address: string): RouteInfo | nul
   return id === NO_PREFIX ? null : routeInfo(speaker, rib, id);
 }
 
-/**
- * A page of the RIB, family by family in ascending order of prefixes, and how many there are in all. `accept` filters;
- * it gets the route as a function, so that only a filter that looks at routes pays for making them.
- */
-export function listRoutes(
-  speaker: Speaker,
-  offset: number,
-  limit: number,
-  accept?: (route: () => RouteInfo) => boolean,
-): { routes: RouteInfo[]; total: number } {
-  const routes: RouteInfo[] = [];
-  let total = 0;
-  for (const rib of speaker.routing.ribs.values()) {
-    const { prefixes } = rib;
-    const ids: number[] = [];
-    for (let id = 0; id < prefixes.end; id++) {
-      if (!prefixes.has(id) || rib.headOf(id) === NO_PATH) continue;
-      if (!accept || accept(() => routeInfo(speaker, rib, id))) ids.push(id);
-    }
-    ids.sort((a, b) => prefixes.compare(a, b));
-    const from = Math.max(0, offset - total);
-    const page = ids.slice(from, from + limit - routes.length);
-    for (const id of page) routes.push(routeInfo(speaker, rib, id));
-    total += ids.length;
-  }
-  return { routes, total };
-}
-
 /** The names of the established peers that were told a route to this prefix. */
 export function advertisedTo(speaker: Speaker, prefix: string): string[] {
   const place = find(speaker, prefix);
@@ -135,7 +107,8 @@ function find(speaker: Speaker, prefix: string): { rib: FamilyRib; id: number } 
   return id === NO_PREFIX ? null : { rib, id };
 }
 
-function routeInfo(speaker: Speaker, rib: FamilyRib, id: number): RouteInfo {
+/** A prefix of a RIB, with its paths and why each of them won or lost. */
+export function routeInfo(speaker: Speaker, rib: FamilyRib, id: number): RouteInfo {
   const { attributes } = speaker.routing;
   const candidates = rib.candidates(id);
   const byPath = new Map(candidates.map((candidate) => [candidate.path, candidate]));

@@ -6,8 +6,14 @@ import type { Metrics, Sample } from './metrics.ts';
 /** Adds the metrics of the speaker that `host` runs. */
 export function addBgpMetrics(metrics: Metrics, host: SpeakerHost): void {
   const { speaker } = host;
-  const perPeer = (value: (peer: PeerStatus) => number) => (): Sample[] =>
-    peerStatuses(speaker, host.now()).map((peer) => [value(peer), peer.name, String(peer.as)]);
+  let peers: PeerStatus[] = [];
+  metrics.beforeScrape(() => {
+    peers = peerStatuses(speaker, host.now());
+  });
+  const perPeer = (value: (peer: PeerStatus) => number) =>
+    function* (): Iterable<Sample> {
+      for (const peer of peers) yield [value(peer), peer.name, String(peer.as)];
+    };
   const labels = ['peer', 'as'];
   const gauge = (name: string, help: string, value: (peer: PeerStatus) => number) =>
     metrics.gauge(`flatroute_bgp_peer_${name}`, help, labels, perPeer(value));
@@ -38,7 +44,7 @@ export function addBgpMetrics(metrics: Metrics, host: SpeakerHost): void {
     'Malformed attributes received, by what RFC 7606 wants done about them',
     [...labels, 'attribute', 'handling'],
     () =>
-      peerStatuses(speaker, host.now()).flatMap(({ name, as, counters }) =>
+      peers.flatMap(({ name, as, counters }) =>
         [...counters.malformed.values()].map(
           ({ attribute, handling, count }): Sample => [count, name, String(as), attribute, handling],
         ),

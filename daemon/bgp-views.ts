@@ -2,15 +2,17 @@
 import {
   formatAsPath,
   formatCommunity,
-  listRoutes,
   longestMatch,
   type PathInfo,
   type PeerStatus,
   peerStatuses,
   type RouteInfo,
+  routePage,
+  routesMentioning,
   routeTo,
   type Speaker,
 } from 'bgp-js';
+import { SlicedWork } from './sliced-work.ts';
 import type { RoutesPage, RoutesQuery } from './status-source.ts';
 import type { PathView, PeerView, RouteView } from './views.ts';
 
@@ -59,30 +61,28 @@ function peerView(status: PeerStatus, toTime: ToTime): PeerView {
 /** What the kernel has of a route: `kernel` is asked with the prefix. */
 export type KernelState = (prefix: string, local: boolean) => string;
 
-/** The routes that a query asks for. */
-export function routesPage(speaker: Speaker, query: RoutesQuery, kernel: KernelState): RoutesPage {
-  const { prefix, longest, q, limit, offset } = query;
-  if (prefix !== undefined) {
-    const route = longest ? longestMatch(speaker, prefix.split('/')[0]) : routeTo(speaker, prefix);
-    return { routes: route ? [routeView(route, kernel)] : [], total: route ? 1 : 0 };
-  }
-  if (q === undefined) {
-    const { routes, total } = listRoutes(speaker, offset, limit);
-    return { routes: routes.map((route) => routeView(route, kernel)), total };
-  }
-  const { routes, total } = listRoutes(speaker, offset, limit, (route) =>
-    mentions(routeView(route(), kernel), q),
-  );
-  return { routes: routes.map((route) => routeView(route, kernel)), total };
-}
+/** The routes of a speaker as pages; long lists are made in short turns, one after the other. */
+export class RoutePages {
+  readonly #speaker: Speaker;
+  readonly #kernel: KernelState;
+  readonly #work = new SlicedWork();
 
-function mentions(route: RouteView, text: string): boolean {
-  const wanted = text.toLowerCase();
-  const holds = (part: string): boolean => part.toLowerCase().includes(wanted);
-  return (
-    holds(route.prefix) ||
-    route.paths.some(({ nextHop, peer, asPath }) => [nextHop, peer, asPath].some(holds))
-  );
+  constructor(speaker: Speaker, kernel: KernelState) {
+    this.#speaker = speaker;
+    this.#kernel = kernel;
+  }
+
+  /** The routes that a query asks for. */
+  async page({ prefix, longest, q, limit, offset }: RoutesQuery): Promise<RoutesPage> {
+    const speaker = this.#speaker;
+    if (prefix !== undefined) {
+      const route = longest ? longestMatch(speaker, prefix.split('/')[0]) : routeTo(speaker, prefix);
+      return { routes: route ? [routeView(route, this.#kernel)] : [], total: route ? 1 : 0 };
+    }
+    const filter = q === undefined ? undefined : routesMentioning(speaker, q);
+    const { routes, total } = await this.#work.run(() => routePage(speaker, offset, limit, filter));
+    return { routes: routes.map((route) => routeView(route, this.#kernel)), total };
+  }
 }
 
 function routeView(route: RouteInfo, kernel: KernelState): RouteView {

@@ -1,14 +1,30 @@
 /**
- * Metrics in Prometheus form. Nothing is counted twice: a family reads the daemon's own state when it is scraped.
+ * Metrics in Prometheus form. Nothing is counted twice: a family reads the daemon's own state when it is scraped. With a
+ * thousand peers that is some ten thousand lines, which are written in short turns.
  */
-import { Counter, collectDefaultMetrics, Gauge, Registry } from '@prometheus-io/client';
+import { collectDefaultMetrics, Registry } from '@prometheus-io/client';
+import { SlicedWork } from './sliced-work.ts';
 
 /** One sample: the value and, in the order of the family's label names, its labels. */
 export type Sample = readonly [value: number, ...labels: string[]];
 
+interface Family {
+  name: string;
+  help: string;
+  type: 'gauge' | 'counter';
+  labels: readonly string[];
+  read(): Iterable<Sample>;
+}
+
+/** Samples that are written in one piece of work. */
+const PIECE = 200;
+
 /** The metrics of one daemon. */
 export class Metrics {
   readonly #registry = new Registry();
+  readonly #families: Family[] = [];
+  readonly #preparations: (() => void)[] = [];
+  readonly #work = new SlicedWork();
 
   /** Process metrics included (CPU, memory, file descriptors, garbage collection, event-loop delay) by default. */
   constructor(options: { processMetrics: boolean } = { processMetrics: true }) {
@@ -17,45 +33,57 @@ export class Metrics {
 
   /** A value that goes up and down; `read` is called at every scrape. */
   gauge(name: string, help: string, labels: readonly string[], read: () => Iterable<Sample>): void {
-    const gauge = new Gauge({
-      name,
-      help,
-      labelNames: labels,
-      registers: [this.#registry],
-      collect: () => {
-        gauge.reset();
-        for (const [value, ...texts] of read()) gauge.set(labelled(labels, texts), value);
-      },
-    });
+    this.#families.push({ name, help, type: 'gauge', labels, read });
   }
 
   /** A total that only grows, kept by the daemon; `read` is called at every scrape. Its name ends in `_total`. */
   counter(name: string, help: string, labels: readonly string[], read: () => Iterable<Sample>): void {
-    const counter = new Counter({
-      name,
-      help,
-      labelNames: labels,
-      registers: [this.#registry],
-      collect: () => {
-        counter.reset();
-        for (const [value, ...texts] of read()) counter.inc(labelled(labels, texts), value);
-      },
-    });
+    this.#families.push({ name, help, type: 'counter', labels, read });
+  }
+
+  /** Has `prepare` run at the beginning of every scrape, for what several families read. */
+  beforeScrape(prepare: () => void): void {
+    this.#preparations.push(prepare);
   }
 
   /** The exposition in text form, version 0.0.4. */
-  text(): Promise<string> {
-    return this.#registry.metrics();
+  async text(): Promise<string> {
+    const own = await this.#work.run(() => this.#write());
+    return own + (await this.#registry.metrics());
   }
 
   /** The media type that goes with `text`. */
   get contentType(): string {
     return this.#registry.contentType;
   }
+
+  *#write(): Generator<void, string> {
+    for (const prepare of this.#preparations) prepare();
+    const parts: string[] = [];
+    for (const { name, help, type, labels, read } of this.#families) {
+      yield;
+      parts.push(`# HELP ${name} ${escaped(help)}\n# TYPE ${name} ${type}\n`);
+      let count = 0;
+      for (const [value, ...texts] of read()) {
+        parts.push(`${name}${labelled(labels, texts)} ${formatted(value)}\n`);
+        if (++count % PIECE === 0) yield;
+      }
+    }
+    return parts.join('');
+  }
 }
 
-function labelled(names: readonly string[], values: readonly string[]): Record<string, string> {
-  const labels: Record<string, string> = {};
-  for (const [index, name] of names.entries()) labels[name] = values[index];
-  return labels;
+function labelled(names: readonly string[], values: readonly string[]): string {
+  if (names.length === 0) return '';
+  const pairs = names.map((name, index) => `${name}="${escaped(values[index]).replace(/"/g, '\\"')}"`);
+  return `{${pairs.join(',')}}`;
+}
+
+function escaped(text: string): string {
+  return text.replace(/\\/g, '\\\\').replace(/\n/g, '\\n');
+}
+
+function formatted(value: number): string {
+  if (value === Number.POSITIVE_INFINITY) return '+Inf';
+  return value === Number.NEGATIVE_INFINITY ? '-Inf' : String(value);
 }

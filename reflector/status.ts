@@ -1,7 +1,7 @@
 /** The reflector's state as the documents of the status endpoint. */
 
 import { addBgpMetrics } from '@flatroute/daemon/bgp-metrics.ts';
-import { peerViews, routesPage } from '@flatroute/daemon/bgp-views.ts';
+import { peerViews, RoutePages } from '@flatroute/daemon/bgp-views.ts';
 import { EventLoopMonitor } from '@flatroute/daemon/event-loop.ts';
 import type { EventLog } from '@flatroute/daemon/events.ts';
 import { Metrics } from '@flatroute/daemon/metrics.ts';
@@ -22,12 +22,14 @@ export class ReflectorStatus implements StatusSource {
   readonly #events: EventLog;
   readonly #metrics = new Metrics();
   readonly #loop: EventLoopMonitor;
+  readonly #routes: RoutePages;
   readonly #started = Date.now();
 
   constructor(settings: ReflectorSettings, host: SpeakerHost, events: EventLog) {
     this.#settings = settings;
     this.#host = host;
     this.#events = events;
+    this.#routes = new RoutePages(host.speaker, () => 'not installed: a reflector forwards no packets');
     addBgpMetrics(this.#metrics, host);
     this.#loop = new EventLoopMonitor(host.slices.durations);
     this.#loop.addMetrics(this.#metrics);
@@ -63,8 +65,8 @@ export class ReflectorStatus implements StatusSource {
     return peerViews(this.#host.speaker, this.#host.now());
   }
 
-  routes(query: RoutesQuery): RoutesPage {
-    return routesPage(this.#host.speaker, query, () => 'not installed: a reflector forwards no packets');
+  routes(query: RoutesQuery): Promise<RoutesPage> {
+    return this.#routes.page(query);
   }
 
   metrics(): Promise<string> {

@@ -1,7 +1,7 @@
 /** The agent's state as the documents of the status endpoint. */
 import { hostname } from 'node:os';
 import { addBgpMetrics } from '@flatroute/daemon/bgp-metrics.ts';
-import { peerViews, routesPage } from '@flatroute/daemon/bgp-views.ts';
+import { peerViews, RoutePages } from '@flatroute/daemon/bgp-views.ts';
 import { EventLoopMonitor } from '@flatroute/daemon/event-loop.ts';
 import { Metrics } from '@flatroute/daemon/metrics.ts';
 import type { Readiness, RoutesPage, RoutesQuery, StatusSource } from '@flatroute/daemon/status-source.ts';
@@ -24,6 +24,7 @@ export class AgentStatus implements StatusSource {
   readonly #state: { ready: boolean };
   readonly #metrics = new Metrics();
   readonly #loop: EventLoopMonitor;
+  readonly #routes: RoutePages;
   readonly #started = Date.now();
 
   /** `state.ready` is set once everything has been started. */
@@ -31,6 +32,10 @@ export class AgentStatus implements StatusSource {
     this.settings = () => settings;
     this.#parts = parts;
     this.#state = state;
+    const { host, dataplane } = parts;
+    this.#routes = new RoutePages(host.speaker, (prefix, local) => {
+      return local ? 'local' : (dataplane.state(prefix) ?? 'not wanted: no usable path');
+    });
     addBgpMetrics(this.#metrics, parts.host);
     addAgentMetrics(this.#metrics, parts);
     this.#loop = new EventLoopMonitor(parts.host.slices.durations);
@@ -70,11 +75,8 @@ export class AgentStatus implements StatusSource {
     return peerViews(host.speaker, host.now());
   }
 
-  routes(query: RoutesQuery): RoutesPage {
-    const { host, dataplane } = this.#parts;
-    return routesPage(host.speaker, query, (prefix, local) => {
-      return local ? 'local' : (dataplane.state(prefix) ?? 'not wanted: no usable path');
-    });
+  routes(query: RoutesQuery): Promise<RoutesPage> {
+    return this.#routes.page(query);
   }
 
   async pods(): Promise<PodView[]> {

@@ -125,6 +125,17 @@ export class PrefixTable {
     return this.lengths.values[a] - this.lengths.values[b];
   }
 
+  /** How many pieces of 16 bits an address has. */
+  get addressPieces(): number {
+    return 2 * this.words;
+  }
+
+  /** Piece `index` of the address of prefix `id`, the first one being that which counts most. */
+  addressPiece(id: number, index: number): number {
+    const word = this.keys.values[id * this.words + (index >> 1)];
+    return (index & 1) === 0 ? word >>> 16 : word & 0xffff;
+  }
+
   /** The longest prefix that covers `address` and satisfies `accept`; NO_PREFIX when there is none. */
   longestMatch(address: Uint8Array, accept: (id: number) => boolean): number {
     const key = new Uint8Array(1 + address.length);

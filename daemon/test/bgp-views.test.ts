@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { Simulation } from 'bgp-js/testing';
-import { peerViews, routesPage } from '../bgp-views.ts';
+import { peerViews, RoutePages } from '../bgp-views.ts';
 
 describe('a BGP speaker as documents', () => {
   const sim = new Simulation(3);
@@ -16,7 +16,8 @@ describe('a BGP speaker as documents', () => {
   tor.speaker.originate('0.0.0.0/0');
   sim.run(5000);
   const query = { longest: false, limit: 10, offset: 0 };
-  const page = (fields: object) => routesPage(node.speaker, { ...query, ...fields }, () => 'installed');
+  const pages = new RoutePages(node.speaker, () => 'installed');
+  const page = (fields: object) => pages.page({ ...query, ...fields });
 
   it('shows peers with their sessions and counts', () => {
     const [first, second] = peerViews(node.speaker, sim.now);
@@ -32,8 +33,8 @@ describe('a BGP speaker as documents', () => {
     assert.ok(Math.abs(Date.parse(first.since) - Date.now()) < 60_000);
   });
 
-  it('shows routes in order with every path and why it won or lost', () => {
-    const { routes, total } = page({});
+  it('shows routes in order with every path and why it won or lost', async () => {
+    const { routes, total } = await page({});
     assert.equal(total, 4);
     assert.deepEqual(
       routes.map(({ prefix, source }) => `${prefix} ${source}`),
@@ -50,13 +51,15 @@ describe('a BGP speaker as documents', () => {
     );
   });
 
-  it('finds a prefix, a longest match and a text', () => {
-    assert.equal(page({ prefix: '10.244.2.0/26' }).routes[0].paths[0].nextHop, '10.0.0.2');
-    assert.equal(page({ prefix: '10.244.2.7/32', longest: true }).routes[0].prefix, '10.244.2.0/26');
-    assert.equal(page({ prefix: '8.8.8.8/32', longest: true }).total, 0, 'an unusable default is no match');
-    assert.equal(page({ q: '65001' }).total, 2);
+  it('finds a prefix, a longest match and a text', async () => {
+    assert.equal((await page({ prefix: '10.244.2.0/26' })).routes[0].paths[0].nextHop, '10.0.0.2');
+    assert.equal((await page({ prefix: '10.244.2.7/32', longest: true })).routes[0].prefix, '10.244.2.0/26');
+    const none = await page({ prefix: '8.8.8.8/32', longest: true });
+    assert.equal(none.total, 0, 'an unusable default is no match');
+    assert.equal((await page({ q: '65001' })).total, 2);
+    const { routes } = await page({ limit: 1, offset: 1 });
     assert.deepEqual(
-      page({ limit: 1, offset: 1 }).routes.map(({ prefix }) => prefix),
+      routes.map(({ prefix }) => prefix),
       ['10.244.1.0/26'],
     );
   });

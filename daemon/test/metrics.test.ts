@@ -31,6 +31,27 @@ describe('metrics', () => {
     assert.match(await metrics.text(), /^x\{peer="a\\"b\\\\c\\nd"\} 1$/m);
   });
 
+  it('prepares once for all families, and lets the event loop turn while it writes', async () => {
+    const metrics = new Metrics({ processMetrics: false });
+    let prepared = 0;
+    metrics.beforeScrape(() => prepared++);
+    const many = Array.from({ length: 40_000 }, (_, index) => [index, `peer ${index}`] as const);
+    for (const name of ['a', 'b']) metrics.gauge(name, 'Many.', ['peer'], () => many);
+    let turns = 0;
+    const timer = setInterval(() => turns++, 0);
+    const text = await metrics.text();
+    clearInterval(timer);
+    assert.equal(prepared, 1);
+    assert.equal(text.match(/^[ab]\{/gm)?.length, 80_000);
+    assert.ok(turns > 1, `${turns} turns`);
+  });
+
+  it('writes infinite values as Prometheus reads them', async () => {
+    const metrics = new Metrics({ processMetrics: false });
+    metrics.gauge('most', 'Most.', [], () => [[Number.POSITIVE_INFINITY]]);
+    assert.match(await metrics.text(), /^most \+Inf$/m);
+  });
+
   it('has memory, CPU and the delay of the event loop', async () => {
     const text = await new Metrics().text();
     for (const name of [

@@ -7,7 +7,7 @@ import { type BenchResult, correct, limited, percentile, type Row, slope, told }
 import { type RunningReflector, withReflector } from './running-reflector.ts';
 
 /** The share of the run after which memory is looked at: before it, tables and the heap find their size. */
-const WARM_UP = 0.25;
+const WARM_UP = 0.5;
 /** What memory may grow by from then on, as a share of it: the slope of the line through all samples. */
 const GROWTH = 0.05;
 const SAMPLE_MS = 1000;

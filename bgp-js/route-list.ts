@@ -1,0 +1,155 @@
+/**
+ * Pages of the RIB in the order of prefixes. A page of a table of any size is found without sorting all of it, and as
+ * work that can be done bit by bit: between the pieces routes may come and go, and the page shows them as it finds them.
+ */
+import { type FamilyRib, NO_PATH } from './rib/family-rib.ts';
+import type { PrefixTable } from './rib/prefix-table.ts';
+import type { Speaker } from './speaker.ts';
+import { type RouteInfo, routeInfo } from './speaker-view.ts';
+import { formatAsPath } from './wire/as-path.ts';
+
+/** A page of routes, and how many there are in all. */
+export interface RouteList {
+  routes: RouteInfo[];
+  total: number;
+}
+
+/** Whether a prefix of a RIB belongs into a list. */
+export type RouteFilter = (rib: FamilyRib, prefix: number) => boolean;
+
+/** Prefixes that are looked at in one piece of work; a filter may take a microsecond or two for each. */
+const PIECE = 256;
+/** So many prefixes are sorted in one piece; more are first divided by the next 16 bits of their addresses. */
+const SORTED_AT_ONCE = 512;
+const BUCKETS = 65536;
+
+/** A page of the RIB, family by family in ascending order of prefixes; all at once. */
+export function listRoutes(speaker: Speaker, offset: number, limit: number, accept?: RouteFilter): RouteList {
+  const pieces = routePage(speaker, offset, limit, accept);
+  for (;;) {
+    const { done, value } = pieces.next();
+    if (done) return value;
+  }
+}
+
+/** The same, a piece of work of well under a millisecond at each step. */
+export function* routePage(
+  speaker: Speaker,
+  offset: number,
+  limit: number,
+  accept?: RouteFilter,
+): Generator<void, RouteList> {
+  const routes: RouteInfo[] = [];
+  let total = 0;
+  for (const rib of speaker.routing.ribs.values()) {
+    const ids = yield* accepted(rib, accept);
+    const from = Math.max(0, offset - total);
+    const page = yield* inOrder(rib.prefixes, ids, 0, from, from + limit - routes.length);
+    for (const [index, id] of page.entries()) {
+      // It may have gone meanwhile.
+      if (rib.headOf(id) !== NO_PATH) routes.push(routeInfo(speaker, rib, id));
+      if (index % 16 === 15) yield;
+    }
+    total += ids.length;
+  }
+  return { routes, total };
+}
+
+/** The numbers of the prefixes that have paths and are accepted. */
+function* accepted(rib: FamilyRib, accept?: RouteFilter): Generator<void, number[]> {
+  const ids: number[] = [];
+  for (let id = 0; id < rib.prefixes.end; id++) {
+    if (id % PIECE === PIECE - 1) yield;
+    if (!rib.prefixes.has(id) || rib.headOf(id) === NO_PATH) continue;
+    if (!accept || accept(rib, id)) ids.push(id);
+  }
+  return ids;
+}
+
+/**
+ * Those that come in the places `from` to before `to` when the ids are in the order of their prefixes. The ids agree in
+ * the first `depth` pieces of 16 bits of their addresses.
+ */
+function* inOrder(
+  prefixes: PrefixTable,
+  ids: readonly number[],
+  depth: number,
+  from: number,
+  to: number,
+): Generator<void, number[]> {
+  if (from >= Math.min(to, ids.length)) return [];
+  if (ids.length <= SORTED_AT_ONCE || depth === prefixes.addressPieces) {
+    yield;
+    return [...ids].sort((a, b) => prefixes.compare(a, b)).slice(from, to);
+  }
+  const buckets = yield* divided(prefixes, ids, depth, from, to);
+  const page: number[] = [];
+  for (const { start, members } of buckets) {
+    page.push(...(yield* inOrder(prefixes, members, depth + 1, Math.max(0, from - start), to - start)));
+  }
+  return page;
+}
+
+/** Ids with the same 16 bits, and how many come before them. */
+interface Bucket {
+  start: number;
+  members: number[];
+}
+
+/** The buckets, in order, that have a part in the places `from` to before `to`. */
+function* divided(
+  prefixes: PrefixTable,
+  ids: readonly number[],
+  depth: number,
+  from: number,
+  to: number,
+): Generator<void, Bucket[]> {
+  const counts = new Uint32Array(BUCKETS);
+  for (let i = 0; i < ids.length; i++) {
+    if (i % (16 * PIECE) === 0) yield;
+    counts[prefixes.addressPiece(ids[i], depth)]++;
+  }
+  const wanted = new Map<number, Bucket>();
+  let start = 0;
+  for (let value = 0; value < BUCKETS && start < to; start += counts[value++]) {
+    if (counts[value] > 0 && start + counts[value] > from) wanted.set(value, { start, members: [] });
+  }
+  for (let i = 0; i < ids.length; i++) {
+    if (i % (16 * PIECE) === 0) yield;
+    wanted.get(prefixes.addressPiece(ids[i], depth))?.members.push(ids[i]);
+  }
+  return [...wanted.values()];
+}
+
+/** Accepts what has the text, in any case, in its prefix, or in the next hop, AS path or peer's name of a path. */
+export function routesMentioning(speaker: Speaker, text: string): RouteFilter {
+  const wanted = text.toLowerCase();
+  const holds = (part: string): boolean => part.toLowerCase().includes(wanted);
+  const { attributes } = speaker.routing;
+  // Many routes share a set, and decoding one costs more than looking at a prefix.
+  const sets = new Map<number, boolean>();
+  const setHolds = (set: number): boolean => {
+    let known = sets.get(set);
+    if (known === undefined) {
+      const { nextHop = '', asPath } = attributes.decode(set);
+      known = holds(nextHop) || holds(formatAsPath(asPath));
+      sets.set(set, known);
+    }
+    return known;
+  };
+  const peers = new Map<number, boolean>();
+  const peerHolds = (rib: FamilyRib, source: number): boolean => {
+    let known = peers.get(source);
+    if (known === undefined) {
+      known = holds(rib.sources.get(source).name);
+      peers.set(source, known);
+    }
+    return known;
+  };
+  return (rib, prefix) => {
+    for (let path = rib.headOf(prefix); path !== NO_PATH; path = rib.nextOf(path)) {
+      if (peerHolds(rib, rib.sourceOf(path)) || setHolds(rib.setOf(path))) return true;
+    }
+    return holds(rib.format(prefix));
+  };
+}
