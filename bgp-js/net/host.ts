@@ -12,6 +12,7 @@ import { canonicalAddress } from '../wire/address.ts';
 import { type ListenAddress, Listener } from './listener.ts';
 import { NeighbourDiscovery } from './neighbour-discovery.ts';
 import { adjust, admit, dial } from './transport.ts';
+import { writeParts } from './write.ts';
 
 export interface HostOptions {
   /** Where sessions are accepted; null: nowhere. */
@@ -49,6 +50,8 @@ export class SpeakerHost {
   readonly speaker: Speaker;
   private readonly options: HostOptions;
   private readonly wires = new Map<number, Wire>();
+  /** Connections that are not read because too much of their input waits. */
+  private readonly paused = new Set<number>();
   /** Sockets that are being closed and still deliver their farewell. */
   private readonly closing = new Set<net.Socket>();
   private listeners: Listener[] = [];
@@ -56,6 +59,8 @@ export class SpeakerHost {
   /** The state of the peers' configurations that the sockets follow. */
   private configured = -1;
   private timer: NodeJS.Timeout | null = null;
+  /** When the speaker's timers are next due, as of the last slice; ms. */
+  private deadline = 0;
   private scheduled = false;
   private stopped = false;
   /** The longest and the number of slices so far, for metrics; ms. Their durations in ns. */
@@ -179,7 +184,7 @@ export class SpeakerHost {
     const begin = this.now();
     const { speaker } = this;
     this.follow();
-    if (begin >= speaker.deadline) speaker.tick(begin);
+    if (begin >= this.deadline) speaker.tick(begin);
     let now = begin;
     while (speaker.hasWork && now - begin < SLICE_MS) {
       speaker.work(now);
@@ -203,9 +208,9 @@ export class SpeakerHost {
 
   private setTimer(): void {
     if (this.timer) clearTimeout(this.timer);
-    const { deadline } = this.speaker;
-    if (deadline === Number.POSITIVE_INFINITY) return;
-    const wait = Math.min(Math.max(0, Math.ceil(deadline - this.now())), 0x7fffffff);
+    this.deadline = this.speaker.deadline;
+    if (this.deadline === Number.POSITIVE_INFINITY) return;
+    const wait = Math.min(Math.max(0, Math.ceil(this.deadline - this.now())), 0x7fffffff);
     this.timer = setTimeout(() => this.wake(), wait);
   }
 
@@ -228,7 +233,7 @@ export class SpeakerHost {
           more = true;
           break;
         }
-        wire.blocked = !writeAll(wire.socket, parts);
+        wire.blocked = !writeParts(wire.socket, parts);
         if (wire.blocked) this.speaker.blocked(id, true, this.now());
       }
     }
@@ -236,8 +241,10 @@ export class SpeakerHost {
   }
 
   private resumeReaders(): void {
-    for (const [id, { socket }] of this.wires) {
-      if (socket.isPaused() && this.speaker.backlog(id) < INPUT_LOW) socket.resume();
+    for (const id of this.paused) {
+      if (this.speaker.backlog(id) >= INPUT_LOW) continue;
+      this.paused.delete(id);
+      this.wires.get(id)?.socket.resume();
     }
   }
 
@@ -287,7 +294,10 @@ export class SpeakerHost {
     socket.on('data', (chunk) => {
       if (this.wires.get(id) !== wire) return;
       this.speaker.received(id, chunk);
-      if (this.speaker.backlog(id) > INPUT_HIGH) socket.pause();
+      if (this.speaker.backlog(id) > INPUT_HIGH) {
+        this.paused.add(id);
+        socket.pause();
+      }
       this.wake();
     });
     socket.on('drain', () => {
@@ -298,6 +308,7 @@ export class SpeakerHost {
     socket.on('end', () => socket.destroy());
     socket.on('close', () => {
       this.closing.delete(socket);
+      this.paused.delete(id);
       if (this.wires.get(id) !== wire) return;
       this.wires.delete(id);
       this.lastWords(id, reason);
@@ -326,15 +337,6 @@ export class SpeakerHost {
     socket.resume();
     setTimeout(() => socket.destroy(), FAREWELL_MS).unref();
   }
-}
-
-function writeAll(socket: net.Socket, parts: Uint8Array[]): boolean {
-  if (parts.length === 1) return socket.write(parts[0]);
-  socket.cork();
-  let room = true;
-  for (const part of parts) room = socket.write(part);
-  socket.uncork();
-  return room;
 }
 
 /** Why an accepted connection is not taken in, or null; what its peer's configuration asks for is set. */
