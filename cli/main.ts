@@ -1,7 +1,7 @@
 /** The `flatroute` command. What a command needs is loaded when it runs, so that looking at something is quick. */
+import { PEER_SORTS, PEER_STATES } from '@flatroute/daemon/peer-selection.ts';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import type { RoutesOptions, ViewOptions } from './viewing.ts';
-import type { PeersOptions } from './views.ts';
+import type { PeersOptions, RoutesOptions, ViewOptions } from './viewing.ts';
 
 const DEFAULT_SOCKET = '/run/flatroute/agent.sock';
 
@@ -64,14 +64,14 @@ function addViewing(program: Command): void {
       await (await import('./viewing.ts')).showStatus(options);
     },
   );
-  const states = ['up', 'down', 'idle', 'connect', 'active', 'opensent', 'openconfirm', 'established'];
   viewingCommand(program, 'peers', 'the BGP sessions, those that are not up first; one of them in full')
     .argument('[peer]', 'name or address of one')
-    .addOption(new Option('--state <state>', 'only those in this state').choices(states))
-    .addOption(
-      new Option('--sort <key>', 'their order').choices(['state', 'name', 'as', 'since', 'in', 'out']),
-    )
-    .action(async (peer: string | undefined, options: ViewOptions & PeersOptions) => {
+    .addOption(new Option('--state <state>', 'only those in this state').choices(PEER_STATES))
+    .option('--search <text>', 'only those with these words in name, address, range, AS or state')
+    .addOption(new Option('--sort <key>', 'their order').choices(PEER_SORTS).default('state'))
+    .option('--limit <count>', 'how many, or all (default: 50; all with --json)', parseLimit)
+    .option('--offset <count>', 'after how many', parseCount, 0)
+    .action(async (peer: string | undefined, options: PeersOptions) => {
       await (await import('./viewing.ts')).showPeers(peer, options);
     });
   viewingCommand(program, 'routes', 'the routes; all paths to one, and why the best one won')

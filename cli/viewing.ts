@@ -1,8 +1,11 @@
 /** The commands that show what a running daemon knows. */
-import type { ExplainView, PeerView, PodView, RouteView, StatusView } from '@flatroute/daemon/views.ts';
+import type { ExplainView, PeersView, PodView, RouteView, StatusView } from '@flatroute/daemon/views.ts';
 import { CommandError, fetchDocument } from './client.ts';
 import { explainLines, routeLines, routesLines } from './route-views.ts';
-import { type PeersOptions, peerLines, peersLines, podsLines, selectPeers, statusLines } from './views.ts';
+import { peerLines, peersLines, podsLines, statusLines } from './views.ts';
+
+/** Peers that are shown at once. */
+const PEERS = 50;
 
 /** What all viewing commands share. */
 export interface ViewOptions {
@@ -27,17 +30,31 @@ export async function showStatus(options: ViewOptions): Promise<void> {
   else print(statusLines(status));
 }
 
-/** `flatroute peers [PEER]`: all of them, or one in full by its name or address. */
-export async function showPeers(
-  target: string | undefined,
-  options: ViewOptions & PeersOptions,
-): Promise<void> {
-  const { peers } = await fetchDocument<{ peers: PeerView[] }>(options.socket, '/v1/peers');
-  if (target === undefined) {
-    if (options.json) printDocument({ peers: selectPeers(peers, options) });
-    else print(peersLines(peers, options));
-    return;
-  }
+/** What `flatroute peers` shows of all the peers. */
+export interface PeersOptions extends ViewOptions {
+  state?: string;
+  search?: string;
+  sort: string;
+  /** How many; Infinity for all. By default as many as a person reads, and all as JSON. */
+  limit?: number;
+  offset: number;
+}
+
+/** `flatroute peers [PEER]`: those that are asked for, or one in full by its name or address. */
+export async function showPeers(target: string | undefined, options: PeersOptions): Promise<void> {
+  if (target !== undefined) return showPeer(target, options);
+  const { state, search, sort, offset, limit = options.json ? Number.POSITIVE_INFINITY : PEERS } = options;
+  const query = new URLSearchParams({ sort, offset: String(offset) });
+  if (state !== undefined) query.set('state', state);
+  if (search !== undefined) query.set('q', search);
+  if (limit !== Number.POSITIVE_INFINITY) query.set('limit', String(limit));
+  const view = await fetchDocument<PeersView>(options.socket, `/v1/peers?${query}`);
+  if (options.json) printDocument(view);
+  else print(peersLines(view, offset));
+}
+
+async function showPeer(target: string, options: ViewOptions): Promise<void> {
+  const { peers } = await fetchDocument<PeersView>(options.socket, '/v1/peers');
   const found = peers.filter((peer) => peer.name === target || peer.address === target);
   if (options.json) printDocument({ peers: found });
   if (found.length === 0) throw new CommandError(`there is no peer ${target}; "flatroute peers" lists them`);

@@ -3,6 +3,7 @@ import type {
   DurationsView,
   EventLoopView,
   EventView,
+  PeersView,
   PeerView,
   PodView,
   StatusView,
@@ -88,36 +89,7 @@ const EVENT_COLUMNS: Column<EventView>[] = [
   { title: 'WHAT', shrink: 20, cell: (event) => ({ text: event.text, tone: EVENT_TONES[event.level] }) },
 ];
 
-/** What `flatroute peers` shows of all the peers. */
-export interface PeersOptions {
-  /** A state of RFC 4271, or `up` or `down`. */
-  state?: string;
-  sort?: PeerSort;
-}
-
-export type PeerSort = 'state' | 'name' | 'as' | 'since' | 'in' | 'out';
-const byName = (a: PeerView, b: PeerView) => a.name.localeCompare(b.name, 'en', { numeric: true });
 const isUp = (peer: PeerView) => peer.state === 'Established';
-
-const ORDERS: Record<PeerSort, (a: PeerView, b: PeerView) => number> = {
-  state: (a, b) => Number(isUp(a)) - Number(isUp(b)) || byName(a, b),
-  name: byName,
-  as: (a, b) => a.as - b.as || byName(a, b),
-  since: (a, b) => Date.parse(b.since) - Date.parse(a.since) || byName(a, b),
-  in: (a, b) => b.prefixes.received - a.prefixes.received || byName(a, b),
-  out: (a, b) => b.prefixes.sent - a.prefixes.sent || byName(a, b),
-};
-
-/** The peers that the options ask for, in their order. */
-export function selectPeers(peers: readonly PeerView[], options: PeersOptions): PeerView[] {
-  const wanted = options.state?.toLowerCase();
-  const matches = (peer: PeerView) => {
-    if (wanted === undefined) return true;
-    if (wanted === 'up' || wanted === 'down') return isUp(peer) === (wanted === 'up');
-    return peer.state.toLowerCase() === wanted;
-  };
-  return peers.filter(matches).sort(ORDERS[options.sort ?? 'state']);
-}
 
 const PEER_COLUMNS: Column<PeerView>[] = [
   { title: 'PEER', shrink: 10, cell: (peer) => peer.name },
@@ -142,26 +114,29 @@ function lastError(peer: PeerView): { text: string; tone?: Tone } {
   return { text, tone: isUp(peer) ? 'quiet' : undefined };
 }
 
-/** `flatroute peers`: a summary, and the sessions that are not up first. */
-export function peersLines(peers: readonly PeerView[], options: PeersOptions): string[] {
-  const shown = selectPeers(peers, options);
-  const summary = peersSummary(peers, shown.length);
-  if (shown.length === 0) return [summary];
-  const table = tableLines(shown, PEER_COLUMNS);
+/** `flatroute peers`: a summary of all, and a page of those that were asked for, from `offset` on. */
+export function peersLines(view: PeersView, offset: number): string[] {
+  const { peers, total } = view;
+  const summary = peersSummary(view);
+  if (peers.length === 0) return [summary];
+  const table = tableLines(peers, PEER_COLUMNS);
+  const end = offset + peers.length;
+  const about = `${offset + 1}–${end} of ${total.toLocaleString('en')}`;
+  const more =
+    end < total ? `; --offset ${end} for the next, --limit all for all, --search TEXT for some` : '';
+  const page = peers.length < total ? [about + more] : [];
   // Under a long table, the summary at the top is out of sight.
-  return [summary, '', ...table, ...(shown.length > 40 ? ['', summary] : [])];
+  const foot = [...page, ...(peers.length > 40 ? [summary] : [])];
+  return [summary, '', ...table, ...(foot.length > 0 ? ['', ...foot] : [])];
 }
 
-function peersSummary(peers: readonly PeerView[], shown: number): string {
-  if (peers.length === 0) return 'no peers; configure them under "peers"';
-  const states = new Map<string, number>();
-  for (const peer of peers) states.set(peer.state, (states.get(peer.state) ?? 0) + 1);
-  const up = states.get('Established') ?? 0;
-  states.delete('Established');
-  const others = [...states].map(([state, count]) => `${count} ${state}`);
-  const text = [`${up} established`, ...others].join(', ');
-  const tail = shown === peers.length ? '' : `; ${shown} shown`;
-  return paint(`${counted(peers.length, 'peer')}: ${text}${tail}`, up === peers.length ? 'good' : 'wait');
+function peersSummary({ total, states }: PeersView): string {
+  const count = Object.values(states).reduce((sum, each) => sum + each, 0);
+  if (count === 0) return 'no peers; configure them under "peers"';
+  const { Established: up = 0, ...others } = states;
+  const text = [`${up} established`, ...Object.entries(others).map(([state, each]) => `${each} ${state}`)];
+  const tail = total === count ? '' : `; ${total} match`;
+  return paint(`${counted(count, 'peer')}: ${text.join(', ')}${tail}`, up === count ? 'good' : 'wait');
 }
 
 const POD_COLUMNS: Column<PodView>[] = [

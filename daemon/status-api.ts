@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setImmediate } from 'node:timers/promises';
 import { formatCidr, networkOf, parseCidr, parseIPv4 } from './ipv4.ts';
 import { type PageFile, pageFiles } from './page-files.ts';
+import { PEER_SORTS, PEER_STATES, type PeersQuery, selectPeers } from './peer-selection.ts';
 import type { RoutesQuery, StatusSource } from './status-source.ts';
 
 /** A request that cannot be served: the HTTP status and what to do, for the one who asked. */
@@ -31,7 +32,7 @@ export async function answer(
     case '/v1/status':
       return sendJson(response, 200, await source.status());
     case '/v1/peers':
-      return sendList(response, { name: 'peers', items: await source.peers() });
+      return sendPeers(response, source, url.searchParams);
     case '/v1/routes': {
       const { routes, total } = await source.routes(routesQuery(url.searchParams));
       return sendList(response, { name: 'routes', items: routes, rest: { total } });
@@ -61,6 +62,16 @@ export async function answer(
   }
 }
 
+async function sendPeers(
+  response: ServerResponse,
+  source: StatusSource,
+  parameters: URLSearchParams,
+): Promise<void> {
+  const query = peersQuery(parameters);
+  const { peers, total, states } = selectPeers(await source.peers(), query);
+  return sendList(response, { name: 'peers', items: peers, rest: { total, states } });
+}
+
 /** Sends an error as a document: { error: "…" }. */
 export function sendError(response: ServerResponse, error: RequestError): void {
   sendJson(response, error.status, { error: error.message });
@@ -70,15 +81,36 @@ function routesQuery(parameters: URLSearchParams): RoutesQuery {
   const given = singleParameters(parameters, ['prefix', 'longest', 'limit', 'offset', 'q']);
   const longest = given.longest !== undefined && given.longest !== '0';
   if (longest && given.prefix === undefined) throw new RequestError(400, 'longest needs prefix=ADDRESS');
-  if (given.q !== undefined && given.q.length > 64)
-    throw new RequestError(400, 'q is longer than 64 characters');
   return {
     prefix: given.prefix === undefined ? undefined : canonicalPrefix(given.prefix),
     longest,
-    q: given.q === undefined || given.q.trim() === '' ? undefined : given.q.trim(),
+    q: searchText(given.q),
     limit: whole(given.limit, 'limit', 1, 1000, 100),
     offset: whole(given.offset, 'offset', 0, 0xffffffff, 0),
   };
+}
+
+function peersQuery(parameters: URLSearchParams): PeersQuery {
+  const given = singleParameters(parameters, ['state', 'q', 'sort', 'limit', 'offset']);
+  return {
+    state: oneOf(given.state, 'state', PEER_STATES),
+    q: searchText(given.q),
+    sort: oneOf(given.sort, 'sort', PEER_SORTS),
+    limit: whole(given.limit, 'limit', 1, 100_000, 100_000),
+    offset: whole(given.offset, 'offset', 0, 0xffffffff, 0),
+  };
+}
+
+function searchText(text: string | undefined): string | undefined {
+  if (text !== undefined && text.length > 64) throw new RequestError(400, 'q is longer than 64 characters');
+  return text === undefined || text.trim() === '' ? undefined : text.trim();
+}
+
+function oneOf<T extends string>(text: string | undefined, name: string, known: readonly T[]): T | undefined {
+  if (text === undefined) return undefined;
+  const found = known.find((value) => value === text.toLowerCase());
+  if (found === undefined) throw new RequestError(400, `${name} is none of ${known.join(', ')}`);
+  return found;
 }
 
 function explainAddress(parameters: URLSearchParams): string {

@@ -56,7 +56,16 @@ export interface EventView {
   text: string;
 }
 
-/** One peer of `/v1/peers` ({ peers: PeerView[] }). */
+/** `/v1/peers`: the peers that were asked for. */
+export interface PeersView {
+  peers: PeerView[];
+  /** How many match what was asked for, on this page or not. */
+  total: number;
+  /** How many of all the peers are in each state. */
+  states: Partial<Record<PeerState, number>>;
+}
+
+/** One peer of `/v1/peers`. */
 export interface PeerView {
   name: string;
   address: string;

@@ -81,7 +81,10 @@ describe('the flatroute command', function () {
   });
 
   it('shows a thousand peers, those in trouble first, with the summary at both ends', async () => {
-    const all = await lines('peers');
+    const first = await lines('peers');
+    assert.equal(first.length, 3 + 50 + 3, 'as many as a person reads');
+    assert.match(first.at(-2)!, /^1–50 of 1,000; --offset 50 for the next, --limit all for all/);
+    const all = await lines('peers', '--limit', 'all');
     assert.match(all[0], /^1,000 peers: 987 established, /);
     assert.equal(all.at(-1), all[0]);
     assert.match(all[2], /^PEER +ADDRESS +AS +STATE +FOR +IN +BEST +OUT +LAST ERROR$/);
@@ -92,8 +95,11 @@ describe('the flatroute command', function () {
 
   it('filters and sorts peers', async () => {
     const down = await lines('peers', '--state', 'down');
-    assert.match(down[0], /; 13 shown$/);
+    assert.match(down[0], /; 13 match$/);
     assert.equal(down.length, 3 + 13);
+    const found = await lines('peers', '--search', 'n99', '--sort', 'name', '--limit', '3', '--offset', '1');
+    assert.match(found[3], /^n990 /);
+    assert.match(found.at(-1)!, /^2–4 of 11; --offset 4 for the next/);
     const active = await lines('peers', '--state', 'active');
     assert.match(active[3], /^n3 /);
     const byPrefixes = await lines('peers', '--sort', 'in');

@@ -12,16 +12,16 @@ import {
   routePaths,
   sessionColumns,
   sessionDetails,
-  sessionOrder,
-  sessionText,
   span,
 } from './views.js';
 
 const POLL_MS = 2000;
 const PAGE = 50;
+/** Sessions that are shown at once. */
+const SESSIONS = 200;
 const by = (id) => document.getElementById(id);
 
-const state = { offset: 0, search: '', filter: '', peers: [], total: 0, lastAnswer: null, panel: null, node: '' };
+const state = { offset: 0, search: '', filter: '', total: 0, lastAnswer: null, panel: null, node: '' };
 
 /** A peer's address may stand in two ranges over time, but not twice at once. */
 function sessionKey(peer) {
@@ -59,9 +59,9 @@ async function ask(path) {
 
 async function refresh() {
   try {
-    const [status, peers, podList] = await Promise.all([ask('/v1/status'), ask('/v1/peers'), ask('/v1/pods')]);
+    const [status, peers, podList] = await Promise.all([ask('/v1/status'), ask(sessionsRequest()), ask('/v1/pods')]);
     showStatus(status);
-    showSessions(peers.peers);
+    showSessions(peers);
     showPods(podList);
     await refreshRoutes();
     if (state.panel) await fillPanel();
@@ -129,15 +129,24 @@ function showStatus(status) {
   by('pods-count').textContent = status.pods ? `${count(status.pods.count)} · ${ranges.join(', ')}` : '';
 }
 
-function showSessions(peers) {
-  state.peers = peers;
-  const words = state.filter.toLowerCase().split(/\s+/).filter(Boolean);
-  const shown = peers.filter((peer) => words.every((word) => sessionText(peer).includes(word))).sort(sessionOrder);
-  const up = peers.filter((peer) => peer.state === 'Established').length;
-  const down = peers.length - up;
-  const filtered = words.length > 0 ? ` · ${count(shown.length)} shown` : '';
-  by('sessions-count').textContent = `${count(up)} up${down > 0 ? ` · ${count(down)} not up` : ''}${filtered}`;
-  sessions.update(shown, words.length > 0 ? 'No session matches the filter.' : undefined);
+function sessionsRequest() {
+  return `/v1/peers?sort=state&limit=${SESSIONS}&q=${encodeURIComponent(state.filter)}`;
+}
+
+function showSessions({ peers, total, states }) {
+  const { Established: up = 0, ...others } = states;
+  const down = Object.values(others).reduce((sum, each) => sum + each, 0);
+  const filtered = total < up + down ? ` · ${count(total)} match` : '';
+  const cut = peers.length < total ? ` · ${count(peers.length)} shown, filter for others` : '';
+  by('sessions-count').textContent = `${count(up)} up${down > 0 ? ` · ${count(down)} not up` : ''}${filtered}${cut}`;
+  sessions.update(peers, up + down > 0 ? 'No session matches the filter.' : undefined);
+}
+
+async function refreshSessions() {
+  const { filter } = state;
+  const answer = await ask(sessionsRequest());
+  // Something else has been typed meanwhile.
+  if (filter === state.filter) showSessions(answer);
 }
 
 function showPods(document_) {
@@ -215,8 +224,10 @@ async function fillPanel() {
   by('panel-body').replaceChildren(...steps, ...paths, ...nothing);
 }
 
-function fillSession(panel) {
-  const peer = state.peers.find((candidate) => sessionKey(candidate) === panel.session);
+async function fillSession(panel) {
+  const { peers } = await ask(`/v1/peers?q=${encodeURIComponent(panel.session.split(' ')[0])}`);
+  if (state.panel !== panel) return;
+  const peer = peers.find((candidate) => sessionKey(candidate) === panel.session);
   const gone = [element('p', 'summary', 'This session is no longer there.')];
   by('panel-body').replaceChildren(...(peer ? sessionDetails(peer) : gone));
 }
@@ -229,6 +240,7 @@ function closePanel() {
 
 function listen() {
   let typing;
+  let filtering;
   by('routes-search').addEventListener('input', (event) => {
     state.search = event.target.value.trim();
     state.offset = 0;
@@ -239,8 +251,9 @@ function listen() {
     if (event.key === 'Enter' && ADDRESS.test(state.search)) openPanel({ address: state.search });
   });
   by('sessions-filter').addEventListener('input', (event) => {
-    state.filter = event.target.value;
-    showSessions(state.peers);
+    state.filter = event.target.value.trim();
+    clearTimeout(filtering);
+    filtering = setTimeout(() => refreshSessions().catch(() => showPulse(false)), 150);
   });
   by('routes-back').addEventListener('click', () => turn(-1));
   by('routes-next').addEventListener('click', () => turn(1));

@@ -37,12 +37,6 @@ function ago(iso) {
 const STATE_CLASS = { Established: 'good', Idle: 'bad', Active: 'bad', Connect: 'bad', OpenSent: 'wait', OpenConfirm: 'wait' };
 const STATE_ORDER = ['Idle', 'Active', 'Connect', 'OpenSent', 'OpenConfirm', 'Established'];
 
-/** Sessions that are not up come first, then by name. */
-export function sessionOrder(a, b) {
-  const rank = (peer) => (peer.state === 'Established' ? 1 : 0);
-  return rank(a) - rank(b) || a.name.localeCompare(b.name, 'en', { numeric: true });
-}
-
 export const sessionColumns = [
   {
     title: 'State',
@@ -78,11 +72,6 @@ export const sessionColumns = [
     sort: (peer) => peer.lastError?.text ?? '',
   },
 ];
-
-/** The text in which the filter of sessions looks. */
-export function sessionText(peer) {
-  return `${peer.name} ${peer.address} ${peer.range ?? ''} AS${peer.as} ${peer.as} ${peer.type} ${peer.state}`.toLowerCase();
-}
 
 function usedPaths(route) {
   return route.paths.filter((path) => path.status === 'best' || path.status === 'multipath');

@@ -73,7 +73,13 @@ describe('status server', () => {
     const source = new FakeSource();
     const json = async (url: string) => JSON.parse((await ask(path, url)).body);
     assert.equal((await json('/v1/status')).node, 'n1');
-    assert.deepEqual(await json('/v1/peers'), { peers: source.peers() });
+    const { peers, total, states } = await json('/v1/peers');
+    assert.deepEqual(peers, source.peers());
+    assert.equal(total, 6);
+    assert.equal(
+      Object.values<number>(states).reduce((sum, count) => sum + count),
+      6,
+    );
     assert.deepEqual(await json('/v1/pods'), { pods: source.pods() });
     assert.deepEqual(await json('/v1/explain?address=10.244.1.2'), source.explain('10.244.1.2'));
     const page = await json('/v1/routes?limit=2&offset=1');
@@ -90,7 +96,27 @@ describe('status server', () => {
     assert.equal(JSON.parse((await ask(path, '/v1/peers')).body).peers.length, 1234);
     assert.equal(JSON.parse((await ask(path, '/v1/routes?limit=1000')).body).routes.length, 1000);
     await start(new FakeSource({ peers: 0 }), { socket: join(folder, 'empty.sock') });
-    assert.deepEqual(JSON.parse((await ask(join(folder, 'empty.sock'), '/v1/peers')).body), { peers: [] });
+    assert.deepEqual(JSON.parse((await ask(join(folder, 'empty.sock'), '/v1/peers')).body), {
+      peers: [],
+      total: 0,
+      states: {},
+    });
+  });
+
+  it('selects, sorts and pages a thousand peers', async () => {
+    await start(new FakeSource({ peers: 1000 }));
+    const get = async (query: string) => JSON.parse((await ask(path, `/v1/peers?${query}`)).body);
+    const down = await get('state=down&sort=state');
+    assert.equal(down.peers.length, 13);
+    assert.equal(down.total, 13);
+    assert.equal(down.states.Established, 987, 'the summary is of all');
+    const page = await get('q=n99&sort=name&limit=5&offset=3');
+    assert.deepEqual(
+      page.peers.map(({ name }: { name: string }) => name),
+      ['n992', 'n993', 'n994', 'n995', 'n996'],
+    );
+    assert.equal(page.total, 11);
+    assert.equal((await get('q=established%20n99')).total, 11, 'every word counts');
   });
 
   it('finds the longest match of an address and a prefix exactly', async () => {
@@ -115,6 +141,9 @@ describe('status server', () => {
     ['/v1/routes?prefx=10.0.0.0/8', 400, /"prefx" is not known here/],
     ['/v1/routes?__proto__=1', 400, /not known/],
     [`/v1/routes?q=${'x'.repeat(65)}`, 400, /longer than 64/],
+    ['/v1/peers?state=tired', 400, /state is none of up, down/],
+    ['/v1/peers?sort=size', 400, /sort is none of state, name/],
+    ['/v1/peers?limit=0', 400, /limit/],
     ['/v1/explain', 400, /address is missing/],
     ['/v1/explain?address=10.244.1.2/26', 400, /is not an IPv4 address/],
     ['/v1/nothing', 404, /nothing here/],
