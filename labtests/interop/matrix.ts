@@ -16,8 +16,8 @@ export interface Cell {
 
 export interface Outcome {
   cell: Cell;
-  /** `pending`: not run yet, for want of `text`. `lacks`: the router cannot do it, and `text` says how that was seen. `failed`: `text` is the error. */
-  status: 'passed' | 'lacks' | 'pending' | 'failed';
+  /** `lacks`: the router cannot do it, and `text` says how that was seen. `failed`: `text` is the error. */
+  status: 'passed' | 'lacks' | 'failed';
   text: string;
   seconds: number;
   /** What was captured, in the folder that `runCell` was given. */
@@ -40,9 +40,6 @@ export function cellsOf(kinds: readonly RouterKind[] = ROUTER_KINDS, rows: reado
 
 /** Runs one cell. Never rejects; what cannot be cleaned up is a failure, too. */
 export async function runCell(cell: Cell, folder: string): Promise<Outcome> {
-  const pending = cell.row.pending?.[cell.kind];
-  if (pending && !process.env.INTEROP_PENDING)
-    return { cell, status: 'pending', text: pending, seconds: 0, ourAddresses: [], originated: [] };
   const started = performance.now();
   const outcome: Outcome = { cell, status: 'passed', text: '', seconds: 0, ourAddresses: [], originated: [] };
   let bench: Bench | undefined;

@@ -156,7 +156,15 @@ neighbor ${sessionAddress(plan, 'remote')} {
 }
 ${plan.feeders.map(({ address, as }) => `neighbor ${address} {\n  remote-as ${as}\n  passive\n}\n`).join('')}allow from any
 allow to any
+${otherNextHop(plan)}
 `;
+}
+
+/** The next hop of the other family; followed on iBGP sessions alone. */
+function otherNextHop(plan: RouterPlan): string {
+  const other = plan.transport === 'ipv4' ? 'ipv6' : 'ipv4';
+  if (!plan.families.some((family) => ipVersion(family) === other)) return '';
+  return `match to ${sessionAddress(plan, 'remote')} set nexthop ${plan.local[other]}`;
 }
 
 function network({ prefix, nextHop, med, communities = [], largeCommunities = [] }: Announcement): string {

@@ -20,8 +20,6 @@ export interface Row {
    * routes in MP_REACH_NLRI, tshark 4.0 no message of more than 4,096 octets.
    */
   unreadable?: 'scapy' | 'tshark';
-  /** What has to be there first, when a cell of the row cannot pass yet: it is shown as pending and not run. */
-  pending?: Partial<Record<RouterKind, string>>;
   /** Routers that cannot do it, and how that is seen. */
   lacks?: Partial<Record<RouterKind, Lack>>;
 }
