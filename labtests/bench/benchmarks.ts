@@ -1,5 +1,6 @@
 /** The benchmarks by their names. */
 import type { ParseArgsOptionsConfig } from 'node:util';
+import { growth } from './growth.ts';
 import { micro } from './micro.ts';
 import { reflector } from './reflector.ts';
 import type { BenchResult } from './result.ts';
@@ -17,4 +18,4 @@ export interface Benchmark {
   run(values: Record<string, string | boolean | undefined>): Promise<BenchResult>;
 }
 
-export const benchmarks: readonly Benchmark[] = [reflector, micro, slowClient, soakTest];
+export const benchmarks: readonly Benchmark[] = [reflector, growth, micro, slowClient, soakTest];

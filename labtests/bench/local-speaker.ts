@@ -66,6 +66,12 @@ export class LocalSpeaker {
     }
   }
 
+  /** Neighbours send at the same time, each what is its own. */
+  sendTogether(parts: readonly (readonly [LightNeighbour, Uint8Array])[]): void {
+    for (const [{ id }, bytes] of parts) this.speaker.received(id, bytes);
+    this.settle();
+  }
+
   /** Lets the speaker do all that it has to do. */
   settle(): void {
     const { speaker } = this;

@@ -1,24 +1,21 @@
-/** Memory and time of work in this process. */
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
+/** Time of work in this process, and memory of work in a process of its own. */
+import { fork } from 'node:child_process';
+import { join } from 'node:path';
 
-setFlagsFromString('--expose-gc');
-const collect = runInNewContext('gc') as () => void;
+/** Whose memory can be measured; memory-child.ts knows how. */
+export type MemoryOf = 'routes' | 'paths' | 'clients';
 
-/** Octets in use after a garbage collection: objects and the buffers behind typed arrays. */
-export function memoryInUse(): number {
-  // What a first collection finds to be free, some buffers are only told of by the next one.
-  collect();
-  collect();
-  const { heapUsed, external } = process.memoryUsage();
-  return heapUsed + external;
-}
-
-/** Runs `work` and returns how long it took, in ms, and how much more memory is in use after it, in octets. */
-export function measured(work: () => void): { ms: number; octets: number } {
-  const before = memoryInUse();
-  const ms = timed(work);
-  return { ms, octets: memoryInUse() - before };
+/**
+ * By how much the resident memory of a fresh process grows with so many routes, further paths, or clients; in octets.
+ * What is reserved and was never written to does not count, and nothing that was freed before is mistaken for growth.
+ */
+export function residentGrowth(of: MemoryOf, count: number): Promise<number> {
+  const child = fork(join(import.meta.dirname, 'memory-child.ts'), [of, String(count)]);
+  return new Promise((resolve, reject) => {
+    child.once('message', (octets) => resolve(Number(octets)));
+    child.once('error', reject);
+    child.once('exit', (code) => reject(new Error(`the measurement of ${of} ended with exit code ${code}`)));
+  });
 }
 
 /** How long `work` takes, in ms. */
