@@ -77,6 +77,7 @@ export class Agent {
     origin.setRanges(settings.podCIDRs);
     // Before any session: an End-of-RIB marker that came before our ranges would withdraw them at the peers.
     await origin.settled(ORIGIN_MS);
+    host.speaker.setPolicies(settings.policies);
     for (const peer of settings.peers) host.speaker.addPeer(peerConfig(peer), host.now());
     await host.start();
     restart.begin(settings.peers);
@@ -133,6 +134,8 @@ export class Agent {
 
   #applyPeers(before: AgentSettings): void {
     const { host } = this.#parts;
+    // Those that go stay until nobody names them: else their peers would be without a policy for a moment.
+    host.speaker.setPolicies(this.#settings.policies, true);
     const key = ({ address, range }: PeerSettings): string => address ?? range ?? '';
     const old = new Map(before.peers.map((peer) => [key(peer), peer]));
     for (const peer of this.#settings.peers) {
@@ -143,6 +146,7 @@ export class Agent {
       else if (JSON.stringify(former) !== JSON.stringify(peer)) host.speaker.updatePeer(config, host.now());
     }
     for (const gone of old.keys()) host.speaker.removePeer(gone, host.now());
+    host.speaker.setPolicies(this.#settings.policies);
   }
 }
 
@@ -233,14 +237,16 @@ function makePump(fib: Fib): () => void {
 
 /** A peer of the settings as the BGP library takes it. */
 function peerConfig(peer: PeerSettings): PeerConfig {
-  const { holdTimeSeconds, connectRetrySeconds, ...rest } = peer;
+  const { holdTimeSeconds, connectRetrySeconds, importPolicy, exportPolicy, ...rest } = peer;
   return {
     restartTime: RESTART_SECONDS,
     ...rest,
     holdTime: holdTimeSeconds,
     connectRetry: connectRetrySeconds,
     nextHopSelf: false,
-    // The limits of every peer and what `export` says stand in for policies (RFC 8212 §3).
+    importPolicy: importPolicy ?? undefined,
+    exportPolicy: exportPolicy ?? undefined,
+    // The limits of every peer and `export`, which is "own" for eBGP, stand in for policies (RFC 8212 §3).
     requirePolicy: false,
     client: false,
   };

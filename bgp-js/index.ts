@@ -1,3 +1,4 @@
+export * from './policy-view.ts';
 export * from './rib/decision.ts';
 export * from './rib/dirty-queue.ts';
 export * from './rib/family-rib.ts';

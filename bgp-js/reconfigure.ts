@@ -28,8 +28,12 @@ export function reconfigure(self: Self, routing: Routing, link: Link): boolean {
  * Takes over a set of policies. What peers sent is judged again from Adj-RIB-In, of those alone whose import policy is
  * another one now; of what they were told only the difference is sent. Throws PolicyError, and nothing is changed then.
  */
-export function changePolicies(set: PolicySet, { self, routing, links }: Sessions): void {
-  routing.policies.replace(set);
+export function changePolicies(
+  set: PolicySet,
+  { self, routing, links }: Sessions,
+  keepOthers: boolean,
+): void {
+  routing.policies.replace(set, keepOthers);
   const touched = new Set<number>();
   for (const link of links.values()) {
     if (reconfigure(self, routing, link) && link.attachment) touched.add(link.attachment.source.index);

@@ -64,7 +64,7 @@ export function sourceFields(
  * Whether a peer of this AS is an external one. With a `localAs` of the peer's AS, or one that the peer shares with us,
  * it is internal: the two numbers are names of one AS that is being renumbered (RFC 7705 §4).
  */
-export function isExternal(self: Self, config: PeerConfig, peerAs: number): boolean {
+export function isExternal(self: { as: number }, config: PeerConfig, peerAs: number): boolean {
   return peerAs !== self.as && peerAs !== config.localAs;
 }
 

@@ -123,6 +123,13 @@ export class Sessions {
     this.report(link.peer, 'connected', now);
   }
 
+  /** The nearest deadline of all connections and of restarts. */
+  get deadline(): number {
+    let nearest = Math.min(this.helper.deadline, this.gate.deadline);
+    for (const { connection } of this.links.values()) nearest = Math.min(nearest, connection.deadline);
+    return nearest;
+  }
+
   /** Runs the timers of a connection that are due. */
   runTimers(link: Link, now: number): void {
     const { connection, peer } = link;

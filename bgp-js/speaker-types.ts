@@ -60,6 +60,8 @@ export interface PeerStatus {
   holdTime: number | null;
   capabilities: string[];
   prefixes: { received: number; accepted: number; best: number; sent: number; maximum: number };
+  /** By direction: the policy that it has, and whether it needs one and has none (RFC 8212). */
+  policies: Record<'import' | 'export', { name: string | null; missing: boolean }>;
   counters: PeerCounters;
 }
 

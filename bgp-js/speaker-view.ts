@@ -1,4 +1,5 @@
 /** A speaker's state as plain objects, for people: nothing here is on the way of a route. */
+import { importVerdict, policiesOf } from './policy-view.ts';
 import { DECISION_STEPS, decide } from './rib/decision.ts';
 import { type FamilyRib, NO_PATH, type PathCandidate } from './rib/family-rib.ts';
 import { PathState, stateText } from './rib/path-state.ts';
@@ -20,6 +21,8 @@ export interface PathInfo {
   status: 'best' | 'multipath' | 'candidate' | 'unusable';
   /** Why it won, lost or is unusable. */
   reason: string;
+  /** What the import policy of its peer says of it; null where there is none. */
+  policy: string | null;
   /** The peer is away, or has not told the path again yet since it came back (RFC 4724). */
   stale: boolean;
 }
@@ -56,6 +59,7 @@ function peerStatus(speaker: Speaker, peer: Peer, now: number): PeerStatus {
     holdTime: terms?.holdTime ?? null,
     capabilities: terms ? capabilityNames(terms.capabilities.raw) : [],
     prefixes: { received, accepted, best, sent, maximum: config.maximumPrefixes },
+    policies: policiesOf(speaker, peer),
     counters: { ...counters, malformed: new Map(counters.malformed) },
   };
 }
@@ -118,10 +122,15 @@ export function routeInfo(speaker: Speaker, rib: FamilyRib, id: number): RouteIn
     const state = rib.stateOf(path);
     const source = rib.sources.get(rib.sourceOf(path));
     const stale = rib.isStale(path);
-    const info = { source, attributes: attributes.decode(rib.setOf(path)), stale };
+    const info = {
+      source,
+      attributes: attributes.decode(rib.setOf(path)),
+      policy: importVerdict(speaker, rib, id, path),
+      stale,
+    };
     const candidate = byPath.get(path);
     if (state !== PathState.usable || !candidate || !decision) {
-      paths.push({ ...info, status: 'unusable', reason: stateText(state) });
+      paths.push({ ...info, status: 'unusable', reason: info.policy ?? stateText(state) });
       continue;
     }
     const shared = decision.equal.indexOf(candidate);

@@ -90,23 +90,24 @@ export class Speaker {
       return;
     }
     this.peers.replaceConfig(config);
-    let rejudge = false;
+    const touched = new Set<number>();
     for (const peer of this.peers.of(key)) {
       const link = this.linkOf(peer.established?.id);
       if (!link) continue;
-      if (reconfigure(this.sessions.self, this.routing, link)) rejudge = true;
+      const changed = reconfigure(this.sessions.self, this.routing, link);
+      if (changed && link.attachment) touched.add(link.attachment.source.index);
       this.sessions.checkMaximum(link, now);
     }
-    if (rejudge) this.routing.rejudge();
+    if (touched.size > 0) this.routing.rejudge(touched);
   }
 
-  /** Takes over policies (docs/policy.md); resets nothing. Throws PolicyError for bad ones, and changes nothing then. */
-  setPolicies(set: PolicySet): void {
-    changePolicies(set, this.sessions);
+  /** Takes over policies, and resets nothing; `keepOthers`: those not in `set` stay. Throws PolicyError for bad ones. */
+  setPolicies(set: PolicySet, keepOthers = false): void {
+    changePolicies(set, this.sessions, keepOthers);
   }
 
   /**
-   * Graceful shutdown of this speaker (RFC 8326), and its undo: routes of which it is the next hop are announced with
+   * Graceful shutdown (RFC 8326), and its undo: routes of which this speaker is the next hop are announced with
    * GRACEFUL_SHUTDOWN, and inside the AS with LOCAL_PREF 0, so that others are used before it goes.
    */
   setGracefulShutdown(draining: boolean): void {
@@ -233,10 +234,7 @@ export class Speaker {
 
   /** When to call `tick` next; Infinity: never by time alone. */
   get deadline(): number {
-    const { helper, gate } = this.sessions;
-    let nearest = Math.min(helper.deadline, gate.deadline);
-    for (const { connection } of this.sessions.links.values())
-      nearest = Math.min(nearest, connection.deadline);
+    let nearest = this.sessions.deadline;
     for (const peer of this.peers) {
       nearest = Math.min(nearest, peer.connectAt);
       if (peer.reported === 'Idle') nearest = Math.min(nearest, peer.idleUntil);

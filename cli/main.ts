@@ -82,6 +82,11 @@ function addViewing(program: Command): void {
     .action(async (target: string | undefined, options: RoutesOptions) => {
       await (await import('./viewing.ts')).showRoutes(target, options);
     });
+  viewingCommand(program, 'policies', 'the policies, and how many routes each rule was applied to').action(
+    async (options: ViewOptions) => {
+      await (await import('./viewing.ts')).showPolicies(options);
+    },
+  );
   viewingCommand(program, 'pods', 'the pods of this node').action(async (options: ViewOptions) => {
     await (await import('./viewing.ts')).showPods(options);
   });

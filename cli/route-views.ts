@@ -71,15 +71,32 @@ export function routeLines(route: RouteView): string[] {
   const lines = [head, '', titles];
   for (const [index, path] of route.paths.entries()) {
     lines.push(rows[index]);
-    for (const line of wrap(`why: ${path.reason}`, outputWidth() - 2))
-      lines.push(`  ${paint(line, 'quiet')}`);
-    if (path.communities?.length) {
-      for (const line of wrap(`communities: ${path.communities.join(' ')}`, outputWidth() - 2)) {
-        lines.push(`  ${paint(line, 'quiet')}`);
-      }
-    }
+    lines.push(...note(`why: ${path.reason}`));
+    if (path.policy !== undefined) lines.push(...note(`policy: ${path.policy}`));
+    if (path.communities?.length) lines.push(...note(`communities: ${path.communities.join(' ')}`));
   }
-  return lines;
+  return [...lines, ...sentLines(route.sent ?? [])];
+}
+
+const note = (text: string): string[] =>
+  wrap(text, outputWidth() - 2).map((line) => `  ${paint(line, 'quiet')}`);
+
+/** Peers that are named for one reason; how many more there are is counted. */
+const NAMED = 12;
+
+/** Whom a route was told to, and to whom not; peers with one reason stand together. */
+function sentLines(sent: NonNullable<RouteView['sent']>): string[] {
+  const groups = new Map<string, string[]>();
+  for (const { peer, told, reason } of sent) {
+    const key = `${told ? 'sent to' : 'not sent to'}|${reason}`;
+    groups.set(key, [...(groups.get(key) ?? []), clean(peer)]);
+  }
+  const lines = [...groups].flatMap(([key, peers]) => {
+    const [what, reason] = key.split('|');
+    const more = peers.length > NAMED ? ` and ${peers.length - NAMED} more` : '';
+    return wrap(`${what} ${peers.slice(0, NAMED).join(', ')}${more}: ${reason}`, outputWidth());
+  });
+  return lines.length === 0 ? [] : ['', ...lines];
 }
 
 const LAYERS: Record<ExplainView['steps'][number]['layer'], string> = {

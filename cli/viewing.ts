@@ -1,6 +1,14 @@
 /** The commands that show what a running daemon knows. */
-import type { ExplainView, PeersView, PodView, RouteView, StatusView } from '@flatroute/daemon/views.ts';
+import type {
+  ExplainView,
+  PeersView,
+  PodView,
+  PolicyView,
+  RouteView,
+  StatusView,
+} from '@flatroute/daemon/views.ts';
 import { CommandError, fetchDocument } from './client.ts';
+import { policiesLines } from './policy-views.ts';
 import { explainLines, routeLines, routesLines } from './route-views.ts';
 import { peerLines, peersLines, podsLines, statusLines } from './views.ts';
 
@@ -66,6 +74,13 @@ export async function showPods(options: ViewOptions): Promise<void> {
   const document = await fetchDocument<{ pods: PodView[] }>(options.socket, '/v1/pods');
   if (options.json) printDocument(document);
   else print(podsLines(document.pods));
+}
+
+/** `flatroute policies`. */
+export async function showPolicies(options: ViewOptions): Promise<void> {
+  const document = await fetchDocument<{ policies: PolicyView[] }>(options.socket, '/v1/policies');
+  if (options.json) printDocument(document);
+  else print(policiesLines(document.policies));
 }
 
 /** `flatroute explain ADDRESS`. */

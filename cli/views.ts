@@ -187,6 +187,7 @@ export function peerLines(peer: PeerView): string[] {
     ),
   );
   if (peer.capabilities.length > 0) lines.push(...labelled('Capabilities', peer.capabilities.join(', ')));
+  lines.push(...labelled('Policies', policiesText(peer), peer.policyMissing.length > 0 ? 'bad' : undefined));
   lines.push(
     ...labelled('Established', `${counted(peer.establishedCount, 'time')} since the daemon started`),
   );
@@ -195,4 +196,12 @@ export function peerLines(peer: PeerView): string[] {
     lines.push(...labelled('Last error', error, isUp(peer) ? undefined : 'bad'));
   }
   return lines;
+}
+
+function policiesText({ policies, policyMissing }: PeerView): string {
+  const texts = (['import', 'export'] as const).map((direction) => {
+    if (policyMissing.includes(direction)) return `${direction}: nothing, for want of a policy (RFC 8212)`;
+    return `${direction}: ${policies[direction] ?? 'no policy'}`;
+  });
+  return texts.join(', ');
 }

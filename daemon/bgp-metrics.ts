@@ -1,5 +1,5 @@
 /** The metrics of a BGP speaker; both daemons show the same. */
-import { type PeerStatus, peerStatuses, routeCounts } from 'bgp-js';
+import { type PeerStatus, peerStatuses, policyInfos, routeCounts } from 'bgp-js';
 import type { SpeakerHost } from 'bgp-js/net';
 import type { Metrics, Sample } from './metrics.ts';
 
@@ -49,6 +49,16 @@ export function addBgpMetrics(metrics: Metrics, host: SpeakerHost): void {
           ({ attribute, handling, count }): Sample => [count, name, String(as), attribute, handling],
         ),
       ),
+  );
+  metrics.counter(
+    'flatroute_policy_rule_hits_total',
+    'Routes to which a rule of a policy was applied; the rule "otherwise" is for those that none decided about',
+    ['policy', 'rule'],
+    () =>
+      policyInfos(speaker).flatMap(({ name, rules, otherwise }) => [
+        ...rules.map((rule): Sample => [rule.hits, name, rule.name]),
+        [otherwise.hits, name, 'otherwise'] as Sample,
+      ]),
   );
   const count = (read: () => number) => (): Sample[] => [[read()]];
   metrics.gauge(

@@ -11,6 +11,7 @@ import {
   routesMentioning,
   routeTo,
   type Speaker,
+  tellings,
 } from 'bgp-js';
 import { SlicedWork } from './sliced-work.ts';
 import type { RoutesPage, RoutesQuery } from './status-source.ts';
@@ -54,8 +55,32 @@ function peerView(status: PeerStatus, toTime: ToTime): PeerView {
     },
     malformed: [...counters.malformed.values()],
     capabilities: status.capabilities,
+    ...policiesView(status.policies),
     establishedCount: counters.established,
   };
+}
+
+function policiesView(uses: PeerStatus['policies']): Pick<PeerView, 'policies' | 'policyMissing'> {
+  const directions = ['import', 'export'] as const;
+  const named = directions.flatMap((direction) => {
+    const { name } = uses[direction];
+    return name === null ? [] : [[direction, name]];
+  });
+  return {
+    policies: Object.fromEntries(named),
+    policyMissing: directions.filter((direction) => uses[direction].missing),
+  };
+}
+
+/** What a person should know of peers without policies. */
+export function policyWarnings(peers: readonly PeerStatus[]): string[] {
+  return peers.flatMap(({ name, policies }) => {
+    const ways = [
+      ...(policies.import.missing ? ['nothing is taken from it: name a policy with "import"'] : []),
+      ...(policies.export.missing ? ['nothing is told to it: name a policy with "export"'] : []),
+    ];
+    return ways.length === 0 ? [] : [`eBGP peer ${name}: ${ways.join('; ')} (RFC 8212)`];
+  });
 }
 
 /** What the kernel has of a route: `kernel` is asked with the prefix. */
@@ -77,7 +102,9 @@ export class RoutePages {
     const speaker = this.#speaker;
     if (prefix !== undefined) {
       const route = longest ? longestMatch(speaker, prefix.split('/')[0]) : routeTo(speaker, prefix);
-      return { routes: route ? [routeView(route, this.#kernel)] : [], total: route ? 1 : 0 };
+      if (!route) return { routes: [], total: 0 };
+      const sent = tellings(speaker, route.prefix);
+      return { routes: [{ ...routeView(route, this.#kernel), sent }], total: 1 };
     }
     const filter = q === undefined ? undefined : routesMentioning(speaker, q);
     const { routes, total } = await this.#work.run(() => routePage(speaker, offset, limit, filter));
@@ -95,7 +122,7 @@ function routeView(route: RouteInfo, kernel: KernelState): RouteView {
   };
 }
 
-function pathView({ source, attributes, status, reason }: PathInfo): PathView {
+function pathView({ source, attributes, status, reason, policy }: PathInfo): PathView {
   const { nextHop = '', origin, asPath, localPref, med, communities } = attributes;
   return {
     peer: source.name,
@@ -108,5 +135,6 @@ function pathView({ source, attributes, status, reason }: PathInfo): PathView {
     ...(communities && { communities: communities.map(formatCommunity) }),
     status,
     reason,
+    ...(policy !== null && policy !== reason && { policy }),
   };
 }

@@ -11,7 +11,10 @@ export interface ChangedKeys {
 export interface DiffRules {
   /** Keys in the file that need a restart, with everything below them. */
   fixed: readonly string[];
-  /** Names in the file, where they are not those of the settings; a trailing "Seconds" goes by itself. */
+  /**
+   * Names in the file, where they are not those of the settings; a trailing "Seconds" goes by itself. The key is a
+   * whole path, or a name that is meant wherever it stands, after a dot.
+   */
   names?: Readonly<Record<string, string>>;
 }
 
@@ -26,7 +29,8 @@ export function diffSettings(before: object, after: object, rules: DiffRules): C
 function compare(before: unknown, after: unknown, key: string, rules: DiffRules, changed: string[]): void {
   if (isRecord(before) && isRecord(after)) {
     for (const name of new Set([...Object.keys(before), ...Object.keys(after)])) {
-      const path = key === '' ? name : `${key}.${name}`;
+      const shown = rules.names?.[`.${name}`] ?? name;
+      const path = key === '' ? shown : `${key}.${shown}`;
       compare(before[name], after[name], rules.names?.[path] ?? path.replace(/Seconds$/, ''), rules, changed);
     }
   } else if (isPeerList(before) && isPeerList(after)) {

@@ -141,6 +141,8 @@ function keysAt(schema: z.ZodType, path: KeyPath): string[] {
   for (const part of path) {
     if (type instanceof z.ZodArray && typeof part === 'number') type = unwrap(type.element as z.ZodType);
     else if (type instanceof z.ZodObject && typeof part === 'string') type = unwrap(type.shape[part]);
+    else if (type instanceof z.ZodRecord && typeof part === 'string')
+      type = unwrap(type.valueType as z.ZodType);
     else return [];
   }
   return type instanceof z.ZodObject ? Object.keys(type.shape) : [];

@@ -37,6 +37,8 @@ export async function answer(
       const { routes, total } = await source.routes(routesQuery(url.searchParams));
       return sendList(response, { name: 'routes', items: routes, rest: { total } });
     }
+    case '/v1/policies':
+      return sendList(response, { name: 'policies', items: await source.policies() });
     case '/v1/pods':
       if (source.pods === undefined)
         throw new RequestError(404, 'this daemon has no pods: ask the agent of a node');

@@ -1,5 +1,5 @@
 /** What the status server asks of a daemon. */
-import type { ExplainView, PeerView, PodView, RouteView, StatusView } from './views.ts';
+import type { ExplainView, PeerView, PodView, PolicyView, RouteView, StatusView } from './views.ts';
 
 /** Which routes are asked for. */
 export interface RoutesQuery {
@@ -33,6 +33,7 @@ export interface StatusSource {
   status(): Answer<StatusView>;
   peers(): Answer<PeerView[]>;
   routes(query: RoutesQuery): Answer<RoutesPage>;
+  policies(): Answer<PolicyView[]>;
   /** Absent where there are none (reflector). */
   pods?(): Answer<PodView[]>;
   /** Absent where nothing can be followed (reflector). The address is a valid IPv4 address. */

@@ -87,6 +87,10 @@ export interface PeerView {
   /** Malformed attributes that the peer sent: which, what RFC 7606 wants done about them, and how many. */
   malformed: { attribute: string; handling: string; count: number }[];
   capabilities: string[];
+  /** The policies that it has, by direction. */
+  policies: { import?: string; export?: string };
+  /** Directions in which an eBGP peer needs a policy and has none: nothing goes that way (RFC 8212). */
+  policyMissing: ('import' | 'export')[];
   /** How often the session was established since the daemon started. */
   establishedCount: number;
 }
@@ -105,6 +109,8 @@ export interface PathView {
   status: 'best' | 'multipath' | 'candidate' | 'unusable';
   /** Why it lost or is unusable, or, for the best one, the step that decided. */
   reason: string;
+  /** Which rule of its peer's import policy decided about it. */
+  policy?: string;
   since?: string;
 }
 
@@ -116,6 +122,16 @@ export interface RouteView {
   paths: PathView[];
   /** The kernel's view of it: `installed`, `local` (nothing to install), or why it is not there. */
   kernel: string;
+  /** Of a route that was asked for by itself: whom it was told to, and why or why not. */
+  sent?: { peer: string; told: boolean; reason: string }[];
+}
+
+/** One policy of `/v1/policies` ({ policies: PolicyView[] }); hits are routes to which a rule was applied. */
+export interface PolicyView {
+  name: string;
+  rules: { name: string; action: 'accept' | 'reject' | 'next'; hits: number }[];
+  otherwise: { action: 'accept' | 'reject'; hits: number };
+  peers: { peer: string; direction: 'import' | 'export' }[];
 }
 
 /** One pod of `/v1/pods` ({ pods: PodView[] }). */

@@ -54,6 +54,7 @@ export class Reflector {
     const source = new ReflectorStatus(settings, host, events);
     const status = await startStatusServer({ source, socket: settings.socket, http: settings.http, log });
     try {
+      speaker.setPolicies(settings.policies);
       for (const client of settings.clients) speaker.addPeer(peerConfig(client), host.now());
       await host.start();
     } catch (error) {
@@ -87,6 +88,8 @@ export class Reflector {
     const key = ({ address, range }: ClientSettings): string => address ?? range ?? '';
     const old = new Map(this.#settings.clients.map((client) => [key(client), client]));
     const { speaker } = this.#host;
+    // Those that go stay until nobody names them: else their clients would be without a policy for a moment.
+    speaker.setPolicies(settings.policies, true);
     for (const client of settings.clients) {
       const former = old.get(key(client));
       old.delete(key(client));
@@ -96,6 +99,7 @@ export class Reflector {
       }
     }
     for (const gone of old.keys()) speaker.removePeer(gone, this.#host.now());
+    speaker.setPolicies(settings.policies);
     this.#settings = settings;
     this.#log.level = settings.log.level;
     this.#host.wake();
@@ -107,7 +111,7 @@ export class Reflector {
 }
 
 function peerConfig(client: ClientSettings): PeerConfig {
-  const { holdTimeSeconds, connectRetrySeconds, ...rest } = client;
+  const { holdTimeSeconds, connectRetrySeconds, importPolicy, exportPolicy, ...rest } = client;
   return {
     restartTime: RESTART_SECONDS,
     ...rest,
@@ -116,7 +120,7 @@ function peerConfig(client: ClientSettings): PeerConfig {
     acceptDefault: true,
     export: 'all',
     nextHopSelf: false,
-    // The limits of every peer and what `export` says stand in for policies (RFC 8212 §3).
-    requirePolicy: false,
+    importPolicy: importPolicy ?? undefined,
+    exportPolicy: exportPolicy ?? undefined,
   };
 }

@@ -1,13 +1,13 @@
 /** The reflector's state as the documents of the status endpoint. */
 
 import { addBgpMetrics } from '@flatroute/daemon/bgp-metrics.ts';
-import { peerViews, RoutePages } from '@flatroute/daemon/bgp-views.ts';
+import { peerViews, policyWarnings, RoutePages } from '@flatroute/daemon/bgp-views.ts';
 import { EventLoopMonitor } from '@flatroute/daemon/event-loop.ts';
 import type { EventLog } from '@flatroute/daemon/events.ts';
 import { Metrics } from '@flatroute/daemon/metrics.ts';
 import type { Readiness, RoutesPage, RoutesQuery, StatusSource } from '@flatroute/daemon/status-source.ts';
-import type { PeerView, StatusView } from '@flatroute/daemon/views.ts';
-import { peerStatuses, routeCounts } from 'bgp-js';
+import type { PeerView, PolicyView, StatusView } from '@flatroute/daemon/views.ts';
+import { peerStatuses, policyInfos, routeCounts } from 'bgp-js';
 import type { SpeakerHost } from 'bgp-js/net';
 import type { ReflectorSettings } from './config/settings.ts';
 import packageJson from './package.json' with { type: 'json' };
@@ -50,7 +50,7 @@ export class ReflectorStatus implements StatusSource {
       routerId,
       listen: [`${listen.address}:${this.#host.port}`],
       ...this.ready(),
-      warnings: [],
+      warnings: policyWarnings(peers),
       peers: {
         configured: peers.length,
         established: peers.filter(({ state }) => state === 'Established').length,
@@ -63,6 +63,10 @@ export class ReflectorStatus implements StatusSource {
 
   peers(): PeerView[] {
     return peerViews(this.#host.speaker, this.#host.now());
+  }
+
+  policies(): PolicyView[] {
+    return policyInfos(this.#host.speaker);
   }
 
   routes(query: RoutesQuery): Promise<RoutesPage> {

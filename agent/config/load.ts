@@ -1,6 +1,7 @@
 /** Reading agent.yaml, and what a reload of it may change. */
 import { loadConfig, parseConfig } from '@flatroute/daemon/config.ts';
 import { type ChangedKeys, diffSettings } from '@flatroute/daemon/config-diff.ts';
+import { POLICY_NAMES } from '@flatroute/daemon/config-policy.ts';
 import { agentFormat } from './schema.ts';
 import type { AgentSettings } from './settings.ts';
 
@@ -29,7 +30,12 @@ const RULES = {
     'http.listen',
     'log.format',
   ],
-  names: { cniSocket: 'cni.socket', http: 'http.listen', 'kernel.staleSeconds': 'kernel.staleTime' },
+  names: {
+    ...POLICY_NAMES,
+    cniSocket: 'cni.socket',
+    http: 'http.listen',
+    'kernel.staleSeconds': 'kernel.staleTime',
+  },
 };
 
 /**

@@ -2,6 +2,7 @@
 import { hostname } from 'node:os';
 import type { ConfigFormat, Report } from '@flatroute/daemon/config.ts';
 import { addressAt, textAt } from '@flatroute/daemon/config-content.ts';
+import { checkPolicies, peerPolicyKeys, policyKeys, policySet } from '@flatroute/daemon/config-policy.ts';
 import {
   checkHttp,
   checkPeers,
@@ -45,7 +46,7 @@ const peer = value.section({
   connectRetry: z.optional(value.duration(1, 3600)),
   maximumPrefixes: z.optional(value.integer(1, 100_000_000)),
   acceptDefault: value.flag.default(false),
-  export: z.optional(value.oneOf('own', 'all')),
+  ...peerPolicyKeys,
   maximumPeers: value.integer(1, 100_000).default(256),
   ...sessionKeys,
 });
@@ -57,6 +58,7 @@ const schema = value.section({
   routerId: z.optional(value.identifier),
   podCIDRs: value.list(value.cidr),
   peers: value.list(peer),
+  ...policyKeys,
   bgp: value.optionalSection({
     listen: z.optional(value.endpointOrOff),
     holdTime: value.holdTime.default(90),
@@ -94,6 +96,7 @@ function check(content: unknown, report: Report): void {
   const ownAddress = addressAt(content, ['address']);
   checkPodRanges(content, ownAddress, report);
   checkPeers(content, { list: 'peers', ownAddress }, report);
+  checkPolicies(content, 'peers', report);
   checkHttp(content, report);
   const socket = textAt(content, ['socket']) ?? '/run/flatroute/agent.sock';
   const cniSocket = textAt(content, ['cni', 'socket']) ?? '/run/flatroute/cni.sock';
@@ -115,11 +118,21 @@ function peerSettings(peer: AgentConfig['peers'][number], config: AgentConfig): 
     connectRetrySeconds: peer.connectRetry ?? config.bgp.connectRetry,
     maximumPrefixes: peer.maximumPrefixes ?? config.bgp.maximumPrefixes,
     acceptDefault: peer.acceptDefault,
-    // Nothing but its own ranges leaves the node's AS unasked: a node is no transit for the fabric.
-    export: peer.export ?? (peer.as === config.as ? 'all' : 'own'),
+    importPolicy: peer.import ?? null,
+    ...exportSettings(peer.export, peer.as === config.as),
     maximumPeers: peer.maximumPeers,
     ...sessionSettings(peer),
   };
+}
+
+/** Nothing but its own ranges leaves the node's AS unasked: a node is no transit for the fabric. */
+function exportSettings(
+  name: string | undefined,
+  internal: boolean,
+): Pick<PeerSettings, 'export' | 'exportPolicy'> {
+  if (name === 'own' || name === 'all') return { export: name, exportPolicy: null };
+  if (name !== undefined) return { export: 'all', exportPolicy: name };
+  return { export: internal ? 'all' : 'own', exportPolicy: null };
 }
 
 function settings(config: AgentConfig): AgentSettings {
@@ -132,6 +145,7 @@ function settings(config: AgentConfig): AgentSettings {
     routerId: config.routerId ?? config.address,
     podCIDRs: config.podCIDRs,
     peers: config.peers.map((peer) => peerSettings(peer, config)),
+    policies: policySet(config),
     bgp: { listen, maximumPaths: bgp.maximumPaths, shutdownMessage: bgp.shutdownMessage },
     encapsulation: config.encapsulation,
     pods: { mtu: pods.mtu ?? null, quarantineSeconds: pods.quarantine },

@@ -1,5 +1,6 @@
 /** The agent's settings: what agent.yaml becomes once it is read, checked and every default is filled in. */
 import type { SessionSettings } from '@flatroute/daemon/config-session.ts';
+import type { PolicySet } from 'bgp-js';
 
 /** One peer, or one range of addresses from which peers may connect. */
 export interface PeerSettings extends SessionSettings {
@@ -23,6 +24,9 @@ export interface PeerSettings extends SessionSettings {
   acceptDefault: boolean;
   /** `own`: only what this node originates; `all`: also learned routes, as RFC 4271 §9.2 allows. */
   export: 'own' | 'all';
+  /** Names of the policies for what comes from the peer and what it is shown; null: none. */
+  importPolicy: string | null;
+  exportPolicy: string | null;
   /** For a range: how many peers may come from it at once. */
   maximumPeers: number;
 }
@@ -38,6 +42,7 @@ export interface AgentSettings {
   /** IPv4 ranges from which this node's pods get their addresses; announced over BGP. */
   podCIDRs: string[];
   peers: PeerSettings[];
+  policies: PolicySet;
   bgp: {
     /** Where BGP sessions are accepted, by default `address`:179; null: no listener. */
     listen: { address: string; port: number } | null;

@@ -1,7 +1,15 @@
 /** An address followed through every layer of the agent: who has it, who says so, who was told, where packets go. */
 
 import type { ExplainView } from '@flatroute/daemon/views.ts';
-import { advertisedTo, covers, formatAsPath, longestMatch, parsePrefix, type RouteInfo } from 'bgp-js';
+import {
+  covers,
+  formatAsPath,
+  longestMatch,
+  parsePrefix,
+  type RouteInfo,
+  type Telling,
+  tellings,
+} from 'bgp-js';
 import type { AgentParts } from '../agent.ts';
 import type { AgentSettings } from '../config/settings.ts';
 import { findLink } from '../kernel/link.ts';
@@ -77,12 +85,20 @@ function announcementStep(range: string | null, { origin }: AgentParts): Step {
 
 function advertisedStep(range: string | null, { host }: AgentParts): Step {
   if (!range) return { layer: 'advertised', verdict: 'none', lines: ['nothing of ours to advertise'] };
-  const told = advertisedTo(host.speaker, range);
-  const all = [...host.speaker.peers].map(({ name }) => name);
-  const missing = all.filter((name) => !told.includes(name));
-  const lines = [told.length > 0 ? `${range} sent to ${told.join(', ')}` : `${range} sent to nobody`];
-  if (missing.length > 0) lines.push(`not to ${missing.join(', ')}: no session, or no wish for it`);
+  const all = tellings(host.speaker, range);
+  const told = all.filter((telling) => telling.told);
+  const missing = all.filter((telling) => !telling.told);
+  const lines = told.length === 0 ? [`${range} sent to nobody`] : [];
+  for (const { reason, peers } of byReason(told)) lines.push(`${range} sent to ${peers}: ${reason}`);
+  for (const { reason, peers } of byReason(missing)) lines.push(`not to ${peers}: ${reason}`);
   return { layer: 'advertised', verdict: missing.length === 0 ? 'ok' : 'warning', lines };
+}
+
+/** Peers with one reason together: a cluster has many of them. */
+function byReason(list: readonly Telling[]): { reason: string; peers: string }[] {
+  const groups = new Map<string, string[]>();
+  for (const { peer, reason } of list) groups.set(reason, [...(groups.get(reason) ?? []), peer]);
+  return [...groups].map(([reason, peers]) => ({ reason, peers: peers.join(', ') }));
 }
 
 function ribStep(address: string, route: RouteInfo | null, range: string | null): Step {
@@ -90,11 +106,12 @@ function ribStep(address: string, route: RouteInfo | null, range: string | null)
     return { layer: 'rib', verdict: range ? 'warning' : 'none', lines: [`no route covers ${address}`] };
   }
   const lines = [`longest match ${route.prefix}${route.local ? ', originated here' : ''}`];
-  for (const { source, attributes, status, reason } of route.paths) {
+  for (const { source, attributes, status, reason, policy } of route.paths) {
     const path = formatAsPath(attributes.asPath);
     const way =
       route.local && source.index === 0 ? 'this node' : `via ${attributes.nextHop} from ${source.name}`;
-    lines.push(`${status}: ${way}${path ? `, AS path ${path}` : ''}: ${reason}`);
+    const verdict = policy === null || policy === reason ? '' : `; ${policy}`;
+    lines.push(`${status}: ${way}${path ? `, AS path ${path}` : ''}: ${reason}${verdict}`);
   }
   return { layer: 'rib', verdict: 'ok', lines };
 }

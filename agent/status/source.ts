@@ -5,8 +5,8 @@ import { peerViews, RoutePages } from '@flatroute/daemon/bgp-views.ts';
 import { EventLoopMonitor } from '@flatroute/daemon/event-loop.ts';
 import { Metrics } from '@flatroute/daemon/metrics.ts';
 import type { Readiness, RoutesPage, RoutesQuery, StatusSource } from '@flatroute/daemon/status-source.ts';
-import type { ExplainView, PeerView, PodView, StatusView } from '@flatroute/daemon/views.ts';
-import { peerStatuses, routeCounts } from 'bgp-js';
+import type { ExplainView, PeerView, PodView, PolicyView, StatusView } from '@flatroute/daemon/views.ts';
+import { peerStatuses, policyInfos, routeCounts } from 'bgp-js';
 import type { AgentParts } from '../agent.ts';
 import type { AgentSettings } from '../config/settings.ts';
 import packageJson from '../package.json' with { type: 'json' };
@@ -73,6 +73,10 @@ export class AgentStatus implements StatusSource {
   peers(): PeerView[] {
     const { host } = this.#parts;
     return peerViews(host.speaker, host.now());
+  }
+
+  policies(): PolicyView[] {
+    return policyInfos(this.#parts.host.speaker);
   }
 
   routes(query: RoutesQuery): Promise<RoutesPage> {

@@ -1,4 +1,5 @@
 /** Conditions that a person should look at, in words. */
+import { policyWarnings } from '@flatroute/daemon/bgp-views.ts';
 import { peerStatuses } from 'bgp-js';
 import type { AgentParts } from '../agent.ts';
 import type { AgentSettings } from '../config/settings.ts';
@@ -13,7 +14,9 @@ export function warnings(settings: AgentSettings, parts: AgentParts): string[] {
   const { dataplane, routes, pods, host } = parts;
   const list: string[] = [];
   const now = host.now();
-  for (const { name, state, since, lastError } of peerStatuses(host.speaker, now)) {
+  const peers = peerStatuses(host.speaker, now);
+  list.push(...policyWarnings(peers));
+  for (const { name, state, since, lastError } of peers) {
     if (state === 'Established' || now - since < PEER_DOWN_MS) continue;
     list.push(`peer ${name} is down${lastError ? `: ${lastError.text}` : ''}`);
   }

@@ -27,5 +27,7 @@ export interface Attachment {
   source: Source;
   context: AttributeContext;
   rules: ImportRules;
+  /** The number of the import policy on whose rules the hits of these routes are counted already. */
+  countedPolicy?: number;
   channels: Map<Family, Channel>;
 }

@@ -85,9 +85,14 @@ export class Routing {
         member: group.join(source.index),
       });
     }
-    const attachment = { source, context, rules, channels };
+    const attachment: Attachment = { source, context, rules, channels, countedPolicy: rules.policy };
     this.attachments.set(source.index, attachment);
     return attachment;
+  }
+
+  /** The session whose routes come from this source, or null. */
+  attachmentOf(source: number): Attachment | null {
+    return this.attachments.get(source) ?? null;
   }
 
   /** The session ended: its routes go, a slice at a time. */
@@ -254,6 +259,10 @@ export class Routing {
 
   /** Judges learned routes again after the rules or our own ranges changed: all, or those of some sources. */
   rejudge(only: ReadonlySet<number> | null = null): void {
+    const judged = [...this.attachments.values()].map((attachment) => ({
+      attachment,
+      by: attachment.rules.policy,
+    }));
     for (const rib of this.ribs.values()) {
       const nlri = new Uint8Array(1 + rib.family.bits / 8);
       this.jobs.add((from) =>
@@ -262,6 +271,12 @@ export class Routing {
         }),
       );
     }
+    this.jobs.add(
+      () => 0,
+      () => {
+        for (const { attachment, by } of judged) attachment.countedPolicy = by;
+      },
+    );
   }
 
   private rejudgeOne(rib: FamilyRib, path: number, prefix: number, nlri: Uint8Array): void {
@@ -277,7 +292,8 @@ export class Routing {
       rib.change(path, set, state);
       return;
     }
-    const result = policy.evaluate(set, source, nlri, 0, true);
+    // A route that is judged again by the same policy is no further hit.
+    const result = policy.evaluate(set, source, nlri, 0, rules.policy !== attachment.countedPolicy);
     rib.change(path, result || set, policyState(policy, result), set);
   }
 

@@ -67,9 +67,13 @@ export function showAlike(a: ExportTreatment, b: ExportTreatment): boolean {
   );
 }
 
-/** Whether the peers get our own address as the next hop of routes from `source` (RFC 4271 §5.1.3). */
+/**
+ * Whether the peers get our own address as the next hop of routes from `source` (RFC 4271 §5.1.3). A reflector forwards
+ * no packets: inside the AS it leaves the next hops of external routes as they came, unless told otherwise.
+ */
 export function setsNextHop(t: ExportTreatment, source: Source): boolean {
   if (source.kind === SourceKind.local) return true;
+  if (source.kind === SourceKind.external && !t.ebgp) return t.nextHopSelf || t.clusterId === 0;
   if (source.kind === SourceKind.external) return !t.routeServer;
   return t.ebgp || t.nextHopSelf;
 }

@@ -71,6 +71,13 @@ describe('the flatroute command', function () {
     }
   });
 
+  it('shows the policies with the routes that each rule was applied to', async () => {
+    const all = await lines('policies');
+    assert.match(all[0], /^tor-in: import of tor$/);
+    assert.match(all.join('\n'), /^prefer +next +1,204,411$/m);
+    assert.match(all.join('\n'), /^otherwise +accept +40$/m);
+  });
+
   it('shows the status with readiness, warnings and events', async () => {
     const text = (await lines('status')).join('\n');
     assert.match(text, /^n1 {2}agent 0\.1\.0, pid 4711, up 3h/);

@@ -9,6 +9,7 @@ import type {
   PeerState,
   PeerView,
   PodView,
+  PolicyView,
   RouteView,
   StatusView,
 } from '../views.ts';
@@ -64,6 +65,8 @@ function fakePeer(index: number): PeerView {
     },
     messages: { received: 812 + index, sent: 801, updatesReceived: 44, updatesSent: 3 },
     capabilities: up ? ['multiprotocol IPv4 unicast', 'four-octet AS', 'route refresh'] : [],
+    policies: isTor ? { import: 'tor-in' } : {},
+    policyMissing: [],
     malformed: [],
     establishedCount: isTor ? 2 : up ? 1 : 0,
   };
@@ -234,6 +237,15 @@ export class FakeSource implements StatusSource {
       },
       events: EVENTS.map(([seconds, level, subject, text]) => ({ time: at(seconds), level, subject, text })),
     };
+  }
+
+  policies(): PolicyView[] {
+    const rules: PolicyView['rules'] = [
+      { name: 'no-lab', action: 'reject', hits: 12 },
+      { name: 'prefer', action: 'next', hits: 1_204_411 },
+    ];
+    const peers: PolicyView['peers'] = [{ peer: 'tor', direction: 'import' }];
+    return [{ name: 'tor-in', rules, otherwise: { action: 'accept', hits: 40 }, peers }];
   }
 
   peers(): PeerView[] {

@@ -178,6 +178,7 @@ describe('status server', () => {
     const reflector: StatusSource = {
       status: () => full.status(),
       peers: () => full.peers(),
+      policies: () => full.policies(),
       routes: (query) => full.routes(query),
       metrics: () => full.metrics(),
       ready: () => full.ready(),

@@ -1,6 +1,7 @@
 /** Reading reflector.yaml, and what a reload of it may change. */
 import { loadConfig, parseConfig } from '@flatroute/daemon/config.ts';
 import { type ChangedKeys, diffSettings } from '@flatroute/daemon/config-diff.ts';
+import { POLICY_NAMES } from '@flatroute/daemon/config-policy.ts';
 import { reflectorFormat } from './schema.ts';
 import type { ReflectorSettings } from './settings.ts';
 
@@ -16,7 +17,7 @@ export function parseReflectorConfig(text: string, file: string): ReflectorSetti
 
 const RULES = {
   fixed: ['node', 'as', 'routerId', 'clusterId', 'listen', 'socket', 'http.listen', 'log.format'],
-  names: { http: 'http.listen' },
+  names: { ...POLICY_NAMES, http: 'http.listen' },
 };
 
 /** What differs between two settings of a reflector, as keys of reflector.yaml, and what needs a restart. */

@@ -2,6 +2,7 @@
 import { hostname } from 'node:os';
 import type { ConfigFormat, Report } from '@flatroute/daemon/config.ts';
 import { listAt, listenAddressAt, valueAt } from '@flatroute/daemon/config-content.ts';
+import { checkPolicies, peerPolicyKeys, policyKeys, policySet } from '@flatroute/daemon/config-policy.ts';
 import { checkHttp, checkPeers, httpSection, logSection } from '@flatroute/daemon/config-sections.ts';
 import { peerAddress, peerRange, sessionKeys, sessionSettings } from '@flatroute/daemon/config-session.ts';
 import * as value from '@flatroute/daemon/config-values.ts';
@@ -20,6 +21,7 @@ const client = value.section({
   connectRetry: z.optional(value.duration(1, 3600)),
   maximumPrefixes: z.optional(value.integer(1, 100_000_000)),
   maximumPeers: value.integer(1, 100_000).default(5000),
+  ...peerPolicyKeys,
   ...sessionKeys,
 });
 
@@ -30,10 +32,12 @@ const schema = value.section({
   clusterId: z.optional(value.identifier),
   listen: value.endpoint.default({ address: '0.0.0.0', port: 179 }),
   clients: value.list(client),
+  ...policyKeys,
   bgp: value.optionalSection({
     holdTime: value.holdTime.default(90),
     connectRetry: value.duration(1, 3600).default(5),
     maximumPrefixes: value.integer(1, 100_000_000).default(2_000_000),
+    requirePolicy: value.flag.default(true),
     // RFC 9003 §2: at most 255 octets of UTF-8.
     shutdownMessage: value.text(255).default('flatroute reflector stopped'),
   }),
@@ -64,6 +68,7 @@ function check(content: unknown, report: Report): void {
   }
   const ownAddress = listenAddressAt(content, ['listen']);
   checkPeers(content, { list: 'clients', ownAddress: ownAddress === 0 ? undefined : ownAddress }, report);
+  checkPolicies(content, 'clients', report);
   checkHttp(content, report);
 }
 
@@ -80,6 +85,9 @@ function clientSettings(client: ReflectorConfig['clients'][number], config: Refl
     connectRetrySeconds: client.connectRetry ?? config.bgp.connectRetry,
     maximumPrefixes: client.maximumPrefixes ?? config.bgp.maximumPrefixes,
     maximumPeers: client.maximumPeers,
+    importPolicy: client.import ?? null,
+    exportPolicy: client.export ?? null,
+    requirePolicy: config.bgp.requirePolicy,
     ...sessionSettings(client),
   };
 }
@@ -92,6 +100,7 @@ function settings(config: ReflectorConfig): ReflectorSettings {
     clusterId: config.clusterId ?? config.routerId,
     listen: config.listen,
     clients: config.clients.map((client) => clientSettings(client, config)),
+    policies: policySet(config),
     bgp: { shutdownMessage: config.bgp.shutdownMessage },
     socket: config.socket,
     http: config.http.listen,

@@ -1,5 +1,6 @@
 /** The reflector's settings: what reflector.yaml becomes once it is read, checked and every default is filled in. */
 import type { SessionSettings } from '@flatroute/daemon/config-session.ts';
+import type { PolicySet } from 'bgp-js';
 
 /** One client, or a range of addresses from which clients may connect. */
 export interface ClientSettings extends SessionSettings {
@@ -17,6 +18,11 @@ export interface ClientSettings extends SessionSettings {
   maximumPrefixes: number;
   /** For a range: how many clients may come from it at once. */
   maximumPeers: number;
+  /** Names of the policies for what comes from it and what it is shown; null: none. */
+  importPolicy: string | null;
+  exportPolicy: string | null;
+  /** An eBGP peer without policies gets and gives nothing (RFC 8212). */
+  requirePolicy: boolean;
 }
 
 export interface ReflectorSettings {
@@ -26,6 +32,7 @@ export interface ReflectorSettings {
   clusterId: string;
   listen: { address: string; port: number };
   clients: ClientSettings[];
+  policies: PolicySet;
   bgp: { shutdownMessage: string };
   socket: string;
   http: { address: string; port: number } | null;

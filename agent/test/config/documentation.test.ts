@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { documentedKeys } from '@flatroute/daemon/config.ts';
+import { parseAgentConfig } from '../../config/load.ts';
 import { agentFormat } from '../../config/schema.ts';
 
 const DOCUMENT = new URL('../../../docs/configuration.md', import.meta.url);
@@ -15,4 +16,15 @@ describe('docs/configuration.md', () => {
     const keys = rows.flatMap((row) => [...row.matchAll(/`([^`]+)`/g)].map((match) => match[1]));
     assert.deepEqual(keys.sort(), documentedKeys(agentFormat).sort());
   });
+});
+
+describe('docs/policy.md', () => {
+  const text = readFileSync(new URL('../../../docs/policy.md', import.meta.url), 'utf8');
+  const examples = [...text.matchAll(/^```yaml\n(.*?)^```/gms)].map((match) => match[1]);
+
+  for (const [index, example] of examples.entries()) {
+    it(`example ${index + 1} can be used`, () => {
+      parseAgentConfig(`address: 10.0.0.1\nas: 64512\npodCIDRs: [10.244.1.0/26]\n${example}`, 'agent.yaml');
+    });
+  }
 });

@@ -164,9 +164,62 @@ describe('mistakes in agent.yaml', () => {
       '6:51: peers[0].maximumPeers: 2 is for a range only',
     ],
     [
+      'a policy that is not there',
+      `${withLines(6, '  - { address: 10.0.0.2, as: 64512, import: tor }')}policies: { tor-in: { rules: [] } }\n`,
+      '6:45: peers[0].import: "tor" is no policy of this file; write one of tor-in',
+    ],
+    [
+      'a policy with a name that means something else',
+      withLines(9, 'policies: { own: { rules: [] } }'),
+      '9:18: policies.own: a mapping stands under a name that "export: own" means already; rename it',
+    ],
+    [
+      'a policy with a name of two words',
+      withLines(9, 'policies: { "tor in": { rules: [] } }'),
+      '9:23: policies.tor in: a mapping stands under a name that is no single word',
+    ],
+    [
+      'a rule without an action',
+      withLines(9, 'policies: { tor-in: { rules: [{ match: { prefixes: [10.0.0.0/8] } }] } }'),
+      '9:31: policies.tor-in.rules[0].action: is missing; write one of accept, reject, next',
+    ],
+    [
+      'a prefix in a policy with bits beyond its length',
+      withLines(9, 'prefixLists: { lab: [10.0.0.1/8 le 24] }'),
+      '9:22: prefixLists.lab[0]: "10.0.0.1/8 le 24"',
+    ],
+    [
+      'a list that is not there',
+      withLines(9, 'policies: { in: { rules: [{ match: { prefixes: [lab] }, action: accept }] } }'),
+      '9:49: policies.in.rules[0].match.prefixes[0]: "lab"',
+    ],
+    [
+      'an AS path pattern that does not parse',
+      withLines(9, 'asPathLists: { far: ["65001 ("] }'),
+      '9:22: asPathLists.far[0]: "65001 ("',
+    ],
+    [
+      'a community that is none',
+      withLines(
+        9,
+        'policies: { in: { rules: [{ set: { communities: { add: ["1:2:3:4"] } }, action: accept }] } }',
+      ),
+      '9:57: policies.in.rules[0].set.communities.add[0]: "1:2:3:4"',
+    ],
+    [
+      'a misspelt condition',
+      withLines(9, 'policies: { in: { rules: [{ match: { prefix: [10.0.0.0/8] }, action: accept }] } }'),
+      '9:38: policies.in.rules[0].match.prefix: is not a known key; did you mean "prefixes"?',
+    ],
+    [
+      'changes to a route that is rejected',
+      withLines(9, 'policies: { in: { rules: [{ set: { med: 5 }, action: reject }] } }'),
+      '9:34: policies.in.rules[0].set: a mapping changes a route that the rule rejects; remove it',
+    ],
+    [
       'an unknown export',
       withLines(6, '  - { address: 10.0.0.2, as: 64512, export: none }'),
-      '6:45: peers[0].export: "none" is not known here; write one of own, all',
+      '6:45: peers[0].export: "none" is no policy of this file; write one of own, all',
     ],
     [
       'a mistyped key of a peer',

@@ -40,6 +40,8 @@ describe('agent.yaml', () => {
           maximumPrefixes: 300_000,
           acceptDefault: false,
           export: 'all',
+          importPolicy: null,
+          exportPolicy: null,
           maximumPeers: 256,
         },
         {
@@ -53,6 +55,8 @@ describe('agent.yaml', () => {
           maximumPrefixes: 300_000,
           acceptDefault: false,
           export: 'own',
+          importPolicy: null,
+          exportPolicy: null,
           maximumPeers: 256,
         },
         {
@@ -66,9 +70,12 @@ describe('agent.yaml', () => {
           maximumPrefixes: 300_000,
           acceptDefault: false,
           export: 'all',
+          importPolicy: null,
+          exportPolicy: null,
           maximumPeers: 256,
         },
       ],
+      policies: { prefixLists: {}, asPathLists: {}, communityLists: {}, policies: {} },
       bgp: {
         listen: { address: '10.0.0.1', port: 179 },
         maximumPaths: 16,
@@ -128,6 +135,8 @@ log: { level: debug, format: json }
       maximumPrefixes: 5,
       acceptDefault: true,
       export: 'all',
+      importPolicy: null,
+      exportPolicy: null,
       maximumPeers: 256,
     });
   });

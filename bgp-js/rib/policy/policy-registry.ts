@@ -25,10 +25,12 @@ export class PolicyRegistry {
 
   /**
    * Takes over a set of policies. One that says the same as before stays as it is, with its hits. Throws PolicyError,
-   * and nothing is changed then. The runs of the former policies stay sound until `dropUnused`.
+   * and nothing is changed then. The runs of the former policies stay sound until `dropUnused`. With `keepOthers` those
+   * that the set does not have stay: until no peer names them any more.
    */
-  replace(set: PolicySet): void {
+  replace(set: PolicySet, keepOthers = false): void {
     const next = compilePolicies(set);
+    if (keepOthers) for (const [name, old] of this.policies) if (!next.has(name)) next.set(name, old);
     for (const [name, policy] of next) {
       const old = this.policies.get(name);
       if (old && old.text === policy.text) next.set(name, old);

@@ -196,7 +196,13 @@ describe('attributes that are passed on', () => {
     ['iBGP to eBGP: not', { client: true }, { as: 65002 }, undefined],
     ['iBGP to eBGP where it is enabled', { client: true }, { as: 65002, aigp: true }, AIGP + 1n],
     ['eBGP to iBGP: not', { as: 65001 }, {}, undefined],
-    ['eBGP where it is enabled to iBGP', { as: 65001, aigp: true }, {}, AIGP + 1n],
+    ['eBGP where it is enabled to iBGP, by a reflector', { as: 65001, aigp: true }, {}, AIGP],
+    [
+      'eBGP where it is enabled to iBGP, next hop self',
+      { as: 65001, aigp: true },
+      { nextHopSelf: true },
+      AIGP + 1n,
+    ],
     ['iBGP where it is disabled', { client: true, aigp: false }, { client: true }, undefined],
   ];
   for (const [title, from, to, expected] of ROWS) {

@@ -216,6 +216,17 @@ describe('nextHopSelf', () => {
   });
 });
 
+describe('a reflector, which forwards no packets', () => {
+  it('leaves the next hop of external routes as it came, unless told otherwise', () => {
+    const bench = new Bench({ clusterId: '10.0.0.10' });
+    const keeps = bench.peer('10.0.0.2', { client: true }).establish();
+    const replaces = bench.peer('10.0.0.4', { client: true, nextHopSelf: true }).establish();
+    bench.peer('10.0.0.3', EBGP).establish().announce(['10.9.0.0/16']);
+    assert.equal(told(keeps, '10.9.0.0/16')?.nextHop, '10.0.0.3');
+    assert.equal(told(replaces, '10.9.0.0/16')?.nextHop, OUR_ADDRESS);
+  });
+});
+
 describe('reflection (RFC 4456)', () => {
   const CLUSTER = '10.0.0.10';
   const PREFIX = '10.9.0.0/16';

@@ -31,6 +31,9 @@ describe('reflector.yaml', () => {
       connectRetrySeconds: 5,
       maximumPrefixes: 2_000_000,
       maximumPeers: 5000,
+      importPolicy: null,
+      exportPolicy: null,
+      requirePolicy: true,
     };
     assert.deepEqual(parse(GOOD), {
       node: 'rr1',
@@ -42,6 +45,7 @@ describe('reflector.yaml', () => {
         { ...common, name: '10.0.0.0/16', range: '10.0.0.0/16', as: 64512, client: true, passive: true },
         { ...common, name: 'edge', address: '10.9.0.1', as: 65001, client: false, passive: false },
       ],
+      policies: { prefixLists: {}, asPathLists: {}, communityLists: {}, policies: {} },
       bgp: { shutdownMessage: 'flatroute reflector stopped' },
       socket: '/run/flatroute/reflector.sock',
       http: { address: '127.0.0.1', port: 9179 },
@@ -55,6 +59,11 @@ describe('reflector.yaml', () => {
       'a cluster id of zero',
       `${GOOD}clusterId: 0.0.0.0\n`,
       '8:12: clusterId: "0.0.0.0" is not a BGP identifier',
+    ],
+    [
+      'a policy that is not there',
+      GOOD.replace('name: edge', 'import: edge-in'),
+      '7:45: clients[1].import: "edge-in" is no policy of this file; write it under "policies"',
     ],
     ['an address without a port', GOOD.replace(':179', ''), '4:9: listen: "10.0.0.10" is not ADDRESS:PORT'],
     [
