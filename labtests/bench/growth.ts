@@ -3,7 +3,7 @@ import type { Benchmark } from './benchmarks.ts';
 import type { LinesChart } from './chart.ts';
 import { RouteListener } from './listener.ts';
 import { LocalSpeaker } from './local-speaker.ts';
-import { residentGrowth, timed } from './memory.ts';
+import { memoryGrowth, timed } from './memory.ts';
 import { type BenchResult, correct, exponent, limited, markdownTable, type Row, round } from './result.ts';
 import { RouteSpace } from './routes.ts';
 import { tableBytes, tableTruth } from './tables.ts';
@@ -22,7 +22,7 @@ interface Timing {
   wrong: number;
 }
 
-/** With resident memory in octets; 0: it is too little to be told from noise. */
+/** With memory in octets; 0: it is too little to be told from noise. */
 interface Point extends Timing {
   memory: number;
 }
@@ -106,7 +106,7 @@ const GROWING: Growing[] = [
 async function measureAll({ name, sizes, measure, leastMemory }: Growing, most: number): Promise<Point[]> {
   const points: Point[] = [];
   for (const size of sizes.filter((each) => each <= most)) {
-    const memory = size >= leastMemory ? await residentGrowth(name, size) : 0;
+    const memory = size >= leastMemory ? await memoryGrowth(name, size) : 0;
     points.push({ ...best(measure, size), memory });
   }
   return points;
@@ -131,7 +131,7 @@ function rows({ name, leastTime }: Growing, points: readonly Point[]): Row[] {
       EXPONENT,
     ),
     limited(
-      `${name}: exponent of resident memory`,
+      `${name}: exponent of memory`,
       grown(({ memory }) => memory, 0),
       EXPONENT,
     ),

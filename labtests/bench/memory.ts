@@ -6,10 +6,10 @@ import { join } from 'node:path';
 export type MemoryOf = 'routes' | 'paths' | 'clients';
 
 /**
- * By how much the resident memory of a fresh process grows with so many routes, further paths, or clients; in octets.
- * What is reserved and was never written to does not count, and nothing that was freed before is mistaken for growth.
+ * By how much the memory of a fresh process grows with so many routes, further paths, or clients; in octets. Of tables,
+ * what is reserved and was never written to does not count, and nothing that was freed before is mistaken for growth.
  */
-export function residentGrowth(of: MemoryOf, count: number): Promise<number> {
+export function memoryGrowth(of: MemoryOf, count: number): Promise<number> {
   const child = fork(join(import.meta.dirname, 'memory-child.ts'), [of, String(count)]);
   return new Promise((resolve, reject) => {
     child.once('message', (octets) => resolve(Number(octets)));

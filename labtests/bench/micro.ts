@@ -10,7 +10,7 @@ import {
 } from 'bgp-js';
 import type { Benchmark } from './benchmarks.ts';
 import { LocalSpeaker } from './local-speaker.ts';
-import { fastest, residentGrowth, timed } from './memory.ts';
+import { fastest, memoryGrowth, timed } from './memory.ts';
 import { type BenchResult, limited, type Row, told } from './result.ts';
 import { RouteSpace } from './routes.ts';
 import { tableBytes } from './tables.ts';
@@ -121,17 +121,17 @@ async function memoryRows(routes: number): Promise<Row[]> {
   return [
     limited(
       'memory: a route with a seventh of a set, octets',
-      (await residentGrowth('routes', routes)) / routes,
+      (await memoryGrowth('routes', routes)) / routes,
       LIMITS.route,
     ),
     limited(
       'memory: a further path with a seventh of a set, octets',
-      (await residentGrowth('paths', routes)) / routes,
+      (await memoryGrowth('paths', routes)) / routes,
       LIMITS.path,
     ),
     limited(
       'memory: an idle client, octets',
-      (await residentGrowth('clients', clients)) / clients,
+      (await memoryGrowth('clients', clients)) / clients,
       LIMITS.client,
     ),
   ];
