@@ -4,35 +4,45 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Daemon } from './daemon.ts';
 import { must } from './processes.ts';
+import type { LabRouter, RouterOptions } from './router.ts';
 import type { BirdMachine } from './topology.ts';
 
-export class Bird {
-  readonly daemon: Daemon;
+export class Bird implements LabRouter {
   readonly machine: BirdMachine;
+  readonly #daemon: Daemon;
   readonly #lab: string;
   readonly #folder: string;
 
-  /** `folder` is the machine's own, and exists. */
-  constructor(options: {
-    lab: string;
-    netns: string;
-    folder: string;
-    machine: BirdMachine;
-    holdTimeSeconds: number;
-  }) {
+  constructor(options: RouterOptions<BirdMachine>) {
     const { lab, netns, folder, machine } = options;
     this.machine = machine;
     this.#lab = lab;
     this.#folder = folder;
     const config = join(folder, 'bird.conf');
     writeFileSync(config, birdConfig(machine, options.holdTimeSeconds, this.#logFile), { mode: 0o600 });
-    this.daemon = new Daemon({
+    this.#daemon = new Daemon({
       lab,
       title: `BIRD on ${machine.name}`,
       command: ['bird', '-f', '-c', config, '-s', this.#socket],
       netns,
       logFile: join(folder, 'bird.out'),
     });
+  }
+
+  get title(): string {
+    return this.#daemon.title;
+  }
+
+  async start(): Promise<void> {
+    this.#daemon.start();
+  }
+
+  answers(): Promise<string> {
+    return this.birdc('show status');
+  }
+
+  stop(): Promise<void> {
+    return this.#daemon.stop();
   }
 
   get #socket(): string {
@@ -45,11 +55,10 @@ export class Bird {
 
   /** Runs one command of birdc, such as `show protocols`; its answer. */
   async birdc(command: string): Promise<string> {
-    this.daemon.assertRunning();
+    this.#daemon.assertRunning();
     return must(this.#lab, ['birdc', '-s', this.#socket, ...command.split(' ')]);
   }
 
-  /** The names of the BGP sessions that are Established. */
   async establishedPeers(): Promise<string[]> {
     const table = await this.birdc('show protocols');
     return table
@@ -63,6 +72,11 @@ export class Bird {
   async asPath(prefix: string): Promise<string | undefined> {
     const answer = await this.birdc(`show route ${prefix} primary all`);
     return /BGP\.as_path: *(.*)/.exec(answer)?.[1].trim();
+  }
+
+  async hasRoute(prefix: string): Promise<boolean> {
+    // Asked for the prefix itself, birdc fails when there is none.
+    return (await this.birdc(`show route where net = ${prefix} primary`)).includes(prefix);
   }
 
   /** What BIRD has logged of its protocols. */

@@ -8,6 +8,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Agent } from './agent.ts';
 import { Bird } from './bird.ts';
+import { Frr } from './frr.ts';
 import { createNamespace, ipBatch, namespacesOf, netnsOf } from './netns.ts';
 import { buildNetwork, setCable } from './network.ts';
 import { callPlugin, cniFailure, type Pod } from './pods.ts';
@@ -21,6 +22,7 @@ import {
   removeLab,
   saveRecord,
 } from './registry.ts';
+import type { LabRouter } from './router.ts';
 import type { Topology } from './topology.ts';
 import { UndoList } from './undo.ts';
 import { until, type WaitOptions } from './wait.ts';
@@ -31,7 +33,8 @@ export type Progress = (step: string, seconds: number) => void;
 export class Lab {
   readonly topology: Topology;
   readonly agents = new Map<string, Agent>();
-  readonly birds = new Map<string, Bird>();
+  /** Those of foreign software. */
+  readonly routers = new Map<string, LabRouter>();
   readonly reflectors = new Map<string, LabReflector>();
   readonly pods = new Map<string, Pod>();
   readonly #record: LabRecord;
@@ -70,7 +73,7 @@ export class Lab {
     const abandoned = await removeAbandonedLabs();
     if (abandoned.length > 0) this.#progress(`removed what killed labs had left: ${abandoned.join(', ')}`, 0);
     await this.#step('namespaces, bridges and links', () => buildNetwork(this.id, this.topology));
-    await this.#step('BIRD', () => this.#startBirds());
+    await this.#step(this.#routerNames(), () => this.#startRouters());
     if (this.topology.machines.some(({ role }) => role === 'reflector')) {
       await this.#step('reflectors ready', () => this.#startReflectors());
     }
@@ -86,14 +89,20 @@ export class Lab {
     this.#progress(what, (performance.now() - started) / 1000);
   }
 
-  async #startBirds(): Promise<void> {
+  #routerNames(): string {
+    return this.topology.machines.some(({ role }) => role === 'frr') ? 'FRR' : 'BIRD';
+  }
+
+  async #startRouters(): Promise<void> {
     for (const machine of this.topology.machines) {
-      if (machine.role !== 'bird') continue;
-      const bird = new Bird({ machine, ...this.#place(machine.name) });
-      this.birds.set(machine.name, bird);
-      this.#undo.push(bird.daemon.title, () => bird.daemon.stop());
-      bird.daemon.start();
-      await until(`${bird.daemon.title} to answer`, () => bird.birdc('show status'), this.#wait);
+      if (machine.role !== 'bird' && machine.role !== 'frr') continue;
+      const place = this.#place(machine.name);
+      const router =
+        machine.role === 'bird' ? new Bird({ machine, ...place }) : new Frr({ machine, ...place });
+      this.routers.set(machine.name, router);
+      this.#undo.push(router.title, () => router.stop());
+      await router.start();
+      await until(`${router.title} to answer`, () => router.answers(), this.#wait);
     }
   }
 
@@ -170,13 +179,13 @@ export class Lab {
     if (ready === 'ended') daemon.assertRunning();
   }
 
-  /** Resolves when every session of every agent and BIRD is Established. */
+  /** Resolves when every session of every agent and router is Established. */
   async allEstablished(options: WaitOptions = {}): Promise<void> {
-    for (const bird of this.birds.values()) {
-      const wanted = bird.machine.peers.length;
+    for (const router of this.routers.values()) {
+      const wanted = router.machine.peers.length;
       await until(
-        `all sessions of ${bird.machine.name} to be Established`,
-        async () => (await bird.establishedPeers()).length === wanted,
+        `all sessions of ${router.machine.name} to be Established`,
+        async () => (await router.establishedPeers()).length === wanted,
         options,
       );
     }
@@ -223,9 +232,16 @@ export class Lab {
   }
 
   bird(name: string): Bird {
-    const bird = this.birds.get(name);
-    if (!bird) throw new Error(`the lab has no BIRD on ${name}`);
+    const bird = this.routers.get(name);
+    if (!(bird instanceof Bird)) throw new Error(`the lab has no BIRD on ${name}`);
     return bird;
+  }
+
+  /** BIRD or FRR on a machine. */
+  router(name: string): LabRouter {
+    const router = this.routers.get(name);
+    if (!router) throw new Error(`the lab has no router ${name}`);
+    return router;
   }
 
   /** Runs a program in the namespace of a machine or pod, to its end. */

@@ -61,7 +61,7 @@ async function configure(lab: string, machine: Machine): Promise<void> {
     lines.push(`link set ${attachment.interface} up`);
   }
   if (machine.role === 'host') lines.push(`route add default via ${machine.defaultRoute}`);
-  if (machine.role === 'bird') {
+  if (machine.role === 'bird' || machine.role === 'frr') {
     for (const address of machine.loopback ?? []) lines.push(`addr add ${address} dev lo`);
     // The agent turns forwarding on by itself on its nodes; a router has it on.
     await must(lab, ['sh', '-c', 'echo 1 > /proc/sys/net/ipv4/ip_forward'], { netns });

@@ -41,9 +41,9 @@ export interface AgentMachine extends MachineBase {
   moreConfig?: string;
 }
 
-/** A router that runs BIRD 2. */
-export interface BirdMachine extends MachineBase {
-  role: 'bird';
+/** A router of foreign software: BIRD 2, or FRR's zebra and bgpd. */
+export interface RouterMachine extends MachineBase {
+  role: 'bird' | 'frr';
   routerId: string;
   as: number;
   peers: LabPeer[];
@@ -51,6 +51,15 @@ export interface BirdMachine extends MachineBase {
   announce: string[];
   /** Addresses on the loopback, with prefix length. */
   loopback?: string[];
+}
+
+export interface BirdMachine extends RouterMachine {
+  role: 'bird';
+}
+
+/** It announces only prefixes of its own interfaces. */
+export interface FrrMachine extends RouterMachine {
+  role: 'frr';
 }
 
 /** A route reflector: the Flatroute reflector on a machine of its own. */
@@ -72,7 +81,7 @@ export interface HostMachine extends MachineBase {
   defaultRoute: string;
 }
 
-export type Machine = AgentMachine | BirdMachine | ReflectorMachine | HostMachine;
+export type Machine = AgentMachine | BirdMachine | FrrMachine | ReflectorMachine | HostMachine;
 
 export interface Topology {
   name: string;

@@ -52,9 +52,9 @@ async function sessions(lab: Lab): Promise<string> {
       count++;
     }
   }
-  for (const [name, bird] of lab.birds) {
-    const established = await bird.establishedPeers();
-    const missing = bird.machine.peers.filter((peer) => !established.includes(peer.name));
+  for (const [name, router] of lab.routers) {
+    const established = await router.establishedPeers();
+    const missing = router.machine.peers.filter((peer) => !established.includes(peer.name));
     if (missing.length > 0)
       throw new Error(`${name} has no session with ${missing.map((peer) => peer.name)}`);
     count += established.length;
@@ -136,7 +136,7 @@ async function firstPacket(lab: Lab): Promise<string> {
 /** Resolves when the kernels of all routers have every route: BGP needs a moment after the sessions are up. */
 export async function converged(lab: Lab): Promise<void> {
   const prefixes = ['10.244.1.0/26', '10.244.2.0/26', '10.244.3.0/26', '172.20.0.0/24'];
-  for (const { name } of [...machinesOf(lab, 'agent'), ...machinesOf(lab, 'bird')]) {
+  for (const name of [...lab.agents.keys(), ...lab.routers.keys()]) {
     await until(`all routes in the kernel of ${name}`, async () => {
       const table = await lab.must(name, ['ip', 'route']);
       return prefixes.every((prefix) => table.includes(prefix));

@@ -25,7 +25,7 @@ export function podsOf(lab: Lab): Place[] {
 }
 
 /** The machines of a lab with the given role. */
-export function machinesOf(lab: Lab, role: 'agent' | 'bird' | 'host'): Place[] {
+export function machinesOf(lab: Lab, role: 'agent' | 'host'): Place[] {
   const machines = lab.topology.machines.filter((machine) => machine.role === role);
   return machines.map((machine) => ({ name: machine.name, address: machineAddress(machine) }));
 }

@@ -50,3 +50,12 @@ export const threeNodes: Topology = {
     },
   ],
 };
+
+/** The same with FRR as the ToR switch. */
+export const threeNodesFrr: Topology = {
+  ...threeNodes,
+  name: 'three-nodes-frr',
+  machines: threeNodes.machines.map((machine) =>
+    machine.role === 'bird' ? { ...machine, role: 'frr' } : machine,
+  ),
+};

@@ -1,10 +1,7 @@
 /** FRR: zebra and bgpd, vtysh, routes. */
 
-import { chownSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { Daemon } from '../../lab/daemon.ts';
-import { until } from '../../lab/wait.ts';
+import type { Daemon } from '../../lab/daemon.ts';
+import { FrrDaemons } from '../../lab/frr-daemons.ts';
 import {
   type Announcement,
   announcementsOf,
@@ -29,50 +26,26 @@ interface FrrPath {
 
 export class FrrRouter implements Router {
   readonly daemons: readonly Daemon[];
-  readonly #place: RouterPlace;
+  readonly #frr: FrrDaemons;
   readonly #plan: RouterPlan;
-  /** The daemons run as `frr`, which cannot enter the lab's own folder. */
-  readonly #run: string;
 
-  constructor(plan: RouterPlan, place: RouterPlace) {
+  constructor(plan: RouterPlan, { lab, netns, folder }: RouterPlace) {
     this.#plan = plan;
-    this.#place = place;
-    this.#run = mkdtempSync(join(tmpdir(), 'flatroute-frr-'));
-    const { uid, gid } = frrIds();
-    chownSync(this.#run, uid, gid);
-    writeFileSync(join(this.#run, 'bgpd.conf'), frrConfig(plan, join(this.#run, 'bgpd.log')));
-    writeFileSync(join(this.#run, 'zebra.conf'), '');
-    this.daemons = [this.#daemon('zebra'), this.#daemon('bgpd')];
+    this.#frr = new FrrDaemons({ lab, netns, logFolder: folder, config: frrConfig(plan) });
+    this.daemons = [this.#frr.zebra, this.#frr.bgpd];
   }
 
-  #daemon(name: 'zebra' | 'bgpd'): Daemon {
-    const { lab, netns, folder } = this.#place;
-    const path = (file: string) => join(this.#run, file);
-    const command = [`/usr/lib/frr/${name}`, '-u', 'frr', '-g', 'frr', '-P', '0'];
-    command.push('-f', path(`${name}.conf`), '-i', path(`${name}.pid`));
-    command.push('-z', path('zserv.api'), '--vty_socket', this.#run);
-    return new Daemon({ lab, title: `FRR's ${name}`, command, netns, logFile: join(folder, `${name}.out`) });
-  }
-
-  async start(): Promise<void> {
-    const [zebra, bgpd] = this.daemons;
-    if (!zebra.running) zebra.start();
-    await until('zebra to listen', () => existsSync(join(this.#run, 'zserv.api')));
-    bgpd.start();
+  start(): Promise<void> {
+    return this.#frr.start();
   }
 
   /** Removes the private folder. */
   cleanUp(): void {
-    rmSync(this.#run, { recursive: true, force: true });
+    this.#frr.cleanUp();
   }
 
   #vtysh(...commands: string[]): Promise<string> {
-    return this.#place.must([
-      'vtysh',
-      '--vty_socket',
-      this.#run,
-      ...commands.flatMap((text) => ['-c', text]),
-    ]);
+    return this.#frr.vtysh(...commands);
   }
 
   get #us(): string {
@@ -129,9 +102,7 @@ export class FrrRouter implements Router {
   }
 
   async tells(): Promise<string> {
-    const log = join(this.#run, 'bgpd.log');
-    const text = existsSync(log) ? readFileSync(log, 'utf8') : '';
-    return `${text}\n${await this.#vtysh(`show bgp neighbors ${this.#us}`)}`;
+    return `${this.#frr.log()}\n${await this.#vtysh(`show bgp neighbors ${this.#us}`)}`;
   }
 }
 
@@ -148,14 +119,7 @@ function learned(prefix: string, path: FrrPath): LearnedRoute {
   };
 }
 
-/** The numbers of the user and group `frr`, which the package makes. */
-function frrIds(): { uid: number; gid: number } {
-  const entry = /^frr:[^:]*:(\d+):(\d+):/m.exec(readFileSync('/etc/passwd', 'utf8'));
-  if (!entry) throw new Error('there is no user frr: install the Debian package frr');
-  return { uid: Number(entry[1]), gid: Number(entry[2]) };
-}
-
-function frrConfig(plan: RouterPlan, log: string): string {
+function frrConfig(plan: RouterPlan): string {
   const us = sessionAddress(plan, 'remote');
   const neighbor = [
     `remote-as ${plan.remoteAs}`,
@@ -188,8 +152,7 @@ function frrConfig(plan: RouterPlan, log: string): string {
     ...plan.families.map((family) => frrFamily(plan, family, us)),
   ];
   const maps = plan.announce.map((route, index) => frrRouteMap(route, index));
-  return `log file ${log}
-debug bgp neighbor-events
+  return `debug bgp neighbor-events
 debug bgp graceful-restart
 ${maps.join('')}router bgp ${plan.as}
  ${router.join('\n ')}
