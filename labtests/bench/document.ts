@@ -4,22 +4,28 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { join, relative } from 'node:path';
 import { repository } from '../lab/processes.ts';
+import type { Benchmark } from './benchmarks.ts';
 import { draw } from './chart.ts';
 import { type BenchResult, cells, markdownTable } from './result.ts';
 
-const DOCUMENT = join(repository, 'docs/benchmarks.md');
 const FOLDER = join(repository, 'docs/benchmarks');
 
 /** Writes tables, charts and data; returns the files, as paths in the repository. */
-export function writeDocument({ name }: { name: string }, result: BenchResult): string[] {
+export function writeDocument(
+  { name, document = 'docs/benchmarks.md' }: Pick<Benchmark, 'name' | 'document'>,
+  result: BenchResult,
+): string[] {
   mkdirSync(FOLDER, { recursive: true });
   const files = result.charts.map((chart) => {
     const file = join(FOLDER, chart.file);
     writeFileSync(file, draw(chart));
     return file;
   });
-  writeFileSync(DOCUMENT, withSection(readFileSync(DOCUMENT, 'utf8'), name, section(result)));
-  return [DOCUMENT, ...files].map((file) => relative(repository, file));
+  const text = join(repository, document);
+  writeFileSync(text, withSection(readFileSync(text, 'utf8'), name, section(result)));
+  const data = join(FOLDER, `${name}.json`);
+  writeFileSync(data, `${JSON.stringify({ name, machine: machine(), rows: result.rows }, null, 2)}\n`);
+  return [text, data, ...files].map((file) => relative(repository, file));
 }
 
 /** The document with what stands between the marks of a benchmark replaced. Throws when the marks are not there. */
@@ -27,9 +33,7 @@ export function withSection(document: string, name: string, text: string): strin
   const [open, close] = [`<!-- bench:${name} -->`, `<!-- /bench:${name} -->`];
   const [from, to] = [document.indexOf(open), document.indexOf(close)];
   if (from < 0 || to < from) {
-    throw new Error(
-      `docs/benchmarks.md has no place for ${name}: write ${open} and ${close} where it belongs`,
-    );
+    throw new Error(`the document has no place for ${name}: write ${open} and ${close} where it belongs`);
   }
   return `${document.slice(0, from + open.length)}\n\n${text}\n\n${document.slice(to)}`;
 }

@@ -1,0 +1,166 @@
+/** A cluster of thousands of nodes behind a few reflectors, from a cold start on, and what happens when parts of it die. */
+import { peerStatuses, routeCounts } from 'bgp-js';
+import { RouteListener } from './listener.ts';
+import { RouteSpace } from './routes.ts';
+import {
+  type Effort,
+  join,
+  nodeAddress,
+  reflectorAddress,
+  ScaleReflector,
+  settle,
+} from './scale-reflector.ts';
+
+export interface ClusterSize {
+  nodes: number;
+  /** Host routes of each node, beside its block. */
+  hosts: number;
+  reflectors: number;
+  /** All reflectors have one cluster id, or each its own. */
+  oneCluster: boolean;
+}
+
+/** A step, as it was for the reflector with the most to do, for a node, and how many routes were wrong after it. */
+export interface Step {
+  reflector: Effort;
+  nodeCpuMs: number;
+  wrong: number;
+}
+
+/** The node that is a whole speaker, and the one whose tables are read. */
+const FULL = 0;
+const READ = 1;
+
+export class ScaleCluster {
+  readonly size: ClusterSize;
+  reflectors: ScaleReflector[];
+  /** A node as it is: sessions with every reflector, all paths, decisions. */
+  readonly node: ScaleReflector;
+  private readonly blocks: RouteSpace;
+  private readonly hosts: RouteSpace;
+  private readonly truth: { blocks: Uint32Array; hosts: Uint32Array };
+  private listeners: { blocks: RouteListener; hosts: RouteListener }[];
+  /** Connections by reflector: those of the light nodes, and both ends of that of the full node. */
+  private readonly connections: number[][] = [];
+  private readonly full: [atReflector: number, atNode: number][] = [];
+  private readonly between: { a: ScaleReflector; b: ScaleReflector; ids: [number, number] }[] = [];
+
+  constructor(size: ClusterSize) {
+    const { nodes, hosts, reflectors, oneCluster } = size;
+    this.size = size;
+    this.blocks = new RouteSpace(nodes, 26);
+    this.hosts = new RouteSpace(nodes * hosts, 32);
+    this.truth = { blocks: new Uint32Array(nodes), hosts: new Uint32Array(nodes * hosts) };
+    this.reflectors = Array.from(
+      { length: reflectors },
+      (_, index) =>
+        new ScaleReflector(reflectorAddress(index), oneCluster ? '1.1.1.1' : reflectorAddress(index)),
+    );
+    for (const reflector of this.reflectors) reflector.addNodes(nodes, { client: true });
+    this.listeners = this.reflectors.map(() => ({
+      blocks: new RouteListener(this.blocks),
+      hosts: new RouteListener(this.hosts),
+    }));
+    this.node = new ScaleReflector(nodeAddress(FULL), nodeAddress(FULL));
+    for (let index = 0; index < reflectors; index++) this.node.addPeer({ address: reflectorAddress(index) });
+  }
+
+  /** Everything starts at the same moment. */
+  coldStart(): Step {
+    for (const [index, reflector] of this.reflectors.entries()) {
+      for (const other of this.reflectors.slice(0, index)) {
+        other.addPeer({ address: reflector.address });
+        reflector.addPeer({ address: other.address });
+        this.between.push({ a: other, b: reflector, ids: join(other, reflector) });
+      }
+      this.full.push(join(reflector, this.node));
+      this.connections.push([]);
+      for (let node = READ; node < this.size.nodes; node++) {
+        const listen = node === READ ? this.listen(index) : undefined;
+        this.connections[index].push(reflector.addClient(node, this.says(node), listen));
+      }
+    }
+    for (let node = READ; node < this.size.nodes; node++) this.setTruth(node, true);
+    return this.step();
+  }
+
+  /** The last reflector dies: everybody's connection with it breaks. */
+  loseReflector(): Step {
+    const index = this.reflectors.length - 1;
+    const [dead] = this.reflectors.splice(index, 1);
+    this.listeners.splice(index, 1);
+    this.node.disconnect([this.full[index][1]]);
+    for (const { a, b, ids } of this.between) {
+      if (b === dead) a.disconnect([ids[0]]);
+    }
+    return this.step();
+  }
+
+  /** The last `count` nodes are gone: their hold timers have expired. */
+  loseNodes(count: number): Step {
+    for (const [index, reflector] of this.reflectors.entries()) {
+      reflector.disconnect(this.connections[index].slice(-count));
+    }
+    for (let node = this.size.nodes - count; node < this.size.nodes; node++) this.setTruth(node, false);
+    return this.step();
+  }
+
+  /** Every node sends a KEEPALIVE. */
+  keepalives(): Step {
+    for (const [index, reflector] of this.reflectors.entries()) reflector.keepalives(this.connections[index]);
+    return this.step();
+  }
+
+  /** Paths in the RIB of the busiest reflector and of the node. */
+  paths(): { reflector: number; node: number } {
+    const counts = this.reflectors.map(({ speaker }) => routeCounts(speaker).paths);
+    return { reflector: Math.max(...counts), node: routeCounts(this.node.speaker).paths };
+  }
+
+  /** The two halves of a reader: blocks and host routes go to the array they belong to. */
+  private listen(reflector: number): RouteListener {
+    const { blocks, hosts } = this.listeners[reflector];
+    // Both hear everything; what is none of theirs they count as foreign.
+    const both = new RouteListener(new RouteSpace(1, 8));
+    both.take = (bytes: Uint8Array) => {
+      blocks.take(bytes.slice());
+      hosts.take(bytes);
+    };
+    return both;
+  }
+
+  private says(node: number): Uint8Array {
+    const nextHop = nodeAddress(node);
+    const { hosts } = this.size;
+    return Buffer.concat([
+      this.blocks.announce({ from: node, to: node + 1, version: node + 1, nextHop }),
+      this.hosts.announce({ from: node * hosts, to: (node + 1) * hosts, version: node + 1, nextHop }),
+    ]);
+  }
+
+  private setTruth(node: number, there: boolean): void {
+    const { hosts } = this.size;
+    this.truth.blocks[node] = there ? node + 1 : 0;
+    this.truth.hosts.fill(there ? node + 1 : 0, node * hosts, (node + 1) * hosts);
+  }
+
+  private step(): Step {
+    settle([...this.reflectors, this.node]);
+    const efforts = this.reflectors.map((reflector) => reflector.takeEffort());
+    const busiest = efforts.reduce((most, effort) => (effort.cpuMs > most.cpuMs ? effort : most));
+    return { reflector: busiest, nodeCpuMs: this.node.takeEffort().cpuMs, wrong: this.wrong() };
+  }
+
+  private wrong(): number {
+    const { hosts } = this.size;
+    let sum = 0;
+    for (const listener of this.listeners) {
+      sum += listener.blocks.differences(this.truth.blocks, READ, READ + 1);
+      sum += listener.hosts.differences(this.truth.hosts, READ * hosts, (READ + 1) * hosts);
+    }
+    const wanted = this.truth.blocks.filter((version) => version > 0).length * (1 + hosts);
+    const { prefixes } = routeCounts(this.node.speaker);
+    const sessions = peerStatuses(this.node.speaker, 0).filter(({ state }) => state === 'Established').length;
+    return sum + Math.abs(prefixes - wanted) + Math.abs(sessions - this.reflectors.length);
+  }
+}

@@ -1,0 +1,182 @@
+/**
+ * A reflector of a large cluster, without sockets: the speaker itself, with thousands of light clients and with the other
+ * reflectors. What it does is timed, so that reflectors that share this process each have their own CPU.
+ */
+import { KEEPALIVE, type PeerConfig, peerConfig, peerStatuses, Speaker } from 'bgp-js';
+import { greeting, openBytes, seededRandom } from 'bgp-js/testing';
+import type { RouteListener } from './listener.ts';
+
+export const SCALE_AS = 65000;
+/** Milliseconds of work before what is to be sent is sent, and octets of one write: those of bgp-js/net. */
+const SLICE_MS = 4;
+const WRITE_SIZE = 65536;
+
+/** Who takes what is sent on a connection. */
+export interface FarSide {
+  take(bytes: Uint8Array): void;
+}
+
+/** What a reflector has done since the last look. */
+export interface Effort {
+  cpuMs: number;
+  updates: number;
+  octets: number;
+  writes: number;
+}
+
+/** Only counts; nothing looks at the bytes. */
+const NOBODY: FarSide = { take() {} };
+
+export class ScaleReflector {
+  readonly address: string;
+  readonly speaker: Speaker;
+  private readonly sides = new Map<number, FarSide>();
+  private effort: Effort = { cpuMs: 0, updates: 0, octets: 0, writes: 0 };
+  private updatesBefore = 0;
+
+  constructor(address: string, clusterId: string) {
+    this.address = address;
+    const config = {
+      as: SCALE_AS,
+      routerId: this.address,
+      address: this.address,
+      clusterId,
+      maximumPaths: 1,
+    };
+    this.speaker = new Speaker(config, seededRandom(1));
+  }
+
+  /** Configures the nodes as peers. */
+  addNodes(count: number, fields: Partial<PeerConfig>): void {
+    this.addPeer({ range: '10.128.0.0/9', maximumPeers: count, ...fields });
+  }
+
+  /** Configures peers that get everything. */
+  addPeer(fields: Partial<PeerConfig>): void {
+    const common = {
+      as: SCALE_AS,
+      export: 'all' as const,
+      nextHopSelf: false,
+      acceptDefault: true,
+      requirePolicy: false,
+      passive: true,
+      holdTime: 0,
+      maximumPrefixes: 10_000_000,
+    };
+    this.speaker.addPeer(peerConfig({ ...common, ...fields }), 0);
+  }
+
+  /** A connection from `address`, whose other side is `side`. Throws when it is refused. */
+  accept(address: string, side: FarSide = NOBODY): number {
+    const id = this.speaker.accepted(address, this.address, 0);
+    if (id === null) throw new Error(`${this.address} refused ${address}`);
+    this.sides.set(id, side);
+    return id;
+  }
+
+  /** A light client: its OPEN and all that it has to say come at once; a listener reads what it gets. */
+  addClient(index: number, says: Uint8Array, listener?: RouteListener): number {
+    const id = this.accept(nodeAddress(index), listener && { take: (bytes) => listener.take(bytes.slice()) });
+    const open = openBytes(SCALE_AS, { identifier: nodeIdentifier(index), holdTime: 0 });
+    this.receive(id, Buffer.concat([greeting(open), says]));
+    return id;
+  }
+
+  /** Every connection brings a KEEPALIVE. */
+  keepalives(ids: readonly number[]): void {
+    for (const id of ids) this.receive(id, KEEPALIVE);
+  }
+
+  receive(id: number, bytes: Uint8Array): void {
+    this.speaker.received(id, Uint8Array.from(bytes));
+  }
+
+  disconnect(ids: readonly number[]): void {
+    this.timed(() => {
+      for (const id of ids) {
+        this.sides.delete(id);
+        this.speaker.disconnected(id, 'the connection was reset', 0);
+      }
+    });
+    // Clients that came out of the range are forgotten, with their counters.
+    this.updatesBefore = this.updatesSent();
+  }
+
+  private updatesSent(): number {
+    return peerStatuses(this.speaker, 0).reduce((sum, { counters }) => sum + counters.updatesSent, 0);
+  }
+
+  /** One slice, as bgp-js/net does it: some work, then all that can be sent; true: there may be more. */
+  slice(): boolean {
+    return this.timed(() => {
+      const { speaker } = this;
+      let busy = speaker.hasWork;
+      const end = performance.now() + SLICE_MS;
+      while (speaker.hasWork && performance.now() < end) speaker.work(0);
+      speaker.actions();
+      speaker.events();
+      for (const [id, side] of this.sides) busy = this.send(id, side) || busy;
+      return busy;
+    });
+  }
+
+  private send(id: number, side: FarSide): boolean {
+    let sent = false;
+    while (this.speaker.wantsToSend(id)) {
+      const parts = this.speaker.transmit(id, WRITE_SIZE);
+      if (parts.length === 0) break;
+      sent = true;
+      this.effort.writes++;
+      for (const part of parts) {
+        this.effort.octets += part.length;
+        side.take(part);
+      }
+    }
+    return sent;
+  }
+
+  /** What it did since the last call. */
+  takeEffort(): Effort {
+    const { effort } = this;
+    const sent = this.updatesSent();
+    effort.updates = sent - this.updatesBefore;
+    this.updatesBefore = sent;
+    this.effort = { cpuMs: 0, updates: 0, octets: 0, writes: 0 };
+    return effort;
+  }
+
+  private timed<T>(work: () => T): T {
+    const begin = performance.now();
+    const result = work();
+    this.effort.cpuMs += performance.now() - begin;
+    return result;
+  }
+}
+
+export function reflectorAddress(index: number): string {
+  return `10.0.0.${index + 1}`;
+}
+
+export function nodeAddress(index: number): string {
+  return `10.${128 + (index >> 16)}.${(index >> 8) & 255}.${index & 255}`;
+}
+
+function nodeIdentifier(index: number): number {
+  return 0x0a800000 + index;
+}
+
+/** Lets reflectors work in turn until none has anything left. */
+export function settle(reflectors: readonly ScaleReflector[]): void {
+  for (let busy = true; busy; ) {
+    busy = false;
+    for (const reflector of reflectors) busy = reflector.slice() || busy;
+  }
+}
+
+/** Joins two speakers that have each other as peers: what one sends, the other receives. */
+export function join(a: ScaleReflector, b: ScaleReflector): [atA: number, atB: number] {
+  const ids: [number, number] = [-1, -1];
+  ids[0] = a.accept(b.address, { take: (bytes) => b.receive(ids[1], bytes) });
+  ids[1] = b.accept(a.address, { take: (bytes) => a.receive(ids[0], bytes) });
+  return ids;
+}
