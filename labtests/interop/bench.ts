@@ -40,6 +40,9 @@ export interface SessionPlan {
   originate?: OwnRoute[];
   announce?: Announcement[];
   feeders?: Feeder[];
+  /** Further peers of our speaker, and what else it is configured with. */
+  neighbours?: PeerConfig[];
+  speaker?: Partial<SpeakerConfig>;
 }
 
 /** A third speaker on the link, in our namespace, that gives its routes to one side and takes what that side tells. */
@@ -191,6 +194,7 @@ export class Bench {
       address: this.ours.ipv4,
       address6: this.ours.ipv6,
       maximumPaths: 1,
+      ...plan.speaker,
       ...more,
     };
     this.#speaker = await OurSpeaker.start({
@@ -221,7 +225,7 @@ export class Bench {
       const address = this.feederAddress(index);
       return [peerConfig({ name: feederName(index), address, as, holdTime: 9, passive: true })];
     });
-    return [this.#peerConfig(), ...feeders];
+    return [this.#peerConfig(), ...feeders, ...(this.#session.neighbours ?? [])];
   }
 
   #peerConfig(): PeerConfig {
@@ -289,8 +293,8 @@ export class Bench {
   }
 
   /** Runs a program to its success on one side; its standard output. */
-  runIn(side: 'us' | 'peer', command: string[]): Promise<string> {
-    return must(this.id, command, { netns: `${this.id}-${side}` });
+  runIn(side: 'us' | 'peer', command: string[], timeoutMs?: number): Promise<string> {
+    return must(this.id, command, { netns: `${this.id}-${side}`, timeoutMs });
   }
 
   /** Version of the router's Debian package. */

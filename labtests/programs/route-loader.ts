@@ -1,0 +1,45 @@
+/**
+ * Loads a table into a speaker over TCP, again and again with other attributes and without a pause in between:
+ * `route-loader.ts OPTIONS`, which are JSON. A second neighbour takes what the speaker passes on. Prints how many rounds
+ * it was, and ends when that neighbour has all routes as they were told last.
+ */
+import { RouteSpace } from '../bench/routes.ts';
+import { tableBytes, versionIn } from '../bench/tables.ts';
+import { type Target, TcpNeighbour } from '../bench/tcp-neighbour.ts';
+import { until } from '../lab/wait.ts';
+
+export interface LoaderOptions {
+  target: Target;
+  /** The first half of the neighbours' addresses, and the numbers of the two (tcp-neighbour.ts). */
+  network: string;
+  loader: number;
+  sink: number;
+  routes: number;
+  /** Rounds go on for so many seconds; at least one is made. */
+  seconds: number;
+}
+
+const { target, network, loader, sink, routes, seconds } = JSON.parse(process.argv[2]) as LoaderOptions;
+const space = new RouteSpace(routes, 24);
+const [from, to] = [loader, sink].map((index) => new TcpNeighbour(index, network, target, space));
+await to.connect();
+await from.connect();
+
+const table = () => to.listener.table;
+const begin = performance.now();
+let round = 0;
+do {
+  round++;
+  from.send(tableBytes(space, [0, routes], { base: round }));
+  // The next one is sent while this one is still being worked on.
+  await until('the round to arrive at the sink', () => table()[0] >= round, {
+    timeoutMs: 120_000,
+    intervalMs: 20,
+  });
+} while (performance.now() - begin < seconds * 1000);
+const complete = () => table().every((version, index) => version === versionIn(index, round));
+await until('all routes at the sink', complete, { timeoutMs: 120_000, intervalMs: 200 });
+if (from.losses + to.losses > 0)
+  throw new Error(`a session of the loader ended: ${from.lastLoss} ${to.lastLoss}`);
+process.stdout.write(`${round}\n`);
+process.exit(0);
