@@ -5,6 +5,7 @@ import { micro } from './micro.ts';
 import { reflector } from './reflector.ts';
 import type { BenchResult } from './result.ts';
 import { scale } from './scale.ts';
+import { slices } from './slices.ts';
 import { slowClient } from './slow-client.ts';
 import { soakTest } from './soak.ts';
 
@@ -21,4 +22,12 @@ export interface Benchmark {
   run(values: Record<string, string | boolean | undefined>): Promise<BenchResult>;
 }
 
-export const benchmarks: readonly Benchmark[] = [reflector, growth, micro, slowClient, soakTest, scale];
+export const benchmarks: readonly Benchmark[] = [
+  reflector,
+  growth,
+  micro,
+  slowClient,
+  soakTest,
+  slices,
+  scale,
+];

@@ -20,6 +20,8 @@ export interface RunningReflector {
   network: string;
   /** Resident memory in MB. */
   memory(): number;
+  /** How often it lost its core to another process while it had work (proc(5)). */
+  preemptions(): number;
 }
 
 /** Starts a reflector, runs `work`, and takes everything down again whatever happens. */
@@ -55,12 +57,13 @@ async function start(lab: string, undo: UndoList): Promise<RunningReflector> {
   undo.push(reflector.daemon.title, () => reflector.daemon.stop());
   reflector.daemon.start();
   await until(`${reflector.daemon.title} to be ready`, () => reflector.ready());
-  const memory = () => residentMegabytes(reflector.daemon.pid);
-  return { reflector, network, target: { address, port: PORT, as: AS }, memory };
+  const memory = () => fromProc(reflector.daemon.pid, 'VmRSS') / 1024;
+  const preemptions = () => fromProc(reflector.daemon.pid, 'nonvoluntary_ctxt_switches');
+  return { reflector, network, target: { address, port: PORT, as: AS }, memory, preemptions };
 }
 
-/** VmRSS of a process in MB (proc(5)). Throws when it is gone. */
-export function residentMegabytes(pid: number | undefined): number {
-  const kilobytes = /^VmRSS:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-  return Number(kilobytes) / 1024;
+/** A number of /proc/PID/status. Throws when the process is gone. */
+function fromProc(pid: number | undefined, field: string): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return Number(new RegExp(`^${field}:\\s*(\\d+)`, 'm').exec(status)?.[1]);
 }

@@ -1,0 +1,105 @@
+/** Turns of the reflector's event loop while a table loads, while a thousand clients connect, and while people look. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { EventLoopView } from '@flatroute/daemon/views.ts';
+import { view } from '../lab/status-client.ts';
+import { until } from '../lab/wait.ts';
+import type { Benchmark } from './benchmarks.ts';
+import { Load } from './load.ts';
+import { type BenchResult, correct, limited, type Row, told } from './result.ts';
+import { RouteSpace } from './routes.ts';
+import { type RunningReflector, withReflector } from './running-reflector.ts';
+import { tableBytes, tableTruth } from './tables.ts';
+import { TcpNeighbour } from './tcp-neighbour.ts';
+
+/** What a turn may take, p99.9; ms. */
+const LIMIT = 10;
+const LOADED_MS = 60_000;
+
+/** A table goes through, in and out again; returns how many routes were wrong. */
+async function tableThrough({ target, network }: RunningReflector, routes: number): Promise<number> {
+  const space = new RouteSpace(routes, 24);
+  const [sender, receiver] = [0, 1].map((index) => new TcpNeighbour(index, network, target, space));
+  try {
+    await Promise.all([sender.connect(), receiver.connect()]);
+    const { listener } = receiver;
+    const waits = { timeoutMs: LOADED_MS, intervalMs: 20 };
+    sender.send(tableBytes(space, [0, routes]));
+    await until('the table to be through', () => listener.present === routes, waits);
+    const wrong = listener.differences(tableTruth(routes));
+    sender.send(space.withdraw(0, routes));
+    await until('the table to be withdrawn', () => listener.present === 0, waits);
+    return wrong;
+  } finally {
+    sender.drop();
+    receiver.drop();
+  }
+}
+
+/** Clients connect, tell their routes and get all others'; returns how many routes were wrong. */
+async function clientsConnect({ target, network }: RunningReflector, clients: number): Promise<number> {
+  const load = new Load({ target, network, clients, routes: 10 });
+  try {
+    await load.establish();
+    return await load.settle();
+  } finally {
+    load.close();
+  }
+}
+
+/** People and Prometheus look at a full table all the time. */
+async function looking({ target, network, reflector }: RunningReflector, routes: number): Promise<number> {
+  const space = new RouteSpace(routes, 24);
+  const sender = new TcpNeighbour(0, network, target, space);
+  try {
+    await sender.connect();
+    sender.send(tableBytes(space, [0, routes]));
+    const loaded = async () => (await reflector.status()).routes.prefixes === routes;
+    await until('the table to be loaded', loaded, { timeoutMs: LOADED_MS, intervalMs: 200 });
+    for (let round = 0; round < 10; round++) {
+      for (const path of ['/v1/routes?q=20.7.', `/v1/routes?offset=${routes / 2}&limit=1000`, '/v1/peers']) {
+        await view(reflector.socket, path);
+      }
+      await reflector.metric('flatroute_rib_prefixes');
+    }
+    return 0;
+  } finally {
+    sender.drop();
+  }
+}
+
+/** Runs something with a reflector of its own, and judges the turns since its start. */
+async function judged(what: string, work: (running: RunningReflector) => Promise<number>): Promise<Row[]> {
+  return withReflector(async (running) => {
+    // The start itself is over.
+    await sleep(500);
+    const before = running.preemptions();
+    const wrong = await work(running);
+    const { delay, slice }: EventLoopView = (await running.reflector.status()).eventLoop;
+    return [
+      limited(`${what}: delay of the event loop p99.9, ms`, delay.p999Ms, LIMIT),
+      limited(`${what}: slices p99.9, ms`, slice.p999Ms, LIMIT),
+      told(`${what}: longest slice, ms`, slice.maxMs),
+      told(`${what}: times another process took the core`, running.preemptions() - before),
+      correct(`${what}: wrong routes`, wrong),
+    ];
+  });
+}
+
+async function run(values: Record<string, string | boolean | undefined>): Promise<BenchResult> {
+  const [routes, clients] = [Number(values.routes), Number(values.clients)];
+  const rows = [
+    ...(await judged(`${routes.toLocaleString('en-US')} routes`, (running) => tableThrough(running, routes))),
+    ...(await judged(`${clients.toLocaleString('en-US')} clients`, (running) =>
+      clientsConnect(running, clients),
+    )),
+    ...(await judged('looked at', (running) => looking(running, routes))),
+  ];
+  return { rows, notes: [], charts: [] };
+}
+
+export const slices: Benchmark = {
+  name: 'slices',
+  title: 'turns of the event loop while a table loads and while clients connect',
+  options: { routes: { type: 'string', default: '1000000' }, clients: { type: 'string', default: '1000' } },
+  run,
+};
