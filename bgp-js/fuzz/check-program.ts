@@ -23,7 +23,7 @@ function checkDecoder(bytes: Uint8Array, program: Program): void {
   const results = [0x00, 0xff].map((poison) => {
     const buffer = new Uint8Array(bytes.length + 64).fill(poison);
     buffer.set(bytes, 32);
-    return decodeMessage(buffer.subarray(32, 32 + bytes.length));
+    return decodeMessage(buffer.subarray(32, 32 + bytes.length), 0xffff);
   });
   assert.deepEqual(results[0], results[1], 'the decoder looked at octets around the message');
   const [message] = results;
@@ -33,7 +33,7 @@ function checkDecoder(bytes: Uint8Array, program: Program): void {
 }
 
 function checkIdentity(message: Message): void {
-  const again = decodeMessage(encodeMessage(message), 0xffff);
+  const again = decodeMessage(encodeMessage(message, 0xffff), 0xffff);
   assert.deepEqual(again, message, 'decoded, encoded and decoded again it is another message');
 }
 

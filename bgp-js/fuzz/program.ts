@@ -1,5 +1,8 @@
 /** What a fuzzed peer does: the kind of its session, its OPEN, and the messages that it then sends. */
 import { openBytes } from '../testing/far-end.ts';
+import { CapabilityCode } from '../wire/capability.ts';
+import { fourOctetAsValue } from '../wire/capability-values.ts';
+import { capabilitiesFor, FEATURES, type Features } from './features.ts';
 
 /** The speaker's own AS, that of the fuzzed peer when it is external, and the one of the witness. */
 export const LOCAL_AS = 64512;
@@ -9,15 +12,20 @@ export interface Program {
   ebgp: boolean;
   /** Whether the peer says RFC 6793. */
   fourOctetAs: boolean;
+  features: Features;
   open: Uint8Array;
   messages: Uint8Array[];
 }
 
 /** The OPEN of a well-behaved peer of this kind. */
-export function soundOpen(ebgp: boolean, fourOctetAs: boolean): Uint8Array {
+export function soundOpen({
+  ebgp,
+  fourOctetAs,
+  features,
+}: Pick<Program, 'ebgp' | 'fourOctetAs' | 'features'>): Uint8Array {
   const as = ebgp ? FUZZED_AS : LOCAL_AS;
-  const ipv4 = { code: 1, value: Uint8Array.of(0, 1, 0, 1) };
-  return openBytes(as, fourOctetAs ? {} : { capabilities: [ipv4] });
+  const number = { code: CapabilityCode.fourOctetAs, value: fourOctetAsValue(as) };
+  return openBytes(as, { capabilities: [...capabilitiesFor(features), ...(fourOctetAs ? [number] : [])] });
 }
 
 const toHex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
@@ -25,14 +33,21 @@ const fromHex = (hex: string): Uint8Array => new Uint8Array(Buffer.from(hex, 'he
 
 /** The program as a text that people can read and `parseProgram` can; `finding`: what it showed. */
 export function formatProgram(program: Program, finding: string): string {
-  const { ebgp, fourOctetAs, open, messages } = program;
-  const document = { finding, ebgp, fourOctetAs, open: toHex(open), messages: messages.map(toHex) };
+  const { ebgp, fourOctetAs, features, open, messages } = program;
+  const document = {
+    finding,
+    ebgp,
+    fourOctetAs,
+    features: [...features],
+    open: toHex(open),
+    messages: messages.map(toHex),
+  };
   return `${JSON.stringify(document, null, 2)}\n`;
 }
 
 /** Reads what `formatProgram` wrote. Throws when it is something else. */
 export function parseProgram(text: string): Program {
-  const { ebgp, fourOctetAs, open, messages } = JSON.parse(text) as Record<string, unknown>;
+  const { ebgp, fourOctetAs, features = [], open, messages } = JSON.parse(text) as Record<string, unknown>;
   const hex = (value: unknown): value is string =>
     typeof value === 'string' && /^([0-9a-f]{2})*$/.test(value);
   if (typeof ebgp !== 'boolean' || typeof fourOctetAs !== 'boolean' || !hex(open)) {
@@ -40,5 +55,12 @@ export function parseProgram(text: string): Program {
   }
   if (!Array.isArray(messages) || !messages.every(hex))
     throw new Error('messages must be a list of hex strings');
-  return { ebgp, fourOctetAs, open: fromHex(open), messages: messages.map(fromHex) };
+  const named = FEATURES.filter((feature) => Array.isArray(features) && features.includes(feature));
+  return {
+    ebgp,
+    fourOctetAs,
+    features: new Set(named),
+    open: fromHex(open),
+    messages: messages.map(fromHex),
+  };
 }

@@ -14,6 +14,7 @@ import { KEEPALIVE } from '../wire/message.ts';
 import { encodePrefix, parsePrefix } from '../wire/prefix.ts';
 import { encodeUpdate } from '../wire/update.ts';
 import type { Dice } from './dice.ts';
+import { configFor, FUZZ_POLICIES } from './features.ts';
 import { FUZZED_AS, LOCAL_AS, type Program } from './program.ts';
 
 const FUZZED = '10.0.0.9';
@@ -47,15 +48,15 @@ export function runProgram(program: Program, delivery: Delivery): Remains {
   });
   const as = program.ebgp ? FUZZED_AS : LOCAL_AS;
   const common = { passive: true, requirePolicy: false, acceptDefault: true };
-  bench.addPeer(peerConfig({ ...common, address: FUZZED, as, client: !program.ebgp }));
+  bench.speaker.setPolicies(FUZZ_POLICIES);
+  const config = { ...common, ...configFor(program.features), address: FUZZED, as, client: !program.ebgp };
+  bench.addPeer(peerConfig(config));
   bench.addPeer(peerConfig({ ...common, address: WITNESS, as: WITNESS_AS }));
   const witness = bench.establish(WITNESS, openBytes(WITNESS_AS, { identifier: 0x0a000008 }));
   bench.send(witness, witnessUpdate(WITNESSED));
-  const fuzzed = bench.connect(FUZZED);
-  assert.ok(fuzzed, 'a configured peer is let in');
-  deliver(bench, fuzzed, program, delivery);
+  const fuzzed = deliverAll(bench, program, delivery);
   checkWitness(bench, witness);
-  checkRib(bench);
+  checkRib(bench, program);
   return remains(bench, witness, fuzzed);
 }
 
@@ -84,6 +85,21 @@ function witnessUpdate(prefixes: string[]): Uint8Array {
   );
   const nlri = prefixes.map((prefix) => encodePrefix(parsePrefix(prefix) ?? { address: 0, length: 0 }));
   return encodeUpdate(new Uint8Array(0), attributes, Buffer.concat(nlri));
+}
+
+/** Brings the session up and sends everything, in the middle on a new connection if the program says so. */
+function deliverAll(bench: Bench, program: Program, delivery: Delivery): BenchLink {
+  const half = program.features.has('comes-back') ? program.messages.length >> 1 : 0;
+  const parts = [program.messages.slice(0, half), program.messages.slice(half)].slice(half === 0 ? 1 : 0);
+  let link: BenchLink | null = null;
+  for (const messages of parts) {
+    if (link && !link.end.closed) bench.drop(link);
+    link = bench.connect(FUZZED) ?? link;
+    assert.ok(link, 'a configured peer is let in');
+    deliver(bench, link, { ...program, messages }, delivery);
+  }
+  assert.ok(link);
+  return link;
 }
 
 function deliver(bench: Bench, link: BenchLink, program: Program, { split, poison }: Delivery): void {
@@ -131,14 +147,16 @@ function checkSent(prefix: string, attributes: Uint8Array, context: AttributeCon
 }
 
 /** Counts agree with each other; of every prefix one path at the most is the best. */
-function checkRib(bench: Bench): void {
+function checkRib(bench: Bench, { features }: Program): void {
   const { speaker } = bench;
   const { routes, total } = listRoutes(speaker, 0, 100_000);
   const counts = routeCounts(speaker);
   assert.equal(total, routes.length);
   const paths = routes.flatMap((route) => route.paths);
   assert.equal(counts.paths, paths.length, 'the paths that are counted are those in the RIB');
-  for (const { name, prefixes } of peerStatuses(speaker, bench.now)) {
+  for (const { name, prefixes, state } of peerStatuses(speaker, bench.now)) {
+    // Routes that are kept while a peer is away are of no session.
+    if (features.has('restart') && state !== 'Established') continue;
     const own = paths.filter(({ source }) => source.name === name);
     const usable = own.filter(({ status }) => status !== 'unusable');
     const best = own.filter(({ status }) => status === 'best');
@@ -151,6 +169,8 @@ function checkRib(bench: Bench): void {
     const usable = route.paths.some(({ status }) => status !== 'unusable');
     assert.equal(best, usable ? 1 : 0, `${route.prefix} has ${best} best paths`);
   }
+  // A policy remembers sets that it has looked at.
+  if (features.has('policy')) return;
   const sets = new Set(paths.map(({ attributes, source }) => `${source.kind === 1} ${shown(attributes)}`));
   assert.ok(counts.attributeSets <= sets.size * 2 + 1, `${counts.attributeSets} attribute sets are held`);
 }

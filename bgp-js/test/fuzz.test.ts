@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { FEATURES } from '../fuzz/features.ts';
 import { findingOf, fuzzOne, programOf } from '../fuzz/fuzzer.ts';
 import { formatProgram, parseProgram } from '../fuzz/program.ts';
 
@@ -21,11 +22,14 @@ describe('the fuzzer', function () {
 
   it(`finds nothing in ${SECONDS} seconds`, () => {
     const ends = new Map<string, number>();
+    const tried = new Set<string>();
     const until = performance.now() + SECONDS * 1000;
     for (let seed = 1; seed <= AT_LEAST || performance.now() < until; seed++) {
+      for (const feature of programOf(seed).features) tried.add(feature);
       const finding = fuzzOne(seed, (what) => ends.set(what, (ends.get(what) ?? 0) + 1));
       assert.equal(finding, null, `seed ${seed}: npm run fuzz -- --seed ${seed}\n${finding?.text}`);
     }
+    assert.deepEqual([...tried].sort(), [...FEATURES].sort());
     assert.ok((ends.get('Established') ?? 0) > 0, 'some sessions survive');
     assert.ok(ends.size > 5, `they end in many ways: ${[...ends.keys()].join(', ')}`);
   });
@@ -35,7 +39,8 @@ describe('the fuzzer', function () {
       const program = programOf(seed);
       const { open, messages, ...kind } = parseProgram(formatProgram(program, 'a finding'));
       const plain = (bytes: Uint8Array): number[] => [...bytes];
-      assert.deepEqual(kind, { ebgp: program.ebgp, fourOctetAs: program.fourOctetAs });
+      const { ebgp, fourOctetAs, features } = program;
+      assert.deepEqual(kind, { ebgp, fourOctetAs, features });
       assert.deepEqual([open, ...messages].map(plain), [program.open, ...program.messages].map(plain));
     }
   });

@@ -52,6 +52,14 @@ export class Bench {
     return { id, end };
   }
 
+  /** The connection breaks without a word. */
+  drop({ id, end }: BenchLink): void {
+    end.closed = true;
+    this.ends.delete(id);
+    this.speaker.disconnected(id, 'the peer closed the connection', this.now);
+    this.settle();
+  }
+
   /** Connects and sends OPEN and KEEPALIVE. Throws when the peer is refused. */
   establish(address: string, open: Uint8Array): BenchLink {
     const link = this.connect(address);

@@ -35,6 +35,10 @@ export class FarEnd {
   readonly complaints: string[] = [];
   private readonly framer = new Framer();
 
+  constructor() {
+    this.framer.maxLength = 0xffff;
+  }
+
   /** Takes in what the speaker sent. */
   take(bytes: Uint8Array): void {
     // The framer keeps what it is given.
@@ -52,7 +56,7 @@ export class FarEnd {
   }
 
   private message(bytes: Uint8Array): void {
-    const message = decodeMessage(bytes);
+    const message = decodeMessage(bytes, 0xffff);
     if (isError(message)) {
       this.complaints.push(message.text);
       return;

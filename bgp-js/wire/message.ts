@@ -86,12 +86,12 @@ function decodeBody(bytes: Uint8Array, end: number): Message | BgpError {
 }
 
 /** Encodes a message; the counterpart of {@link decodeMessage}. */
-export function encodeMessage(message: Message): Uint8Array {
+export function encodeMessage(message: Message, maxLength = MAX_MESSAGE_LENGTH): Uint8Array {
   switch (message.type) {
     case 'open':
       return encodeOpen(message.open);
     case 'update':
-      return encodeUpdate(message.withdrawn, message.attributes, message.nlri);
+      return encodeUpdate(message.withdrawn, message.attributes, message.nlri, maxLength);
     case 'notification':
       return encodeNotification(message.notification);
     case 'keepalive':

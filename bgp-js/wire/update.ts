@@ -1,6 +1,6 @@
 import { readU16, writeU16 } from './cursor.ts';
 import { type BgpError, bgpError } from './error.ts';
-import { HEADER_LENGTH, MessageType, writeHeader } from './frame.ts';
+import { HEADER_LENGTH, MAX_MESSAGE_LENGTH, MessageType, writeHeader } from './frame.ts';
 
 /** Where the three fields of an UPDATE lie in its buffer (RFC 4271 §4.3). Reused: one object serves every message. */
 export interface UpdateSections {
@@ -50,10 +50,16 @@ export function splitUpdate(
   return null;
 }
 
-/** An UPDATE from its three fields, each in wire form. Throws RangeError when they do not fit 4,096 octets. */
-export function encodeUpdate(withdrawn: Uint8Array, attributes: Uint8Array, nlri: Uint8Array): Uint8Array {
+/** An UPDATE from its three fields, each in wire form. Throws RangeError when they do not fit `maxLength` octets. */
+export function encodeUpdate(
+  withdrawn: Uint8Array,
+  attributes: Uint8Array,
+  nlri: Uint8Array,
+  maxLength = MAX_MESSAGE_LENGTH,
+): Uint8Array {
   const length = HEADER_LENGTH + 4 + withdrawn.length + attributes.length + nlri.length;
-  if (length > 4096) throw new RangeError(`an UPDATE of ${length} octets does not fit a message of 4096`);
+  if (length > maxLength)
+    throw new RangeError(`an UPDATE of ${length} octets does not fit a message of ${maxLength}`);
   const bytes = new Uint8Array(length);
   writeHeader(bytes, 0, length, MessageType.update);
   writeU16(bytes, 19, withdrawn.length);
