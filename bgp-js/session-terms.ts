@@ -171,6 +171,7 @@ export function channelTerms(self: Self, peer: Peer, terms: Negotiated, local: s
     const treatment: ExportTreatment = {
       ebgp,
       client: config.client,
+      meshed: config.client && config.clientToClient === false,
       clusterId: ebgp ? 0 : self.clusterId,
       localAs: self.as,
       fourOctetAs: terms.fourOctetAs,

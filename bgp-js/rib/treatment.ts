@@ -11,6 +11,8 @@ export interface ExportTreatment {
   ebgp: boolean;
   /** The peer is a client of this route reflector (RFC 4456). */
   client: boolean;
+  /** A client that gets the routes of other clients from them (RFC 4456 §6). */
+  meshed?: boolean;
   /** 0: this speaker does not reflect. */
   clusterId: number;
   /** The AS that the peer knows us by. */
@@ -62,9 +64,12 @@ export function treatmentKey(treatment: ExportTreatment): string {
  * and in policies, which are done by then.
  */
 export function showAlike(a: ExportTreatment, b: ExportTreatment): boolean {
-  return (
-    treatmentKey({ ...a, ownOnly: false, policy: 0 }) === treatmentKey({ ...b, ownOnly: false, policy: 0 })
-  );
+  return shownWith(a) === shownWith(b);
+}
+
+/** The key of how routes look, whichever they are. */
+function shownWith(treatment: ExportTreatment): string {
+  return treatmentKey({ ...treatment, ownOnly: false, meshed: false, policy: 0 });
 }
 
 /**
@@ -92,5 +97,6 @@ export function mayExport(t: ExportTreatment, source: Source, setFlags: number):
   if (t.ownOnly) return false;
   if (t.ebgp) return true;
   if (source.kind === SourceKind.external) return true;
-  return t.clusterId !== 0 && (t.client || source.kind === SourceKind.client);
+  if (t.clusterId === 0 || (t.meshed && source.kind === SourceKind.client)) return false;
+  return t.client || source.kind === SourceKind.client;
 }

@@ -29,6 +29,8 @@ export interface PeerConfig {
   nextHopSelf: boolean;
   /** The peer is a client of this route reflector. */
   client: boolean;
+  /** A client is told the routes of other clients; true by default. False where all clients are peers of each other. */
+  clientToClient?: boolean;
   /** Names of address families; by default IPv4 unicast alone. */
   families?: readonly string[];
   /** Take and give IPv4 routes with IPv6 next hops (RFC 8950). */

@@ -11,6 +11,8 @@ export interface ClientSettings extends SessionSettings {
   as: number;
   /** False: an ordinary iBGP peer to which routes of other non-clients are not reflected (RFC 4456 §6). */
   client: boolean;
+  /** False: clients are peers of each other and not told each other's routes by this reflector. */
+  clientToClient: boolean;
   passive: boolean;
   port: number;
   holdTimeSeconds: number;

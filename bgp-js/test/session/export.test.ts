@@ -1,6 +1,6 @@
 /** What a speaker tells its peers, and with which attributes (RFC 4271 §5.1, §9.2, RFC 1997, RFC 4456). */
 import assert from 'node:assert/strict';
-import { type Attributes, Community, encodeMessage, KEEPALIVE } from '../../index.ts';
+import { type Attributes, Community, encodeMessage, KEEPALIVE, peerConfig } from '../../index.ts';
 import { toHex } from '../wire/bytes.ts';
 import { Bench, type HandPeer, OUR_ADDRESS, OUR_AS } from './bench.ts';
 
@@ -248,6 +248,29 @@ describe('reflection (RFC 4456)', () => {
       [client, other, plain, plain2, outside].map((peer) => peer.heard().length),
       [0, 1, 1, 1, 1],
     );
+  });
+
+  it('without client-to-client reflection clients are told only what is not of clients; a change resets nothing', () => {
+    const bench = new Bench({ clusterId: CLUSTER });
+    const meshed = { client: true, clientToClient: false };
+    const client = bench.peer('10.0.0.2', meshed).establish();
+    const other = bench.peer('10.0.0.3', meshed).establish();
+    const plain = bench.peer('10.0.0.4').establish();
+    client.announce([PREFIX]);
+    plain.announce(['10.8.0.0/16']);
+    assert.deepEqual([other.heard(), plain.heard()], [['+10.8.0.0/16'], [`+${PREFIX}`]]);
+    const change = (fields: object) => {
+      const config = { as: OUR_AS, passive: true, address: '10.0.0.3', client: true, ...fields };
+      bench.speaker.updatePeer(peerConfig(config), bench.now);
+      bench.pump();
+    };
+    change({ clientToClient: true });
+    assert.deepEqual(other.heard(), [`+${PREFIX}`]);
+    change({ clientToClient: false });
+    assert.deepEqual(other.heard(), [`-${PREFIX}`]);
+    // What came from elsewhere is withdrawn when a client's route takes its place.
+    client.announce(['10.8.0.0/16'], { localPref: 200 });
+    assert.deepEqual(other.heard(), ['-10.8.0.0/16']);
   });
 
   it('the route of another goes to clients and outside only', () => {

@@ -26,6 +26,7 @@ function errorsOf(text: string): string[] {
 describe('reflector.yaml', () => {
   it('becomes settings with every default filled in', () => {
     const common = {
+      clientToClient: true,
       port: 179,
       holdTimeSeconds: 90,
       connectRetrySeconds: 5,
