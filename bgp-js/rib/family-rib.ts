@@ -8,7 +8,7 @@ import { U32Column } from './column.ts';
 import { rank } from './decision.ts';
 import type { DirtyQueue } from './dirty-queue.ts';
 import { PathState } from './path-state.ts';
-import { NO_PATH, PathTable } from './path-table.ts';
+import { NO_PATH, PathTable, type PathVisit } from './path-table.ts';
 import { NO_PREFIX, PrefixTable } from './prefix-table.ts';
 import { type PathCandidate, Selection } from './selection.ts';
 import type { SourceTable } from './source.ts';
@@ -21,7 +21,7 @@ export class FamilyRib {
   readonly prefixes: PrefixTable;
   readonly attributes: AttributeTable;
   readonly sources: SourceTable;
-  private readonly table = new PathTable();
+  readonly table = new PathTable();
   private readonly selection: Selection;
   private readonly nlri: Uint8Array;
   private readers: DirtyQueue[] = [];
@@ -220,9 +220,14 @@ export class FamilyRib {
 
   /** Takes out the stale paths of a source, a slice at a time like `sweep`. */
   sweepStale(source: number, from: number, budget: number): number {
-    return this.table.each(from, budget, (path, prefix) => {
-      if (this.table.sources.values[path] === source && this.table.isStale(path))
-        this.removePath(prefix, path);
+    return this.eachStale(source, from, budget, (path, prefix) => this.removePath(prefix, path));
+  }
+
+  /** Visits the stale paths of a source, a slice at a time like `sweep`. */
+  eachStale(source: number, from: number, budget: number, visit: PathVisit): number {
+    const { table } = this;
+    return table.each(from, budget, (path, prefix) => {
+      if (table.sources.values[path] === source && table.isStale(path)) visit(path, prefix);
     });
   }
 
@@ -230,11 +235,6 @@ export class FamilyRib {
   newGeneration(source: number): void {
     this.sweepStale(source, 0, Number.POSITIVE_INFINITY);
     this.table.newGeneration(source);
-  }
-
-  /** Visits the paths of a slice, like `sweep`. */
-  eachPath(from: number, budget: number, visit: (path: number, prefix: number) => void): number {
-    return this.table.each(from, budget, visit);
   }
 
   /** Decides anew about every prefix, a slice at a time like `sweep`; for changes of `maximumPaths`. */

@@ -5,6 +5,9 @@ import { GENERATION, MULTIPATH, PathState, STATE_MASK } from './path-state.ts';
 /** Number 0 is never given out: it ends a list. */
 export const NO_PATH = 0;
 
+/** Told of a path and the prefix that it leads to. */
+export type PathVisit = (path: number, prefix: number) => void;
+
 /** The columns of all paths of one address family; a path is a number. */
 export class PathTable {
   /** How many paths there are. */
@@ -24,6 +27,8 @@ export class PathTable {
   private readonly received = new U32Column();
   /** By source: the generation bit of its paths that are not stale. */
   private readonly generations = new U8Column();
+  /** By source: how many generations there were. */
+  private readonly epochs = new U32Column();
   private freeList = NO_PATH;
 
   /** Makes a path, not yet in any list. */
@@ -118,6 +123,13 @@ export class PathTable {
   newGeneration(source: number): void {
     this.generations.ensure(source);
     this.generations.values[source] ^= GENERATION;
+    this.epochs.ensure(source);
+    this.epochs.values[source]++;
+  }
+
+  /** Another number after every new generation of a source's paths. */
+  epochOf(source: number): number {
+    return source < this.epochs.values.length ? this.epochs.values[source] : 0;
   }
 
   isMultipath(path: number): boolean {
@@ -133,7 +145,7 @@ export class PathTable {
   }
 
   /** Visits a slice of at most `budget` path numbers from `from` on. Returns where to go on, or 0 at the end. */
-  each(from: number, budget: number, visit: (path: number, prefix: number) => void): number {
+  each(from: number, budget: number, visit: PathVisit): number {
     const stop = Math.min(this.end, Math.max(from, 1) + budget);
     for (let path = Math.max(from, 1); path < stop; path++) {
       if (this.sets.values[path] !== 0) visit(path, this.prefixes.values[path]);

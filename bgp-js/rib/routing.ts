@@ -137,16 +137,15 @@ export class Routing {
   /** Sweeps what is still stale of a source in one family. */
   sweepStale(source: Source, family: Family): void {
     const rib = this.ribOf(family);
-    this.jobs.add((from) => rib.sweepStale(source.index, from, this.limits.slice));
+    this.addStaleJob(rib, source, (from) => rib.sweepStale(source.index, from, this.limits.slice));
   }
 
   /** Marks the stale routes of a source in one family as long-lived ones, the last resort (RFC 9494 §4.2). */
   makeLongLived(source: Source, family: Family): void {
     const rib = this.ribOf(family);
     const nlri = new Uint8Array(1 + family.bits / 8);
-    this.jobs.add((from) =>
-      rib.eachPath(from, this.limits.slice, (path, prefix) => {
-        if (rib.sourceOf(path) !== source.index || !rib.isStale(path)) return;
+    this.addStaleJob(rib, source, (from) =>
+      rib.eachStale(source.index, from, this.limits.slice, (path, prefix) => {
         const set = rib.setOf(path);
         if ((this.attributes.flags.values[set] & SetFlag.noLlgr) !== 0) {
           rib.prefixes.write(prefix, nlri, 0);
@@ -158,6 +157,15 @@ export class Routing {
         this.attributes.releaseUnused(marked);
       }),
     );
+  }
+
+  /**
+   * Work on the routes of a source that are stale now. A new generation ends it: that has dealt with them, and what is
+   * stale from then on has to be told again first.
+   */
+  private addStaleJob(rib: FamilyRib, { index }: Source, run: (from: number) => number): void {
+    const epoch = rib.table.epochOf(index);
+    this.jobs.add((from) => (rib.table.epochOf(index) === epoch ? run(from) : 0));
   }
 
   /** Shows a session the routes in another way from now on; it is sent the difference. */
@@ -266,7 +274,7 @@ export class Routing {
     for (const rib of this.ribs.values()) {
       const nlri = new Uint8Array(1 + rib.family.bits / 8);
       this.jobs.add((from) =>
-        rib.eachPath(from, this.limits.slice, (path, prefix) => {
+        rib.table.each(from, this.limits.slice, (path, prefix) => {
           if (!only || only.has(rib.sourceOf(path))) this.rejudgeOne(rib, path, prefix, nlri);
         }),
       );

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { routeTo } from '../../index.ts';
+import { IPV4_UNICAST, routeTo } from '../../index.ts';
 import { Simulation } from '../../testing/index.ts';
+import { Bench } from './bench.ts';
 
 const BOTH = ['ipv4-unicast', 'ipv6-unicast'];
 
@@ -131,6 +132,24 @@ describe('ADD-PATH (RFC 7911)', () => {
 });
 
 describe('enhanced route refresh (RFC 7313)', () => {
+  it('begins anew: a sweep that is still owed leaves what is stale by now alone', () => {
+    const bench = new Bench();
+    const peer = bench.peer('10.0.0.2', {}).establish();
+    peer.announce(['10.9.0.0/16']);
+    const { routing } = bench.speaker;
+    const attachment = bench.speaker.attachmentOf([...bench.speaker.peers][0]);
+    assert.ok(attachment);
+    routing.beginRefresh(attachment.source, IPV4_UNICAST);
+    peer.announce(['10.9.0.0/16']);
+    routing.sweepStale(attachment.source, IPV4_UNICAST);
+    routing.beginRefresh(attachment.source, IPV4_UNICAST);
+    bench.pump();
+    assert.ok(routeTo(bench.speaker, '10.9.0.0/16'), 'it may still be told again');
+    routing.sweepStale(attachment.source, IPV4_UNICAST);
+    bench.pump();
+    assert.equal(routeTo(bench.speaker, '10.9.0.0/16'), null);
+  });
+
   it('sweeps what is not told again', () => {
     const sim = new Simulation(7);
     const a = sim.add({ as: 1 }, '10.0.0.1');

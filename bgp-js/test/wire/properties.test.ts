@@ -254,7 +254,9 @@ describe('properties of the codec', () => {
     const cuts = fc.array(fc.integer({ min: 1, max: 700 }), { minLength: 1, maxLength: 40 });
     fc.assert(
       fc.property(stream, cuts, bytes(40), (messages, sizes, garbage) => {
-        const whole = Uint8Array.from(Buffer.concat([...messages.map(encodeMessage), garbage]));
+        const whole = Uint8Array.from(
+          Buffer.concat([...messages.map((message) => encodeMessage(message)), garbage]),
+        );
         assert.deepEqual(framed(whole, sizes), framed(whole, [whole.length + 1]));
       }),
       { numRuns: 500 },
