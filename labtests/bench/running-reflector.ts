@@ -2,7 +2,7 @@
 import { randomInt } from 'node:crypto';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { LabReflector } from '../lab/reflector.ts';
+import { LabReflector, type ReflectorSettings } from '../lab/reflector.ts';
 import { folderOf, registerLab, removeAbandonedLabs, removeLab } from '../lab/registry.ts';
 import { stopOnSignals } from '../lab/signals.ts';
 import { UndoList } from '../lab/undo.ts';
@@ -10,11 +10,12 @@ import { until } from '../lab/wait.ts';
 import type { Target } from './tcp-neighbour.ts';
 
 /** Neither the port of BGP nor one that the kernel gives to clients. */
-const PORT = 1790;
+export const REFLECTOR_PORT = 1790;
 const AS = 65000;
 
 export interface RunningReflector {
   reflector: LabReflector;
+  settings: ReflectorSettings;
   target: Target;
   /** The first half of its clients' addresses. */
   network: string;
@@ -24,42 +25,74 @@ export interface RunningReflector {
   preemptions(): number;
 }
 
+/** What is particular to a reflector. */
+export type Particulars = Partial<ReflectorSettings>;
+
 /** Starts a reflector, runs `work`, and takes everything down again whatever happens. */
-export async function withReflector<T>(work: (running: RunningReflector) => Promise<T>): Promise<T> {
+export function withReflector<T>(
+  work: (running: RunningReflector) => Promise<T>,
+  particulars: Particulars = {},
+): Promise<T> {
+  return withReflectors([() => particulars], ([running]) => work(running));
+}
+
+/** The same with several; each is told the addresses of all. */
+export async function withReflectors<T>(
+  wanted: readonly ((addresses: readonly string[]) => Particulars)[],
+  work: (running: readonly RunningReflector[]) => Promise<T>,
+): Promise<T> {
   await removeAbandonedLabs();
   const { id } = registerLab('bench', []);
   const undo = new UndoList();
   undo.push(`lab ${id}`, () => removeLab(id));
   stopOnSignals(() => undo.run());
   try {
-    const running = await start(id, undo);
-    return await work(running);
+    const network = `127.${randomInt(16, 255)}`;
+    const addresses = wanted.map((_, index) => `${network}.0.${index + 1}`);
+    const running = wanted.map((particulars, index) => {
+      const settings = settingsOf(network, addresses[index], particulars(addresses));
+      return start(id, undo, network, settings);
+    });
+    return await work(await Promise.all(running));
   } finally {
     const problems = await undo.run();
     for (const problem of problems) process.stderr.write(`${problem}\n`);
   }
 }
 
-async function start(lab: string, undo: UndoList): Promise<RunningReflector> {
-  const network = `127.${randomInt(16, 255)}`;
-  const address = `${network}.0.1`;
-  const folder = join(folderOf(lab), 'rr');
-  mkdirSync(folder, { mode: 0o700 });
-  const machine = {
-    name: 'rr',
+/** A reflector for clients from all of `network`. */
+function settingsOf(network: string, address: string, particulars: Particulars): ReflectorSettings {
+  return {
+    name: `rr${address.split('.')[3]}`,
     address,
     as: AS,
     clusterId: '1.1.1.1',
     clientRange: `${network}.0.0/16`,
     moreConfig: 'log: { level: warn }\n',
+    ...particulars,
   };
-  const reflector = new LabReflector(machine, { lab, folder, holdTimeSeconds: 90, port: PORT });
+}
+
+async function start(
+  lab: string,
+  undo: UndoList,
+  network: string,
+  settings: ReflectorSettings,
+): Promise<RunningReflector> {
+  const folder = join(folderOf(lab), settings.name);
+  mkdirSync(folder, { mode: 0o700 });
+  const reflector = new LabReflector(settings, { lab, folder, holdTimeSeconds: 90, port: REFLECTOR_PORT });
   undo.push(reflector.daemon.title, () => reflector.daemon.stop());
   reflector.daemon.start();
   await until(`${reflector.daemon.title} to be ready`, () => reflector.ready());
-  const memory = () => fromProc(reflector.daemon.pid, 'VmRSS') / 1024;
-  const preemptions = () => fromProc(reflector.daemon.pid, 'nonvoluntary_ctxt_switches');
-  return { reflector, network, target: { address, port: PORT, as: AS }, memory, preemptions };
+  return {
+    reflector,
+    settings,
+    network,
+    target: { address: settings.address, port: REFLECTOR_PORT, as: AS },
+    memory: () => fromProc(reflector.daemon.pid, 'VmRSS') / 1024,
+    preemptions: () => fromProc(reflector.daemon.pid, 'nonvoluntary_ctxt_switches'),
+  };
 }
 
 /** A number of /proc/PID/status. Throws when the process is gone. */

@@ -7,7 +7,10 @@ import { Daemon } from './daemon.ts';
 import { get, view } from './status-client.ts';
 import type { ReflectorMachine } from './topology.ts';
 
-/** What a reflector is told besides its socket. */
+/** What a reflector is to be, wherever it runs. */
+export type ReflectorSettings = Omit<ReflectorMachine, 'role' | 'attachments'>;
+
+/** Where and how a reflector runs. */
 export interface ReflectorPlace {
   lab: string;
   /** The machine's own namespace when absent. */
@@ -25,13 +28,15 @@ export class LabReflector {
   readonly socket: string;
   /** Path of reflector.yaml. */
   readonly configFile: string;
+  readonly #place: ReflectorPlace;
 
-  constructor(machine: Omit<ReflectorMachine, 'role' | 'attachments'>, place: ReflectorPlace) {
+  constructor(machine: ReflectorSettings, place: ReflectorPlace) {
     const { lab, netns, folder } = place;
     this.name = machine.name;
     this.socket = join(folder, 'reflector.sock');
     this.configFile = join(folder, 'reflector.yaml');
-    writeFileSync(this.configFile, reflectorConfig(machine, place, this.socket), { mode: 0o600 });
+    this.#place = place;
+    this.configure(machine);
     this.daemon = new Daemon({
       lab,
       title: `the reflector ${machine.name}`,
@@ -39,6 +44,11 @@ export class LabReflector {
       netns,
       logFile: join(folder, 'reflector.log'),
     });
+  }
+
+  /** Writes reflector.yaml; a running reflector takes it over with SIGHUP. */
+  configure(machine: ReflectorSettings): void {
+    writeFileSync(this.configFile, reflectorConfig(machine, this.#place, this.socket), { mode: 0o600 });
   }
 
   /** Whether sessions are accepted. */
@@ -66,17 +76,20 @@ export class LabReflector {
 }
 
 function reflectorConfig(
-  machine: Omit<ReflectorMachine, 'role' | 'attachments'>,
+  machine: ReflectorSettings,
   { holdTimeSeconds, port = 179 }: ReflectorPlace,
   socket: string,
 ): string {
-  const { name, address, as, clusterId = address, clientRange } = machine;
+  const { name, address, as, clusterId = address, clientRange, clientKeys, otherClients = [] } = machine;
+  const keys = [`range: ${clientRange}`, `as: ${as}`, `holdTime: ${holdTimeSeconds}`];
+  if (clientKeys) keys.push(clientKeys);
+  const clients = [`{ ${keys.join(', ')} }`, ...otherClients];
   return `node: ${name}
 as: ${as}
 routerId: ${address}
 clusterId: ${clusterId}
 listen: ${address}:${port}
-clients: [{ range: ${clientRange}, as: ${as}, holdTime: ${holdTimeSeconds} }]
+clients: [${clients.join(', ')}]
 socket: ${JSON.stringify(socket)}
 http: { listen: off }
 ${machine.moreConfig ?? ''}`;

@@ -71,6 +71,10 @@ export interface ReflectorMachine extends MachineBase {
   clusterId?: string;
   /** Where clients come from, `ADDRESS/LENGTH`. */
   clientRange: string;
+  /** Further keys of these clients, in YAML: `maximumPeers: 2`. */
+  clientKeys?: string;
+  /** Further entries of `clients`, in YAML. */
+  otherClients?: string[];
   /** Further lines of reflector.yaml. */
   moreConfig?: string;
 }
