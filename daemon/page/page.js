@@ -99,6 +99,7 @@ function showStatus(status) {
     ['prefixes', count(status.routes.prefixes)],
     ['paths', count(status.routes.paths)],
     ...(status.role === 'agent' ? [['in the kernel', count(status.routes.installed)]] : []),
+    ['delay p99.9', `${status.eventLoop.delay.p999Ms.toFixed(1)} ms`],
     ['up', span(status.uptimeSeconds)],
     ['version', status.version],
   ];

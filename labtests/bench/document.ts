@@ -22,9 +22,9 @@ export function writeDocument(
     return file;
   });
   const text = join(repository, document);
-  writeFileSync(text, withSection(readFileSync(text, 'utf8'), name, section(result)));
+  writeFileSync(text, withSection(readFileSync(text, 'utf8'), name, section(name, result)));
   const data = join(FOLDER, `${name}.json`);
-  writeFileSync(data, `${JSON.stringify({ name, machine: machine(), rows: result.rows }, null, 2)}\n`);
+  writeFileSync(data, `${JSON.stringify({ name, machine: machine(name), rows: result.rows }, null, 2)}\n`);
   return [text, data, ...files].map((file) => relative(repository, file));
 }
 
@@ -38,23 +38,25 @@ export function withSection(document: string, name: string, text: string): strin
   return `${document.slice(0, from + open.length)}\n\n${text}\n\n${document.slice(to)}`;
 }
 
-function section({ rows, notes, charts }: BenchResult): string {
+function section(name: string, { rows, notes, charts }: BenchResult): string {
   const pictures = charts.map(({ title, file }) => `![${title}](benchmarks/${file})`);
   const table = rows.length > 0 ? [markdownTable(cells(rows))] : [];
-  return [machine(), ...pictures, ...notes, ...table].join('\n\n');
+  return [machine(name), ...pictures, ...notes, ...table].join('\n\n');
 }
 
 /** The machine, the versions and the date, in a sentence. */
-function machine(): string {
+function machine(name: string): string {
   const date = new Date().toISOString().slice(0, 10);
   const memory = Math.round(totalmem() / 2 ** 30);
+  const kernel = /^\d+\.\d+/.exec(release())?.[0];
   const routers = [
     version('BIRD', 'bird', ['--version']),
     version('FRR', '/usr/lib/frr/bgpd', ['--version']),
     version('OpenBGPD', 'bgpd', ['-V']),
     version('GoBGP', 'gobgpd', ['--version']),
   ].filter((text) => text !== '');
-  return `${date}, ${cpus().length} cores (${cpus()[0].model.trim()}), ${memory} GiB, Linux ${release()}, Node.js ${process.versions.node}; ${routers.join(', ')}.`;
+  const others = name === 'reflector' ? `; ${routers.join(', ')}` : '';
+  return `${date}, ${cpus().length} cores (${cpus()[0].model.trim()}), ${memory} GiB, Linux ${kernel}, Node.js ${process.versions.node}${others}.`;
 }
 
 function version(name: string, command: string, args: string[]): string {

@@ -114,9 +114,10 @@ export class Load {
     this.truth.fill(0, ...this.rangeOf(client));
   }
 
-  /** A client is back. */
+  /** A client is back. The reflector may not have seen yet that its old session is over, and refuse it at first. */
   async reconnect(client: number): Promise<void> {
-    await this.neighbours[client].connect();
+    const neighbour = this.neighbours[client];
+    await until(`${neighbour.address} to be back`, () => neighbour.connect().then(() => true));
     this.announceAll(client);
   }
 
