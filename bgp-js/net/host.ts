@@ -9,9 +9,9 @@ import type { TransportConfig } from '../session/peer-config.ts';
 import type { Speaker } from '../speaker.ts';
 import type { SpeakerAction, SpeakerEvent } from '../speaker-types.ts';
 import { canonicalAddress } from '../wire/address.ts';
-import { type ListenAddress, Listener } from './listener.ts';
+import { judge, type ListenAddress, Listener } from './listener.ts';
 import { NeighbourDiscovery } from './neighbour-discovery.ts';
-import { adjust, admit, dial } from './transport.ts';
+import { adjust, dial } from './transport.ts';
 import { writeParts } from './write.ts';
 
 export interface HostOptions {
@@ -26,7 +26,7 @@ export interface HostOptions {
 }
 
 /** Milliseconds of work before the event loop turns. */
-const SLICE_MS = 4;
+const SLICE_MS = 3;
 /** Octets handed to a socket in one go. */
 const WRITE_SIZE = 64 * 1024;
 /** Octets of unprocessed input at which a socket is no longer read, and at which it is again. */
@@ -52,6 +52,8 @@ export class SpeakerHost {
   private readonly wires = new Map<number, Wire>();
   /** Connections that are not read because too much of their input waits. */
   private readonly paused = new Set<number>();
+  /** Connections that have yet to be served in this round, the next one last. */
+  private turns: number[] = [];
   /** Sockets that are being closed and still deliver their farewell. */
   private readonly closing = new Set<net.Socket>();
   private listeners: Listener[] = [];
@@ -224,10 +226,16 @@ export class SpeakerHost {
 
   /** Hands every socket what it can take; true when time ran out before all was handed over. */
   private transmit(until: number): boolean {
-    let more = false;
-    for (const [id, wire] of this.wires) {
-      while (!wire.blocked && this.speaker.wantsToSend(id)) {
-        if (this.now() > until) return true;
+    // Those whose turn did not come before time ran out are first, so that nobody waits for ever.
+    let more = this.turns.length > 0;
+    if (!more) this.turns = [...this.wires.keys()].reverse();
+    for (let id = this.turns.pop(); id !== undefined; id = this.turns.pop()) {
+      const wire = this.wires.get(id);
+      while (wire && !wire.blocked && this.speaker.wantsToSend(id)) {
+        if (this.now() > until) {
+          this.turns.push(id);
+          return true;
+        }
         const parts = this.speaker.transmit(id, WRITE_SIZE);
         if (parts.length === 0) {
           more = true;
@@ -259,7 +267,7 @@ export class SpeakerHost {
     }
     const remote = canonicalAddress(remoteAddress) ?? remoteAddress;
     const transport = this.speaker.peers.configFor(remote)?.transport ?? {};
-    const refusal = judge(socket, listener, transport);
+    const refusal = judge(socket, listener.family, transport);
     const id =
       refusal === null
         ? this.speaker.accepted(remote, localAddress, this.now())
@@ -336,14 +344,5 @@ export class SpeakerHost {
     // Input that nobody reads would turn the close into a reset, and the farewell would be lost.
     socket.resume();
     setTimeout(() => socket.destroy(), FAREWELL_MS).unref();
-  }
-}
-
-/** Why an accepted connection is not taken in, or null; what its peer's configuration asks for is set. */
-function judge(socket: net.Socket, listener: Listener, transport: TransportConfig): string | null {
-  try {
-    return admit(socket, listener.family, transport);
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
   }
 }

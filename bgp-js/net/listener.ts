@@ -4,7 +4,7 @@ import type { TransportConfig } from '../session/peer-config.ts';
 import type { PeerTable } from '../session/peer-table.ts';
 import { parseAddress, parseRange } from '../wire/address.ts';
 import { type SocketFamily, saveSyn, setHopLimit, setMd5Key, setTrafficClass } from './socket-options.ts';
-import { descriptorOf, familyOf, leastHopLimit, trafficClass } from './transport.ts';
+import { admit, descriptorOf, familyOf, leastHopLimit, trafficClass } from './transport.ts';
 
 /** Where connections are accepted: `::` takes IPv4 too, unless `ipv6Only`. */
 export interface ListenAddress {
@@ -115,4 +115,13 @@ function md5Keys(peers: PeerTable): Map<string, string> {
 function commonClass(transports: readonly TransportConfig[]): number {
   const classes = new Set(transports.map(trafficClass));
   return classes.size === 1 ? [...classes][0] : trafficClass({});
+}
+
+/** Why an accepted connection is not taken in, or null; what its peer's configuration asks for is set. */
+export function judge(socket: net.Socket, family: SocketFamily, transport: TransportConfig): string | null {
+  try {
+    return admit(socket, family, transport);
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
 }
