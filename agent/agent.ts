@@ -9,7 +9,7 @@ import { ConfigError } from '@flatroute/daemon/config.ts';
 import { EventLog } from '@flatroute/daemon/events.ts';
 import type { Logger } from '@flatroute/daemon/log.ts';
 import { type StatusServer, startStatusServer } from '@flatroute/daemon/status-server.ts';
-import { type PeerConfig, Speaker, type SpeakerEvent } from 'bgp-js';
+import { Speaker, type SpeakerEvent } from 'bgp-js';
 import { SpeakerHost } from 'bgp-js/net';
 import { changedKeys } from './config/load.ts';
 import type { AgentSettings, PeerSettings } from './config/settings.ts';
@@ -18,13 +18,12 @@ import { Fib } from './fib/fib.ts';
 import { RouteSync } from './kernel/route-sync.ts';
 import { enableForwarding } from './kernel/sysctl.ts';
 import { Origin } from './origin/origin.ts';
+import { peerConfig } from './peers.ts';
 import { PodService } from './pods/service.ts';
 import { Restart } from './restart.ts';
 import { RouteEvents } from './status/route-events.ts';
 import { AgentStatus } from './status/source.ts';
 
-/** How long peers keep our routes when this agent goes away without a word (RFC 4724). */
-const RESTART_SECONDS = 120;
 /** How long to wait for the blackholes of our ranges before sessions begin; they come later then. */
 const ORIGIN_MS = 3000;
 
@@ -233,23 +232,6 @@ function makePump(fib: Fib): () => void {
     setImmediate(pump);
   };
   return schedule;
-}
-
-/** A peer of the settings as the BGP library takes it. */
-function peerConfig(peer: PeerSettings): PeerConfig {
-  const { holdTimeSeconds, connectRetrySeconds, importPolicy, exportPolicy, ...rest } = peer;
-  return {
-    restartTime: RESTART_SECONDS,
-    ...rest,
-    holdTime: holdTimeSeconds,
-    connectRetry: connectRetrySeconds,
-    nextHopSelf: false,
-    importPolicy: importPolicy ?? undefined,
-    exportPolicy: exportPolicy ?? undefined,
-    // The limits of every peer and `export`, which is "own" for eBGP, stand in for policies (RFC 8212 §3).
-    requirePolicy: false,
-    client: false,
-  };
 }
 
 function restartNeeded(file: string, keys: readonly string[]): ConfigError {

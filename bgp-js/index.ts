@@ -1,3 +1,5 @@
+export * from './plan.ts';
+export type { RouteChanges } from './plan-compare.ts';
 export * from './policy-view.ts';
 export * from './rib/decision.ts';
 export * from './rib/dirty-queue.ts';

@@ -69,7 +69,7 @@ export function importVerdict(speaker: Speaker, rib: FamilyRib, prefix: number, 
   const judged = [PathState.usable, PathState.refusedByPolicy, PathState.noPolicy] as number[];
   const run = attachment && routing.policies.run(attachment.rules.policy, 'import', rib.family);
   if (!run || !judged.includes(state)) return null;
-  const verdict = run.explain(rib.receivedOf(path), attachment.source, nlriOf(rib, prefix), 0);
+  const verdict = run.explain(rib.receivedOf(path), attachment.source, rib.prefixes.nlri(prefix), 0);
   return verdictText(verdict, 'import');
 }
 
@@ -102,12 +102,7 @@ function reasonFor(speaker: Speaker, rib: FamilyRib, id: number, attachment: Att
   if (!mayExport(treatment, source, routing.attributes.flags.values[set])) return refusal(treatment.ownOnly);
   const run = routing.policies.run(treatment.policy, 'export', rib.family);
   if (!run) return 'no export policy';
-  return verdictText(run.explain(set, source, nlriOf(rib, id), 0), 'export');
-}
-
-function nlriOf({ family, prefixes }: FamilyRib, id: number): Uint8Array {
-  const nlri = new Uint8Array(1 + family.bits / 8);
-  return nlri.subarray(0, prefixes.write(id, nlri, 0));
+  return verdictText(run.explain(set, source, rib.prefixes.nlri(id), 0), 'export');
 }
 
 const refusal = (ownOnly: boolean): string =>

@@ -9,7 +9,7 @@ import type { Link, Sessions } from './sessions.ts';
 export function showAnew(self: Self, routing: Routing, link: Link): void {
   const { attachment, peer, local, connection } = link;
   const terms = connection.negotiated;
-  if (attachment && terms) routing.retreat(attachment, channelTerms(self, peer, terms, local));
+  if (attachment && terms) routing.retreat(attachment, channelTerms(self, peer.config, terms, local));
 }
 
 /** Takes in and shows routes by the peer's configuration of now. True: what was taken in has to be judged again. */
@@ -17,7 +17,7 @@ export function reconfigure(self: Self, routing: Routing, link: Link): boolean {
   const { attachment, peer, connection } = link;
   const terms = connection.negotiated;
   if (!attachment || !terms) return false;
-  const rules = importRules(self, peer, terms);
+  const rules = importRules(self, peer.config, terms);
   const changed = !isDeepStrictEqual(rules, attachment.rules);
   attachment.rules = rules;
   showAnew(self, routing, link);

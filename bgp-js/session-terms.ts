@@ -134,8 +134,7 @@ function importEdits(config: PeerConfig, peerAs: number): ImportEdits | undefine
 const prependsLocalAs = ({ localAs, localAsMode = 'prepend' }: PeerConfig): boolean =>
   localAs !== undefined && localAsMode === 'prepend';
 
-export function importRules(self: Self, peer: Peer, terms: Negotiated): ImportRules {
-  const { config } = peer;
+export function importRules(self: Self, config: PeerConfig, terms: Negotiated): ImportRules {
   const { acceptDefault, allowAsIn, maximumAsPathLength } = config;
   if (!isExternal(self, config, terms.peerAs)) {
     const policy = self.policies.idFor(config, 'import', false);
@@ -161,8 +160,12 @@ export function importRules(self: Self, peer: Peer, terms: Negotiated): ImportRu
  * What the session is for each address family; `local` is our address on it. Our next hop of a family is that address
  * where it is of the same family, else the speaker's own; over IPv6 it serves IPv4 routes too where RFC 8950 was agreed.
  */
-export function channelTerms(self: Self, peer: Peer, terms: Negotiated, local: string): ChannelTerms[] {
-  const { config } = peer;
+export function channelTerms(
+  self: Self,
+  config: PeerConfig,
+  terms: Negotiated,
+  local: string,
+): ChannelTerms[] {
   const ebgp = isExternal(self, config, terms.peerAs);
   const ipv4 = parseIPv4(local);
   const address = ipv4 < 0 ? parseAddress(local) : null;

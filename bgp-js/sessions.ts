@@ -253,8 +253,8 @@ export class Sessions {
     link.attachment = this.routing.attach(
       sourceFields(self, peer, terms),
       attributeContext(self, peer, terms),
-      importRules(self, peer, terms),
-      channelTerms(self, peer, terms, local),
+      importRules(self, peer.config, terms),
+      channelTerms(self, peer.config, terms, local),
       this.helper.sessionBegins(peer, terms, now),
     );
     connection.input.maxLength = terms.maxLength;

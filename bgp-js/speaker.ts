@@ -258,7 +258,7 @@ export class Speaker {
     return this.linkOf(peer.established?.id)?.attachment ?? null;
   }
 
-  private linkOf(id: number | undefined): Link | undefined {
+  linkOf(id: number | undefined): Link | undefined {
     return id === undefined ? undefined : this.sessions.links.get(id);
   }
 

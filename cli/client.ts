@@ -16,9 +16,9 @@ const TIMEOUT_MS = 15_000;
 /** More than the largest page of routes; a daemon that sends more is not one of ours. */
 const MAXIMUM_BYTES = 64 * 1024 * 1024;
 
-/** Fetches one document of `/v1/*`. Throws `CommandError` when the daemon is away or refuses. */
-export async function fetchDocument<T>(socket: string, path: string): Promise<T> {
-  const { status, body } = await get(socket, path).catch((error: NodeJS.ErrnoException) => {
+/** Fetches one document of `/v1/*`; with a `text` it is sent to it. Throws `CommandError` when the daemon is away or refuses. */
+export async function fetchDocument<T>(socket: string, path: string, text?: string): Promise<T> {
+  const { status, body } = await get(socket, path, text).catch((error: NodeJS.ErrnoException) => {
     throw new CommandError(reason(error, socket));
   });
   let document: unknown;
@@ -34,11 +34,17 @@ export async function fetchDocument<T>(socket: string, path: string): Promise<T>
   throw new CommandError(error ?? `the daemon answered with HTTP status ${status}`, status === 400 ? 2 : 1);
 }
 
-function get(socket: string, path: string): Promise<{ status: number; body: string }> {
+function get(socket: string, path: string, text?: string): Promise<{ status: number; body: string }> {
   return new Promise((resolve, reject) => {
     const signal = AbortSignal.timeout(TIMEOUT_MS);
     const outgoing = request(
-      { socketPath: socket, path, headers: { Host: 'localhost' }, signal },
+      {
+        socketPath: socket,
+        path,
+        method: text === undefined ? 'GET' : 'POST',
+        headers: { Host: 'localhost' },
+        signal,
+      },
       (response) => {
         const chunks: Buffer[] = [];
         let length = 0;
@@ -54,7 +60,7 @@ function get(socket: string, path: string): Promise<{ status: number; body: stri
       },
     );
     outgoing.on('error', reject);
-    outgoing.end();
+    outgoing.end(text);
   });
 }
 

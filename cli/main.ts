@@ -1,6 +1,7 @@
 /** The `flatroute` command. What a command needs is loaded when it runs, so that looking at something is quick. */
 import { PEER_SORTS, PEER_STATES } from '@flatroute/daemon/peer-selection.ts';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import type { PlanOptions } from './plan.ts';
 import type { PeersOptions, RoutesOptions, ViewOptions } from './viewing.ts';
 
 const DEFAULT_SOCKET = '/run/flatroute/agent.sock';
@@ -81,6 +82,11 @@ function addViewing(program: Command): void {
     .option('--offset <count>', 'after how many', parseCount, 0)
     .action(async (target: string | undefined, options: RoutesOptions) => {
       await (await import('./viewing.ts')).showRoutes(target, options);
+    });
+  viewingCommand(program, 'plan', 'what a reload of a configuration would do; nothing is applied')
+    .requiredOption('-c, --config <file>', 'the configuration')
+    .action(async (options: PlanOptions) => {
+      await (await import('./plan.ts')).showPlan(options);
     });
   viewingCommand(program, 'policies', 'the policies, and how many routes each rule was applied to').action(
     async (options: ViewOptions) => {

@@ -45,7 +45,8 @@ export function formatProblem(file: string, problem: ConfigProblem): string {
   return `${place}: ${problem.key === '' ? '' : `${problem.key}: `}${problem.message}`;
 }
 
-const MAXIMUM_BYTES = 1024 * 1024;
+/** Octets of the longest configuration. */
+export const MAXIMUM_CONFIG_BYTES = 1024 * 1024;
 
 /** Reads and checks a configuration file; throws `ConfigError` with everything that is wrong with it. */
 export async function loadConfig<C, S>(file: string, format: ConfigFormat<C, S>): Promise<S> {
@@ -88,8 +89,8 @@ async function readText(file: string): Promise<string> {
     await using handle = await open(file, 'r');
     const stat = await handle.stat();
     if (!stat.isFile()) throw unusable('is not a file; give the path of a YAML file with --config');
-    if (stat.size > MAXIMUM_BYTES)
-      throw unusable(`is larger than ${MAXIMUM_BYTES} octets; is it the right file?`);
+    if (stat.size > MAXIMUM_CONFIG_BYTES)
+      throw unusable(`is larger than ${MAXIMUM_CONFIG_BYTES} octets; is it the right file?`);
     bytes = await handle.readFile();
   } catch (error) {
     if (error instanceof ConfigError) throw error;

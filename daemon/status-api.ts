@@ -2,21 +2,13 @@
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setImmediate } from 'node:timers/promises';
+import { ConfigError } from './config.ts';
 import { formatCidr, networkOf, parseCidr, parseIPv4 } from './ipv4.ts';
 import { type PageFile, pageFiles } from './page-files.ts';
 import { PEER_SORTS, PEER_STATES, type PeersQuery, selectPeers } from './peer-selection.ts';
+import { bodyOf } from './plan.ts';
+import { RequestError } from './request-error.ts';
 import type { RoutesQuery, StatusSource } from './status-source.ts';
-
-/** A request that cannot be served: the HTTP status and what to do, for the one who asked. */
-export class RequestError extends Error {
-  override readonly name = 'RequestError';
-  readonly status: number;
-
-  constructor(status: number, message: string) {
-    super(message);
-    this.status = status;
-  }
-}
 
 /** Answers one request with what it asks for; throws `RequestError` when it cannot. */
 export async function answer(
@@ -37,6 +29,8 @@ export async function answer(
       const { routes, total } = await source.routes(routesQuery(url.searchParams));
       return sendList(response, { name: 'routes', items: routes, rest: { total } });
     }
+    case '/v1/plan':
+      return sendJson(response, 200, await plan(source, request, url.searchParams));
     case '/v1/policies':
       return sendList(response, { name: 'policies', items: await source.policies() });
     case '/v1/pods':
@@ -72,6 +66,23 @@ async function sendPeers(
   const query = peersQuery(parameters);
   const { peers, total, states } = selectPeers(await source.peers(), query);
   return sendList(response, { name: 'peers', items: peers, rest: { total, states } });
+}
+
+/** The request was let in because it came over the Unix socket: a configuration may name files. */
+async function plan(
+  source: StatusSource,
+  request: IncomingMessage,
+  parameters: URLSearchParams,
+): Promise<object> {
+  if (request.method !== 'POST') throw new RequestError(405, 'send a configuration with POST');
+  if (source.plan === undefined) throw new RequestError(404, 'this daemon plans nothing');
+  const { file = 'the configuration' } = singleParameters(parameters, ['file']);
+  try {
+    return await source.plan(await bodyOf(request), file);
+  } catch (error) {
+    if (error instanceof ConfigError) throw new RequestError(400, error.message);
+    throw error;
+  }
 }
 
 /** Sends an error as a document: { error: "…" }. */

@@ -4,7 +4,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { isIP } from 'node:net';
 import type { Logger } from './log.ts';
-import { answer, RequestError, sendError } from './status-api.ts';
+import { RequestError } from './request-error.ts';
+import { answer, sendError } from './status-api.ts';
 import type { StatusSource } from './status-source.ts';
 import { listenUnix } from './unix-socket.ts';
 
@@ -39,13 +40,13 @@ export async function startStatusServer(options: StatusServerOptions): Promise<S
   };
   try {
     if (options.socket !== undefined) {
-      const server = makeServer(options, () => true);
+      const server = makeServer(options, 'unix');
       await listenUnix(server, options.socket);
       servers.push(survives(server, options.log));
     }
     let http: StatusServer['http'];
     if (options.http) {
-      const server = makeServer(options, isDirectHost);
+      const server = makeServer(options, 'tcp');
       await listenTcp(server, options.http);
       servers.push(survives(server, options.log));
       http = { address: options.http.address, port: (server.address() as AddressInfo).port };
@@ -102,10 +103,10 @@ const SECURITY_HEADERS = {
   'Cache-Control': 'no-store',
 };
 
-function makeServer(
-  options: StatusServerOptions,
-  acceptsHost: (host: string | undefined) => boolean,
-): Server {
+/** How a request came in. */
+type Transport = 'unix' | 'tcp';
+
+function makeServer(options: StatusServerOptions, transport: Transport): Server {
   const server = createServer(
     {
       maxHeaderSize: 8192,
@@ -114,7 +115,7 @@ function makeServer(
       keepAliveTimeout: 10_000,
       connectionsCheckingInterval: 2000,
     },
-    (request, response) => void serve(options, acceptsHost, request, response),
+    (request, response) => void serve(options, transport, request, response),
   );
   server.maxConnections = 64;
   // Also ends those who stop reading their answer.
@@ -124,14 +125,14 @@ function makeServer(
 
 async function serve(
   options: StatusServerOptions,
-  acceptsHost: (host: string | undefined) => boolean,
+  transport: Transport,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
   const { source, log } = options;
   for (const [name, value] of Object.entries(SECURITY_HEADERS)) response.setHeader(name, value);
   try {
-    refuse(request, response, acceptsHost);
+    refuse(request, response, transport);
     await within(options.answerTimeoutMs ?? 10_000, answer(source, request, response));
   } catch (error) {
     const known = error instanceof RequestError;
@@ -146,17 +147,15 @@ async function serve(
   }
 }
 
-function refuse(
-  request: IncomingMessage,
-  response: ServerResponse,
-  acceptsHost: (host: string | undefined) => boolean,
-): void {
-  if (!acceptsHost(request.headers.host)) {
+function refuse(request: IncomingMessage, response: ServerResponse, transport: Transport): void {
+  if (transport === 'tcp' && !isDirectHost(request.headers.host)) {
     throw new RequestError(403, 'use the address of this machine or localhost in the URL, not another name');
   }
   const hasBody =
     request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length']) > 0;
   if (hasBody) response.shouldKeepAlive = false;
+  // Only root can open the Unix socket: what a configuration names is read with the daemon's rights.
+  if (transport === 'unix' && request.method === 'POST' && request.url?.startsWith('/v1/plan')) return;
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     response.setHeader('Allow', 'GET, HEAD');
     throw new RequestError(

@@ -1,5 +1,5 @@
 /** What the status server asks of a daemon. */
-import type { ExplainView, PeerView, PodView, PolicyView, RouteView, StatusView } from './views.ts';
+import type { ExplainView, PeerView, PlanView, PodView, PolicyView, RouteView, StatusView } from './views.ts';
 
 /** Which routes are asked for. */
 export interface RoutesQuery {
@@ -38,6 +38,8 @@ export interface StatusSource {
   pods?(): Answer<PodView[]>;
   /** Absent where nothing can be followed (reflector). The address is a valid IPv4 address. */
   explain?(address: string): Answer<ExplainView>;
+  /** What a reload of a configuration would do; `file` is its name in errors. Throws ConfigError. */
+  plan?(text: string, file: string): Promise<PlanView>;
   /** Prometheus text, version 0.0.4. */
   metrics(): Promise<string>;
   ready(): Readiness;

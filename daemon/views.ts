@@ -160,3 +160,27 @@ export interface ExplainView {
     lines: string[];
   }[];
 }
+
+/** What a change of routes comes to. */
+export interface RouteChangesView {
+  added: number;
+  withdrawn: number;
+  changed: number;
+}
+
+/** `POST /v1/plan` with a configuration: what a reload of it would do. Nothing is applied. */
+export interface PlanView {
+  /** Keys that differ from what runs. */
+  changed: string[];
+  /** Those among them that a reload refuses: the daemon would have to be restarted. */
+  needRestart: string[];
+  peers: {
+    peer: string;
+    session: 'stays' | 'reset' | 'added' | 'removed';
+    /** Of a reset: for which of its options. */
+    because: string[];
+    /** Usable routes from the peer, and routes that it is told; absent where there is no session to judge by. */
+    taken?: RouteChangesView;
+    told?: RouteChangesView;
+  }[];
+}

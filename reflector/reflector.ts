@@ -5,14 +5,12 @@ import { ConfigError } from '@flatroute/daemon/config.ts';
 import { EventLog } from '@flatroute/daemon/events.ts';
 import type { Logger } from '@flatroute/daemon/log.ts';
 import { type StatusServer, startStatusServer } from '@flatroute/daemon/status-server.ts';
-import { type PeerConfig, Speaker } from 'bgp-js';
+import { Speaker } from 'bgp-js';
 import { SpeakerHost } from 'bgp-js/net';
 import { changedKeys } from './config/load.ts';
 import type { ClientSettings, ReflectorSettings } from './config/settings.ts';
+import { peerConfig } from './peers.ts';
 import { ReflectorStatus } from './status.ts';
-
-/** How long clients keep the routes when this reflector goes away without a word (RFC 4724). */
-const RESTART_SECONDS = 120;
 
 export class Reflector {
   #settings: ReflectorSettings;
@@ -20,6 +18,7 @@ export class Reflector {
   readonly #host: SpeakerHost;
   readonly #events: EventLog;
   readonly #status: StatusServer;
+  readonly #source: ReflectorStatus;
 
   private constructor(
     settings: ReflectorSettings,
@@ -27,12 +26,14 @@ export class Reflector {
     host: SpeakerHost,
     events: EventLog,
     status: StatusServer,
+    source: ReflectorStatus,
   ) {
     this.#settings = settings;
     this.#log = log;
     this.#host = host;
     this.#events = events;
     this.#status = status;
+    this.#source = source;
   }
 
   /** Starts everything. Throws what keeps it from starting. */
@@ -66,7 +67,7 @@ export class Reflector {
       'reflector',
       `ready: AS ${as}, cluster ${clusterId}, listening on ${listen.address}:${host.port}`,
     );
-    return new Reflector(settings, log, host, events, status);
+    return new Reflector(settings, log, host, events, status, source);
   }
 
   /** Stops in good order: clients are told why, or keep their routes when we are to come back. */
@@ -101,6 +102,7 @@ export class Reflector {
     for (const gone of old.keys()) speaker.removePeer(gone, this.#host.now());
     speaker.setPolicies(settings.policies);
     this.#settings = settings;
+    this.#source.settings = settings;
     this.#log.level = settings.log.level;
     this.#host.wake();
     this.#events.info(
@@ -108,19 +110,4 @@ export class Reflector {
       changed.length > 0 ? `reloaded: ${changed.join(', ')}` : 'reloaded: nothing has changed',
     );
   }
-}
-
-function peerConfig(client: ClientSettings): PeerConfig {
-  const { holdTimeSeconds, connectRetrySeconds, importPolicy, exportPolicy, ...rest } = client;
-  return {
-    restartTime: RESTART_SECONDS,
-    ...rest,
-    holdTime: holdTimeSeconds,
-    connectRetry: connectRetrySeconds,
-    acceptDefault: true,
-    export: 'all',
-    nextHopSelf: false,
-    importPolicy: importPolicy ?? undefined,
-    exportPolicy: exportPolicy ?? undefined,
-  };
 }

@@ -5,19 +5,23 @@ import { peerViews, policyWarnings, RoutePages } from '@flatroute/daemon/bgp-vie
 import { EventLoopMonitor } from '@flatroute/daemon/event-loop.ts';
 import type { EventLog } from '@flatroute/daemon/events.ts';
 import { Metrics } from '@flatroute/daemon/metrics.ts';
+import { planView } from '@flatroute/daemon/plan.ts';
 import type { Readiness, RoutesPage, RoutesQuery, StatusSource } from '@flatroute/daemon/status-source.ts';
-import type { PeerView, PolicyView, StatusView } from '@flatroute/daemon/views.ts';
+import type { PeerView, PlanView, PolicyView, StatusView } from '@flatroute/daemon/views.ts';
 import { peerStatuses, policyInfos, routeCounts } from 'bgp-js';
 import type { SpeakerHost } from 'bgp-js/net';
+import { changedKeys, parseReflectorConfig } from './config/load.ts';
 import type { ReflectorSettings } from './config/settings.ts';
 import packageJson from './package.json' with { type: 'json' };
+import { peerConfig } from './peers.ts';
 
 const EVENTS_SHOWN = 50;
 
 export class ReflectorStatus implements StatusSource {
   /** Set once sessions are accepted. */
   isListening = false;
-  readonly #settings: ReflectorSettings;
+  /** The settings in force; a reload changes them. */
+  settings: ReflectorSettings;
   readonly #host: SpeakerHost;
   readonly #events: EventLog;
   readonly #metrics = new Metrics();
@@ -26,7 +30,7 @@ export class ReflectorStatus implements StatusSource {
   readonly #started = Date.now();
 
   constructor(settings: ReflectorSettings, host: SpeakerHost, events: EventLog) {
-    this.#settings = settings;
+    this.settings = settings;
     this.#host = host;
     this.#events = events;
     this.#routes = new RoutePages(host.speaker, () => 'not installed: a reflector forwards no packets');
@@ -36,7 +40,7 @@ export class ReflectorStatus implements StatusSource {
   }
 
   status(): StatusView {
-    const { node, as, routerId, listen } = this.#settings;
+    const { node, as, routerId, listen } = this.settings;
     const peers = peerStatuses(this.#host.speaker, this.#host.now());
     const { prefixes, paths } = routeCounts(this.#host.speaker);
     return {
@@ -71,6 +75,12 @@ export class ReflectorStatus implements StatusSource {
 
   routes(query: RoutesQuery): Promise<RoutesPage> {
     return this.#routes.page(query);
+  }
+
+  plan(text: string, file: string): Promise<PlanView> {
+    const after = parseReflectorConfig(text, file);
+    const keys = changedKeys(this.settings, after);
+    return planView(this.#host.speaker, after.policies, after.clients.map(peerConfig), keys);
   }
 
   metrics(): Promise<string> {

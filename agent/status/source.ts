@@ -4,12 +4,22 @@ import { addBgpMetrics } from '@flatroute/daemon/bgp-metrics.ts';
 import { peerViews, RoutePages } from '@flatroute/daemon/bgp-views.ts';
 import { EventLoopMonitor } from '@flatroute/daemon/event-loop.ts';
 import { Metrics } from '@flatroute/daemon/metrics.ts';
+import { planView } from '@flatroute/daemon/plan.ts';
 import type { Readiness, RoutesPage, RoutesQuery, StatusSource } from '@flatroute/daemon/status-source.ts';
-import type { ExplainView, PeerView, PodView, PolicyView, StatusView } from '@flatroute/daemon/views.ts';
+import type {
+  ExplainView,
+  PeerView,
+  PlanView,
+  PodView,
+  PolicyView,
+  StatusView,
+} from '@flatroute/daemon/views.ts';
 import { peerStatuses, policyInfos, routeCounts } from 'bgp-js';
 import type { AgentParts } from '../agent.ts';
+import { changedKeys, parseAgentConfig } from '../config/load.ts';
 import type { AgentSettings } from '../config/settings.ts';
 import packageJson from '../package.json' with { type: 'json' };
+import { peerConfig } from '../peers.ts';
 import { explain } from './explain.ts';
 import { addAgentMetrics } from './metrics.ts';
 import { warnings } from './warnings.ts';
@@ -90,6 +100,13 @@ export class AgentStatus implements StatusSource {
 
   explain(address: string): ExplainView {
     return explain(address, this.settings(), this.#parts);
+  }
+
+  /** Of routes it counts what peers and policies change; ranges of pods are among the keys. */
+  plan(text: string, file: string): Promise<PlanView> {
+    const after = parseAgentConfig(text, file);
+    const keys = changedKeys(this.settings(), after);
+    return planView(this.#parts.host.speaker, after.policies, after.peers.map(peerConfig), keys);
   }
 
   metrics(): Promise<string> {

@@ -44,6 +44,20 @@ export const NO_SET = 0;
 /** Unused numbers looked at when a new one is asked for and none is free. */
 const RECLAIMED_AT_ONCE = 2;
 
+/** What of a scan is kept as columns. */
+export type AttributeNumbers = Pick<
+  AttributeScan,
+  | 'localPref'
+  | 'med'
+  | 'asPathLength'
+  | 'origin'
+  | 'firstAs'
+  | 'nextHop'
+  | 'originatorId'
+  | 'clusterListLength'
+  | 'flags'
+>;
+
 export class AttributeTable {
   /** How many sets something refers to. */
   size = 0;
@@ -79,7 +93,7 @@ export class AttributeTable {
   }
 
   /** Adds a set that `find` did not find, with the numbers of its scan. The caller refers to it with `retain`. */
-  add(kind: number, bytes: Uint8Array, start: number, end: number, scan: AttributeScan): number {
+  add(kind: number, bytes: Uint8Array, start: number, end: number, scan: AttributeNumbers): number {
     const h = hash(kind, bytes, start, end);
     const id = this.allocate();
     this.slots[this.probe(h, kind, bytes, start, end)] = id;
@@ -99,6 +113,38 @@ export class AttributeTable {
     this.flags.values[id] = scan.flags;
     if (++this.entries * 4 > this.slots.length * 3) this.rehash(this.slots.length * 2);
     return id;
+  }
+
+  /** The set of this table that is equal to set `id` of another one; it is added when there is none. */
+  adopt(from: AttributeTable, id: number): number {
+    const kind = from.kinds.values[id];
+    const bytes = from.chunkOf(id);
+    const start = from.offsetOf(id);
+    const end = start + from.lengthOf(id);
+    const known = this.find(kind, bytes, start, end);
+    return known !== NO_SET ? known : this.add(kind, bytes, start, end, from.scanOf(id));
+  }
+
+  /** Whether set `id` is equal to a set of another table. */
+  isEqual(id: number, other: AttributeTable, otherId: number): boolean {
+    if (this.kinds.values[id] !== other.kinds.values[otherId]) return false;
+    const start = other.offsetOf(otherId);
+    return this.equals(id, other.chunkOf(otherId), start, start + other.lengthOf(otherId));
+  }
+
+  /** The numbers of a set, as its scan gave them. */
+  private scanOf(id: number): AttributeNumbers {
+    return {
+      localPref: this.localPref.values[id],
+      med: this.med.values[id],
+      asPathLength: this.asPathLength.values[id],
+      origin: this.origin.values[id],
+      firstAs: this.firstAs.values[id],
+      nextHop: this.nextHop.values[id],
+      originatorId: this.originatorId.values[id],
+      clusterListLength: this.clusterListLength.values[id],
+      flags: this.flags.values[id],
+    };
   }
 
   retain(id: number): void {

@@ -116,6 +116,13 @@ export class PrefixTable {
     return end;
   }
 
+  /** Prefix `id` as NLRI. */
+  nlri(id: number): Uint8Array {
+    const bytes = new Uint8Array(1 + ((this.lengths.values[id] + 7) >> 3));
+    this.write(id, bytes, 0);
+    return bytes;
+  }
+
   /** The order of two prefixes: by address, then by length. */
   compare(a: number, b: number): number {
     for (let i = 0; i < this.words; i++) {

@@ -116,9 +116,15 @@ const FIXED = ['as', 'client', 'localAs', 'localAsMode', 'role', 'roleStrict', '
 
 /** Whether a session made by `before` cannot go on under `after`. */
 export function needsReset(before: PeerConfig, after: PeerConfig): boolean {
+  return resetReasons(before, after).length > 0;
+}
+
+/** The fields for which a session made by `before` cannot go on under `after`. */
+export function resetReasons(before: PeerConfig, after: PeerConfig): string[] {
   // A key can be exchanged on a live connection, but signing begins and ends with the connection.
   const signed = ({ transport }: PeerConfig): boolean => transport?.password !== undefined;
-  return FIXED.some((field) => before[field] !== after[field]) || signed(before) !== signed(after);
+  const fields: string[] = FIXED.filter((field) => before[field] !== after[field]);
+  return signed(before) === signed(after) ? fields : [...fields, 'password'];
 }
 
 /**

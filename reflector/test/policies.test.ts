@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { json } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createLogger } from '@flatroute/daemon/log.ts';
-import type { PeerView, PolicyView, StatusView } from '@flatroute/daemon/views.ts';
+import type { PeerView, PlanView, PolicyView, StatusView } from '@flatroute/daemon/views.ts';
 import { type PeerStatus, peerConfig, peerStatuses, routeCounts, Speaker } from 'bgp-js';
 import { SpeakerHost } from 'bgp-js/net';
 import { parseReflectorConfig } from '../config/load.ts';
@@ -27,9 +27,13 @@ class Stage {
   private folder = '';
 
   settings(rest: string) {
+    return parseReflectorConfig(this.text(rest), 'reflector.yaml');
+  }
+
+  private text(rest: string): string {
     const head = `as: 64512\nrouterId: ${this.network}.1\nlisten: ${this.network}.1:1790\n`;
     const tail = `socket: ${this.socket}\nhttp: { listen: off }\nlog: { level: error }\n`;
-    return parseReflectorConfig(`${head}${rest.replaceAll('NET', this.network)}\n${tail}`, 'reflector.yaml');
+    return `${head}${rest.replaceAll('NET', this.network)}\n${tail}`;
   }
 
   async start(rest: string): Promise<void> {
@@ -71,8 +75,14 @@ class Stage {
     return end;
   }
 
-  async document<T>(path: string): Promise<T> {
-    const request = http.get({ socketPath: this.socket, path });
+  /** What the reflector says a reload would do. */
+  plan(rest: string): Promise<PlanView & { error?: string }> {
+    return this.document('/v1/plan?file=new.yaml', this.text(rest));
+  }
+
+  async document<T>(path: string, body?: string): Promise<T> {
+    const method = body === undefined ? 'GET' : 'POST';
+    const request = http.request({ socketPath: this.socket, path, method }).end(body);
     const [response] = (await once(request, 'response')) as [http.IncomingMessage];
     return (await json(response)) as T;
   }
@@ -200,5 +210,58 @@ describe('policies of a reflector', function () {
       `${clients.replace('name: edge', 'name: edge, import: every')}\npolicies: { every: { rules: [], otherwise: accept } }`,
     );
     await holds(taker, 10);
+  });
+
+  it('are planned: what a reload will do is told before, and nothing is done', async () => {
+    const before = `${CLIENTS}\n${open}`;
+    const none = { added: 0, withdrawn: 0, changed: 0 };
+    await stage.start(before);
+    const giver = await stage.peer(2, 64512, 3000);
+    const taker = await stage.peer(3, 64512, 500);
+    await holds(taker, 3000);
+    await holds(giver, 3000);
+    const [two, three] = [`${stage.network}.2`, `${stage.network}.3`];
+    const about = (plan: PlanView, name: string) => plan.peers.find(({ peer }) => peer === name);
+    const updates = sessionOf(taker).counters.updatesReceived;
+
+    const same = await stage.plan(before);
+    assert.deepEqual([same.changed, about(same, two)?.taken, about(same, two)?.told], [[], none, none]);
+
+    // Of the lab's 1,000 routes the first 500 come from both: rejected at the door, they are taken from neither.
+    const rejecting = `${CLIENTS}\n${lists}\n${without('in')}`;
+    const plan = await stage.plan(rejecting);
+    assert.deepEqual(plan.needRestart, []);
+    assert.deepEqual(about(plan, two)?.taken, { ...none, withdrawn: 1000 });
+    assert.deepEqual(about(plan, three)?.taken, { ...none, withdrawn: 500 });
+    assert.deepEqual(about(plan, two)?.session, 'stays');
+    const [toldTwo, toldThree] = [about(plan, two)?.told, about(plan, three)?.told];
+    assert.equal((toldTwo?.withdrawn ?? 0) + (toldThree?.withdrawn ?? 0), 1000);
+    assert.equal(sessionOf(taker).counters.updatesReceived, updates, 'something was told');
+
+    const marking = `{ rules: [{ set: { communities: { add: ["1:2"] } }, action: accept }] }`;
+    const marked = await stage.plan(
+      `${CLIENTS}\n${open.replace('out: { rules: [], otherwise: accept }', `out: ${marking}`)}`,
+    );
+    const sum = (about(marked, two)?.told?.changed ?? 0) + (about(marked, three)?.told?.changed ?? 0);
+    assert.equal(sum, 3000);
+
+    const other = await stage.plan(
+      `clients: [{ range: NET.0/24, as: 64513 }, { address: 10.0.0.9, as: 64512 }]\n${open}`,
+    );
+    assert.deepEqual([about(other, two)?.session, about(other, two)?.because], ['reset', ['as', 'client']]);
+    assert.equal(about(other, '10.0.0.9')?.session, 'added');
+    assert.match(
+      (await stage.plan(`clients: [{ range: NET.0/24, as: 0 }]`)).error ?? '',
+      /new\.yaml:4:\d+: clients\[0\]\.as/,
+    );
+
+    const received = (host: SpeakerHost) => sessionOf(host).prefixes.received;
+    const expected = [
+      received(giver) - (toldTwo?.withdrawn ?? 0),
+      received(taker) - (toldThree?.withdrawn ?? 0),
+    ];
+    stage.reload(rejecting);
+    await until('what was planned', () => received(giver) === expected[0] && received(taker) === expected[1]);
+    assert.equal(sessionOf(taker).counters.established, 1);
   });
 });
