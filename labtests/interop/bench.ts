@@ -50,6 +50,8 @@ export interface Feeder {
   as: number;
   to: 'us' | 'peer';
   originate: OwnRoute[];
+  /** In a process of its own, which outlives our speaker: the bench's `observer`. */
+  apart?: true;
 }
 
 const feederName = (index: number) => `feeder${index}`;
@@ -66,6 +68,7 @@ export class Bench {
   readonly #undo = new UndoList();
   #speaker: OurSpeaker | undefined;
   #router: Router | undefined;
+  #observer: OurSpeaker | undefined;
   #capture: Capture | undefined;
   #session: SessionPlan = { type: 'eBGP' };
 
@@ -112,6 +115,12 @@ export class Bench {
   get speaker(): OurSpeaker {
     if (!this.#speaker) throw new Error('our speaker does not run');
     return this.#speaker;
+  }
+
+  /** The feeder that runs apart. */
+  get observer(): OurSpeaker {
+    if (!this.#observer) throw new Error('no feeder runs apart');
+    return this.#observer;
   }
 
   /** Prefixes that our speaker was told to announce. */
@@ -181,12 +190,15 @@ export class Bench {
 
   async startSpeaker(more: Partial<SpeakerConfig> = {}): Promise<void> {
     const plan = this.#session;
-    const feeders = (plan.feeders ?? []).map((feeder, index) => this.#feederPlan(feeder, index));
+    const all = (plan.feeders ?? []).map((feeder, index) => this.#feederPlan(feeder, index));
+    const feeders = all.filter((_, index) => !plan.feeders?.[index].apart);
+    const apart = all.find((feeder) => !feeders.includes(feeder));
     await ipBatch(
       this.id,
       `${this.id}-us`,
-      feeders.map(({ address }) => `addr replace ${address}/24 dev eth0`),
+      all.map(({ address }) => `addr replace ${address}/24 dev eth0`),
     );
+    if (apart && !this.#observer) this.#observer = await this.#startApart(apart);
     const listen = { address: plan.transport === 'ipv6' ? '::' : '0.0.0.0', port: 179 };
     const speaker = {
       as: OUR_AS,
@@ -212,11 +224,21 @@ export class Bench {
     await this.startSpeaker({ restarted: true });
   }
 
+  #startApart({ as, address, peer, originate }: FeederPlan): Promise<OurSpeaker> {
+    const speaker = { as, routerId: address, address, maximumPaths: 1 };
+    const folder = join(this.folder, 'observer');
+    mkdirSync(folder, { mode: 0o700 });
+    const plan = { speaker, listen: null, peers: [peer], originate, feeders: [] };
+    return OurSpeaker.start({ lab: this.id, netns: `${this.id}-us`, folder, plan });
+  }
+
   #feederPlan({ as, to, originate }: Feeder, index: number): FeederPlan {
     const side = to === 'us' ? this.ours : this.theirs;
     const peerAs = to === 'us' || this.#session.type === 'iBGP' ? OUR_AS : THEIR_AS;
-    const peer = peerConfig({ name: to, address: side.ipv4, as: peerAs, holdTime: 9, connectRetry: 1 });
-    return { as, address: this.feederAddress(index), peer, originate };
+    const address = this.feederAddress(index);
+    const common = { holdTime: 9, connectRetry: 1, transport: { localAddress: address } };
+    const peer = peerConfig({ name: to, address: side.ipv4, as: peerAs, ...common });
+    return { as, address, peer, originate };
   }
 
   #peerConfigs(): PeerConfig[] {
@@ -320,6 +342,7 @@ export class Bench {
   /** Ends and removes everything; returns what could not be removed, in words. */
   async close(): Promise<string[]> {
     await this.#speaker?.kill();
+    await this.#observer?.kill();
     return this.#undo.run();
   }
 }

@@ -139,7 +139,7 @@ function birdFeeder(plan: RouterPlan, { address, as }: RouterPlan['feeders'][num
   local ${plan.local.ipv4} as ${plan.as};
   neighbor ${address} as ${as};
   direct; passive on; hold time 9;
-  ipv4 { import all; export none; };
+  ipv4 { import all; export where proto = "flatroute"; };
 }
 `;
 }

@@ -69,7 +69,8 @@ export class FrrRouter implements Router {
     const routes: LearnedRoute[] = [];
     for (const prefix of prefixes) {
       const text = await this.#vtysh(`show bgp ${version} unicast ${prefix} json`);
-      const { paths } = JSON.parse(text) as { paths: (FrrPath & { peer?: { peerId: string } })[] };
+      // Nothing when the route has gone since.
+      const { paths = [] } = JSON.parse(text) as { paths?: (FrrPath & { peer?: { peerId: string } })[] };
       routes.push(
         ...paths.filter(({ peer }) => peer?.peerId === this.#us).map((path) => learned(prefix, path)),
       );
@@ -148,6 +149,7 @@ function frrConfig(plan: RouterPlan): string {
     ...plan.feeders.flatMap(({ address, as }) => [
       `neighbor ${address} remote-as ${as}`,
       `neighbor ${address} passive`,
+      `neighbor ${address} advertisement-interval 0`,
     ]),
     ...plan.families.map((family) => frrFamily(plan, family, us)),
   ];
@@ -160,9 +162,10 @@ ${maps.join('')}router bgp ${plan.as}
 }
 
 function frrFamily(plan: RouterPlan, family: FamilyName, us: string): string {
-  const lines = announcementsOf(plan, family).map(
-    (route) => `network ${route.prefix} route-map R${plan.announce.indexOf(route)}`,
-  );
+  const lines = announcementsOf(plan, family).map((route) => {
+    const map = frrSets(route).length > 0 ? ` route-map R${plan.announce.indexOf(route)}` : '';
+    return `network ${route.prefix}${map}`;
+  });
   lines.push(`neighbor ${us} activate`);
   if (family === 'ipv4-unicast')
     lines.push(...plan.feeders.map(({ address }) => `neighbor ${address} activate`));
@@ -171,12 +174,17 @@ function frrFamily(plan: RouterPlan, family: FamilyName, us: string): string {
   return `address-family ${ipVersion(family)} unicast\n  ${lines.join('\n  ')}\n exit-address-family`;
 }
 
-function frrRouteMap({ nextHop, med, communities, largeCommunities }: Announcement, index: number): string {
-  const lines = [
+function frrSets({ nextHop, med, communities, largeCommunities }: Announcement): string[] {
+  return [
     ...(nextHop ? [`set ip next-hop ${nextHop}`] : []),
     ...(med === undefined ? [] : [`set metric ${med}`]),
     ...(communities ? [`set community ${communities.join(' ')}`] : []),
     ...(largeCommunities ? [`set large-community ${largeCommunities.join(' ')}`] : []),
   ];
-  return `route-map R${index} permit 10\n${lines.map((line) => ` ${line}\n`).join('')}`;
+}
+
+/** The map that a route is announced by; empty when it says nothing. */
+function frrRouteMap(route: Announcement, index: number): string {
+  const sets = frrSets(route).map((line) => ` ${line}\n`);
+  return sets.length > 0 ? `route-map R${index} permit 10\n${sets.join('')}` : '';
 }

@@ -7,7 +7,9 @@ import type { Bench, SessionPlan } from '../bench.ts';
 import { OUR_PREFIX, THEIR_PREFIX, theyHave, theyTell, weHave } from './basics.ts';
 import type { Row } from './row.ts';
 
-/** A feeder without routes of its own hears what we say of the peer's. */
+const SENTINEL = '10.1.9.0/24';
+
+/** Feeders without routes hear what we say of the router's routes, and what the router says of ours. */
 const PLAN: SessionPlan = {
   type: 'eBGP',
   begins: 'both',
@@ -15,7 +17,10 @@ const PLAN: SessionPlan = {
   announce: [{ prefix: THEIR_PREFIX }],
   ours: { restartTime: 30 },
   theirs: { restartTime: 30 },
-  feeders: [{ as: 65011, to: 'us', originate: [] }],
+  feeders: [
+    { as: 65011, to: 'us', originate: [] },
+    { as: 65012, to: 'peer', originate: [], apart: true },
+  ],
 };
 
 async function both(bench: Bench): Promise<void> {
@@ -51,9 +56,23 @@ async function peerRestarts(bench: Bench): Promise<void> {
   assert.equal(await updatesHeard(bench), before);
 }
 
-/** We are killed and come back; the router has our route all the while. */
+function observerHas(bench: Bench, wanted: string): Promise<boolean> {
+  return until(`the observer to have ${wanted}`, async () => {
+    return (await bench.observer.routes()).some(({ prefix }) => prefix === wanted);
+  });
+}
+
+/** The restart state and forwarding state bits of our OPENs, in their order, as tshark reads them. */
+async function ourBits(bench: Bench): Promise<string[]> {
+  const filter = `bgp.type == 1 and ip.src == ${bench.ours.ipv4} and ip.dst == ${bench.theirs.ipv4}`;
+  const fields = ['bgp.cap.gr.timers.restart_flag', 'bgp.cap.gr.flag.pfs'];
+  return (await bench.decoded(filter, fields)).map((bits) => bits.join(' '));
+}
+
+/** We are killed and come back; the router has our route all the while, and its other peer hears nothing of it. */
 async function weRestart(bench: Bench): Promise<void> {
   await both(bench);
+  await observerHas(bench, OUR_PREFIX);
   const watched = { looks: 0, over: false, missing: 0 };
   const watch = async (): Promise<void> => {
     while (!watched.over) {
@@ -64,6 +83,7 @@ async function weRestart(bench: Bench): Promise<void> {
     }
   };
   const watching = watch();
+  watching.catch(() => {}); // awaited below
   try {
     await bench.restartSpeaker(async () => {
       await until('the peer to see that we are away', async () => !(await bench.router.established()));
@@ -79,6 +99,16 @@ async function weRestart(bench: Bench): Promise<void> {
     watched.over = true;
     await watching;
   }
+  const bits = await ourBits(bench);
+  assert.deepEqual([bits[0], bits.at(-1)], ['0 0', '1 1']);
+  // What the router said of the restart comes before what it says of a later route.
+  await bench.speaker.originate(SENTINEL);
+  await observerHas(bench, SENTINEL);
+  const said = await bench.decoded(`ip.dst == ${bench.feederAddress(1)}`, ['bgp.withdrawn_prefix']);
+  assert.deepEqual(
+    said.flat().filter((prefixes) => prefixes !== ''),
+    [],
+  );
   assert.equal(watched.missing, 0, `${watched.missing} of ${watched.looks} looks found no route`);
 }
 

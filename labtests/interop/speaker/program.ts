@@ -17,7 +17,7 @@ const feeders = plan.feeders.map(feederOf);
 
 function feederOf({ as, address, peer, originate }: FeederPlan): SpeakerHost {
   const feeder = new Speaker({ as, routerId: address, address, maximumPaths: 1 }, Math.random);
-  const feederHost = new SpeakerHost(feeder, { listen: null, localAddress: address });
+  const feederHost = new SpeakerHost(feeder, { listen: null });
   feeder.addPeer(peer, feederHost.now());
   for (const { prefix, options } of originate) feeder.originate(prefix, options);
   return feederHost;
