@@ -6,7 +6,7 @@
 
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type PeerConfig, peerConfig, type SpeakerConfig } from 'bgp-js';
+import type { SpeakerConfig } from 'bgp-js';
 import { createNamespace, ipBatch } from '../lab/netns.ts';
 import { must, run } from '../lab/processes.ts';
 import { folderOf, registerLab, removeLab } from '../lab/registry.ts';
@@ -14,52 +14,19 @@ import { UndoList } from '../lab/undo.ts';
 import { until } from '../lab/wait.ts';
 import { type Capture, startCapture, tsharkFields } from './capture.ts';
 import { createRouter, versionOf } from './peers/index.ts';
-import type {
-  Addresses,
-  Announcement,
-  FamilyName,
-  Router,
-  RouterKind,
-  RouterPlace,
-  RouterPlan,
-} from './peers/router.ts';
-import type { FeederPlan, OwnRoute } from './speaker/protocol.ts';
+import type { Addresses, Router, RouterKind, RouterPlace } from './peers/router.ts';
+import {
+  feederPlans,
+  OUR_AS,
+  peerConfigs,
+  routerPlan,
+  type SessionPlan,
+  type Sides,
+} from './session-plan.ts';
+import type { FeederPlan } from './speaker/protocol.ts';
 import { OurSpeaker } from './speaker/speaker.ts';
 
-/** What a row wants of the session, for both sides at once. */
-export interface SessionPlan {
-  type: 'iBGP' | 'eBGP';
-  transport?: 'ipv4' | 'ipv6';
-  families?: readonly FamilyName[];
-  /** Who opens the TCP connection; `us` by default. */
-  begins?: 'us' | 'peer' | 'both';
-  /** Seconds; 9 by default. */
-  holdTime?: number;
-  ours?: Partial<PeerConfig>;
-  theirs?: Partial<RouterPlan>;
-  originate?: OwnRoute[];
-  announce?: Announcement[];
-  feeders?: Feeder[];
-  /** Further peers of our speaker, and what else it is configured with. */
-  neighbours?: PeerConfig[];
-  speaker?: Partial<SpeakerConfig>;
-}
-
-/** A third speaker on the link, in our namespace, that gives its routes to one side and takes what that side tells. */
-export interface Feeder {
-  as: number;
-  to: 'us' | 'peer';
-  originate: OwnRoute[];
-  /** In a process of its own, which outlives our speaker: the bench's `observer`. */
-  apart?: true;
-}
-
-const feederName = (index: number) => `feeder${index}`;
-
-export const OUR_AS = 65001;
-export const THEIR_AS = 65002;
-
-export class Bench {
+export class Bench implements Sides {
   readonly kind: RouterKind;
   readonly number: number;
   readonly ours: Addresses;
@@ -102,7 +69,6 @@ export class Bench {
     }
   }
 
-  /** The address of a feeder of the plan. */
   feederAddress(index: number): string {
     return `10.9.${this.number}.${11 + index}`;
   }
@@ -170,7 +136,7 @@ export class Bench {
       run: (command, options) => run(this.id, command, { ...options, netns }),
       must: (command, options) => must(this.id, command, { ...options, netns }),
     };
-    const { router, cleanUp } = createRouter(this.kind, this.#routerPlan(), place);
+    const { router, cleanUp } = createRouter(this.kind, routerPlan(plan, this), place);
     this.#router = router;
     this.#undo.push('the router’s folder', async () => cleanUp());
     // Processes go before folders.
@@ -190,7 +156,7 @@ export class Bench {
 
   async startSpeaker(more: Partial<SpeakerConfig> = {}): Promise<void> {
     const plan = this.#session;
-    const all = (plan.feeders ?? []).map((feeder, index) => this.#feederPlan(feeder, index));
+    const all = feederPlans(plan, this);
     const feeders = all.filter((_, index) => !plan.feeders?.[index].apart);
     const apart = all.find((feeder) => !feeders.includes(feeder));
     await ipBatch(
@@ -209,11 +175,12 @@ export class Bench {
       ...plan.speaker,
       ...more,
     };
+    const peers = peerConfigs(plan, this, this.kind);
     this.#speaker = await OurSpeaker.start({
       lab: this.id,
       netns: `${this.id}-us`,
       folder: this.folder,
-      plan: { speaker, listen, peers: this.#peerConfigs(), originate: plan.originate ?? [], feeders },
+      plan: { speaker, listen, peers, originate: plan.originate ?? [], feeders },
     });
   }
 
@@ -230,66 +197,6 @@ export class Bench {
     mkdirSync(folder, { mode: 0o700 });
     const plan = { speaker, listen: null, peers: [peer], originate, feeders: [] };
     return OurSpeaker.start({ lab: this.id, netns: `${this.id}-us`, folder, plan });
-  }
-
-  #feederPlan({ as, to, originate }: Feeder, index: number): FeederPlan {
-    const side = to === 'us' ? this.ours : this.theirs;
-    const peerAs = to === 'us' || this.#session.type === 'iBGP' ? OUR_AS : THEIR_AS;
-    const address = this.feederAddress(index);
-    const common = { holdTime: 9, connectRetry: 1, transport: { localAddress: address } };
-    const peer = peerConfig({ name: to, address: side.ipv4, as: peerAs, ...common });
-    return { as, address, peer, originate };
-  }
-
-  #peerConfigs(): PeerConfig[] {
-    const feeders = (this.#session.feeders ?? []).flatMap(({ as, to }, index) => {
-      if (to === 'peer') return [];
-      const address = this.feederAddress(index);
-      return [peerConfig({ name: feederName(index), address, as, holdTime: 9, passive: true })];
-    });
-    return [this.#peerConfig(), ...feeders, ...(this.#session.neighbours ?? [])];
-  }
-
-  #peerConfig(): PeerConfig {
-    const plan = this.#session;
-    return {
-      name: this.kind,
-      address: this.theirs[plan.transport ?? 'ipv4'],
-      as: plan.type === 'iBGP' ? OUR_AS : THEIR_AS,
-      port: 179,
-      passive: plan.begins === 'peer',
-      holdTime: plan.holdTime ?? 9,
-      connectRetry: 1,
-      maximumPrefixes: 1000,
-      maximumPeers: 1,
-      acceptDefault: false,
-      export: 'all',
-      nextHopSelf: false,
-      client: false,
-      families: plan.families ?? ['ipv4-unicast'],
-      requirePolicy: false,
-      ...plan.ours,
-    };
-  }
-
-  #routerPlan(): RouterPlan {
-    const plan = this.#session;
-    return {
-      as: plan.type === 'iBGP' ? OUR_AS : THEIR_AS,
-      routerId: this.theirs.ipv4,
-      local: this.theirs,
-      remote: this.ours,
-      remoteAs: OUR_AS,
-      transport: plan.transport ?? 'ipv4',
-      families: plan.families ?? ['ipv4-unicast'],
-      holdTime: plan.holdTime ?? 9,
-      passive: (plan.begins ?? 'us') === 'us',
-      announce: plan.announce ?? [],
-      feeders: (plan.feeders ?? []).flatMap(({ as, to }, index) =>
-        to === 'peer' ? [{ as, address: this.feederAddress(index) }] : [],
-      ),
-      ...plan.theirs,
-    };
   }
 
   /** Waits until both sides say that the session is Established. */

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { peerConfig } from 'bgp-js';
-import { Bench, OUR_AS } from '../interop/bench.ts';
+import { Bench } from '../interop/bench.ts';
 import { THEIR_PREFIX, weHave } from '../interop/rows/basics.ts';
+import { OUR_AS } from '../interop/session-plan.ts';
 import { repository } from '../lab/processes.ts';
 import type { LoaderOptions } from '../programs/route-loader.ts';
 

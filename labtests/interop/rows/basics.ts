@@ -2,8 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { until } from '../../lab/wait.ts';
-import { type Bench, OUR_AS, type SessionPlan, THEIR_AS } from '../bench.ts';
+import type { Bench } from '../bench.ts';
 import type { FamilyName, LearnedRoute } from '../peers/router.ts';
+import { OUR_AS, type SessionPlan, THEIR_AS } from '../session-plan.ts';
 import type { OurRoute } from '../speaker/speaker.ts';
 import type { Row } from './row.ts';
 

@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { until } from '../../lab/wait.ts';
-import { type Bench, type Feeder, OUR_AS, type SessionPlan, THEIR_AS } from '../bench.ts';
+import type { Bench } from '../bench.ts';
+import { type Feeder, OUR_AS, type SessionPlan, THEIR_AS } from '../session-plan.ts';
 import { readByScapy } from '../verify.ts';
 import { asPathOf, OUR_PREFIX, THEIR_PREFIX, theyHave, weHave } from './basics.ts';
 import { notInOpen } from './lacks.ts';

@@ -1,8 +1,9 @@
 /** Evidence that a router lacks something. */
 
 import assert from 'node:assert/strict';
-import type { Bench, SessionPlan } from '../bench.ts';
+import type { Bench } from '../bench.ts';
 import { ROUTER_NAMES } from '../peers/index.ts';
+import type { SessionPlan } from '../session-plan.ts';
 import type { Lack } from './row.ts';
 
 /** The router's OPEN in a session of this plan does not name a capability, by the name that bgp-js gives it. */

@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { until } from '../../lab/wait.ts';
-import type { Bench, SessionPlan } from '../bench.ts';
+import type { Bench } from '../bench.ts';
+import type { SessionPlan } from '../session-plan.ts';
 import { OUR_PREFIX, THEIR_PREFIX, theyHave, theyTell, weHave } from './basics.ts';
 import type { Row } from './row.ts';
 
@@ -29,15 +30,19 @@ async function both(bench: Bench): Promise<void> {
   await weHave(bench, THEIR_PREFIX);
 }
 
-const updatesHeard = async (bench: Bench) => (await bench.speaker.feeder(0)).counters.updatesReceived;
+/** Waits until our other peer has heard so many routes; the number of UPDATEs that it was told. */
+function updatesHeard(bench: Bench, routes: number): Promise<number> {
+  return until('our other peer to have heard it all', async () => {
+    const { prefixes, counters } = await bench.speaker.feeder(0);
+    // Each route has attributes of its own; End-of-RIB is one, too.
+    return prefixes.accepted === routes && counters.updatesReceived > routes && counters.updatesReceived;
+  });
+}
 
 /** The router is killed and comes back; our other peer hears nothing of it. */
 async function peerRestarts(bench: Bench): Promise<void> {
   await both(bench);
-  await until('the observer to have both routes', async () => {
-    return (await bench.speaker.feeder(0)).prefixes.accepted === 2;
-  });
-  const before = await updatesHeard(bench);
+  const before = await updatesHeard(bench, 2);
   await bench.router.daemons.at(-1)!.kill();
   await until('us to see that the peer is away', async () => {
     return (await bench.speaker.peer()).state !== 'Established';
@@ -53,7 +58,8 @@ async function peerRestarts(bench: Bench): Promise<void> {
     return (await bench.speaker.routes()).every(({ paths }) => paths.every(({ stale }) => !stale));
   });
   assert.equal((await weHave(bench, THEIR_PREFIX)).paths[0].status, 'best');
-  assert.equal(await updatesHeard(bench), before);
+  await bench.speaker.originate(SENTINEL, { med: 9 });
+  assert.equal(await updatesHeard(bench, 3), before + 1);
 }
 
 function observerHas(bench: Bench, wanted: string): Promise<boolean> {
