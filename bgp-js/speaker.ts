@@ -25,6 +25,8 @@ import { encodeRouteRefresh } from './wire/refresh.ts';
 
 /** Messages of one connection in one slice of work. */
 const MESSAGES_PER_TURN = 32;
+/** Connections in one slice of work; those that are left come first in the next one. */
+const CONNECTIONS_PER_TURN = 32;
 /** Refused addresses that are remembered for counting. */
 const REFUSED_LIMIT = 1024;
 
@@ -269,9 +271,9 @@ export class Speaker {
     return this.ready.size > 0 || this.routing.hasWork;
   }
 
-  /** Does a slice of work: a few messages of every connection that has some, and a slice of background work. */
+  /** Does a slice of work: a few messages of some connections that have any, and a slice of background work. */
   work(now: number): void {
-    for (const id of [...this.ready]) this.process(id, now);
+    for (const id of this.ready.values().take(CONNECTIONS_PER_TURN).toArray()) this.process(id, now);
     this.routing.work();
   }
 

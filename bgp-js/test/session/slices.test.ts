@@ -1,0 +1,35 @@
+/** How much is done in one slice of work when many peers have something to say at once. */
+import assert from 'node:assert/strict';
+import { KEEPALIVE, peerConfig, Speaker } from '../../index.ts';
+import { openBytes } from '../../testing/index.ts';
+import { OUR_ADDRESS, OUR_AS } from './bench.ts';
+
+const PEERS = 200;
+
+describe('a slice of work', () => {
+  it('takes some of the connections that have input, and the others in the next ones', () => {
+    const config = { as: OUR_AS, routerId: OUR_ADDRESS, address: OUR_ADDRESS, maximumPaths: 1 };
+    const speaker = new Speaker(config, () => 0.5);
+    speaker.addPeer(peerConfig({ range: '10.1.0.0/16', as: OUR_AS, maximumPeers: PEERS }), 0);
+    const ids = Array.from({ length: PEERS }, (_, index) => {
+      const id = speaker.accepted(`10.1.0.${index}`, OUR_ADDRESS, 0);
+      assert.ok(id !== null);
+      speaker.received(id, openBytes(OUR_AS, { identifier: 0x0a010000 + index }));
+      return id;
+    });
+    // The first has far more to say than the others, in one piece.
+    const [talkative] = ids;
+    const talk = Buffer.concat(Array.from({ length: 2000 }, () => KEEPALIVE));
+    speaker.received(talkative, Uint8Array.from(talk));
+    const greeted = () => [...speaker.peers].filter((peer) => peer.state(0) !== 'OpenSent').length;
+    assert.equal(greeted(), 0);
+    speaker.work(0);
+    const first = greeted();
+    assert.ok(first > 0 && first < PEERS / 2, `${first} of ${PEERS} in the first slice`);
+    for (let slices = 1; greeted() < PEERS; slices++) {
+      assert.ok(slices < 20, `${greeted()} of ${PEERS} after ${slices} slices`);
+      speaker.work(0);
+    }
+    assert.ok(speaker.backlog(talkative) > 0, 'nobody waits for the one who says most');
+  });
+});
