@@ -52,6 +52,21 @@ describe('communities that keep a route in (RFC 1997)', () => {
   }
 });
 
+describe('large communities (RFC 8092)', () => {
+  it('of a route of our own are told to every peer', () => {
+    const bench = new Bench();
+    const internal = bench.peer('10.0.0.3').establish();
+    const external = bench.peer('10.0.0.4', { as: 65002 }).establish();
+    const largeCommunities = [
+      [65_002, 0, 1],
+      [4_200_000_001, 7, 0xffff_ffff],
+    ] as const;
+    bench.speaker.originate(PREFIX, { largeCommunities: [...largeCommunities] });
+    bench.pump();
+    for (const peer of [internal, external]) assert.deepEqual(told(peer)?.largeCommunities, largeCommunities);
+  });
+});
+
 describe('BLACKHOLE (RFC 7999)', () => {
   const announce = (fields: Partial<PeerConfig>, communities: number[] = [blackhole]): Bench => {
     const bench = new Bench();
