@@ -1,6 +1,8 @@
 /** A reflector as it is started on a machine, on a loopback address of its own, for as long as a benchmark runs. */
 import { randomInt } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdirSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { LabReflector, type ReflectorSettings } from '../lab/reflector.ts';
 import { folderOf, registerLab, removeAbandonedLabs, removeLab } from '../lab/registry.ts';
@@ -47,7 +49,7 @@ export async function withReflectors<T>(
   undo.push(`lab ${id}`, () => removeLab(id));
   stopOnSignals(() => undo.run());
   try {
-    const network = `127.${randomInt(16, 255)}`;
+    const network = await freeNetwork();
     const addresses = wanted.map((_, index) => `${network}.0.${index + 1}`);
     const running = wanted.map((particulars, index) => {
       const settings = settingsOf(network, addresses[index], particulars(addresses));
@@ -57,6 +59,23 @@ export async function withReflectors<T>(
   } finally {
     const problems = await undo.run();
     for (const problem of problems) process.stderr.write(`${problem}\n`);
+  }
+}
+
+/** The first half of loopback addresses on which no other run has a reflector. */
+async function freeNetwork(): Promise<string> {
+  for (;;) {
+    const network = `127.${randomInt(16, 255)}`;
+    const server = createServer().listen({ host: `${network}.0.1`, port: REFLECTOR_PORT });
+    const free = await once(server, 'listening').then(
+      () => true,
+      (error: NodeJS.ErrnoException) => {
+        if (error.code !== 'EADDRINUSE') throw error;
+        return false;
+      },
+    );
+    server.close();
+    if (free) return network;
   }
 }
 
