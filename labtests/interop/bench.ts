@@ -136,10 +136,8 @@ export class Bench implements Sides {
       run: (command, options) => run(this.id, command, { ...options, netns }),
       must: (command, options) => must(this.id, command, { ...options, netns }),
     };
-    const { router, cleanUp } = createRouter(this.kind, routerPlan(plan, this), place);
+    const router = createRouter(this.kind, routerPlan(plan, this), place);
     this.#router = router;
-    this.#undo.push('the router’s folder', async () => cleanUp());
-    // Processes go before folders.
     this.#undo.push('processes', () => this.#killRouter());
     return router;
   }

@@ -1,10 +1,10 @@
 /** zebra and bgpd of FRR in a namespace, with vtysh. */
 
-import { chownSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chownSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Daemon } from './daemon.ts';
 import { must } from './processes.ts';
+import { makeOuterFolder } from './registry.ts';
 import { until } from './wait.ts';
 
 /** Where and as what they run. */
@@ -29,8 +29,8 @@ export class FrrDaemons {
   /** Throws when there is no user `frr`. */
   constructor(options: FrrOptions) {
     this.#options = options;
-    this.#folder = mkdtempSync(join(tmpdir(), 'flatroute-frr-'));
     const { uid, gid } = frrIds();
+    this.#folder = makeOuterFolder(options.lab, 'frr');
     chownSync(this.#folder, uid, gid);
     writeFileSync(this.#path('bgpd.conf'), `log file ${this.#path('bgpd.log')}\n${options.config}`);
     writeFileSync(this.#path('zebra.conf'), '');
@@ -74,11 +74,6 @@ export class FrrDaemons {
   log(): string {
     const file = this.#path('bgpd.log');
     return existsSync(file) ? readFileSync(file, 'utf8') : '';
-  }
-
-  /** Removes the private folder. */
-  cleanUp(): void {
-    rmSync(this.#folder, { recursive: true, force: true });
   }
 }
 

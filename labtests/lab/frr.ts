@@ -27,12 +27,8 @@ export class Frr implements LabRouter {
   }
 
   async stop(): Promise<void> {
-    try {
-      await this.#daemons.bgpd.stop();
-      await this.#daemons.zebra.stop();
-    } finally {
-      this.#daemons.cleanUp();
-    }
+    await this.#daemons.bgpd.stop();
+    await this.#daemons.zebra.stop();
   }
 
   async establishedPeers(): Promise<string[]> {

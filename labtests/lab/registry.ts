@@ -4,7 +4,17 @@
  */
 
 import { randomInt } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { deleteNamespaces } from './netns.ts';
 import { killAllOf, startTimeOf } from './processes.ts';
@@ -27,6 +37,13 @@ export interface LabRecord {
 export function folderOf(id: string): string {
   return join(registry, id);
 }
+
+/** Makes a further folder for a daemon that runs as another user, who cannot enter the lab's own; it goes with the lab. */
+export function makeOuterFolder(id: string, name: string): string {
+  return mkdtempSync(join(tmpdir(), `${outerPrefix(id)}${name}-`));
+}
+
+const outerPrefix = (id: string) => `flatroute-${id}-`;
 
 /** Reserves an id and its folder: short, because namespaces are named after it, and unlike any other. */
 export function registerLab(topology: string, machines: { name: string; role: string }[]): LabRecord {
@@ -82,6 +99,9 @@ export async function removeLab(id: string): Promise<void> {
   await killAllOf(id);
   await deleteNamespaces(id);
   rmSync(folderOf(id), { recursive: true, force: true });
+  for (const name of namesIn(tmpdir())) {
+    if (name.startsWith(outerPrefix(id))) rmSync(join(tmpdir(), name), { recursive: true, force: true });
+  }
   try {
     rmdirSync(registry);
   } catch (error) {

@@ -39,11 +39,6 @@ export class FrrRouter implements Router {
     return this.#frr.start();
   }
 
-  /** Removes the private folder. */
-  cleanUp(): void {
-    this.#frr.cleanUp();
-  }
-
   #vtysh(...commands: string[]): Promise<string> {
     return this.#frr.vtysh(...commands);
   }

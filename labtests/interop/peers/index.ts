@@ -25,18 +25,17 @@ const packages: Record<RouterKind, string> = {
   exabgp: 'exabgp',
 };
 
-/** Makes a router, which is not started; `cleanUp` removes what is outside its folder. */
-export function createRouter(
-  kind: RouterKind,
-  plan: RouterPlan,
-  place: RouterPlace,
-): { router: Router; cleanUp: () => void } {
-  if (kind === 'frr') {
-    const router = new FrrRouter(plan, place);
-    return { router, cleanUp: () => router.cleanUp() };
-  }
-  const makers = { bird: BirdRouter, gobgp: GobgpRouter, openbgpd: OpenbgpdRouter, exabgp: ExabgpRouter };
-  return { router: new makers[kind](plan, place), cleanUp: () => {} };
+const makers = {
+  bird: BirdRouter,
+  frr: FrrRouter,
+  gobgp: GobgpRouter,
+  openbgpd: OpenbgpdRouter,
+  exabgp: ExabgpRouter,
+};
+
+/** Makes a router, which is not started. */
+export function createRouter(kind: RouterKind, plan: RouterPlan, place: RouterPlace): Router {
+  return new makers[kind](plan, place);
 }
 
 /** The version of the Debian package that a kind comes from. */
