@@ -5,9 +5,10 @@
  */
 
 import { spawn } from 'node:child_process';
-import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { coverageLines } from './coverage.ts';
 
 const root = join(import.meta.dirname, '..');
 const bin = (name: string) => join(root, 'node_modules/.bin', name);
@@ -19,6 +20,8 @@ interface Job {
   command: string[];
   /** Where mocha writes its report; without one the job is a single test that passes by exit code 0. */
   report?: string;
+  /** Where V8 writes what has run, when that is looked at. */
+  coverage?: string;
 }
 
 interface Outcome {
@@ -35,6 +38,10 @@ interface MochaReport {
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'flatroute-test-'));
+const coverageFolder = join(folder, 'coverage');
+/** What is looked at: the protocol. */
+const covering = /^(bgp-js|reflector|agent\/test\/config)\//;
+const coveredFolders = ['bgp-js/wire', 'bgp-js/session', 'bgp-js/rib'];
 
 function jobs(patterns: string[]): Job[] {
   const wanted = patterns.length > 0 ? patterns : ['{test,*/test}/**/*.test.ts'];
@@ -45,7 +52,8 @@ function jobs(patterns: string[]): Job[] {
   const tests = files.map((file, index): Job => {
     const report = join(folder, `${index}.json`);
     const reporter = ['--reporter', 'json', '--reporter-option', `output=${report}`];
-    return { name: file, command: [bin('mocha'), ...reporter, file], report };
+    const coverage = patterns.length === 0 && covering.test(file) ? coverageFolder : undefined;
+    return { name: file, command: [bin('mocha'), ...reporter, file], report, coverage };
   });
   if (patterns.length > 0) return tests;
   return [
@@ -56,9 +64,10 @@ function jobs(patterns: string[]): Job[] {
 }
 
 /** Runs a command; its output, and how it ended when that was not with exit code 0. */
-function execute(command: string[]): Promise<{ output: string; problem?: string }> {
+function execute(command: string[], coverage?: string): Promise<{ output: string; problem?: string }> {
   const [file, ...args] = command;
-  const child = spawn(file, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+  const env = coverage ? { ...process.env, NODE_V8_COVERAGE: coverage } : process.env;
+  const child = spawn(file, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
   running.add(child);
   return new Promise((resolve) => {
     let output = '';
@@ -93,8 +102,8 @@ function readReport(file: string): MochaReport | undefined {
   }
 }
 
-async function runJob({ command, report }: Job): Promise<Outcome> {
-  const { output, problem } = await execute(command);
+async function runJob({ command, report, coverage }: Job): Promise<Outcome> {
+  const { output, problem } = await execute(command, coverage);
   if (!report) return { passed: problem ? 0 : 1, failures: problem ? [`${problem}\n${output}`] : [] };
   const told = readReport(report);
   if (!told) return { passed: 0, failures: [`${problem ?? 'left no report'}\n${output}`] };
@@ -123,6 +132,9 @@ async function main(): Promise<number> {
     }
   };
   await Promise.all(Array.from({ length: availableParallelism() }, worker));
+  if (existsSync(coverageFolder)) {
+    process.stdout.write(`\ncoverage\n${coverageLines(coverageFolder, root, coveredFolders).join('\n')}\n`);
+  }
   for (const failure of total.failures) process.stdout.write(`\nFAILED ${failure}\n`);
   process.stdout.write(`\n${total.passed} passed, ${total.failures.length} failed\n`);
   return total.failures.length === 0 && total.passed > 0 ? 0 : 1;
