@@ -10,12 +10,18 @@ const QUANTILES = [0.5, 0.99, 0.999, 1];
 /** Durations in nanoseconds; in that of delays the interval is part of each. */
 type Histogram = Pick<RecordableHistogram, 'count' | 'percentile'>;
 
+/** The slices of a host: those of `SpeakerHost.slices`. */
+interface Slices {
+  durations: RecordableHistogram;
+  cpu: RecordableHistogram;
+}
+
 export class EventLoopMonitor {
   readonly #delays = monitorEventLoopDelay({ resolution: INTERVAL_MS });
-  readonly #slices: RecordableHistogram;
+  readonly #slices: Slices;
 
-  /** Measures from now on; `slices` has the durations of the slices of BGP work, in nanoseconds. */
-  constructor(slices: RecordableHistogram) {
+  /** Measures from now on; `slices` has the durations and CPU times of the slices of BGP work, in nanoseconds. */
+  constructor(slices: Slices) {
     this.#slices = slices;
     this.#delays.enable();
   }
@@ -24,7 +30,8 @@ export class EventLoopMonitor {
   view(): EventLoopView {
     return {
       delay: durations((share) => this.#delay(share)),
-      slice: durations((share) => this.#slice(share)),
+      slice: durations((share) => milliseconds(this.#slices.durations, share)),
+      sliceCpu: durations((share) => milliseconds(this.#slices.cpu, share)),
     };
   }
 
@@ -42,7 +49,13 @@ export class EventLoopMonitor {
       'flatroute_slice_seconds',
       'How long slices of BGP work took, by quantile, since the start of the daemon',
       ['quantile'],
-      samples((share) => this.#slice(share)),
+      samples((share) => milliseconds(this.#slices.durations, share)),
+    );
+    metrics.gauge(
+      'flatroute_slice_cpu_seconds',
+      'CPU time of slices of BGP work, by quantile, since the start of the daemon',
+      ['quantile'],
+      samples((share) => milliseconds(this.#slices.cpu, share)),
     );
   }
 
@@ -53,10 +66,6 @@ export class EventLoopMonitor {
 
   #delay(share: number): number {
     return Math.max(0, milliseconds(this.#delays, share) - INTERVAL_MS);
-  }
-
-  #slice(share: number): number {
-    return milliseconds(this.#slices, share);
   }
 }
 

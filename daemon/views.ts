@@ -37,6 +37,8 @@ export interface EventLoopView {
   delay: DurationsView;
   /** How long the slices took in which BGP work is done. */
   slice: DurationsView;
+  /** CPU time of these slices; what they took besides, other processes had the core. */
+  sliceCpu: DurationsView;
 }
 
 /** Percentiles of durations in milliseconds; all 0 when there were none. */

@@ -35,7 +35,7 @@ export class ReflectorStatus implements StatusSource {
     this.#events = events;
     this.#routes = new RoutePages(host.speaker, () => 'not installed: a reflector forwards no packets');
     addBgpMetrics(this.#metrics, host);
-    this.#loop = new EventLoopMonitor(host.slices.durations);
+    this.#loop = new EventLoopMonitor(host.slices);
     this.#loop.addMetrics(this.#metrics);
   }
 

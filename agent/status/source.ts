@@ -48,7 +48,7 @@ export class AgentStatus implements StatusSource {
     });
     addBgpMetrics(this.#metrics, parts.host);
     addAgentMetrics(this.#metrics, parts);
-    this.#loop = new EventLoopMonitor(parts.host.slices.durations);
+    this.#loop = new EventLoopMonitor(parts.host.slices);
     this.#loop.addMetrics(this.#metrics);
   }
 

@@ -3,7 +3,7 @@
  * between which the event loop turns, so that timers, other sockets and the rest of the process never wait long.
  */
 import type net from 'node:net';
-import { createHistogram, performance } from 'node:perf_hooks';
+import { performance } from 'node:perf_hooks';
 import { getSystemErrorMessage } from 'node:util';
 import type { TransportConfig } from '../session/peer-config.ts';
 import type { Speaker } from '../speaker.ts';
@@ -11,6 +11,7 @@ import type { SpeakerAction, SpeakerEvent } from '../speaker-types.ts';
 import { canonicalAddress } from '../wire/address.ts';
 import { judge, type ListenAddress, Listener } from './listener.ts';
 import { NeighbourDiscovery } from './neighbour-discovery.ts';
+import { SliceTimes } from './slice-times.ts';
 import { adjust, dial } from './transport.ts';
 import { writeParts } from './write.ts';
 
@@ -65,8 +66,8 @@ export class SpeakerHost {
   private deadline = 0;
   private scheduled = false;
   private stopped = false;
-  /** The longest and the number of slices so far, for metrics; ms. Their durations in ns. */
-  readonly slices = { count: 0, longestMs: 0, durations: createHistogram() };
+  /** How long slices took so far. */
+  readonly slices = new SliceTimes();
 
   constructor(speaker: Speaker, options: HostOptions) {
     this.speaker = speaker;
@@ -184,6 +185,7 @@ export class SpeakerHost {
     this.scheduled = false;
     if (this.stopped) return;
     const begin = this.now();
+    this.slices.begin(begin);
     const { speaker } = this;
     this.follow();
     if (begin >= this.deadline) speaker.tick(begin);
@@ -200,10 +202,7 @@ export class SpeakerHost {
       more = true;
     }
     this.resumeReaders();
-    const took = this.now() - begin;
-    this.slices.count++;
-    this.slices.durations.record(Math.ceil(took * 1e6) + 1);
-    if (took > this.slices.longestMs) this.slices.longestMs = took;
+    this.slices.end(this.now());
     if (more) this.wake();
     this.setTimer();
   }

@@ -6,10 +6,11 @@ import { Metrics } from '../metrics.ts';
 
 describe('the event-loop monitor', () => {
   const slices = createHistogram();
+  const cpu = createHistogram();
   let monitor: EventLoopMonitor;
 
   before(() => {
-    monitor = new EventLoopMonitor(slices);
+    monitor = new EventLoopMonitor({ durations: slices, cpu });
   });
   after(() => monitor.close());
 
@@ -31,6 +32,8 @@ describe('the event-loop monitor', () => {
     for (let i = 0; i < 998; i++) slices.record(1_000_000);
     slices.record(5_000_000);
     slices.record(9_000_000);
+    cpu.record(3_000_000);
+    assert.equal(Math.round(monitor.view().sliceCpu.maxMs), 3);
     const { p50Ms, p99Ms, p999Ms, maxMs } = monitor.view().slice;
     const rounded = [p50Ms, p99Ms, p999Ms, maxMs].map((value) => Math.round(value));
     assert.deepEqual(rounded, [1, 1, 5, 9]);

@@ -74,8 +74,9 @@ async function judged(what: string, work: (running: RunningReflector) => Promise
     await sleep(500);
     const before = running.preemptions();
     const wrong = await work(running);
-    const { delay, slice }: EventLoopView = (await running.reflector.status()).eventLoop;
+    const { delay, slice, sliceCpu }: EventLoopView = (await running.reflector.status()).eventLoop;
     return [
+      limited(`${what}: CPU of slices p99.9, ms`, sliceCpu.p999Ms, LIMIT),
       limited(`${what}: delay of the event loop p99.9, ms`, delay.p999Ms, LIMIT),
       limited(`${what}: slices p99.9, ms`, slice.p999Ms, LIMIT),
       told(`${what}: longest slice, ms`, slice.maxMs),

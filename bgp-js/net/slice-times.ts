@@ -1,0 +1,32 @@
+import { createHistogram } from 'node:perf_hooks';
+
+/** How long the slices of a host took, for metrics. */
+export class SliceTimes {
+  /** How many there were. */
+  count = 0;
+  /** The longest one; ms. */
+  longestMs = 0;
+  /** In nanoseconds. */
+  readonly durations = createHistogram();
+  /** The CPU times of the thread in them, in nanoseconds; what they took besides, other processes had the core. */
+  readonly cpu = createHistogram();
+  private begun = 0;
+  private cpuBefore = process.threadCpuUsage();
+
+  /** A slice begins at `now`; ms. */
+  begin(now: number): void {
+    this.begun = now;
+    this.cpuBefore = process.threadCpuUsage();
+  }
+
+  /** It ends at `now`. */
+  end(now: number): void {
+    const took = now - this.begun;
+    const { user, system } = process.threadCpuUsage(this.cpuBefore);
+    this.count++;
+    this.longestMs = Math.max(this.longestMs, took);
+    // A histogram has no place for 0.
+    this.durations.record(Math.ceil(took * 1e6) + 1);
+    this.cpu.record((user + system) * 1000 + 1);
+  }
+}
