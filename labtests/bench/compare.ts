@@ -1,6 +1,7 @@
 /** Running the neutral load generator, compare.py, which measures reflectors side by side, and reading what it prints. */
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { repository } from '../lab/processes.ts';
 
@@ -60,8 +61,13 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
     ours,
   ];
   if (extra !== '') args.push(`--extra=${extra}`);
-  const output = await runPython(args);
-  return parseComparison(output);
+  const work = mkdtempSync(join(tmpdir(), 'flatroute-bench-'));
+  // Daemons that drop their privileges have files in it.
+  chmodSync(work, 0o755);
+  const comparison = parseComparison(await runPython(args, work));
+  // After a failure the logs of the daemons stay there.
+  rmSync(work, { recursive: true });
+  return comparison;
 }
 
 /** Reads what compare.py prints with --json. */
@@ -74,8 +80,9 @@ export function parseComparison(output: string): Comparison {
   }
 }
 
-function runPython(args: string[]): Promise<string> {
-  const child = spawn('python3', args, { stdio: ['ignore', 'pipe', 'inherit'] });
+function runPython(args: string[], work: string): Promise<string> {
+  const env = { ...process.env, TMPDIR: work };
+  const child = spawn('python3', args, { env, stdio: ['ignore', 'pipe', 'inherit'] });
   // It removes its namespaces on SIGINT, which a terminal sends to it as well; on SIGTERM it would not.
   const stop = () => child.kill('SIGINT');
   process.once('SIGTERM', stop).once('SIGINT', stop);
@@ -88,7 +95,7 @@ function runPython(args: string[]): Promise<string> {
     child.on('close', (code, signal) => {
       process.off('SIGTERM', stop).off('SIGINT', stop);
       if (code === 0) fulfil(output);
-      else reject(new Error(`compare.py ended with ${signal ?? `exit code ${code}`}`));
+      else reject(new Error(`compare.py ended with ${signal ?? `exit code ${code}`}; logs: ${work}`));
     });
   });
 }
