@@ -43,13 +43,27 @@ export class PrefixIndex {
 
   /** The place of the prefix with this masked address and length, or -1 when it has none. */
   find(address: Uint32Array, length: number): number {
+    const near = this.beside(address, length);
+    if (near >= 0) return near;
     const low = this.aim(address, length);
     const block = this.locate(length);
     return block < 0 ? -1 : block * BLOCK_SIZE + low;
   }
 
+  /** The place of a prefix of one word in the block that was found last, or -1: mostly the next one is beside it. */
+  private beside(address: Uint32Array, length: number): number {
+    const { last } = this;
+    if (this.words !== 1 || length === 0 || last < 0 || this.lengths.values[last] !== length) return -1;
+    const shift = 32 - length;
+    const from = address[0];
+    if ((from & ~(LOW << shift)) >>> 0 !== this.keys.values[last]) return -1;
+    return last * BLOCK_SIZE + ((from >>> shift) & LOW);
+  }
+
   /** Like `find`, but makes a place when there is none. What is put into an empty place is counted with `fill`. */
   place(address: Uint32Array, length: number): number {
+    const near = this.beside(address, length);
+    if (near >= 0) return near;
     const low = this.aim(address, length);
     let block = this.locate(length);
     if (block < 0) block = this.add(length);
