@@ -4,12 +4,21 @@ import type { PolicySet } from './rib/policy/policy-data.ts';
 import type { Routing } from './rib/routing.ts';
 import { channelTerms, importRules, type Self } from './session-terms.ts';
 import type { Link, Sessions } from './sessions.ts';
+import { encodeRouteRefresh } from './wire/refresh.ts';
 
 /** Shows the peer the routes as its configuration and our state are now. */
 export function showAnew(self: Self, routing: Routing, link: Link): void {
   const { attachment, peer, local, connection } = link;
   const terms = connection.negotiated;
   if (attachment && terms) routing.retreat(attachment, channelTerms(self, peer.config, terms, local));
+}
+
+/** Asks a peer to tell all its routes again (RFC 2918); false when it does not know that. */
+export function askAgain({ connection }: Link): boolean {
+  const terms = connection.negotiated;
+  if (!terms?.routeRefresh) return false;
+  for (const { afi, safi } of terms.families) connection.send(encodeRouteRefresh({ afi, subtype: 0, safi }));
+  return true;
 }
 
 /** Takes in and shows routes by the peer's configuration of now. True: what was taken in has to be judged again. */
@@ -19,6 +28,11 @@ export function reconfigure(self: Self, routing: Routing, link: Link): boolean {
   if (!attachment || !terms) return false;
   const rules = importRules(self, peer.config, terms);
   const changed = !isDeepStrictEqual(rules, attachment.rules);
+  if (attachment.source.dropped > 0 && rules.dropAbove !== attachment.rules.dropAbove) {
+    attachment.source.dropped = 0;
+    link.toldDropped = false;
+    askAgain(link);
+  }
   attachment.rules = rules;
   showAnew(self, routing, link);
   return changed;

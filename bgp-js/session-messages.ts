@@ -1,5 +1,6 @@
 /** What a peer says: each message of a session, judged by the state machine and carried out. */
 
+import { checkLimits } from './limits.ts';
 import type { Routing } from './rib/routing.ts';
 import { negotiate } from './session/negotiate.ts';
 import type { Link, Sessions } from './sessions.ts';
@@ -79,7 +80,7 @@ export class SessionMessages {
     if (reset) return this.malformed(link, reset, bytes.subarray(body - 19, end), now);
     if (defect) this.tellDefect(link, defect, bytes.subarray(body - 19, end), now);
     if (endOfRib) this.sessions.endOfRib(peer, endOfRib);
-    this.sessions.checkMaximum(link, now);
+    checkLimits(this.sessions, link, now);
   }
 
   /** What the peer sent ends the session: it is told in words and in hex, and the peer is notified. */

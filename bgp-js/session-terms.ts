@@ -136,9 +136,10 @@ const prependsLocalAs = ({ localAs, localAsMode = 'prepend' }: PeerConfig): bool
 
 export function importRules(self: Self, config: PeerConfig, terms: Negotiated): ImportRules {
   const { acceptDefault, allowAsIn, maximumAsPathLength } = config;
+  const dropAbove = config.maximumPrefixesAction === 'drop' ? config.maximumPrefixes : undefined;
   if (!isExternal(self, config, terms.peerAs)) {
     const policy = self.policies.idFor(config, 'import', false);
-    return { acceptDefault, firstAs: 0, allowAsIn, maximumAsPathLength, policy };
+    return { acceptDefault, firstAs: 0, allowAsIn, maximumAsPathLength, dropAbove, policy };
   }
   // RFC 7947 §2.2.2.1: a route server does not put its AS in front.
   const enforce = config.enforceFirstAs ?? config.role !== 'rs-client';
@@ -149,6 +150,7 @@ export function importRules(self: Self, config: PeerConfig, terms: Negotiated): 
     localAs: config.localAs,
     localAsInFront: prependsLocalAs(config),
     maximumAsPathLength,
+    dropAbove,
     role: config.role,
     peerAs: terms.peerAs,
     refuseBlackhole: !config.acceptBlackhole,

@@ -43,6 +43,8 @@ export interface Link {
   local: string;
   /** A warning of too many prefixes was told. */
   warned: boolean;
+  /** That routes are dropped was told. */
+  toldDropped: boolean;
 }
 
 export class Sessions {
@@ -106,7 +108,7 @@ export class Sessions {
   private add(peer: Peer, incoming: boolean, local: string): Link {
     const offer = offerOf(this.self, peer, this.gate.restarting);
     const connection = new Connection(this.nextId++, incoming, offer, this.random);
-    const link: Link = { connection, peer, attachment: null, local, warned: false };
+    const link: Link = { connection, peer, attachment: null, local, warned: false, toldDropped: false };
     this.links.set(connection.id, link);
     return link;
   }
@@ -172,26 +174,6 @@ export class Sessions {
   }
 
   // --- events ------------------------------------------------------------------------------------------------------
-
-  /** The session ends when the peer holds more prefixes than it may (RFC 4486). */
-  checkMaximum(link: Link, now: number): void {
-    const { peer, attachment } = link;
-    const { maximumPrefixes: maximum, maximumPrefixesWarning, maximumPrefixesRestart } = peer.config;
-    const received = attachment?.source.received ?? 0;
-    if (received > (maximumPrefixesWarning ?? 1) * maximum && received <= maximum && !link.warned) {
-      link.warned = true;
-      this.events.push({
-        type: 'limit',
-        peer: peer.name,
-        text: `${received} of at most ${maximum} prefixes`,
-      });
-    }
-    if (received <= maximum) return;
-    const data = Uint8Array.of(0, 1, 1, maximum >>> 24, maximum >>> 16, maximum >>> 8, maximum);
-    this.fail(link, bgpError(6, 1, `${received} prefixes, the maximum is ${maximum}`, data), now);
-    if (maximumPrefixesRestart === undefined || peer.current) return;
-    peer.retryAt = peer.idleUntil = now + maximumPrefixesRestart * 1000;
-  }
 
   /** Runs an event through the state machine; returns the action, of which the simple ones are carried out here. */
   event(link: Link, event: ConnectionEvent, now: number, error?: BgpError): string {

@@ -59,7 +59,17 @@ export interface PeerStatus {
   /** Seconds, once negotiated. */
   holdTime: number | null;
   capabilities: string[];
-  prefixes: { received: number; accepted: number; best: number; sent: number; maximum: number };
+  /** `dropped`: not taken in, because there were more than the maximum. */
+  prefixes: {
+    received: number;
+    accepted: number;
+    best: number;
+    sent: number;
+    dropped: number;
+    maximum: number;
+  };
+  /** Octets of path attributes that the peer makes us hold. */
+  attributeOctets: number;
   /** By direction: the policy that it has, and whether it needs one and has none (RFC 8212). */
   policies: Record<'import' | 'export', { name: string | null; missing: boolean }>;
   counters: PeerCounters;

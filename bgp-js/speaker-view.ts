@@ -43,7 +43,7 @@ function peerStatus(speaker: Speaker, peer: Peer, now: number): PeerStatus {
   const { config, counters, lastError, reported, since } = peer;
   const terms = peer.current?.negotiated ?? null;
   const attachment = speaker.attachmentOf(peer);
-  const { received = 0, accepted = 0, best = 0 } = attachment?.source ?? {};
+  const { received = 0, accepted = 0, best = 0, dropped = 0 } = attachment?.source ?? {};
   let sent = 0;
   for (const { group } of attachment?.channels.values() ?? []) sent += group.announced;
   return {
@@ -58,7 +58,8 @@ function peerStatus(speaker: Speaker, peer: Peer, now: number): PeerStatus {
     lastError,
     holdTime: terms?.holdTime ?? null,
     capabilities: terms ? capabilityNames(terms.capabilities.raw) : [],
-    prefixes: { received, accepted, best, sent, maximum: config.maximumPrefixes },
+    prefixes: { received, accepted, best, sent, dropped, maximum: config.maximumPrefixes },
+    attributeOctets: attachment ? speaker.routing.attributes.octetsOf(attachment.source.index) : 0,
     policies: policiesOf(speaker, peer),
     counters: { ...counters, malformed: new Map(counters.malformed) },
   };

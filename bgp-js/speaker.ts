@@ -6,8 +6,9 @@
  *     accepted / connected / received / disconnected / tick  →  work  →  actions, events, transmit
  */
 import { RestartGate } from './graceful-restart.ts';
+import { checkLimits } from './limits.ts';
 import { originate, setOwnRanges, withdraw } from './own-routes.ts';
-import { changePolicies, reconfigure, showAnew } from './reconfigure.ts';
+import { askAgain, changePolicies, reconfigure, showAnew } from './reconfigure.ts';
 import type { Attachment } from './rib/channel.ts';
 import type { PolicySet } from './rib/policy/policy-data.ts';
 import { Routing } from './rib/routing.ts';
@@ -21,7 +22,6 @@ import { canonicalAddress } from './wire/address.ts';
 import { type BgpError, bgpError } from './wire/error.ts';
 import { shutdownData } from './wire/notification.ts';
 import { parseIPv4 } from './wire/prefix.ts';
-import { encodeRouteRefresh } from './wire/refresh.ts';
 
 /** Messages of one connection in one slice of work. */
 const MESSAGES_PER_TURN = 32;
@@ -98,7 +98,7 @@ export class Speaker {
       if (!link) continue;
       const changed = reconfigure(this.sessions.self, this.routing, link);
       if (changed && link.attachment) touched.add(link.attachment.source.index);
-      this.sessions.checkMaximum(link, now);
+      checkLimits(this.sessions, link, now);
     }
     if (touched.size > 0) this.routing.rejudge(touched);
   }
@@ -138,11 +138,7 @@ export class Speaker {
   refresh(name: string): boolean {
     const peer = [...this.peers].find((candidate) => candidate.name === name);
     const link = this.linkOf(peer?.established?.id);
-    const terms = link?.connection.negotiated;
-    if (!link || !terms?.routeRefresh) return false;
-    for (const { afi, safi } of terms.families)
-      link.connection.send(encodeRouteRefresh({ afi, subtype: 0, safi }));
-    return true;
+    return link !== undefined && askAgain(link);
   }
 
   private stop(peer: Peer, error: BgpError, now: number): void {

@@ -36,6 +36,7 @@ export class UpdateProcessor {
   /** Processes the UPDATE whose body lies between `start` and `end`. */
   process(attachment: Attachment, bytes: Uint8Array, start: number, end: number): UpdateOutcome {
     const { sections } = this;
+    this.routing.attributes.payer = attachment.source.index;
     const outcome: UpdateOutcome = { reset: null, defect: null, endOfRib: null };
     const classic = attachment.channels.get(IPV4_UNICAST) ?? null;
     outcome.reset = splitUpdate(bytes, start, end, sections) ?? this.checkNlri(bytes, classic);

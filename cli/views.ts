@@ -177,7 +177,8 @@ export function peerLines(peer: PeerView): string[] {
   }
   const number = (value: number) => value.toLocaleString('en');
   const received = `${number(prefixes.received)} received (at most ${number(prefixes.maximum)})`;
-  const kept = `${number(prefixes.accepted)} usable, ${number(prefixes.best)} best`;
+  const dropped = prefixes.dropped > 0 ? `${number(prefixes.dropped)} dropped, ` : '';
+  const kept = `${dropped}${number(prefixes.accepted)} usable, ${number(prefixes.best)} best`;
   lines.push(...labelled('Prefixes', `${received}, ${kept}, ${number(prefixes.sent)} sent`));
   const updates = `updates ${number(messages.updatesReceived)} in, ${number(messages.updatesSent)} out`;
   lines.push(
@@ -187,6 +188,7 @@ export function peerLines(peer: PeerView): string[] {
     ),
   );
   if (peer.capabilities.length > 0) lines.push(...labelled('Capabilities', peer.capabilities.join(', ')));
+  lines.push(...labelled('Attributes', `${number(peer.attributeOctets)} octets`));
   lines.push(...labelled('Policies', policiesText(peer), peer.policyMissing.length > 0 ? 'bad' : undefined));
   lines.push(
     ...labelled('Established', `${counted(peer.establishedCount, 'time')} since the daemon started`),

@@ -24,6 +24,8 @@ export function addBgpMetrics(metrics: Metrics, host: SpeakerHost): void {
   gauge('prefixes_accepted', 'Prefixes in Adj-RIB-In that are usable', (peer) => peer.prefixes.accepted);
   gauge('prefixes_sent', 'Prefixes advertised to the peer', (peer) => peer.prefixes.sent);
   gauge('prefixes_maximum', 'Prefixes at which the session is closed', (peer) => peer.prefixes.maximum);
+  gauge('prefixes_dropped', 'Prefixes not taken in, above the maximum', (peer) => peer.prefixes.dropped);
+  gauge('attribute_octets', 'Octets of path attributes held for the peer', (peer) => peer.attributeOctets);
   counter('messages_received', 'BGP messages received', (peer) => peer.counters.received);
   counter('messages_sent', 'BGP messages sent', (peer) => peer.counters.sent);
   counter('updates_received', 'UPDATE messages received', (peer) => peer.counters.updatesReceived);

@@ -47,6 +47,7 @@ function peerView(status: PeerStatus, toTime: ToTime): PeerView {
     ...(lastError && { lastError: { time: toTime(lastError.at), text: lastError.text } }),
     ...(holdTime !== null && { holdTimeSeconds: holdTime, keepaliveSeconds: Math.floor(holdTime / 3) }),
     prefixes: status.prefixes,
+    attributeOctets: status.attributeOctets,
     messages: {
       received: counters.received,
       sent: counters.sent,

@@ -90,6 +90,8 @@ export const sessionKeys = {
   maximumAsPathLength: z.optional(value.integer(1, 1000)),
   maximumPrefixesWarning: z.optional(value.integer(1, 100)),
   maximumPrefixesRestart: z.optional(value.duration(1, 86_400)),
+  maximumPrefixesAction: z.optional(value.oneOf('reset', 'drop')),
+  maximumAttributeOctets: z.optional(value.integer(4096, 4_000_000_000)),
   passwordFile: z.optional(passwordFile),
   ttlSecurity: z.optional(value.integer(1, 254)),
   multihop: z.optional(value.integer(2, 255)),
@@ -120,6 +122,8 @@ export type SessionSettings = Pick<
   | 'maximumAsPathLength'
   | 'maximumPrefixesWarning'
   | 'maximumPrefixesRestart'
+  | 'maximumPrefixesAction'
+  | 'maximumAttributeOctets'
   | 'transport'
 >;
 
@@ -152,6 +156,8 @@ export function sessionSettings(keys: SessionKeys): SessionSettings {
     maximumAsPathLength: keys.maximumAsPathLength,
     maximumPrefixesWarning: maximumPrefixesWarning === undefined ? undefined : maximumPrefixesWarning / 100,
     maximumPrefixesRestart: keys.maximumPrefixesRestart,
+    maximumPrefixesAction: keys.maximumPrefixesAction,
+    maximumAttributeOctets: keys.maximumAttributeOctets,
     transport: Object.keys(transport).length === 0 ? undefined : transport,
   });
 }

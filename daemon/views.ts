@@ -84,7 +84,16 @@ export interface PeerView {
   holdTimeSeconds?: number;
   keepaliveSeconds?: number;
   /** Prefixes in Adj-RIB-In, how many of those are usable, how many are best; prefixes advertised. */
-  prefixes: { received: number; accepted: number; best: number; sent: number; maximum: number };
+  prefixes: {
+    received: number;
+    accepted: number;
+    best: number;
+    sent: number;
+    dropped: number;
+    maximum: number;
+  };
+  /** Octets of path attributes that the peer makes us hold. */
+  attributeOctets: number;
   messages: { received: number; sent: number; updatesReceived: number; updatesSent: number };
   /** Malformed attributes that the peer sent: which, what RFC 7606 wants done about them, and how many. */
   malformed: { attribute: string; handling: string; count: number }[];

@@ -64,6 +64,10 @@ export class AttributeTable {
   /** How many there are, with those that nothing refers to any more. */
   private entries = 0;
   private readonly unused = new Unused();
+  /** The source whose routes bring the sets that are added now: it is charged with their octets. */
+  payer = 0;
+  private readonly payers = new U16Column();
+  private readonly octets = new U32Column();
   private end = 1;
   private readonly arena = new Arena();
   private readonly places = new U32Column();
@@ -99,6 +103,9 @@ export class AttributeTable {
     this.slots[this.probe(h, kind, bytes, start, end)] = id;
     this.places.values[id] = this.arena.store(bytes, start, end);
     this.byteLengths.values[id] = end - start;
+    this.payers.values[id] = this.payer;
+    this.octets.ensure(this.payer);
+    this.octets.values[this.payer] += end - start;
     this.hashes.values[id] = h;
     this.references.values[id] = 0;
     this.kinds.values[id] = kind;
@@ -177,6 +184,11 @@ export class AttributeTable {
     }
   }
 
+  /** Octets of the sets that a source was the first to bring. */
+  octetsOf(source: number): number {
+    return source < this.octets.values.length ? this.octets.values[source] : 0;
+  }
+
   /** Where the value of an attribute of a set lies in `chunkOf`, or null when the set has none of this type. */
   valueOf(id: number, type: number): { start: number; end: number } | null {
     const at = this.offsetOf(id);
@@ -251,7 +263,7 @@ export class AttributeTable {
   private columns(): (U8Column | U16Column | U32Column)[] {
     const { places, byteLengths, hashes, references, kinds, localPref, med, asPathLength } = this;
     const { origin, firstAs, nextHop, originatorId, clusterListLength, flags } = this;
-    const own = [places, byteLengths, hashes, references, kinds];
+    const own = [this.payers, places, byteLengths, hashes, references, kinds];
     const compared = [localPref, med, asPathLength, origin, firstAs, nextHop, originatorId];
     return [...own, ...compared, clusterListLength, flags];
   }
@@ -284,6 +296,7 @@ export class AttributeTable {
     }
     this.slots[gap] = NO_SET;
     this.arena.release(this.places.values[id], this.byteLengths.values[id]);
+    this.octets.values[this.payers.values[id]] -= this.byteLengths.values[id];
     this.references.values[id] = this.freeList;
     this.freeList = id;
     this.entries--;

@@ -6,7 +6,10 @@ import type { Family } from '../wire/families.ts';
 import { nlriCovers } from '../wire/prefix.ts';
 import type { Role } from '../wire/role.ts';
 import type { AttributeTable } from './attribute-table.ts';
+import { type FamilyRib, NO_PATH } from './family-rib.ts';
 import { PathState } from './path-state.ts';
+import { NO_PREFIX } from './prefix-table.ts';
+import type { Source } from './source.ts';
 
 export interface ImportRules {
   /** Accept a default route. */
@@ -25,6 +28,8 @@ export interface ImportRules {
   role?: Role;
   /** The peer's AS, of which alone a `peer` may say OTC. */
   peerAs?: number;
+  /** So many prefixes are taken in and no more; any number, when not given. */
+  dropAbove?: number;
   /** The number of the import policy; none, when not given. */
   policy?: number;
   /** Refuse routes with the community BLACKHOLE (RFC 7999 §3.3). */
@@ -94,4 +99,18 @@ export function judgePrefix(
   const ranges = own.ranges.get(family);
   if (!ranges) return PathState.usable;
   return ranges.some((range) => nlriCovers(range, 0, bytes, at)) ? PathState.ownRange : PathState.usable;
+}
+
+/** Whether a route of a peer that has as many as it may is one too many: it replaces none of the peer's own. */
+export function isTooMany(
+  rib: FamilyRib,
+  source: Source,
+  { dropAbove = Number.POSITIVE_INFINITY }: ImportRules,
+  bytes: Uint8Array,
+  at: number,
+  pathId: number,
+): boolean {
+  if (source.received < dropAbove) return false;
+  const prefix = rib.prefixes.find(bytes, at);
+  return prefix === NO_PREFIX || rib.table.find(rib.headOf(prefix), source.index, pathId) === NO_PATH;
 }

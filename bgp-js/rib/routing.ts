@@ -11,7 +11,7 @@ import { PATH_ID_LENGTH } from '../wire/prefix.ts';
 import { AttributeTable, NO_SET } from './attribute-table.ts';
 import type { Attachment, Channel, ChannelTerms } from './channel.ts';
 import { FamilyRib } from './family-rib.ts';
-import { type ImportRules, judgeAttributes, judgePrefix, type OwnNumbers } from './import.ts';
+import { type ImportRules, isTooMany, judgeAttributes, judgePrefix, type OwnNumbers } from './import.ts';
 import { AttributeInterner } from './intern.ts';
 import { Jobs } from './jobs.ts';
 import { PathState } from './path-state.ts';
@@ -222,6 +222,10 @@ export class Routing {
     for (let at = start; at < end; at += 1 + ((bytes[at] + 7) >> 3)) {
       const pathId = lead === 0 ? 0 : readU32(bytes, at);
       at += lead;
+      if (isTooMany(rib, source, rules, bytes, at, pathId)) {
+        source.dropped++;
+        continue;
+      }
       const state =
         verdict === PathState.usable ? judgePrefix(rib.family, bytes, at, rules, this.own) : verdict;
       if (!policy || state !== PathState.usable) rib.announce(source.index, bytes, at, set, state, pathId);
@@ -253,6 +257,7 @@ export class Routing {
   originate(family: Family, nlri: Uint8Array, attributes: Attributes, context: AttributeContext): void {
     const bytes = encodeAttributes(attributes);
     const local = { ...context, ebgp: false, fourOctetAs: true };
+    this.attributes.payer = 0;
     const set = this.interner.judge(bytes, 0, bytes.length, local, true);
     if (set === NO_SET) throw new RangeError(this.interner.error?.text ?? 'the attributes are malformed');
     this.ribOf(family).announce(0, nlri, 0, set, PathState.usable);

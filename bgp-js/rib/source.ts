@@ -19,6 +19,8 @@ export interface Source {
   received: number;
   accepted: number;
   best: number;
+  /** Routes that were not taken in because there were too many. */
+  dropped: number;
 }
 
 const MAX_INDEX = 0xffff;
@@ -29,7 +31,16 @@ export class SourceTable {
   private cursor = 0;
 
   constructor(localName: string) {
-    const none = { as: 0, routerId: 0, address: '', addressOrder: 0n, received: 0, accepted: 0, best: 0 };
+    const none = {
+      as: 0,
+      routerId: 0,
+      address: '',
+      addressOrder: 0n,
+      received: 0,
+      accepted: 0,
+      best: 0,
+      dropped: 0,
+    };
     this.list[0] = { index: 0, kind: SourceKind.local, name: localName, ...none };
   }
 
@@ -48,7 +59,7 @@ export class SourceTable {
     for (let tried = 0; tried < MAX_INDEX; tried++) {
       this.cursor = this.cursor === MAX_INDEX ? 1 : this.cursor + 1;
       if (this.list[this.cursor]) continue;
-      const source = { ...fields, index: this.cursor, received: 0, accepted: 0, best: 0 };
+      const source = { ...fields, index: this.cursor, received: 0, accepted: 0, best: 0, dropped: 0 };
       this.list[this.cursor] = source;
       return source;
     }

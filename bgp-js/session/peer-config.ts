@@ -77,6 +77,8 @@ export interface PeerConfig {
   acceptBlackhole?: boolean;
   /** A share of `maximumPrefixes`, 0–1, at which a warning is told. */
   maximumPrefixesWarning?: number;
+  /** Above the maximum the session ends (`reset`, the default), or further routes are dropped and it goes on. */
+  maximumPrefixesAction?: 'reset' | 'drop';
   /** Seconds after which a session that ended for too many prefixes is tried again; Infinity: never. */
   maximumPrefixesRestart?: number;
   /**
@@ -88,6 +90,16 @@ export interface PeerConfig {
   requirePolicy?: boolean;
   /** How the TCP connection is made and protected. */
   transport?: TransportConfig;
+}
+
+/** Octets of path attributes that a peer may make us hold, where nothing else is said. */
+const ATTRIBUTE_OCTETS = 64 * 1024 * 1024;
+
+/** The limits of a peer that has some by default. */
+export function peerLimits({ maximumAttributeOctets = ATTRIBUTE_OCTETS }: PeerConfig): {
+  maximumAttributeOctets: number;
+} {
+  return { maximumAttributeOctets };
 }
 
 /** The TCP connection of a session: read by net/ alone. */

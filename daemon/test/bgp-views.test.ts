@@ -28,7 +28,7 @@ describe('a BGP speaker as documents', () => {
     assert.equal(second.type, 'eBGP');
     assert.deepEqual(
       { ...second.prefixes, maximum: 0 },
-      { received: 2, accepted: 1, best: 0, sent: second.prefixes.sent, maximum: 0 },
+      { received: 2, accepted: 1, best: 0, sent: second.prefixes.sent, maximum: 0, dropped: 0 },
     );
     assert.ok(Math.abs(Date.parse(first.since) - Date.now()) < 60_000);
   });

@@ -28,7 +28,7 @@ function candidate(table: AttributeTable, { attributes, source, pathId }: Sketch
   return {
     set: makeSet(table, attributes),
     pathId,
-    source: { ...base, received: 0, accepted: 0, best: 0, ...source },
+    source: { ...base, received: 0, accepted: 0, best: 0, dropped: 0, ...source },
   };
 }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { routeTo } from '../../index.ts';
+import { peerStatuses, routeTo } from '../../index.ts';
 import { peerConfig, Simulation } from '../../testing/index.ts';
 
 describe('a maximum of prefixes', () => {
@@ -33,5 +33,52 @@ describe('a maximum of prefixes', () => {
     assert.equal(routeTo(node.speaker, '20.0.1.0/24'), null);
     sim.run(90_000);
     assert.ok(routeTo(node.speaker, '20.0.1.0/24'));
+  });
+
+  it('with the action "drop" takes no more routes, tells so once, and the session stays', () => {
+    const limits = { maximumPrefixes: 10, maximumPrefixesAction: 'drop' } as const;
+    const { sim, node, peer, session, told } = announced(15, limits);
+    const held = () => peerStatuses(node.speaker, 0)[0].prefixes;
+    assert.equal(session.state(0), 'Established');
+    assert.deepEqual([held().received, held().dropped], [10, 5]);
+    assert.equal(told().length, 1);
+    // A route that it has may change.
+    peer.speaker.originate('20.0.3.0/24', { med: 7 });
+    sim.run(1000);
+    assert.equal(routeTo(node.speaker, '20.0.3.0/24')?.paths[0].attributes.med, 7);
+    // With a higher maximum the peer is asked to tell again what was dropped.
+    node.speaker.updatePeer(
+      peerConfig({ address: '10.0.0.2', as: 1, ...limits, maximumPrefixes: 20 }),
+      sim.now,
+    );
+    sim.run(2000);
+    assert.deepEqual([held().received, held().dropped], [15, 0]);
+    assert.equal(session.counters.established, 1);
+  });
+
+  it('is there for octets of attributes as well, and a peer that holds too many is out (RFC 4486)', () => {
+    const sim = new Simulation(1);
+    const node = sim.add({ as: 1 }, '10.0.0.1');
+    const peer = sim.add({ as: 1 }, '10.0.0.2');
+    const other = sim.add({ as: 1 }, '10.0.0.3');
+    sim.peer(node, peer);
+    sim.peer(node, other);
+    const limit = { maximumAttributeOctets: 1000 };
+    node.speaker.updatePeer(peerConfig({ address: '10.0.0.2', as: 1, ...limit }), 0);
+    const announce = (from: number, to: number) => {
+      for (let i = from; i < to; i++) peer.speaker.originate(`20.0.${i}.0/24`, { communities: [i] });
+      sim.run(3000);
+    };
+    announce(0, 20);
+    const [session] = node.speaker.peers;
+    assert.equal(session.state(0), 'Established');
+    const octets = peerStatuses(node.speaker, 0)[0].attributeOctets;
+    assert.ok(octets > 500 && octets < 1000, `${octets} octets`);
+    for (let i = 0; i < 20; i++) peer.speaker.withdraw(`20.0.${i}.0/24`);
+    sim.run(3000);
+    assert.equal(peerStatuses(node.speaker, 0)[0].attributeOctets, 0, 'they are given back with the routes');
+    announce(0, 60);
+    assert.match(session.lastError?.text ?? '', /Out of Resources.*octets of path attributes/);
+    assert.equal(peerStatuses(node.speaker, 0)[1].state, 'Established');
   });
 });
