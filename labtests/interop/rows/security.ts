@@ -57,8 +57,9 @@ async function wrongKey(bench: Bench): Promise<void> {
 async function gtsm(bench: Bench): Promise<void> {
   await bench.bring({
     type: 'eBGP',
-    // ExaBGP sets the TTL on connections that it makes, and not on those that it takes.
-    begins: bench.kind === 'exabgp' ? 'peer' : 'us',
+    // ExaBGP sets the TTL on connections that it makes, and not on those that it takes; FRR on those only after it has
+    // answered on them.
+    begins: bench.kind === 'exabgp' || bench.kind === 'frr' ? 'peer' : 'us',
     announce: [{ prefix: THEIR_PREFIX }],
     ours: { transport: { ttlSecurity: 1 } },
     theirs: { gtsm: true },
