@@ -48,6 +48,8 @@ describe('documents and examples', () => {
       'docs/operations.md',
       'docs/architecture.md',
       'docs/dependencies.md',
+      'docs/policy.md',
+      'docs/configuration.md',
     ].flatMap((path) =>
       [...read(path).matchAll(/\]\((?!https?:)([^)#]+)[^)]*\)/g)]
         .map((match) => match[1])
@@ -55,6 +57,19 @@ describe('documents and examples', () => {
         .map((target) => `${path} → ${target}`),
     );
     assert.deepEqual(broken, []);
+  });
+
+  it('docs/rfc.md names tests that there are', () => {
+    const cells = [...read('docs/rfc.md').matchAll(/\| ([^|]*) \|$/gm)].map((match) => match[1]);
+    const named = cells.flatMap((cell) =>
+      [...cell.matchAll(/`([\w-]+\/[\w/-]+)`/g)].map((match) => match[1]),
+    );
+    assert.ok(named.length > 100, `${named.length} tests`);
+    const missing = named.filter((name) => {
+      const places = [`bgp-js/test/${name}.test.ts`, `${name}.test.ts`, name];
+      return !places.some((place) => existsSync(join(root, place)));
+    });
+    assert.deepEqual(missing, []);
   });
 
   it('every dependency has its reason in docs/dependencies.md', () => {
