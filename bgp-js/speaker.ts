@@ -318,29 +318,28 @@ export class Speaker {
   wantsToSend(id: number): boolean {
     const link = this.linkOf(id);
     if (!link) return false;
-    const { attachment } = link;
     if (link.connection.hasControl) return true;
-    for (const { group, member } of attachment?.channels.values() ?? [])
-      if (group.hasWork(member)) return true;
-    return false;
+    return link.attachment?.channelList.some(({ group, member }) => group.hasWork(member)) ?? false;
   }
 
-  /** Whole messages to send on the connection, about `limit` octets at the most; what is returned counts as sent. */
-  transmit(id: number, limit: number): Uint8Array[] {
+  /**
+   * Whole messages to send on the connection, about `limit` octets at the most; what is returned counts as sent, and
+   * is not to be written to: other connections get the same.
+   */
+  transmit(id: number, limit: number): readonly Uint8Array[] {
     const link = this.linkOf(id);
     if (!link) return [];
-    const { connection, attachment } = link;
-    const { counters } = link.peer;
-    const control = connection.takeControl();
-    counters.sent += control.length;
-    if (!attachment) return control;
-    const updates: Uint8Array[] = [];
-    for (const { group, member } of attachment.channels.values()) {
+    const { connection, attachment, peer } = link;
+    let all: readonly Uint8Array[] = connection.takeControl();
+    peer.counters.sent += all.length;
+    for (const { group, member } of attachment?.channelList ?? []) {
       const before = member.updatesSent;
-      updates.push(...group.pull(member, limit));
-      counters.updatesSent += member.updatesSent - before;
-      counters.sent += member.updatesSent - before;
+      const updates = group.pull(member, limit);
+      peer.counters.updatesSent += member.updatesSent - before;
+      peer.counters.sent += member.updatesSent - before;
+      if (all.length === 0) all = updates;
+      else if (updates.length > 0) all = [...all, ...updates];
     }
-    return control.length === 0 ? updates : [...control, ...updates];
+    return all;
   }
 }

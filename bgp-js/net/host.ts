@@ -9,8 +9,8 @@ import type { TransportConfig } from '../session/peer-config.ts';
 import type { Speaker } from '../speaker.ts';
 import type { SpeakerAction, SpeakerEvent } from '../speaker-types.ts';
 import { canonicalAddress } from '../wire/address.ts';
+import { Discoveries } from './discoveries.ts';
 import { judge, type ListenAddress, Listener } from './listener.ts';
-import { NeighbourDiscovery } from './neighbour-discovery.ts';
 import { SliceTimes } from './slice-times.ts';
 import { adjust, dial } from './transport.ts';
 import { writeParts } from './write.ts';
@@ -30,6 +30,8 @@ export interface HostOptions {
 const SLICE_MS = 3;
 /** Octets handed to a socket in one go. */
 const WRITE_SIZE = 64 * 1024;
+/** What a write costs beside its octets, in octets: after every WRITE_SIZE of them the clock is looked at. */
+const WRITE_COST = 4 * 1024;
 /** Octets of unprocessed input at which a socket is no longer read, and at which it is again. */
 const INPUT_HIGH = 256 * 1024;
 const INPUT_LOW = 64 * 1024;
@@ -40,11 +42,14 @@ const FAREWELL_LIMIT = 1024;
 
 /** A TCP connection of the speaker's. */
 interface Wire {
+  id: number;
   socket: net.Socket;
   /** The options that the socket has. */
   transport: TransportConfig;
   /** The kernel's buffer is full: wait for `drain`. */
   blocked: boolean;
+  /** It is no longer the speaker's. */
+  closed: boolean;
 }
 
 export class SpeakerHost {
@@ -54,11 +59,17 @@ export class SpeakerHost {
   /** Connections that are not read because too much of their input waits. */
   private readonly paused = new Set<number>();
   /** Connections that have yet to be served in this round, the next one last. */
-  private turns: number[] = [];
+  private turns: Wire[] = [];
   /** Sockets that are being closed and still deliver their farewell. */
   private readonly closing = new Set<net.Socket>();
   private listeners: Listener[] = [];
-  private discoveries: NeighbourDiscovery[] = [];
+  private readonly discoveries = new Discoveries({
+    found: (name, address) => {
+      this.speaker.neighbourFound(name, address, this.now());
+      this.wake();
+    },
+    failed: (name, text) => this.tell(name, text),
+  });
   /** The state of the peers' configurations that the sockets follow. */
   private configured = -1;
   private timer: NodeJS.Timeout | null = null;
@@ -107,7 +118,7 @@ export class SpeakerHost {
     this.stopped = true;
     this.carryOut();
     if (this.timer) clearTimeout(this.timer);
-    for (const discovery of this.discoveries) discovery.close();
+    this.discoveries.follow([]);
     const closed = Promise.all(this.listeners.map((listener) => listener.close()));
     await Promise.all(
       [...this.closing].map((socket) => new Promise((resolve) => socket.once('close', resolve))),
@@ -153,7 +164,7 @@ export class SpeakerHost {
     this.configured = peers.changes;
     for (const listener of this.listeners) this.attempt('listener', () => listener.update(peers));
     for (const [id, wire] of this.wires) this.adjust(id, wire);
-    this.discover(peers.interfaces());
+    this.discoveries.follow(peers.interfaces());
   }
 
   private adjust(id: number, wire: Wire): void {
@@ -162,21 +173,6 @@ export class SpeakerHost {
     const { transport = {} } = peer.config;
     this.attempt(peer.name, () => adjust(wire.socket, transport, wire.transport));
     wire.transport = transport;
-  }
-
-  /** Looks for neighbours on these interfaces, and no longer on others. */
-  private discover(names: readonly string[]): void {
-    const kept = this.discoveries.filter((discovery) => names.includes(discovery.name));
-    for (const discovery of this.discoveries) if (!kept.includes(discovery)) discovery.close();
-    this.discoveries = kept;
-    for (const name of names) {
-      if (kept.some((discovery) => discovery.name === name)) continue;
-      const found = (address: string): void => {
-        this.speaker.neighbourFound(name, address, this.now());
-        this.wake();
-      };
-      this.discoveries.push(new NeighbourDiscovery(name, found, (text) => this.tell(name, text)));
-    }
   }
 
   // --- slices --------------------------------------------------------------------------------------------------------
@@ -227,24 +223,28 @@ export class SpeakerHost {
   private transmit(until: number): boolean {
     // Those whose turn did not come before time ran out are first, so that nobody waits for ever.
     let more = this.turns.length > 0;
-    if (!more) this.turns = [...this.wires.keys()].reverse();
-    for (let id = this.turns.pop(); id !== undefined; id = this.turns.pop()) {
-      const wire = this.wires.get(id);
-      while (wire && !wire.blocked && this.speaker.wantsToSend(id)) {
-        if (this.now() > until) {
-          this.turns.push(id);
-          return true;
-        }
-        const parts = this.speaker.transmit(id, WRITE_SIZE);
-        if (parts.length === 0) {
-          more = true;
-          break;
-        }
-        wire.blocked = !writeParts(wire.socket, parts);
-        if (wire.blocked) this.speaker.blocked(id, true, this.now());
+    if (!more) this.turns = [...this.wires.values()];
+    let octets = 0;
+    for (let wire = this.turns.pop(); wire !== undefined; wire = this.turns.pop()) {
+      if (wire.blocked || wire.closed) continue;
+      const parts = this.speaker.transmit(wire.id, WRITE_SIZE);
+      for (const part of parts) octets += part.length;
+      octets += WRITE_COST;
+      if (parts.length > 0) this.write(wire, parts);
+      if (!wire.blocked && this.speaker.wantsToSend(wire.id)) {
+        if (parts.length > 0) this.turns.push(wire);
+        else more = true;
       }
+      if (octets < WRITE_SIZE) continue;
+      octets = 0;
+      if (this.now() > until) return this.turns.length > 0 || more;
     }
     return more;
+  }
+
+  private write(wire: Wire, parts: readonly Uint8Array[]): void {
+    wire.blocked = !writeParts(wire.socket, parts);
+    if (wire.blocked) this.speaker.blocked(wire.id, true, this.now());
   }
 
   private resumeReaders(): void {
@@ -292,7 +292,7 @@ export class SpeakerHost {
   }
 
   private adopt(id: number, socket: net.Socket, transport: TransportConfig): void {
-    const wire: Wire = { socket, transport, blocked: false };
+    const wire: Wire = { id, socket, transport, blocked: false, closed: false };
     this.wires.set(id, wire);
     let reason = 'the peer closed the connection';
     socket.on('error', (error: NodeJS.ErrnoException) => {
@@ -317,6 +317,7 @@ export class SpeakerHost {
       this.closing.delete(socket);
       this.paused.delete(id);
       if (this.wires.get(id) !== wire) return;
+      wire.closed = true;
       this.wires.delete(id);
       this.lastWords(id, reason);
     });
@@ -332,6 +333,7 @@ export class SpeakerHost {
   private close(id: number, farewell: Uint8Array | null): void {
     const wire = this.wires.get(id);
     if (!wire) return;
+    wire.closed = true;
     this.wires.delete(id);
     const { socket } = wire;
     if (!farewell || socket.connecting || this.closing.size >= FAREWELL_LIMIT) {

@@ -16,6 +16,7 @@ export interface Libc {
   setsockopt(fd: number, level: number, option: number, value: Buffer, length: number): number;
   getsockopt(fd: number, level: number, option: number, value: Buffer, length: Buffer): number;
   socket(domain: number, type: number, protocol: number): number;
+  send(fd: number, data: Uint8Array, size: number, flags: number): number | bigint;
   sendto(fd: number, data: Buffer, size: number, flags: number, to: Buffer, length: number): number | bigint;
   recvfrom(
     fd: number,
@@ -51,6 +52,7 @@ function load(): Libc {
     setsockopt: f('int setsockopt(int fd, int level, int option, const void *value, uint32_t length)'),
     getsockopt: f('int getsockopt(int fd, int level, int option, void *value, void *length)'),
     socket: f('int socket(int domain, int type, int protocol)'),
+    send: f('int64 send(int fd, const void *data, size_t size, int flags)'),
     sendto: f(
       'int64 sendto(int fd, const void *data, size_t size, int flags, const void *to, uint32_t length)',
     ),

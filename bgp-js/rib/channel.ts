@@ -29,5 +29,7 @@ export interface Attachment {
   rules: ImportRules;
   /** The number of the import policy on whose rules the hits of these routes are counted already. */
   countedPolicy?: number;
-  channels: Map<Family, Channel>;
+  channels: ReadonlyMap<Family, Channel>;
+  /** The same in a row, for the way of every message. */
+  channelList: readonly Channel[];
 }

@@ -75,17 +75,13 @@ export class Routing {
     retained: Source | null = null,
   ): Attachment {
     const source = retained ? Object.assign(retained, fields) : this.sources.add(fields);
-    const channels = new Map<Family, Channel>();
-    for (const { family, treatment, receivesPathIds } of terms) {
+    const channelList = terms.map(({ family, treatment, receivesPathIds }): Channel => {
       const group = this.groupFor(family, treatment);
-      channels.set(family, {
-        rib: this.ribOf(family),
-        receivesPathIds,
-        group,
-        member: group.join(source.index),
-      });
-    }
-    const attachment: Attachment = { source, context, rules, channels, countedPolicy: rules.policy };
+      return { rib: this.ribOf(family), receivesPathIds, group, member: group.join(source.index) };
+    });
+    const channels = new Map(channelList.map((channel) => [channel.rib.family, channel]));
+    const countedPolicy = rules.policy;
+    const attachment = { source, context, rules, channels, channelList, countedPolicy };
     this.attachments.set(source.index, attachment);
     return attachment;
   }

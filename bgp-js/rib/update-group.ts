@@ -15,18 +15,15 @@ import { DirectEncoder } from './direct-encoder.ts';
 import { DirtyQueue } from './dirty-queue.ts';
 import { type FamilyRib, NO_PATH } from './family-rib.ts';
 import { FormerRoutes } from './former-routes.ts';
+import { type LogReader, LogStretch, readLog } from './log-reader.ts';
 import type { PolicyRun } from './policy/policy-run.ts';
 import { type ExportTreatment, showAlike } from './treatment.ts';
 import { eachPacked, endOfRib, layoutOf, type UpdateLayout } from './update-builder.ts';
-import { isFor, UpdateLog } from './update-log.ts';
-import { NOBODY, UpdatePacker } from './update-packer.ts';
+import { isFor, NOBODY, UpdateLog } from './update-log.ts';
+import { UpdatePacker } from './update-packer.ts';
 
-/** A peer in an update group. */
-export interface Member {
-  /** The source index of the peer's own routes, which are not sent back to it. */
-  source: number;
-  /** Position in the group's log; meaningless while `behind` is set. */
-  position: number;
+/** A peer in an update group: its own routes are not sent back to it. Its position means nothing while it is behind. */
+export interface Member extends LogReader {
   /** What the member has yet to be told, when it does not follow the log. */
   behind: Bitmap | null;
   /** The End-of-RIB marker is owed once the member has caught up for the first time. */
@@ -35,8 +32,6 @@ export interface Member {
   owesEndOfRefresh: boolean;
   /** What it was told by the group it came from, until it has caught up here. */
   former: FormerRoutes | null;
-  /** Prefixes and messages sent so far. */
-  updatesSent: number;
 }
 
 /** Octets of log kept for the slowest member before it has to leave the log: at the most, and for each member. */
@@ -48,6 +43,7 @@ const ENCODE_BATCH = 1024;
 const MAX_BATCHES = 8;
 /** Log entries that all have passed before the log is trimmed. */
 const TRIM_BATCH = 256;
+const NOTHING: readonly Uint8Array[] = [];
 
 export class UpdateGroup {
   readonly treatment: ExportTreatment;
@@ -58,6 +54,7 @@ export class UpdateGroup {
   private readonly gate: { readonly closed: boolean };
   private readonly dirty: DirtyQueue;
   private readonly log = new UpdateLog();
+  private readonly newest = new LogStretch();
   private readonly packer: UpdatePacker;
   private readonly announcer: Announcer;
   /** For messages to one member outside the log. */
@@ -179,9 +176,21 @@ export class UpdateGroup {
 
   /**
    * Whole messages for the member, at most about `limit` octets; [] when it has caught up. What is returned counts as
-   * sent.
+   * sent, and is given to other members as well.
    */
-  pull(member: Member, limit: number): Uint8Array[] {
+  pull(member: Member, limit: number): readonly Uint8Array[] {
+    if (!member.behind && this.dirty.size === 0 && !member.owesEndOfRefresh && !member.owesEndOfRib) {
+      if (member.position === this.log.head) return NOTHING;
+      const parts = this.newest.read(this.log, member, limit);
+      if (parts) {
+        this.keepLogShort();
+        return parts;
+      }
+    }
+    return this.collect(member, limit);
+  }
+
+  private collect(member: Member, limit: number): Uint8Array[] {
     const parts: Uint8Array[] = [];
     // Changes that are not encoded yet come first: a member must not be told of a state that is about to change.
     if (member.behind && this.dirty.size > 0) {
@@ -192,7 +201,7 @@ export class UpdateGroup {
     let octets = member.behind ? this.pullBehind(member, limit, parts) : 0;
     while (octets < limit && !member.behind) {
       if (member.position === this.log.head && !this.encode()) break;
-      octets += this.pullLog(member, limit - octets, parts);
+      octets += readLog(this.log, member, limit - octets, parts);
     }
     const current = !member.behind && member.position === this.log.head && this.dirty.size === 0;
     if (current && member.owesEndOfRefresh) {
@@ -208,29 +217,6 @@ export class UpdateGroup {
   }
 
   // --- the log ---------------------------------------------------------------------------------------------------
-
-  /** Collects log entries for the member; neighbouring ones go out as one piece. */
-  private pullLog(member: Member, limit: number, parts: Uint8Array[]): number {
-    const { log } = this;
-    let octets = 0;
-    let bytes: Uint8Array | null = null;
-    let start = 0;
-    let end = 0;
-    while (member.position < log.head && octets < limit) {
-      log.look(member.position++);
-      if (!isFor(log.target, member.source)) continue;
-      octets += log.end - log.start;
-      member.updatesSent++;
-      if (bytes === log.bytes && end === log.start) {
-        end = log.end;
-        continue;
-      }
-      if (bytes) parts.push(bytes.subarray(start, end));
-      ({ bytes, start, end } = log);
-    }
-    if (bytes) parts.push(bytes.subarray(start, end));
-    return octets;
-  }
 
   /** Drops what all have read; a member that holds back too much has to leave the log. */
   private keepLogShort(): void {

@@ -9,6 +9,9 @@ const CHUNK_SIZE = 65536;
 /** Whom an entry is for: everyone (0), everyone but source n (n), or only source n (-n). */
 export type Target = number;
 
+/** No source has this number. */
+export const NOBODY = -1;
+
 /** Numbers kept of an entry: chunk, start, end, target. */
 const FIELDS = 4;
 

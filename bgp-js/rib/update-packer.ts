@@ -4,10 +4,7 @@ import type { FamilyRib } from './family-rib.ts';
 import type { PolicyRun } from './policy/policy-run.ts';
 import { type ExportTreatment, mayExport } from './treatment.ts';
 import { UpdateBuilder, type UpdateLayout } from './update-builder.ts';
-import { isFor, type Target, type UpdateLog } from './update-log.ts';
-
-/** No member: no source has this number. */
-export const NOBODY = -1;
+import { isFor, NOBODY, type Target, type UpdateLog } from './update-log.ts';
 
 /**
  * Packs changes into the log of an update group: prefixes that follow each other with the same attributes and for the

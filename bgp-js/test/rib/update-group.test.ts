@@ -21,7 +21,7 @@ class Listener {
     this.source = source;
   }
 
-  hear(parts: Uint8Array[]): void {
+  hear(parts: readonly Uint8Array[]): void {
     const bytes = Buffer.concat(parts);
     for (let at = 0; at < bytes.length; ) {
       const length = bytes.readUInt16BE(at + 16);
