@@ -121,7 +121,10 @@ export class Routing {
     for (const rib of this.ribs.values()) this.jobs.add((from) => rib.sweep(index, from, this.limits.slice));
     this.jobs.add(
       () => 0,
-      () => this.sources.remove(index),
+      () => {
+        this.sources.remove(index);
+        this.policies.forget();
+      },
     );
   }
 

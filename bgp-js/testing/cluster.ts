@@ -2,9 +2,10 @@
  * A model and its simulation, changed together: each change of the network goes to both, is noted in the trace, and
  * gives the sessions that it may end a cause for that.
  */
+import type { PolicyData, PolicyRule, PolicySet } from '../rib/policy/policy-data.ts';
 import type { PeerConfig } from '../session/peer-config.ts';
 import type { OriginateOptions, SpeakerEvent } from '../speaker-types.ts';
-import type { Model, ModelNode, ModelPeer } from './model.ts';
+import type { Model, ModelNode, ModelPeer, ModelRule } from './model.ts';
 import { peerConfig, type SimNode, Simulation } from './simulation.ts';
 
 /** Why sessions may go down: those of one node, or that of a pair. */
@@ -59,14 +60,18 @@ export class Cluster {
 
   // --- nodes -------------------------------------------------------------------------------------------------------
 
-  /** Starts the node's speaker with all that the model has of it. */
-  start(node: ModelNode): void {
+  /** Starts the node's speaker with all that the model has of it; `restarted`: its forwarding went on meanwhile. */
+  start(node: ModelNode, restarted = false): void {
     const { address, as, clusterId, maximumPaths } = node;
     node.alive = true;
-    const { speaker } = this.sim.add({ as, maximumPaths, ...(clusterId !== null && { clusterId }) }, address);
+    const { speaker } = this.sim.add(
+      { as, maximumPaths, restarted, ...(clusterId !== null && { clusterId }) },
+      address,
+    );
     Object.assign(speaker.routing.limits, SMALL_LIMITS);
     speaker.setOwnRanges(node.ranges);
     for (const [prefix, options] of node.routes) speaker.originate(prefix, options);
+    speaker.setPolicies(policiesOf(node));
     for (const [peer, config] of node.peers) speaker.addPeer(this.configOf(peer, config), this.sim.now);
   }
 
@@ -110,6 +115,7 @@ export class Cluster {
     node.peers.set(peer, config);
     if (!node.alive) return;
     const sim = this.simNode(node.address);
+    sim.speaker.setPolicies(policiesOf(node));
     sim.speaker.addPeer(this.configOf(peer, config), this.sim.clock(sim));
   }
 
@@ -117,7 +123,10 @@ export class Cluster {
     node.peers.set(peer, config);
     if (!node.alive) return;
     const sim = this.simNode(node.address);
+    // As a reload does it: nobody is without his policy in between.
+    sim.speaker.setPolicies(policiesOf(node), true);
     sim.speaker.updatePeer(this.configOf(peer, config), this.sim.clock(sim));
+    sim.speaker.setPolicies(policiesOf(node));
   }
 
   setCut(a: string, b: string, cut: boolean): void {
@@ -127,10 +136,18 @@ export class Cluster {
   }
 
   private configOf(address: string, config: ModelPeer): PeerConfig {
-    const { exportOwn, ...rest } = config;
+    const { exportOwn, importRules, exportRules, ...rest } = config;
     const { as } = this.model.node(address);
-    // Without policies an eBGP peer would get nothing (RFC 8212).
-    return peerConfig({ ...rest, address, as, export: exportOwn ? 'own' : 'all', requirePolicy: false });
+    return peerConfig({
+      ...rest,
+      address,
+      as,
+      export: exportOwn ? 'own' : 'all',
+      // Without policies an eBGP peer would get nothing (RFC 8212).
+      requirePolicy: false,
+      ...(importRules && { importPolicy: policyName('import', address) }),
+      ...(exportRules && { exportPolicy: policyName('export', address) }),
+    });
   }
 
   // --- what the speakers tell ----------------------------------------------------------------------------------------
@@ -167,3 +184,43 @@ export class Cluster {
     });
   }
 }
+
+// --- policies --------------------------------------------------------------------------------------------------------
+
+const policyName = (direction: 'import' | 'export', peer: string): string => `${direction} ${peer}`;
+
+/** All policies that a node has for its peers. */
+function policiesOf(node: ModelNode): PolicySet {
+  const policies: Record<string, PolicyData> = {};
+  for (const [peer, { importRules, exportRules }] of node.peers) {
+    if (importRules) policies[policyName('import', peer)] = policyOf(importRules);
+    if (exportRules) policies[policyName('export', peer)] = policyOf(exportRules);
+  }
+  return { policies };
+}
+
+const policyOf = (rules: readonly ModelRule[]): PolicyData => ({
+  rules: rules.map((rule, i) => ruleOf(rule, `rule ${i + 1}`)),
+  otherwise: 'accept',
+});
+
+function ruleOf(rule: ModelRule, name: string): PolicyRule {
+  const { within, community, neighbourAs, action, addCommunity, prepend } = rule;
+  return {
+    name,
+    match: {
+      ...(within !== null && { prefixes: [`${within} le 32`] }),
+      ...(community !== null && { communities: { any: [communityText(community)] } }),
+      ...(neighbourAs !== null && { neighbourAs: [neighbourAs] }),
+    },
+    ...(action !== 'reject' && {
+      set: {
+        ...(addCommunity !== null && { communities: { add: [communityText(addCommunity)] } }),
+        ...(prepend > 0 && { prepend: { times: prepend } }),
+      },
+    }),
+    action,
+  };
+}
+
+const communityText = (community: number): string => `${community >>> 16}:${community & 0xffff}`;

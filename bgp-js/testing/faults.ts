@@ -2,6 +2,7 @@
 import type { Cluster } from './cluster.ts';
 import { type ModelNode, type ModelPeer, pairKey } from './model.ts';
 import type { Random } from './random.ts';
+import { randomRules } from './rules.ts';
 import type { PrefixPlan, Topology } from './topology.ts';
 
 /** How long a churn lasts. */
@@ -38,6 +39,7 @@ export const FAULTS: Readonly<Record<string, FaultKind>> = {
   'power off': { weight: 2, strike: powerOff },
   'peer removed': { weight: 2, strike: peerRemoved },
   'peer changed': { weight: 4, strike: peerChanged },
+  'policy changed': { weight: 5, strike: policyChanged },
   'client toggled': { weight: 1, strike: clientToggled },
   squeeze: { weight: 1, brief: true, strike: squeeze },
   'clock jump': { weight: 2, strike: clockJump },
@@ -173,7 +175,7 @@ function stop(stage: Stage, silent: boolean): Undo | null {
   const cause = cluster.cause(node.address, null);
   return occupy(stage, node.address, () => {
     cluster.note(`${node.address} starts again`);
-    cluster.start(node);
+    cluster.start(node, !silent);
     cluster.endCause(cause);
   });
 }
@@ -254,6 +256,31 @@ function peerChanged(stage: Stage): null {
   stage.cluster.note(`${a.address} changes its peer ${b.address}: ${JSON.stringify(change)}`);
   stage.cluster.updatePeer(a, b.address, { ...old, ...change });
   return null;
+}
+
+/** Another policy, or none; no session goes down for it. */
+function policyChanged(stage: Stage): null {
+  const session = anySession(stage);
+  if (!session) return null;
+  const { cluster, random } = stage;
+  const [a, b] = session;
+  const old = a.peers.get(b.address);
+  if (!old) return null;
+  const exporting = random.chance(0.5);
+  const rules = newRules(stage, exporting && a.as !== b.as);
+  cluster.note(
+    `${a.address} has another ${exporting ? 'export' : 'import'} policy for ${b.address}: ${JSON.stringify(rules)}`,
+  );
+  cluster.updatePeer(a, b.address, {
+    ...old,
+    ...(exporting ? { exportRules: rules } : { importRules: rules }),
+  });
+  return null;
+}
+
+function newRules({ random, topology }: Stage, mayPrepend: boolean): ReturnType<typeof randomRules> {
+  const ases = [...new Set([...topology.model.nodes.values()].map(({ as }) => as))];
+  return randomRules(random, { prefixes: topology.prefixes, ases, mayPrepend });
 }
 
 /** Another role resets the session. */

@@ -68,6 +68,16 @@ function heldRoute(
   };
 }
 
+/** Whether a speaker has routes of a peer that has gone, or is back and has not told them again (RFC 4724). */
+export function hasStale({ routing: { rib } }: Speaker): boolean {
+  for (let id = 0; id < rib.prefixes.end; id++) {
+    if (!rib.prefixes.has(id)) continue;
+    for (let path = rib.headOf(id); path !== NO_PATH; path = rib.nextOf(path))
+      if (rib.isStale(path)) return true;
+  }
+  return false;
+}
+
 /** What a speaker has told each peer with a session, by the peer's address. */
 export function toldRoutes(speaker: Speaker): Map<string, Set<string>> {
   const { rib } = speaker.routing;
@@ -86,9 +96,23 @@ export function toldRoutes(speaker: Speaker): Map<string, Set<string>> {
   return told;
 }
 
+/** The sets of attributes in what peers were told: others than in the RIB where an export policy changed them. */
+function* shownSets(speaker: Speaker): Iterable<number> {
+  const { rib } = speaker.routing;
+  for (const peer of speaker.peers) {
+    const channel = speaker.attachmentOf(peer)?.channels.get(rib.family);
+    for (let id = 0; channel && id < rib.prefixes.end; id++) {
+      const told = rib.prefixes.has(id) && channel.group.advertised(id);
+      if (told) yield told.set;
+    }
+  }
+}
+
 /** Faults in a speaker's bookkeeping while nothing is under way, in words. */
 export function accountFaults(speaker: Speaker): string[] {
-  const { rib, attributes } = speaker.routing;
+  const { rib, attributes, policies } = speaker.routing;
+  // What policies remember is no leak.
+  policies.forget();
   const faults: string[] = [];
   const expect = (what: string, is: number, should: number) => {
     if (is !== should) faults.push(`${what}: ${is}, should be ${should}`);
@@ -107,12 +131,13 @@ export function accountFaults(speaker: Speaker): string[] {
       count.received++;
       if (rib.stateOf(path) === PathState.usable) count.accepted++;
       if (path === rib.bestOf(id)) count.best++;
-      sets.add(rib.setOf(path));
+      sets.add(rib.setOf(path)).add(rib.receivedOf(path));
       paths++;
     }
   }
   expect('paths', rib.paths, paths);
   expect('prefixes', rib.prefixes.size, prefixes);
+  for (const set of shownSets(speaker)) sets.add(set);
   expect('attribute sets', attributes.size, sets.size);
   const known = [...speaker.peers].map((peer) => speaker.attachmentOf(peer)?.source.index ?? -1);
   for (const index of [0, ...known]) {

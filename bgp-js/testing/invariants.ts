@@ -1,6 +1,6 @@
 /** What has to hold for a network that has come to rest. Each check returns what is wrong, in words. */
 import type { Cluster } from './cluster.ts';
-import { accountFaults, type HeldEntry, heldRib, toldRoutes } from './inspect.ts';
+import { accountFaults, type HeldEntry, hasStale, heldRib, toldRoutes } from './inspect.ts';
 import { computeRibs, describe, type OracleEntry } from './oracle.ts';
 
 type Held = Map<string, Map<string, HeldEntry>>;
@@ -11,6 +11,7 @@ export function unrest({ model, sim }: Cluster): string | null {
     if (!node.alive) continue;
     const { speaker } = sim.nodes.get(node.address)!;
     if (speaker.hasWork) return `${node.address} has work left`;
+    if (hasStale(speaker)) return `${node.address} keeps routes over a restart`;
     for (const id of speaker.connections()) {
       if (speaker.wantsToSend(id)) return `${node.address} has something left to send on connection ${id}`;
     }

@@ -4,6 +4,22 @@
  */
 import type { OriginateOptions } from '../speaker-types.ts';
 
+/**
+ * A rule of a policy, in the few terms that leave a network with one stable state (docs/testing.md). It applies when
+ * everything in it that is not null does.
+ */
+export interface ModelRule {
+  /** The prefix is this one or a part of it. */
+  within: string | null;
+  community: number | null;
+  /** The first AS of the path. */
+  neighbourAs: number | null;
+  action: 'accept' | 'reject' | 'next';
+  addCommunity: number | null;
+  /** The node's own AS is put in front so often; for eBGP and export alone. */
+  prepend: number;
+}
+
 /** What a node has configured for one peer. */
 export interface ModelPeer {
   client: boolean;
@@ -14,6 +30,11 @@ export interface ModelPeer {
   /** Seconds. */
   holdTime: number;
   maximumPrefixes: number;
+  /** Seconds for which the peer is asked to keep routes while the node restarts; 0: it only does so for others. */
+  restartTime: number;
+  /** The rules of the policies; a route that none accepts or rejects is accepted. Null: there is no policy. */
+  importRules: readonly ModelRule[] | null;
+  exportRules: readonly ModelRule[] | null;
 }
 
 /** One speaker as it is configured. */

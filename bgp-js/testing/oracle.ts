@@ -4,7 +4,7 @@
  * configurations it is given have exactly one stable outcome; docs/testing.md says why.
  */
 import type { OriginateOptions } from '../speaker-types.ts';
-import type { Model, ModelNode } from './model.ts';
+import type { Model, ModelNode, ModelRule } from './model.ts';
 
 /** A route as a node has it: its own, or as it came from a neighbour. */
 export interface OracleRoute {
@@ -71,7 +71,7 @@ function ribOf(
   for (const neighbour of model.neighbours(node)) {
     for (const route of best.get(neighbour.address)?.values() ?? []) {
       const told = toldBy(neighbour, node, route, model);
-      if (told) put({ ...told, usable: isUsable(node, told) });
+      if (told) put(takenIn(node, told));
     }
   }
   for (const entry of rib.values()) choose(entry, node, model);
@@ -95,11 +95,13 @@ function ownRoute(node: ModelNode, prefix: string, options: OriginateOptions): O
 }
 
 /** How `a` shows its best route to `b`, or null when it does not. */
-function toldBy(a: ModelNode, b: ModelNode, route: OracleRoute, model: Model): OracleRoute | null {
+function toldBy(a: ModelNode, b: ModelNode, best: OracleRoute, model: Model): OracleRoute | null {
   const config = a.peers.get(b.address);
-  const own = route.from === null;
-  if (!config || route.from === b.address || route.communities.includes(NO_ADVERTISE)) return null;
+  const own = best.from === null;
+  if (!config || best.from === b.address || best.communities.includes(NO_ADVERTISE)) return null;
   if (!own && config.exportOwn) return null;
+  const route = applied(config.exportRules ?? [], best, a.as);
+  if (!route) return null;
   const told = { ...route, from: a.address, fromAs: a.as };
   if (a.as !== b.as) {
     // RFC 4271 §5.1: our AS in front, ourselves as the next hop; MED, LOCAL_PREF and reflection stay inside.
@@ -117,6 +119,29 @@ function toldBy(a: ModelNode, b: ModelNode, route: OracleRoute, model: Model): O
   const clusters = [a.clusterId, ...route.clusters];
   const nextHop = config.nextHopSelf ? a.address : route.nextHop;
   return { ...told, localPref, originator, clusters, nextHop };
+}
+
+/** A route from a neighbour as the node has it: judged, and changed by the import policy. */
+function takenIn(node: ModelNode, route: OracleRoute): OracleRoute {
+  if (!isUsable(node, route)) return { ...route, usable: false };
+  const changed = applied(node.peers.get(route.from ?? '')?.importRules ?? [], route, node.as);
+  return changed ?? { ...route, usable: false };
+}
+
+/** What a policy makes of a route; null: it rejects it. Rules look at the route as it came. */
+function applied(rules: readonly ModelRule[], route: OracleRoute, as: number): OracleRoute | null {
+  let changed = route;
+  for (const { within, community, neighbourAs: first, action, addCommunity, prepend } of rules) {
+    if (within !== null && !lies(route.prefix, within)) continue;
+    if (community !== null && !route.communities.includes(community)) continue;
+    if (first !== null && route.asPath[0] !== first) continue;
+    if (action === 'reject') return null;
+    const added = addCommunity !== null && !changed.communities.includes(addCommunity) ? [addCommunity] : [];
+    const asPath = [...new Array<number>(prepend).fill(as), ...changed.asPath];
+    changed = { ...changed, communities: [...changed.communities, ...added], asPath };
+    if (action === 'accept') break;
+  }
+  return changed;
 }
 
 /** Whether a route from a neighbour may take part in the decision. */
@@ -205,7 +230,8 @@ export function describe(route: OracleRoute): string {
   ];
   if (route.med !== null) parts.push(`med ${route.med}`);
   if (route.localPref !== null) parts.push(`local-pref ${route.localPref}`);
-  if (route.communities.length > 0) parts.push(`communities ${route.communities.join(' ')}`);
+  // Their order means nothing.
+  if (route.communities.length > 0) parts.push(`communities ${[...route.communities].sort().join(' ')}`);
   if (route.originator !== null) parts.push(`originator ${route.originator}`);
   if (route.clusters.length > 0) parts.push(`clusters ${route.clusters.join(' ')}`);
   return parts.join(', ') + (route.usable ? '' : ' (unusable)');

@@ -158,6 +158,7 @@ class Run {
           config.passive && 'passive',
         ];
         marks.push(config.nextHopSelf && 'next-hop-self', config.acceptDefault && 'default');
+        marks.push(config.restartTime > 0 && `restart ${config.restartTime} s`);
         const text = marks.filter(Boolean).join(', ');
         return text === '' ? peer : `${peer} (${text})`;
       });

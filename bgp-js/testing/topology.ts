@@ -29,12 +29,14 @@ class Builder {
   private readonly random: Random;
   private readonly holdTime: number;
   private readonly multipath: boolean;
+  private readonly restartTime: number;
   private count = 0;
 
   constructor(random: Random) {
     this.random = random;
     this.holdTime = random.pick([6, 9, 15]);
     this.multipath = random.chance(0.4);
+    this.restartTime = random.pick([0, 0, 10, 30]);
   }
 
   node(as: number, clusterId: string | null = null): ModelNode {
@@ -74,7 +76,7 @@ class Builder {
   }
 
   private config(client: boolean, passive: boolean): ModelPeer {
-    const { random, holdTime } = this;
+    const { random, holdTime, restartTime } = this;
     return {
       client,
       exportOwn: random.chance(0.08),
@@ -83,6 +85,9 @@ class Builder {
       passive,
       holdTime,
       maximumPrefixes: 1000,
+      restartTime,
+      importRules: null,
+      exportRules: null,
     };
   }
 

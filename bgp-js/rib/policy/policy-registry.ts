@@ -48,6 +48,11 @@ export class PolicyRegistry {
     }
   }
 
+  /** Lets go of all sets of attributes that policies remember; what they are asked again they find out again. */
+  forget(): void {
+    for (const run of this.runs.values()) run.clear();
+  }
+
   /**
    * The number of a peer's policy, or undefined when it has none and needs none. RFC 8212: an eBGP peer needs one unless
    * it is told otherwise; a name that no policy has lets nothing through, whoever the peer is.

@@ -1,8 +1,11 @@
 /** Bugs planted on purpose, each for the time of one test: the seeds have to find them. */
 import assert from 'node:assert/strict';
+import { AttributeTable } from '../../rib/attribute-table.ts';
 import { DECISION_STEPS, type DecisionStep } from '../../rib/decision.ts';
 import { DirtyQueue } from '../../rib/dirty-queue.ts';
 import { FamilyRib } from '../../rib/family-rib.ts';
+import { PolicyRun } from '../../rib/policy/policy-run.ts';
+import { Routing } from '../../rib/routing.ts';
 import { UpdatePacker } from '../../rib/update-packer.ts';
 import { runScenario, SCENARIOS } from '../../testing/scenario.ts';
 
@@ -78,6 +81,46 @@ describe('planted bugs', () => {
       () => 0,
       () => assert.notEqual(found(), null),
     );
+  });
+
+  it('routes that stay stale after a restart are found', function () {
+    this.timeout(60_000);
+    planted(
+      FamilyRib.prototype,
+      'sweepStale',
+      () => 0,
+      () => assert.notEqual(found(), null),
+    );
+  });
+
+  it('a change of policy after which nothing is judged again is found', function () {
+    this.timeout(60_000);
+    planted(
+      Routing.prototype,
+      'rejudge',
+      () => undefined,
+      () => assert.notEqual(found(), null),
+    );
+  });
+
+  it('a policy that now and then does nothing is found', function () {
+    this.timeout(60_000);
+    const { evaluate } = PolicyRun.prototype;
+    let count = 0;
+    const bug: typeof evaluate = function (this: PolicyRun, set, ...where) {
+      return ++count % 20 === 0 ? set : evaluate.call(this, set, ...where);
+    };
+    planted(PolicyRun.prototype, 'evaluate', bug, () => assert.notEqual(found(), null));
+  });
+
+  it('a set of attributes that nobody lets go of is found', function () {
+    this.timeout(60_000);
+    const { release } = AttributeTable.prototype;
+    let count = 0;
+    const bug = function (this: AttributeTable, set: number): void {
+      if (++count % 500 !== 0) release.call(this, set);
+    };
+    planted(AttributeTable.prototype, 'release', bug, () => assert.notEqual(found(), null));
   });
 
   it('without a planted bug the same seeds find nothing', function () {
