@@ -19,12 +19,14 @@ import { SessionMessages } from './session-messages.ts';
 import { type Link, Sessions } from './sessions.ts';
 import type { OriginateOptions, SpeakerAction, SpeakerConfig, SpeakerEvent } from './speaker-types.ts';
 import { canonicalAddress } from './wire/address.ts';
+import { readU16 } from './wire/cursor.ts';
 import { type BgpError, bgpError } from './wire/error.ts';
 import { shutdownData } from './wire/notification.ts';
 import { parseIPv4 } from './wire/prefix.ts';
 
-/** Messages of one connection in one slice of work. */
+/** Messages of one connection in one slice of work, and their octets: one of 4 KiB may hold a thousand prefixes. */
 const MESSAGES_PER_TURN = 32;
+const OCTETS_PER_TURN = 16 * 1024;
 /** Connections in one slice of work; those that are left come first in the next one. */
 const CONNECTIONS_PER_TURN = 32;
 /** Refused addresses that are remembered for counting. */
@@ -283,10 +285,12 @@ export class Speaker {
     const link = this.linkOf(id);
     if (!link) return;
     const { input } = link.connection;
-    for (let i = 0; i < MESSAGES_PER_TURN; i++) {
+    let octets = 0;
+    for (let i = 0; i < MESSAGES_PER_TURN && octets < OCTETS_PER_TURN; i++) {
       const at = input.next();
       if (at === -1) return;
       if (typeof at !== 'number') return this.messages.malformed(link, at, input.rest, now);
+      octets += readU16(input.bytes, at + 16);
       this.messages.message(link, input.bytes, at, now);
       if (link.connection.state === 'Closed') return;
     }

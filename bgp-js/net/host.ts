@@ -29,7 +29,7 @@ export interface HostOptions {
 /** Milliseconds of work before the event loop turns. */
 const SLICE_MS = 3;
 /** Octets handed to a socket in one go. */
-const WRITE_SIZE = 64 * 1024;
+const WRITE_SIZE = 32 * 1024;
 /** What a write costs beside its octets, in octets: after every WRITE_SIZE of them the clock is looked at. */
 const WRITE_COST = 4 * 1024;
 /** Octets of unprocessed input at which a socket is no longer read, and at which it is again. */
