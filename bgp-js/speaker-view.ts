@@ -17,6 +17,8 @@ import { formatIPv4 } from './wire/prefix.ts';
 /** A path to a prefix and how it fared. */
 export interface PathInfo {
   source: Source;
+  /** The peer's path identifier (RFC 7911); 0 without ADD-PATH. */
+  pathId: number;
   attributes: Attributes;
   status: 'best' | 'multipath' | 'candidate' | 'unusable';
   /** Why it won, lost or is unusable. */
@@ -27,7 +29,7 @@ export interface PathInfo {
   stale: boolean;
 }
 
-/** A prefix with its paths, the best one first. */
+/** A prefix with its paths: the best one first, then what is used beside it, what lost, and what is unusable. */
 export interface RouteInfo {
   prefix: string;
   local: boolean;
@@ -125,6 +127,7 @@ export function routeInfo(speaker: Speaker, rib: FamilyRib, id: number): RouteIn
     const stale = rib.isStale(path);
     const info = {
       source,
+      pathId: rib.pathIdOf(path),
       attributes: attributes.decode(rib.setOf(path)),
       policy: importVerdict(speaker, rib, id, path),
       stale,
@@ -140,8 +143,16 @@ export function routeInfo(speaker: Speaker, rib: FamilyRib, id: number): RouteIn
     const reason = reasonOf(candidate, candidates, decision.decidedAt, status);
     paths.push({ ...info, status, reason: stale ? `${reason}; stale: the peer is away` : reason });
   }
-  return { prefix: rib.format(id), local: paths.some(isLocal), paths };
+  return { prefix: rib.format(id), local: paths.some(isLocal), paths: paths.sort(inOrder) };
 }
+
+const STATUSES: readonly PathInfo['status'][] = ['best', 'multipath', 'candidate', 'unusable'];
+
+/** The order in a prefix's chain of paths tells of when they came, which is nothing to read anything into. */
+const inOrder = (a: PathInfo, b: PathInfo): number =>
+  STATUSES.indexOf(a.status) - STATUSES.indexOf(b.status) ||
+  a.source.name.localeCompare(b.source.name) ||
+  a.pathId - b.pathId;
 
 const isLocal = ({ source }: PathInfo): boolean => source.kind === SourceKind.local;
 

@@ -53,12 +53,16 @@ const STATUS_TONES: Record<PathView['status'], Tone> = {
 const PATH_COLUMNS: Column<PathView>[] = [
   { title: 'PATH', cell: (path) => ({ text: path.status, tone: STATUS_TONES[path.status] }) },
   { title: 'NEXT HOP', cell: (path) => path.nextHop },
-  { title: 'FROM', shrink: 8, cell: (path) => path.peer },
+  { title: 'FROM', shrink: 8, cell: sender },
   { title: 'PREF', right: true, cell: (path) => optional(path.localPref) },
   { title: 'MED', right: true, cell: (path) => optional(path.med) },
   { title: 'ORIGIN', cell: (path) => path.origin },
   { title: 'AS PATH', shrink: 12, cell: (path) => path.asPath || '(empty)' },
 ];
+
+function sender(path: PathView): string {
+  return path.pathId === undefined ? path.peer : `${path.peer} #${path.pathId}`;
+}
 
 function optional(value: number | undefined): string {
   return value === undefined ? '' : String(value);

@@ -123,11 +123,12 @@ function routeView(route: RouteInfo, kernel: KernelState): RouteView {
   };
 }
 
-function pathView({ source, attributes, status, reason, policy }: PathInfo): PathView {
+function pathView({ source, pathId, attributes, status, reason, policy }: PathInfo): PathView {
   const { nextHop = '', origin, asPath, localPref, med, communities } = attributes;
   return {
     peer: source.name,
     ...(source.index !== 0 && { peerAddress: source.address }),
+    ...(pathId !== 0 && { pathId }),
     nextHop,
     asPath: formatAsPath(asPath),
     origin,

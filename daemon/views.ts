@@ -110,6 +110,8 @@ export interface PeerView {
 export interface PathView {
   peer: string;
   peerAddress?: string;
+  /** The peer's path identifier (RFC 7911), where it sends them. */
+  pathId?: number;
   nextHop: string;
   asPath: string;
   origin: 'IGP' | 'EGP' | 'incomplete';

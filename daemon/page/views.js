@@ -168,6 +168,7 @@ export function routePaths(route) {
   const items = route.paths.map((path) => {
     const facts = [
       path.asPath ? `AS path ${path.asPath}` : 'empty AS path',
+      path.pathId === undefined ? '' : `path id ${path.pathId}`,
       `origin ${path.origin}`,
       path.localPref === undefined ? '' : `local preference ${path.localPref}`,
       path.med === undefined ? '' : `MED ${path.med}`,

@@ -24,6 +24,7 @@ import {
   readSysctl,
   setReversePathFilter,
 } from '../../kernel/sysctl.ts';
+import { eventually } from '../pods/node.ts';
 import { run, TestNamespace } from './namespaces.ts';
 
 describe('a pod interface', () => {
@@ -58,7 +59,7 @@ describe('a pod interface', () => {
     return { link, peer };
   }
 
-  it('carries packets without any ARP', () => {
+  it('carries packets without any ARP', async () => {
     host.ip('link add lan type veth peer name lan-peer');
     host.ip('addr add 10.9.0.1/24 dev lan');
     host.ip('link set lan up');
@@ -66,6 +67,10 @@ describe('a pod interface', () => {
     assert.equal(link.kind, 'veth');
     assert.equal(link.mtu, 1400);
     assert.equal(link.peerIndex, peer.index);
+    const isRunning = () =>
+      findLink(netlink, 'frwire')?.running === true &&
+      readPodInterface(pod.path, 'eth0')?.link.running === true;
+    await eventually('both ends have a carrier', isRunning);
     run('ip', 'netns', 'exec', pod.name, 'ping', '-c', '1', '-W', '2', '10.9.0.1');
     assert.match(host.ip('neigh show dev frwire'), /^10\.244\.1\.5 lladdr \S+ PERMANENT/);
     assert.doesNotMatch(host.ip('neigh show dev frwire'), /REACHABLE|STALE|INCOMPLETE/);

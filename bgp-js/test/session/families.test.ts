@@ -108,6 +108,25 @@ describe('ADD-PATH (RFC 7911)', () => {
     assert.deepEqual(hops(), ['10.0.0.1', '10.0.0.2', '10.0.0.3']);
   });
 
+  it('lists the paths in an order that does not tell of when they came', () => {
+    const { sim, client, nodes } = fanIn(3);
+    const listed = () =>
+      (routeTo(client.speaker, '172.20.0.0/24')?.paths ?? []).map(({ status, pathId }) => [status, pathId]);
+    const all = [
+      ['best', 1],
+      ['multipath', 2],
+      ['multipath', 3],
+    ];
+    assert.deepEqual(listed(), all);
+    for (const node of nodes) {
+      node.speaker.withdraw('172.20.0.0/24');
+      sim.run(1000);
+      node.speaker.originate('172.20.0.0/24');
+      sim.run(1000);
+      assert.deepEqual(listed(), all);
+    }
+  });
+
   it('tells only the best ones, and the next when one of them goes', () => {
     const { sim, nodes, hops } = fanIn(2);
     assert.deepEqual(hops(), ['10.0.0.1', '10.0.0.2']);
