@@ -11,6 +11,7 @@ import type { SpeakerAction, SpeakerEvent } from '../speaker-types.ts';
 import { canonicalAddress } from '../wire/address.ts';
 import { Discoveries } from './discoveries.ts';
 import { judge, type ListenAddress, Listener } from './listener.ts';
+import { type Outlet, Sender } from './sender.ts';
 import { SliceTimes } from './slice-times.ts';
 import { adjust, dial } from './transport.ts';
 import { writeParts } from './write.ts';
@@ -28,10 +29,6 @@ export interface HostOptions {
 
 /** Milliseconds of work before the event loop turns. */
 const SLICE_MS = 3;
-/** Octets handed to a socket in one go. */
-const WRITE_SIZE = 32 * 1024;
-/** What a write costs beside its octets, in octets: after every WRITE_SIZE of them the clock is looked at. */
-const WRITE_COST = 4 * 1024;
 /** Octets of unprocessed input at which a socket is no longer read, and at which it is again. */
 const INPUT_HIGH = 256 * 1024;
 const INPUT_LOW = 64 * 1024;
@@ -41,15 +38,10 @@ const FAREWELL_MS = 2000;
 const FAREWELL_LIMIT = 1024;
 
 /** A TCP connection of the speaker's. */
-interface Wire {
-  id: number;
+interface Wire extends Outlet {
   socket: net.Socket;
   /** The options that the socket has. */
   transport: TransportConfig;
-  /** The kernel's buffer is full: wait for `drain`. */
-  blocked: boolean;
-  /** It is no longer the speaker's. */
-  closed: boolean;
 }
 
 export class SpeakerHost {
@@ -58,8 +50,7 @@ export class SpeakerHost {
   private readonly wires = new Map<number, Wire>();
   /** Connections that are not read because too much of their input waits. */
   private readonly paused = new Set<number>();
-  /** Connections that have yet to be served in this round, the next one last. */
-  private turns: Wire[] = [];
+  private readonly sender: Sender<Wire>;
   /** Sockets that are being closed and still deliver their farewell. */
   private readonly closing = new Set<net.Socket>();
   private listeners: Listener[] = [];
@@ -83,6 +74,7 @@ export class SpeakerHost {
   constructor(speaker: Speaker, options: HostOptions) {
     this.speaker = speaker;
     this.options = options;
+    this.sender = new Sender(speaker, (wire, parts) => this.write(wire, parts));
   }
 
   /** This clock's time, which every method of the speaker is to be given. */
@@ -192,7 +184,8 @@ export class SpeakerHost {
     }
     this.options.onWork?.();
     this.carryOut();
-    let more = this.transmit(begin + 2 * SLICE_MS) || speaker.hasWork;
+    let more =
+      this.sender.send(this.wires.values(), () => this.now() > begin + 2 * SLICE_MS) || speaker.hasWork;
     if (!more && speaker.routing.hasRemains) {
       speaker.routing.clearRemains();
       more = true;
@@ -217,29 +210,6 @@ export class SpeakerHost {
       else this.close(action.connection, action.farewell);
     }
     for (const event of this.speaker.events()) this.options.onEvent?.(event);
-  }
-
-  /** Hands every socket what it can take; true when time ran out before all was handed over. */
-  private transmit(until: number): boolean {
-    // Those whose turn did not come before time ran out are first, so that nobody waits for ever.
-    let more = this.turns.length > 0;
-    if (!more) this.turns = [...this.wires.values()];
-    let octets = 0;
-    for (let wire = this.turns.pop(); wire !== undefined; wire = this.turns.pop()) {
-      if (wire.blocked || wire.closed) continue;
-      const parts = this.speaker.transmit(wire.id, WRITE_SIZE);
-      for (const part of parts) octets += part.length;
-      octets += WRITE_COST;
-      if (parts.length > 0) this.write(wire, parts);
-      if (!wire.blocked && this.speaker.wantsToSend(wire.id)) {
-        if (parts.length > 0) this.turns.push(wire);
-        else more = true;
-      }
-      if (octets < WRITE_SIZE) continue;
-      octets = 0;
-      if (this.now() > until) return this.turns.length > 0 || more;
-    }
-    return more;
   }
 
   private write(wire: Wire, parts: readonly Uint8Array[]): void {

@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict';
+import { type Outlet, Sender, WRITE_SIZE } from '../../net/sender.ts';
+
+interface Line extends Outlet {
+  /** Octets that are to be sent, and those that were. */
+  pending: number;
+  sent: number;
+  /** What the kernel takes before it has no more room. */
+  room: number;
+}
+
+const line = (id: number, pending: number, room = Number.POSITIVE_INFINITY): Line => {
+  return { id, blocked: false, closed: false, pending, sent: 0, room };
+};
+
+/** A sender of lines, which notes whose turn it was. */
+function senderOf(lines: Line[]) {
+  const turns: number[] = [];
+  const messages = {
+    wantsToSend: (id: number) => lines[id].pending > 0,
+    transmit: (id: number, limit: number) => {
+      turns.push(id);
+      const size = Math.min(limit, lines[id].pending);
+      lines[id].pending -= size;
+      return size === 0 ? [] : [new Uint8Array(size)];
+    },
+  };
+  const sender = new Sender<Line>(messages, (to, parts) => {
+    for (const part of parts) to.sent += part.length;
+    to.blocked = to.sent >= to.room;
+  });
+  /** Sends until the clock was looked at so many times. */
+  const send = (looks: number) => {
+    let looked = 0;
+    return sender.send(lines, () => ++looked >= looks);
+  };
+  return { turns, send };
+}
+
+describe('the turns of connections to send', () => {
+  it('go on until nobody has more', () => {
+    const lines = [line(0, 3 * WRITE_SIZE), line(1, 1), line(2, 0)];
+    assert.equal(senderOf(lines).send(Number.POSITIVE_INFINITY), false);
+    assert.deepEqual(
+      lines.map(({ sent }) => sent),
+      [3 * WRITE_SIZE, 1, 0],
+    );
+  });
+
+  it('are one for each before anybody has a second one', () => {
+    const lines = [1, 2, 2, 1].map((writes, id) => line(id, writes * WRITE_SIZE));
+    const { turns, send } = senderOf(lines);
+    assert.equal(send(Number.POSITIVE_INFINITY), false);
+    assert.deepEqual(turns, [3, 2, 1, 0, 2, 1]);
+  });
+
+  it('come to those with a keepalive while others take all that they can get, however little time there is', () => {
+    const lines = [line(0, 1e9), line(1, 0), line(2, 1e9), line(3, 1e9)];
+    const { send } = senderOf(lines);
+    for (let second = 1; second <= 20; second++) {
+      lines[1].pending = 19;
+      for (let call = 0; call < 4; call++) assert.equal(send(1), true);
+      assert.equal(lines[1].sent, second * 19);
+    }
+    const [first, , third, fourth] = lines.map(({ sent }) => sent);
+    assert.ok(Math.max(first, third, fourth) - Math.min(first, third, fourth) <= 2 * WRITE_SIZE);
+  });
+
+  it('leave out who can take no more, or is gone', () => {
+    const lines = [line(0, 1e6, 1e5), line(1, 1e5), line(2, 1e5)];
+    lines[2].closed = true;
+    const { turns, send } = senderOf(lines);
+    assert.equal(send(Number.POSITIVE_INFINITY), false);
+    assert.ok(lines[0].sent >= 1e5 && lines[0].sent < 1e5 + WRITE_SIZE);
+    assert.deepEqual([lines[1].sent, lines[2].sent], [1e5, 0]);
+    assert.ok(!turns.includes(2));
+  });
+});
