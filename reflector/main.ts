@@ -2,7 +2,9 @@
 
 import { runLifecycle } from '@flatroute/daemon/lifecycle.ts';
 import { createLogger } from '@flatroute/daemon/log.ts';
+import { rehearse } from 'bgp-js/net';
 import { loadReflectorConfig } from './config/load.ts';
+import { peerConfig } from './peers.ts';
 import { Reflector } from './reflector.ts';
 
 /** Runs the reflector until a signal ends it. Throws ConfigError, or an Error that says what kept it from starting. */
@@ -10,6 +12,9 @@ export async function runReflector(options: { configFile: string }): Promise<voi
   const { configFile } = options;
   const settings = await loadReflectorConfig(configFile);
   const log = createLogger(settings.log);
+  // Without it the first table passes a little slower, and no more.
+  const client = settings.clients.at(0);
+  if (client) await rehearse(peerConfig(client)).catch((err) => log.info({ err }, 'no rehearsal'));
   const reflector = await Reflector.start(settings, log);
   runLifecycle({
     log,

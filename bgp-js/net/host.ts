@@ -14,20 +14,21 @@ import { judge, type ListenAddress, Listener } from './listener.ts';
 import { type Outlet, Sender } from './sender.ts';
 import { SliceTimes } from './slice-times.ts';
 import { adjust, dial } from './transport.ts';
-import { writeParts } from './write.ts';
+import { SocketWriter } from './write.ts';
 
 export interface HostOptions {
   /** Where sessions are accepted; null: nowhere. */
   listen: ListenAddress | readonly ListenAddress[] | null;
   /** Source address of our connections to peers of its family; without it the kernel chooses. */
   localAddress?: string;
+  /** Milliseconds of work before the event loop turns; 3 where it is not told. */
+  sliceMs?: number;
   /** Called with what happened, after it happened. */
   onEvent?: (event: SpeakerEvent) => void;
   /** Called after routes may have changed, at most once a slice. */
   onWork?: () => void;
 }
 
-/** Milliseconds of work before the event loop turns. */
 const SLICE_MS = 3;
 /** Octets of unprocessed input at which a socket is no longer read, and at which it is again. */
 const INPUT_HIGH = 256 * 1024;
@@ -40,6 +41,7 @@ const FAREWELL_LIMIT = 1024;
 /** A TCP connection of the speaker's. */
 interface Wire extends Outlet {
   socket: net.Socket;
+  writer: SocketWriter;
   /** The options that the socket has. */
   transport: TransportConfig;
 }
@@ -51,6 +53,7 @@ export class SpeakerHost {
   /** Connections that are not read because too much of their input waits. */
   private readonly paused = new Set<number>();
   private readonly sender: Sender<Wire>;
+  private readonly sliceMs: number;
   /** Sockets that are being closed and still deliver their farewell. */
   private readonly closing = new Set<net.Socket>();
   private listeners: Listener[] = [];
@@ -74,6 +77,7 @@ export class SpeakerHost {
   constructor(speaker: Speaker, options: HostOptions) {
     this.speaker = speaker;
     this.options = options;
+    this.sliceMs = options.sliceMs ?? SLICE_MS;
     this.sender = new Sender(speaker, (wire, parts) => this.write(wire, parts));
   }
 
@@ -178,14 +182,14 @@ export class SpeakerHost {
     this.follow();
     if (begin >= this.deadline) speaker.tick(begin);
     let now = begin;
-    while (speaker.hasWork && now - begin < SLICE_MS) {
+    while (speaker.hasWork && now - begin < this.sliceMs) {
       speaker.work(now);
       now = this.now();
     }
     this.options.onWork?.();
     this.carryOut();
     let more =
-      this.sender.send(this.wires.values(), () => this.now() > begin + 2 * SLICE_MS) || speaker.hasWork;
+      this.sender.send(this.wires.values(), () => this.now() > begin + 2 * this.sliceMs) || speaker.hasWork;
     if (!more && speaker.routing.hasRemains) {
       speaker.routing.clearRemains();
       more = true;
@@ -213,7 +217,7 @@ export class SpeakerHost {
   }
 
   private write(wire: Wire, parts: readonly Uint8Array[]): void {
-    wire.blocked = !writeParts(wire.socket, parts);
+    wire.blocked = !wire.writer.write(parts);
     if (wire.blocked) this.speaker.blocked(wire.id, true, this.now());
   }
 
@@ -262,7 +266,8 @@ export class SpeakerHost {
   }
 
   private adopt(id: number, socket: net.Socket, transport: TransportConfig): void {
-    const wire: Wire = { id, socket, transport, blocked: false, closed: false };
+    const writer = new SocketWriter(socket);
+    const wire: Wire = { id, socket, writer, transport, blocked: false, closed: false };
     this.wires.set(id, wire);
     let reason = 'the peer closed the connection';
     socket.on('error', (error: NodeJS.ErrnoException) => {

@@ -2,8 +2,9 @@
 
 /** Octets handed over in one go. */
 export const WRITE_SIZE = 32 * 1024;
-/** What a write costs beside its octets, in octets: after every WRITE_SIZE of them the clock is looked at. */
-const WRITE_COST = 4 * 1024;
+/** What a write costs beside its octets, in octets; after every BATCH_SIZE of them the clock is looked at. */
+const WRITE_COST = 128;
+const BATCH_SIZE = WRITE_SIZE;
 
 /** A connection as far as sending on it goes. */
 export interface Outlet {
@@ -26,6 +27,9 @@ export class Sender<T extends Outlet> {
   private readonly write: (outlet: T, parts: readonly Uint8Array[]) => void;
   /** Those whose turn is yet to come, the next one last. */
   private waiting: T[] = [];
+  /** What is to be written, and where to. */
+  private readonly outlets: T[] = [];
+  private readonly parts: (readonly Uint8Array[])[] = [];
 
   /** @param write hands parts to a connection, and sets its `blocked` when no more goes in. */
   constructor(messages: Messages, write: (outlet: T, parts: readonly Uint8Array[]) => void) {
@@ -42,25 +46,49 @@ export class Sender<T extends Outlet> {
     let more = this.waiting.length > 0;
     if (!more) this.waiting = [...outlets];
     let round = this.waiting;
-    let octets = 0;
     while (round.length > 0) {
       const again: T[] = [];
-      for (let outlet = round.pop(); outlet !== undefined; outlet = round.pop()) {
-        if (outlet.blocked || outlet.closed) continue;
-        const parts = this.messages.transmit(outlet.id, WRITE_SIZE);
-        for (const part of parts) octets += part.length;
-        octets += WRITE_COST;
-        if (parts.length > 0) this.write(outlet, parts);
-        if (!outlet.blocked && this.messages.wantsToSend(outlet.id)) {
-          if (parts.length > 0) again.push(outlet);
-          else more = true;
-        }
-        if (octets < WRITE_SIZE) continue;
-        octets = 0;
+      while (round.length > 0) {
+        if (this.collect(round, again)) more = true;
+        this.flush();
         if (isTimeUp()) return more || round.length > 0 || again.length > 0;
       }
       round = again.reverse();
     }
     return more;
+  }
+
+  /**
+   * Takes some connections from the end of `round` and notes what is to be written to them; those that have more are
+   * added to `again`. True when one has more that cannot be had now.
+   */
+  private collect(round: T[], again: T[]): boolean {
+    const { messages, outlets, parts } = this;
+    let more = false;
+    let octets = 0;
+    for (let outlet = round.pop(); outlet !== undefined; outlet = round.pop()) {
+      if (outlet.blocked || outlet.closed) continue;
+      const taken = messages.transmit(outlet.id, WRITE_SIZE);
+      for (const part of taken) octets += part.length;
+      octets += WRITE_COST;
+      if (taken.length > 0) {
+        outlets.push(outlet);
+        parts.push(taken);
+      }
+      if (messages.wantsToSend(outlet.id)) {
+        if (taken.length > 0) again.push(outlet);
+        else more = true;
+      }
+      if (octets >= BATCH_SIZE) break;
+    }
+    return more;
+  }
+
+  /** Writes what is noted, one connection right after the other: a reader that is woken up for each costs twice. */
+  private flush(): void {
+    const { outlets, parts } = this;
+    for (let i = 0; i < outlets.length; i++) this.write(outlets[i], parts[i]);
+    outlets.length = 0;
+    parts.length = 0;
   }
 }

@@ -11,27 +11,39 @@ type Send = (fd: number, octets: Uint8Array) => number;
 let send: Send | null = null;
 
 /**
- * Hands octets to the kernel, and what it does not take to the socket's own queue; false when that is full. A stream's
- * write costs several times what the kernel takes for it, and one change is written to a thousand peers.
+ * Writes to one socket: to the kernel itself, and what that does not take to the socket's own queue. A stream's write
+ * costs several times what the kernel takes for it, and one change is written to a thousand peers.
  */
-export function writeParts(socket: net.Socket, parts: readonly Uint8Array[]): boolean {
-  let next = 0;
-  let taken = 0;
-  // Only behind an empty queue, so that the order stays.
-  if (socket.writableLength === 0 && !socket.connecting) {
-    try {
-      send ??= chooseSend();
-      const fd = descriptorOf(socket);
-      for (; next < parts.length; next++) {
-        taken = send(fd, parts[next]);
-        if (taken < parts[next].length) break;
-        taken = 0;
-      }
-    } catch {
-      // No room, or the connection is gone: the socket finds that out for itself, and tells it.
-    }
+export class SocketWriter {
+  private readonly socket: net.Socket;
+  /** The socket's descriptor, which is its own until it is destroyed; -1 before the first write. */
+  private fd = -1;
+
+  constructor(socket: net.Socket) {
+    this.socket = socket;
   }
-  return next === parts.length || enqueue(socket, parts, next, taken);
+
+  /** Writes parts one after the other; false when the queue is full. */
+  write(parts: readonly Uint8Array[]): boolean {
+    const { socket } = this;
+    let next = 0;
+    let taken = 0;
+    // Only behind an empty queue, so that the order stays.
+    if (socket.writableLength === 0 && !socket.connecting && !socket.destroyed) {
+      try {
+        if (this.fd < 0) this.fd = descriptorOf(socket);
+        send ??= chooseSend();
+        for (; next < parts.length; next++) {
+          taken = send(this.fd, parts[next]);
+          if (taken < parts[next].length) break;
+          taken = 0;
+        }
+      } catch {
+        // No room, or the connection is gone: the socket finds that out for itself, and tells it.
+      }
+    }
+    return next === parts.length || enqueue(socket, parts, next, taken);
+  }
 }
 
 /** Gives the socket the parts from the one with number `next` on, of that without the first `taken` octets. */

@@ -32,6 +32,8 @@ export class PrefixTable {
   /** How many prefixes of each length there are, so that a longest match probes only those. */
   private readonly lengthCounts: Uint32Array;
   private readonly scratch: Uint32Array;
+  /** The prefix after the one that was last looked up: peers tell of prefixes again in the order of the first time. */
+  private guess = 0;
 
   /** `bits`: those of an address, a multiple of 32. */
   constructor(bits: number) {
@@ -43,9 +45,26 @@ export class PrefixTable {
 
   /** The number of the prefix whose NLRI is at `at`; host bits are masked. NO_PREFIX when it is unknown. */
   find(bytes: Uint8Array, at: number): number {
+    const length = bytes[at];
     this.load(bytes, at);
-    const place = this.index.find(this.scratch, bytes[at]);
-    return place < 0 ? NO_PREFIX : this.index.places.values[place] - 1;
+    if (this.isGuessed(length)) return this.guess++;
+    const place = this.index.find(this.scratch, length);
+    if (place < 0) return NO_PREFIX;
+    const id = this.index.places.values[place] - 1;
+    this.guess = id + 1;
+    return id;
+  }
+
+  /** Whether `scratch` is the prefix that was to be expected: that saves the index, and a miss of the cache. */
+  private isGuessed(length: number): boolean {
+    const id = this.guess;
+    // The key of a prefix that nobody holds may be another one's place in the free list.
+    if (!this.has(id) || this.lengths.values[id] !== length) return false;
+    const base = id * this.words;
+    for (let i = 0; i < this.words; i++) {
+      if (this.keys.values[base + i] !== this.scratch[i]) return false;
+    }
+    return true;
   }
 
   /** Like `find`, but makes the prefix known; the caller then holds it at least once or frees it with `release`. */
@@ -54,9 +73,13 @@ export class PrefixTable {
     if (this.freeList === 0 && this.unused.size > 0) this.reclaim(RECLAIMED_AT_ONCE);
     const length = bytes[at];
     this.load(bytes, at);
+    if (this.isGuessed(length)) return this.guess++;
     const place = this.index.place(this.scratch, length);
     const known = this.index.places.values[place];
-    if (known !== 0) return known - 1;
+    if (known !== 0) {
+      this.guess = known;
+      return known - 1;
+    }
     const id = this.allocate();
     this.index.fill(place, id + 1);
     const base = id * this.words;

@@ -1,0 +1,177 @@
+/**
+ * Tables that come and go and single changes, played on loopback to a speaker of no consequence before the first peer
+ * comes: what has run for a while is machine code, and the first table of a fresh process is as fast as any later one.
+ */
+import { once } from 'node:events';
+import net from 'node:net';
+import { setImmediate } from 'node:timers/promises';
+import type { PeerConfig } from '../session/peer-config.ts';
+import { Speaker } from '../speaker.ts';
+import { type Attributes, encodeAttributes } from '../wire/attributes.ts';
+import { CapabilityCode } from '../wire/capability.ts';
+import { fourOctetAsValue, multiprotocolValue } from '../wire/capability-values.ts';
+import { IPV4_UNICAST } from '../wire/families.ts';
+import { KEEPALIVE } from '../wire/message.ts';
+import { encodeOpen } from '../wire/open.ts';
+import { encodeUpdate } from '../wire/update.ts';
+import { SpeakerHost } from './host.ts';
+import { SocketWriter } from './write.ts';
+
+/** Clients; the first one is who announces, unless all do. */
+const CLIENTS = 10;
+/** Prefixes of a table, and how often it comes and goes, from one client and from all. */
+const ROUTES = 4000;
+const TABLES = 3;
+/** Prefixes that share their attributes, and those in a message that withdraws. */
+const SHARING = 7;
+const WITHDRAWN_AT_ONCE = 800;
+/** How often a single route comes and goes. */
+const CHANGES = 200;
+/**
+ * Milliseconds of a slice in each act. In the first one time is always up before all is done, and its end shows what
+ * the end of a session is: code is compiled for what was seen, and thrown away at the first sight of anything else.
+ */
+const ACTS = [0.05, undefined];
+const LIMIT_MS = 5000;
+const HOME = '127.0.0.1';
+const RANGE = '127.0.0.0/16';
+const NONE = new Uint8Array(0);
+
+/**
+ * Plays everything through, which takes half a second. Rejects where that cannot be done, or not in `limitMs`.
+ * @param client how clients are configured; where they are, how they are protected and their policies do not matter.
+ */
+export async function rehearse(client: PeerConfig, limitMs = LIMIT_MS): Promise<void> {
+  const end = performance.now() + limitMs;
+  const turn = async () => {
+    if (performance.now() > end) throw new Error(`the rehearsal was not over after ${limitMs} ms`);
+    await setImmediate();
+  };
+  for (const sliceMs of ACTS) {
+    const stage = new Stage(client, turn, sliceMs);
+    try {
+      await stage.open();
+      await playAct(stage);
+    } finally {
+      await stage.close();
+    }
+  }
+}
+
+async function playAct(stage: Stage): Promise<void> {
+  await stage.addClients(2);
+  for (let i = 0; i < TABLES; i++) await stage.tables(1, ROUTES, 24 + 2 * (i % 2));
+  await stage.addClients(CLIENTS);
+  for (let i = 0; i < TABLES; i++) await stage.tables(CLIENTS, ROUTES / CLIENTS, 24 + 2 * (i % 2));
+  for (let i = 0; i < CHANGES; i++) await stage.tables(1, 1, 26, [0, 1, 1]);
+}
+
+/** A reflector with clients that read what they are told and do nothing about it. */
+class Stage {
+  private readonly host: SpeakerHost;
+  private readonly client: PeerConfig;
+  private readonly turn: () => Promise<void>;
+  private readonly clients: net.Socket[] = [];
+
+  constructor(client: PeerConfig, turn: () => Promise<void>, sliceMs: number | undefined) {
+    const { address, transport, importPolicy, exportPolicy, ...rest } = client;
+    this.client = { ...rest, name: RANGE, range: RANGE, passive: true };
+    this.turn = turn;
+    const id = '10.0.0.1';
+    const config = { as: client.as, routerId: id, address: id, clusterId: id, maximumPaths: 1 };
+    const listen = { address: HOME, port: 0 };
+    this.host = new SpeakerHost(new Speaker(config, Math.random), { listen, sliceMs });
+  }
+
+  async open(): Promise<void> {
+    this.host.speaker.addPeer(this.client, this.host.now());
+    await this.host.start();
+  }
+
+  /** Brings up sessions until there are so many. */
+  async addClients(count: number): Promise<void> {
+    const { speaker, port } = this.host;
+    while (this.clients.length < count) {
+      const number = this.clients.length + 2;
+      const socket = net.connect({ host: HOME, port, localAddress: `127.0.0.${number}` });
+      this.clients.push(socket.resume().on('error', () => {}));
+      // Before it is connected, so that there is something that the kernel does not take.
+      new SocketWriter(socket).write([open(this.client.as, 0x0a000000 + number), KEEPALIVE]);
+      await once(socket, 'connect');
+    }
+    const established = () => [...speaker.peers].filter((peer) => peer.established).length;
+    while (established() < count) await this.turn();
+    await this.rest(0);
+  }
+
+  /** Some clients announce so many routes each, all at once, tell them as `changes` says, and withdraw them. */
+  async tables(clients: number, routes: number, length: number, changes = [0, 1]): Promise<void> {
+    const some = this.clients.slice(0, clients).entries();
+    const senders = [...some].map(([i, socket]) => ({ socket, first: i * routes }));
+    for (const change of changes) {
+      for (const { socket, first } of senders) socket.write(announcements(first, routes, length, change));
+      await this.rest(clients * routes);
+    }
+    for (const { socket, first } of senders) socket.write(withdrawals(first, routes, length));
+    await this.rest(0);
+  }
+
+  /** Waits until there are so many routes, all is told, and the remains are cleared away. */
+  private async rest(routes: number): Promise<void> {
+    const { speaker } = this.host;
+    const busy = () => [...speaker.connections()].some((id) => speaker.wantsToSend(id));
+    while (speaker.routing.rib.paths !== routes || busy() || speaker.routing.hasRemains) await this.turn();
+  }
+
+  async close(): Promise<void> {
+    for (const socket of this.clients) socket.destroy();
+    while ([...this.host.speaker.connections()].length > 0) await setImmediate();
+    await this.host.stop(null);
+  }
+}
+
+function open(as: number, identifier: number): Uint8Array {
+  const capabilities = [
+    { code: CapabilityCode.multiprotocol, value: multiprotocolValue(IPV4_UNICAST) },
+    { code: CapabilityCode.fourOctetAs, value: fourOctetAsValue(as) },
+  ];
+  return encodeOpen({ version: 4, as: Math.min(as, 0xffff), holdTime: 90, identifier, capabilities });
+}
+
+function announcements(first: number, count: number, length: number, change: number): Uint8Array {
+  const messages: Uint8Array[] = [];
+  for (let i = 0; i < count; i += SHARING) {
+    const attributes: Attributes = {
+      origin: 'IGP',
+      asPath: [{ type: 'sequence', ases: [65001] }],
+      nextHop: '192.0.2.2',
+      localPref: 100 + change,
+      communities: [first + i],
+    };
+    const nlri = prefixes(first + i, Math.min(SHARING, count - i), length);
+    messages.push(encodeUpdate(NONE, encodeAttributes(attributes), nlri));
+  }
+  return Buffer.concat(messages);
+}
+
+function withdrawals(first: number, count: number, length: number): Uint8Array {
+  const messages: Uint8Array[] = [];
+  for (let i = 0; i < count; i += WITHDRAWN_AT_ONCE) {
+    messages.push(
+      encodeUpdate(prefixes(first + i, Math.min(WITHDRAWN_AT_ONCE, count - i), length), NONE, NONE),
+    );
+  }
+  return Buffer.concat(messages);
+}
+
+/** Prefixes of that length, 24 to 32, one after another from 11.0.0.0 on, in wire form. */
+function prefixes(first: number, count: number, length: number): Uint8Array {
+  const size = 1 + Math.ceil(length / 8);
+  const octets = new Uint8Array(size * count);
+  for (let i = 0; i < count; i++) {
+    const address = (11 << 24) + ((first + i) << (32 - length));
+    const all = [length, address >>> 24, address >>> 16, address >>> 8, address];
+    octets.set(all.slice(0, size), size * i);
+  }
+  return octets;
+}

@@ -1,0 +1,25 @@
+import assert from 'node:assert/strict';
+import { rehearse } from '../../net/index.ts';
+import { peerConfig } from '../../testing/index.ts';
+import { until } from './tcp.ts';
+
+/** How many sockets and listeners this process has. */
+const handles = () => process.getActiveResourcesInfo().filter((name) => name.startsWith('TCP')).length;
+
+const client = peerConfig({ address: '10.0.0.9', as: 64512, client: true, importPolicy: 'unknown' });
+
+describe('the rehearsal', function () {
+  this.timeout(60_000);
+
+  it('comes to its end, and leaves nothing open', async () => {
+    const before = handles();
+    await rehearse(client, 60_000);
+    await until(() => handles() === before, 'all sockets are closed');
+  });
+
+  it('gives up when its time is over, and leaves nothing open either', async () => {
+    const before = handles();
+    await assert.rejects(rehearse(client, 0), /the rehearsal was not over after 0 ms/);
+    await until(() => handles() === before, 'all sockets are closed');
+  });
+});
