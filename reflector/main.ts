@@ -2,8 +2,10 @@
 
 import { runLifecycle } from '@flatroute/daemon/lifecycle.ts';
 import { createLogger } from '@flatroute/daemon/log.ts';
-import { rehearse } from 'bgp-js/net';
+import type { PeerConfig } from 'bgp-js';
+import { REHEARSAL_RANGE, rehearse } from 'bgp-js/net';
 import { loadReflectorConfig } from './config/load.ts';
+import type { ClientSettings } from './config/settings.ts';
 import { peerConfig } from './peers.ts';
 import { Reflector } from './reflector.ts';
 
@@ -13,8 +15,8 @@ export async function runReflector(options: { configFile: string }): Promise<voi
   const settings = await loadReflectorConfig(configFile);
   const log = createLogger(settings.log);
   // Without it the first table passes a little slower, and no more.
-  const client = settings.clients.at(0);
-  if (client) await rehearse(peerConfig(client)).catch((err) => log.info({ err }, 'no rehearsal'));
+  const [client] = settings.clients;
+  if (client) await rehearse(rehearsed(client)).catch((err) => log.info({ err }, 'no rehearsal'));
   const reflector = await Reflector.start(settings, log);
   runLifecycle({
     log,
@@ -22,4 +24,14 @@ export async function runReflector(options: { configFile: string }): Promise<voi
     leave: () => reflector.stop('restart'),
     reload: async () => reflector.reload(await loadReflectorConfig(configFile), configFile),
   });
+}
+
+/** A client like this one, but in the rehearsal. */
+function rehearsed(client: ClientSettings): PeerConfig {
+  const place = { address: undefined, range: REHEARSAL_RANGE, passive: true, transport: {} };
+  const like =
+    client.range === undefined
+      ? { ...client, ...place }
+      : { ...client, range: REHEARSAL_RANGE, transport: {} };
+  return peerConfig({ ...like, importPolicy: null, exportPolicy: null });
 }

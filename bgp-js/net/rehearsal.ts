@@ -34,12 +34,14 @@ const CHANGES = 200;
 const ACTS = [0.05, undefined];
 const LIMIT_MS = 5000;
 const HOME = '127.0.0.1';
-const RANGE = '127.0.0.0/16';
+/** Where clients come from. */
+export const REHEARSAL_RANGE = '127.0.0.0/16';
 const NONE = new Uint8Array(0);
 
 /**
  * Plays everything through, which takes half a second. Rejects where that cannot be done, or not in `limitMs`.
- * @param client how clients are configured; where they are, how they are protected and their policies do not matter.
+ * @param client how clients are configured, as an object of the same making: from REHEARSAL_RANGE, with nothing that
+ * protects their sessions and without policies.
  */
 export async function rehearse(client: PeerConfig, limitMs = LIMIT_MS): Promise<void> {
   const end = performance.now() + limitMs;
@@ -74,8 +76,7 @@ class Stage {
   private readonly clients: net.Socket[] = [];
 
   constructor(client: PeerConfig, turn: () => Promise<void>, sliceMs: number | undefined) {
-    const { address, transport, importPolicy, exportPolicy, ...rest } = client;
-    this.client = { ...rest, name: RANGE, range: RANGE, passive: true };
+    this.client = client;
     this.turn = turn;
     const id = '10.0.0.1';
     const config = { as: client.as, routerId: id, address: id, clusterId: id, maximumPaths: 1 };

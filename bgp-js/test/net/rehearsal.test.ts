@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { rehearse } from '../../net/index.ts';
+import { REHEARSAL_RANGE, rehearse } from '../../net/index.ts';
 import { peerConfig } from '../../testing/index.ts';
 import { until } from './tcp.ts';
 
 /** How many sockets and listeners this process has. */
 const handles = () => process.getActiveResourcesInfo().filter((name) => name.startsWith('TCP')).length;
 
-const client = peerConfig({ address: '10.0.0.9', as: 64512, client: true, importPolicy: 'unknown' });
+const client = peerConfig({ range: REHEARSAL_RANGE, as: 64512, client: true });
 
 describe('the rehearsal', function () {
   this.timeout(60_000);
