@@ -68,12 +68,18 @@ async function playAct(stage: Stage): Promise<void> {
   for (let i = 0; i < CHANGES; i++) await stage.tables(1, 1, 26, [0, 1, 1]);
 }
 
+/** It writes as a speaker's host does, so that this is rehearsed for sockets whose queue was in use as well. */
+interface Client {
+  socket: net.Socket;
+  writer: SocketWriter;
+}
+
 /** A reflector with clients that read what they are told and do nothing about it. */
 class Stage {
   private readonly host: SpeakerHost;
   private readonly client: PeerConfig;
   private readonly turn: () => Promise<void>;
-  private readonly clients: net.Socket[] = [];
+  private readonly clients: Client[] = [];
 
   constructor(client: PeerConfig, turn: () => Promise<void>, sliceMs: number | undefined) {
     this.client = client;
@@ -95,9 +101,10 @@ class Stage {
     while (this.clients.length < count) {
       const number = this.clients.length + 2;
       const socket = net.connect({ host: HOME, port, localAddress: `127.0.0.${number}` });
-      this.clients.push(socket.resume().on('error', () => {}));
+      const writer = new SocketWriter(socket);
+      this.clients.push({ socket: socket.resume().on('error', () => {}), writer });
       // Before it is connected, so that there is something that the kernel does not take.
-      new SocketWriter(socket).write([open(this.client.as, 0x0a000000 + number), KEEPALIVE]);
+      writer.write([open(this.client.as, 0x0a000000 + number), KEEPALIVE]);
       await once(socket, 'connect');
     }
     const established = () => [...speaker.peers].filter((peer) => peer.established).length;
@@ -108,12 +115,12 @@ class Stage {
   /** Some clients announce so many routes each, all at once, tell them as `changes` says, and withdraw them. */
   async tables(clients: number, routes: number, length: number, changes = [0, 1]): Promise<void> {
     const some = this.clients.slice(0, clients).entries();
-    const senders = [...some].map(([i, socket]) => ({ socket, first: i * routes }));
+    const senders = [...some].map(([i, { writer }]) => ({ writer, first: i * routes }));
     for (const change of changes) {
-      for (const { socket, first } of senders) socket.write(announcements(first, routes, length, change));
+      for (const { writer, first } of senders) writer.write([announcements(first, routes, length, change)]);
       await this.rest(clients * routes);
     }
-    for (const { socket, first } of senders) socket.write(withdrawals(first, routes, length));
+    for (const { writer, first } of senders) writer.write([withdrawals(first, routes, length)]);
     await this.rest(0);
   }
 
@@ -125,7 +132,7 @@ class Stage {
   }
 
   async close(): Promise<void> {
-    for (const socket of this.clients) socket.destroy();
+    for (const { socket } of this.clients) socket.destroy();
     while ([...this.host.speaker.connections()].length > 0) await setImmediate();
     await this.host.stop(null);
   }

@@ -328,9 +328,9 @@ export class Routing {
 
   /** Whether remains of routes that went can be cleared away, for which there is time. */
   get hasRemains(): boolean {
-    if (this.attributes.hasUnused) return true;
-    for (const rib of this.ribs.values()) if (rib.prefixes.hasUnused) return true;
-    return false;
+    let some = this.attributes.hasUnused;
+    for (const rib of this.ribs.values()) some ||= rib.prefixes.hasUnused;
+    return some;
   }
 
   /** Clears a slice of them away. */
