@@ -2,7 +2,6 @@
 
 import { runLifecycle } from '@flatroute/daemon/lifecycle.ts';
 import { createLogger } from '@flatroute/daemon/log.ts';
-import type { PeerConfig } from 'bgp-js';
 import { REHEARSAL_RANGE, rehearse } from 'bgp-js/net';
 import { loadReflectorConfig } from './config/load.ts';
 import type { ClientSettings } from './config/settings.ts';
@@ -15,8 +14,7 @@ export async function runReflector(options: { configFile: string }): Promise<voi
   const settings = await loadReflectorConfig(configFile);
   const log = createLogger(settings.log);
   // Without it the first table passes a little slower, and no more.
-  const [client] = settings.clients;
-  if (client) await rehearse(rehearsed(client)).catch((err) => log.info({ err }, 'no rehearsal'));
+  await rehearse(peerConfig(REHEARSED)).catch((err) => log.info({ err }, 'no rehearsal'));
   const reflector = await Reflector.start(settings, log);
   runLifecycle({
     log,
@@ -26,12 +24,20 @@ export async function runReflector(options: { configFile: string }): Promise<voi
   });
 }
 
-/** A client like this one, but in the rehearsal. */
-function rehearsed(client: ClientSettings): PeerConfig {
-  const place = { address: undefined, range: REHEARSAL_RANGE, passive: true, transport: {} };
-  const like =
-    client.range === undefined
-      ? { ...client, ...place }
-      : { ...client, range: REHEARSAL_RANGE, transport: {} };
-  return peerConfig({ ...like, importPolicy: null, exportPolicy: null });
-}
+/** A client without options, with its settings in the order in which the configuration has them. */
+const REHEARSED: ClientSettings = {
+  name: REHEARSAL_RANGE,
+  range: REHEARSAL_RANGE,
+  as: 65000,
+  client: true,
+  clientToClient: true,
+  passive: true,
+  port: 179,
+  holdTimeSeconds: 90,
+  connectRetrySeconds: 120,
+  maximumPrefixes: 1_000_000,
+  maximumPeers: 5000,
+  importPolicy: null,
+  exportPolicy: null,
+  requirePolicy: true,
+};

@@ -12,7 +12,7 @@ import { CapabilityCode } from '../wire/capability.ts';
 import { fourOctetAsValue, multiprotocolValue } from '../wire/capability-values.ts';
 import { IPV4_UNICAST } from '../wire/families.ts';
 import { KEEPALIVE } from '../wire/message.ts';
-import { encodeOpen } from '../wire/open.ts';
+import { AS_TRANS, encodeOpen } from '../wire/open.ts';
 import { encodeUpdate } from '../wire/update.ts';
 import { SpeakerHost } from './host.ts';
 import { SocketWriter } from './write.ts';
@@ -32,7 +32,7 @@ const CHANGES = 200;
  * the end of a session is: code is compiled for what was seen, and thrown away at the first sight of anything else.
  */
 const ACTS = [0.05, undefined];
-const LIMIT_MS = 5000;
+const LIMIT_MS = 3000;
 const HOME = '127.0.0.1';
 /** Where clients come from. */
 export const REHEARSAL_RANGE = '127.0.0.0/16';
@@ -143,7 +143,7 @@ function open(as: number, identifier: number): Uint8Array {
     { code: CapabilityCode.multiprotocol, value: multiprotocolValue(IPV4_UNICAST) },
     { code: CapabilityCode.fourOctetAs, value: fourOctetAsValue(as) },
   ];
-  return encodeOpen({ version: 4, as: Math.min(as, 0xffff), holdTime: 90, identifier, capabilities });
+  return encodeOpen({ version: 4, as: as > 0xffff ? AS_TRANS : as, holdTime: 90, identifier, capabilities });
 }
 
 function announcements(first: number, count: number, length: number, change: number): Uint8Array {
