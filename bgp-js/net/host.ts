@@ -267,7 +267,7 @@ export class SpeakerHost {
 
   private adopt(id: number, socket: net.Socket, transport: TransportConfig): void {
     const writer = new SocketWriter(socket);
-    const wire: Wire = { id, socket, writer, transport, blocked: false, closed: false };
+    const wire: Wire = { id, socket, writer, transport, blocked: false, closed: false, writes: 0 };
     this.wires.set(id, wire);
     let reason = 'the peer closed the connection';
     socket.on('error', (error: NodeJS.ErrnoException) => {

@@ -5,6 +5,19 @@ export const WRITE_SIZE = 32 * 1024;
 /** What a write costs beside its octets, in octets; after every BATCH_SIZE of them the clock is looked at. */
 const WRITE_COST = 128;
 const BATCH_SIZE = WRITE_SIZE;
+/**
+ * The first writes to a connection are small. The kernel of a peer that has not received for a while acknowledges the
+ * first 16 segments one by one: the table has it through with that, or else the first changes behind the table would
+ * (docs/benchmarks.md has what this costs and saves). That many at least, at most, and in a round over all connections.
+ */
+const SMALL_WRITE_SIZE = 512;
+const SMALL_WRITES = { least: 24, most: 64, ofAll: 12_800 };
+
+/** How many of the first writes to each of so many connections are small. */
+export function smallWrites(connections: number): number {
+  const { least, most, ofAll } = SMALL_WRITES;
+  return Math.max(least, Math.min(most, Math.floor(ofAll / connections)));
+}
 
 /** A connection as far as sending on it goes. */
 export interface Outlet {
@@ -14,6 +27,8 @@ export interface Outlet {
   blocked: boolean;
   /** It is no longer the speaker's. */
   closed: boolean;
+  /** How often it was written to so far. */
+  writes: number;
 }
 
 /** Where messages come from: the speaker. */
@@ -25,11 +40,14 @@ export interface Messages {
 export class Sender<T extends Outlet> {
   private readonly messages: Messages;
   private readonly write: (outlet: T, parts: readonly Uint8Array[]) => void;
-  /** Those whose turn is yet to come, the next one last. */
-  private waiting: T[] = [];
+  /** Those whose turn is yet to come. */
+  private readonly waiting = new Pile<T>();
+  /** Those that have more when everybody has had a turn. */
+  private readonly again = new Pile<T>();
   /** What is to be written, and where to. */
-  private readonly outlets: T[] = [];
-  private readonly parts: (readonly Uint8Array[])[] = [];
+  private readonly outlets = new Pile<T>();
+  private readonly parts = new Pile<readonly Uint8Array[]>();
+  private smallWrites = 0;
 
   /** @param write hands parts to a connection, and sets its `blocked` when no more goes in. */
   constructor(messages: Messages, write: (outlet: T, parts: readonly Uint8Array[]) => void) {
@@ -43,35 +61,42 @@ export class Sender<T extends Outlet> {
    * takes a table as fast as it is sent keeps no other one waiting.
    */
   send(outlets: Iterable<T>, isTimeUp: () => boolean): boolean {
-    let more = this.waiting.length > 0;
-    if (!more) this.waiting = [...outlets];
-    let round = this.waiting;
-    while (round.length > 0) {
-      const again: T[] = [];
-      while (round.length > 0) {
-        if (this.collect(round, again)) more = true;
+    const { waiting, again } = this;
+    let more = waiting.size > 0;
+    if (!more) {
+      for (const outlet of outlets) waiting.push(outlet);
+      this.smallWrites = smallWrites(waiting.size);
+    }
+    while (waiting.size > 0) {
+      while (waiting.size > 0) {
+        if (this.collect()) more = true;
         this.flush();
-        if (isTimeUp()) return more || round.length > 0 || again.length > 0;
+        if (!isTimeUp()) continue;
+        if (again.size > 0) more = true;
+        again.clear();
+        return more || waiting.size > 0;
       }
-      round = again.reverse();
+      for (let outlet = again.pop(); outlet !== null; outlet = again.pop()) waiting.push(outlet);
     }
     return more;
   }
 
   /**
-   * Takes some connections from the end of `round` and notes what is to be written to them; those that have more are
+   * Takes some connections from the end of `waiting` and notes what is to be written to them; those that have more are
    * added to `again`. True when one has more that cannot be had now.
    */
-  private collect(round: T[], again: T[]): boolean {
-    const { messages, outlets, parts } = this;
+  private collect(): boolean {
+    const { messages, waiting, again, outlets, parts } = this;
     let more = false;
     let octets = 0;
-    for (let outlet = round.pop(); outlet !== undefined; outlet = round.pop()) {
+    for (let outlet = waiting.pop(); outlet !== null; outlet = waiting.pop()) {
       if (outlet.blocked || outlet.closed) continue;
-      const taken = messages.transmit(outlet.id, WRITE_SIZE);
+      const size = outlet.writes < this.smallWrites ? SMALL_WRITE_SIZE : WRITE_SIZE;
+      const taken = messages.transmit(outlet.id, size);
       for (const part of taken) octets += part.length;
       octets += WRITE_COST;
       if (taken.length > 0) {
+        outlet.writes++;
         outlets.push(outlet);
         parts.push(taken);
       }
@@ -87,8 +112,30 @@ export class Sender<T extends Outlet> {
   /** Writes what is noted, one connection right after the other: a reader that is woken up for each costs twice. */
   private flush(): void {
     const { outlets, parts } = this;
-    for (let i = 0; i < outlets.length; i++) this.write(outlets[i], parts[i]);
-    outlets.length = 0;
-    parts.length = 0;
+    for (let outlet = outlets.pop(); outlet !== null; outlet = outlets.pop()) {
+      this.write(outlet, parts.pop() ?? []);
+    }
+  }
+}
+
+/** A stack that keeps its room: arrays give it back when they are emptied, and a change would fill them anew. */
+class Pile<T> {
+  private readonly items: (T | null)[] = [];
+  size = 0;
+
+  push(item: T): void {
+    this.items[this.size++] = item;
+  }
+
+  /** Null when it is empty. */
+  pop(): T | null {
+    if (this.size === 0) return null;
+    const item = this.items[--this.size];
+    this.items[this.size] = null;
+    return item;
+  }
+
+  clear(): void {
+    while (this.pop() !== null);
   }
 }

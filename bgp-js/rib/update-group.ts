@@ -179,7 +179,7 @@ export class UpdateGroup {
    * sent, and is given to other members as well.
    */
   pull(member: Member, limit: number): readonly Uint8Array[] {
-    if (!member.behind && this.dirty.size === 0 && !member.owesEndOfRefresh && !member.owesEndOfRib) {
+    if (!member.behind && this.dirty.size === 0 && !member.owesEndOfRefresh && !this.mayEnd(member)) {
       if (member.position === this.log.head) return NOTHING;
       const parts = this.newest.read(this.log, member, limit);
       if (parts) {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { type Outlet, Sender, WRITE_SIZE } from '../../net/sender.ts';
+import { type Outlet, Sender, smallWrites, WRITE_SIZE } from '../../net/sender.ts';
 
 interface Line extends Outlet {
   /** Octets that are to be sent, and those that were. */
@@ -9,8 +9,9 @@ interface Line extends Outlet {
   room: number;
 }
 
+/** A connection that was written to often. */
 const line = (id: number, pending: number, room = Number.POSITIVE_INFINITY): Line => {
-  return { id, blocked: false, closed: false, pending, sent: 0, room };
+  return { id, blocked: false, closed: false, writes: 1000, pending, sent: 0, room };
 };
 
 /** A sender of lines, which notes whose turn it was. */
@@ -64,6 +65,17 @@ describe('the turns of connections to send', () => {
     }
     const [first, , third, fourth] = lines.map(({ sent }) => sent);
     assert.ok(Math.max(first, third, fourth) - Math.min(first, third, fourth) <= 2 * WRITE_SIZE);
+  });
+
+  it('are short ones at first, so that what comes behind a table finds its receiver used to it', () => {
+    const lines = [0, 1, 2].map((id) => line(id, 100_000));
+    lines[0].writes = lines[1].writes = 0;
+    const { turns, send } = senderOf(lines);
+    assert.equal(send(Number.POSITIVE_INFINITY), false);
+    const count = (id: number) => turns.filter((turn) => turn === id).length;
+    assert.deepEqual([0, 1, 2].map(count), [67, 67, 4]);
+    assert.deepEqual([1, 200, 300, 1000].map(smallWrites), [64, 64, 42, 24]);
+    assert.ok(lines.every(({ sent }) => sent === 100_000));
   });
 
   it('leave out who can take no more, or is gone', () => {
