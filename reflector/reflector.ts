@@ -50,6 +50,7 @@ export class Reflector {
     const host = new SpeakerHost(speaker, {
       listen,
       localAddress: listen.address,
+      congestionControl: settings.bgp.congestionControl ?? undefined,
       onEvent: (event) => teller.tell(event),
     });
     const source = new ReflectorStatus(settings, host, events);

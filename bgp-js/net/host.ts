@@ -21,6 +21,8 @@ export interface HostOptions {
   listen: ListenAddress | readonly ListenAddress[] | null;
   /** Source address of our connections to peers of its family; without it the kernel chooses. */
   localAddress?: string;
+  /** TCP's congestion control, by the kernel's name; without it the kernel's own choice. */
+  congestionControl?: string;
   /** Milliseconds of work before the event loop turns; 3 where it is not told. */
   sliceMs?: number;
   /** Called with what happened, after it happened. */
@@ -131,9 +133,10 @@ export class SpeakerHost {
 
   /** `::` takes IPv4 as well, unless another listener does. */
   private listen(at: ListenAddress, all: readonly ListenAddress[]): Promise<Listener> {
+    const { congestionControl } = this.options;
     const shared = all.some(({ address, port }) => !address.includes(':') && port === at.port);
     return Listener.open(
-      { ipv6Only: at.address === '::' && shared, ...at },
+      { ipv6Only: at.address === '::' && shared, congestionControl, ...at },
       this.speaker.peers,
       (socket, listener) => this.accept(socket, listener),
       (text) => this.tell('listener', text),
@@ -252,9 +255,9 @@ export class SpeakerHost {
 
   private connect(action: SpeakerAction & { type: 'connect' }): void {
     const { connection, address, port, peer } = action;
-    const { localAddress } = this.options;
+    const { localAddress, congestionControl } = this.options;
     const transport = peer.transport ?? {};
-    const socket = dial({ address, port, transport, localAddress });
+    const socket = dial({ address, port, transport, localAddress, congestionControl });
     this.adopt(connection, socket, transport);
     socket.once('connect', () => {
       const wire = this.wires.get(connection);

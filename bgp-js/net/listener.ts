@@ -3,7 +3,14 @@ import net from 'node:net';
 import type { TransportConfig } from '../session/peer-config.ts';
 import type { PeerTable } from '../session/peer-table.ts';
 import { parseAddress, parseRange } from '../wire/address.ts';
-import { type SocketFamily, saveSyn, setHopLimit, setMd5Key, setTrafficClass } from './socket-options.ts';
+import {
+  type SocketFamily,
+  saveSyn,
+  setCongestionControl,
+  setHopLimit,
+  setMd5Key,
+  setTrafficClass,
+} from './socket-options.ts';
 import { admit, descriptorOf, familyOf, leastHopLimit, trafficClass } from './transport.ts';
 
 /** Where connections are accepted: `::` takes IPv4 too, unless `ipv6Only`. */
@@ -33,16 +40,17 @@ export class Listener {
    * cannot be listened on, or an option cannot be set.
    */
   static async open(
-    at: ListenAddress,
+    at: ListenAddress & { congestionControl?: string },
     peers: PeerTable,
     onSocket: (socket: net.Socket, listener: Listener) => void,
     onError: (text: string) => void,
   ): Promise<Listener> {
-    const { address, port, ipv6Only } = at;
+    const { address, port, ipv6Only, congestionControl } = at;
     const bound = new net.BoundSocket({ host: address, port, ipv6Only });
     const server = net.createServer({ noDelay: true }, (socket) => onSocket(socket, listener));
     const listener = new Listener(server, familyOf(address));
     try {
+      if (congestionControl !== undefined) setCongestionControl(bound.fd(), congestionControl);
       listener.set(bound.fd(), peers);
     } catch (error) {
       bound.close();

@@ -11,7 +11,7 @@ const BATCH_SIZE = WRITE_SIZE;
  * (docs/benchmarks.md has what this costs and saves). That many at least, at most, and in a round over all connections.
  */
 const SMALL_WRITE_SIZE = 512;
-const SMALL_WRITES = { least: 32, most: 64, ofAll: 12_800 };
+const SMALL_WRITES = { least: 40, most: 64, ofAll: 12_800 };
 
 /** How many of the first writes to each of so many connections are small. */
 export function smallWrites(connections: number): number {

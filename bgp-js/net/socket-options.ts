@@ -13,6 +13,7 @@ const IP_TOS = 1;
 const IP_TTL = 2;
 const IP_MINTTL = 21;
 const IPPROTO_TCP = 6;
+const TCP_CONGESTION = 13;
 const TCP_MD5SIG = 14;
 const TCP_USER_TIMEOUT = 18;
 const TCP_SAVE_SYN = 27;
@@ -48,6 +49,11 @@ export function setTrafficClass(fd: number, family: SocketFamily, value: number)
 /** How long sent data may stay unacknowledged (RFC 5482), in ms; 0: as long as the kernel thinks. */
 export function setUserTimeout(fd: number, ms: number): void {
   setOption(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, int(ms), 'set the TCP user time-out');
+}
+
+/** The congestion control, by the name that the kernel has for it: tcp(7). Connections of a listener have its own. */
+export function setCongestionControl(fd: number, name: string): void {
+  setOption(fd, IPPROTO_TCP, TCP_CONGESTION, Buffer.from(name), `set the congestion control ${name}`);
 }
 
 /** Sends and takes in only through this interface. */

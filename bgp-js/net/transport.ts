@@ -6,6 +6,7 @@ import {
   bindToInterface,
   hopLimitOfSyn,
   type SocketFamily,
+  setCongestionControl,
   setHopLimit,
   setMd5Key,
   setMinimumHopLimit,
@@ -25,6 +26,8 @@ export interface DialTarget {
   transport: TransportConfig;
   /** Our address where `transport` has none and this one is of the peer's family. */
   localAddress: string | undefined;
+  /** The kernel's own where there is none. */
+  congestionControl?: string;
 }
 
 export const familyOf = (address: string): SocketFamily => (address.includes(':') ? 6 : 4);
@@ -57,19 +60,21 @@ export function dial(target: DialTarget): net.Socket {
   }
 }
 
-function makeSocket({ address, port, transport, localAddress }: DialTarget): net.Socket {
+function makeSocket(target: DialTarget): net.Socket {
+  const { address, port, transport, localAddress, congestionControl } = target;
   const peer = parseAddress(address);
   if (!peer) throw new Error(`${address} is not an IP address`);
   const family = familyOf(address);
   const fallback = localAddress !== undefined && familyOf(localAddress) === family ? localAddress : undefined;
   const local = transport.localAddress ?? fallback;
   const typeOfService = trafficClass(transport);
-  if (!needsDescriptor(transport, peer)) {
+  if (congestionControl === undefined && !needsDescriptor(transport, peer)) {
     const socket = new net.Socket({ typeOfService });
     return socket.connect({ host: address, port, localAddress: local });
   }
   const bound = new net.BoundSocket({ host: local ?? (family === 6 ? '::' : '0.0.0.0') });
   try {
+    if (congestionControl !== undefined) setCongestionControl(bound.fd(), congestionControl);
     setTrafficClass(bound.fd(), family, typeOfService);
     applyTransport(bound.fd(), family, peer, transport, {});
     return new net.Socket({ handle: bound, typeOfService }).connect({ host: address, port });

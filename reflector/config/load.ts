@@ -16,7 +16,10 @@ export function parseReflectorConfig(text: string, file: string): ReflectorSetti
 }
 
 const RULES = {
-  fixed: ['node', 'as', 'routerId', 'clusterId', 'listen', 'socket', 'http.listen', 'log.format'],
+  fixed: [
+    ...['node', 'as', 'routerId', 'clusterId', 'listen'],
+    ...['bgp.congestionControl', 'socket', 'http.listen', 'log.format'],
+  ],
   names: { ...POLICY_NAMES, http: 'http.listen' },
 };
 

@@ -39,6 +39,8 @@ const schema = value.section({
     connectRetry: value.duration(1, 3600).default(5),
     maximumPrefixes: value.integer(1, 100_000_000).default(2_000_000),
     requirePolicy: value.flag.default(true),
+    // The kernel's names have at most 15 letters (TCP_CA_NAME_MAX).
+    congestionControl: value.text(15).default('reno'),
     // RFC 9003 §2: at most 255 octets of UTF-8.
     shutdownMessage: value.text(255).default('flatroute reflector stopped'),
   }),
@@ -103,7 +105,10 @@ function settings(config: ReflectorConfig): ReflectorSettings {
     listen: config.listen,
     clients: config.clients.map((client) => clientSettings(client, config)),
     policies: policySet(config),
-    bgp: { shutdownMessage: config.bgp.shutdownMessage },
+    bgp: {
+      shutdownMessage: config.bgp.shutdownMessage,
+      congestionControl: config.bgp.congestionControl === 'system' ? null : config.bgp.congestionControl,
+    },
     socket: config.socket,
     http: config.http.listen,
     log: config.log,

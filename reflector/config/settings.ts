@@ -35,7 +35,11 @@ export interface ReflectorSettings {
   listen: { address: string; port: number };
   clients: ClientSettings[];
   policies: PolicySet;
-  bgp: { shutdownMessage: string };
+  bgp: {
+    shutdownMessage: string;
+    /** TCP's, by the kernel's name; null: the kernel's own choice. */
+    congestionControl: string | null;
+  };
   socket: string;
   http: { address: string; port: number } | null;
   log: { level: 'debug' | 'info' | 'warn' | 'error'; format: 'auto' | 'text' | 'json' };

@@ -1,6 +1,7 @@
 /** The host: sessions on real TCP, over loopback. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -8,9 +9,13 @@ import { promisify } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { KEEPALIVE, type Message, Speaker, shutdownMessage } from '../../index.ts';
-import { SpeakerHost } from '../../net/index.ts';
+import { type HostOptions, SpeakerHost } from '../../net/index.ts';
 import { nlri } from '../session/bench.ts';
 import { Node, RawPeer, until } from './tcp.ts';
+
+/** What anybody may choose, and the kernel's own choice. */
+const CONGESTION_CONTROLS = '/proc/sys/net/ipv4/tcp_allowed_congestion_control';
+const SYSTEM_CONTROL = '/proc/sys/net/ipv4/tcp_congestion_control';
 
 const A = '127.0.0.1';
 const B = '127.0.0.2';
@@ -19,8 +24,8 @@ const C = '127.0.0.3';
 let nodes: Node[] = [];
 let raws: RawPeer[] = [];
 
-async function start(address: string): Promise<Node> {
-  const node = new Node(address);
+async function start(address: string, options: Partial<HostOptions> = {}): Promise<Node> {
+  const node = new Node(address, options);
   nodes.push(node);
   await node.host.start();
   return node;
@@ -38,6 +43,26 @@ afterEach(async () => {
 });
 
 describe('two hosts', () => {
+  it('have the congestion control that they were told, who connects and who is connected to', async () => {
+    const own = readFileSync(SYSTEM_CONTROL, 'utf8').trim();
+    const others = readFileSync(CONGESTION_CONTROLS, 'utf8').trim().split(' ');
+    const congestionControl = others.find((name) => name !== own);
+    assert.ok(congestionControl, `the kernel has another one than ${own}`);
+    const [a, b] = [await start(A, { congestionControl }), await start(B, { congestionControl })];
+    a.peer(B, { port: b.host.port });
+    b.peer(A, { passive: true });
+    await until(() => a.status(B).state === 'Established', 'a session');
+    const { stdout } = await promisify(execFile)('ss', ['-tinH', 'dst', B, 'or', 'src', B]);
+    const sockets = stdout.split('\n').filter((line) => line.startsWith('\t'));
+    assert.ok(sockets.length >= 2, stdout);
+    for (const line of sockets) assert.match(line, new RegExp(`^\\t.*\\b${congestionControl}\\b`));
+  });
+
+  it('cannot have one that the kernel does not know', async () => {
+    const starting = new Node(A, { congestionControl: 'slowpoke' }).host.start();
+    await assert.rejects(starting, /cannot set the congestion control slowpoke: no such file/);
+  });
+
   it('that connect at the same moment end with exactly one session, 20 times', async () => {
     let crossed = 0;
     for (let round = 0; round < 20; round++) {

@@ -19,7 +19,7 @@ import {
   Speaker,
   type SpeakerEvent,
 } from '../../index.ts';
-import { SpeakerHost } from '../../net/index.ts';
+import { type HostOptions, SpeakerHost } from '../../net/index.ts';
 import { peerConfig } from '../../testing/index.ts';
 import { hex } from '../wire/bytes.ts';
 
@@ -31,7 +31,7 @@ export class Node {
   readonly host: SpeakerHost;
   readonly events: SpeakerEvent[] = [];
 
-  constructor(address: string) {
+  constructor(address: string, options: Partial<HostOptions> = {}) {
     this.address = address;
     // The speaker's own address only becomes a next hop; sessions have the one of their socket.
     const config = { as: AS, routerId: address.replace(/^127/, '10'), address: '10.0.0.1', maximumPaths: 1 };
@@ -39,6 +39,7 @@ export class Node {
       listen: { address, port: 0 },
       localAddress: address,
       onEvent: (event) => this.events.push(event),
+      ...options,
     });
   }
 

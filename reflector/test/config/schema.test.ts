@@ -47,7 +47,7 @@ describe('reflector.yaml', () => {
         { ...common, name: 'edge', address: '10.9.0.1', as: 65001, client: false, passive: false },
       ],
       policies: { prefixLists: {}, asPathLists: {}, communityLists: {}, policies: {} },
-      bgp: { shutdownMessage: 'flatroute reflector stopped' },
+      bgp: { shutdownMessage: 'flatroute reflector stopped', congestionControl: 'reno' },
       socket: '/run/flatroute/reflector.sock',
       http: { address: '127.0.0.1', port: 9179 },
       log: { level: 'info', format: 'auto' },
@@ -110,10 +110,10 @@ describe('reflector.yaml', () => {
   }
 
   it('tells what a reload changes, and what needs a restart', () => {
-    const text = `${GOOD.replace('65001', '65002').replace(':179', ':180')}clusterId: 10.0.0.11\nlog: { level: debug }\n`;
+    const text = `${GOOD.replace('65001', '65002').replace(':179', ':180')}clusterId: 10.0.0.11\nlog: { level: debug }\nbgp: { congestionControl: system }\n`;
     assert.deepEqual(changedKeys(parse(GOOD), parse(text)), {
-      changed: ['clusterId', 'listen.port', 'clients[10.9.0.1].as', 'log.level'],
-      needRestart: ['clusterId', 'listen.port'],
+      changed: ['clusterId', 'listen.port', 'clients[10.9.0.1].as', 'bgp.congestionControl', 'log.level'],
+      needRestart: ['clusterId', 'listen.port', 'bgp.congestionControl'],
     });
   });
 });
