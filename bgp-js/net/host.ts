@@ -72,6 +72,8 @@ export class SpeakerHost {
   /** When the speaker's timers are next due, as of the last slice; ms. */
   private deadline = 0;
   private scheduled = false;
+  /** There may be something to send; to ask every connection takes a while. */
+  private toSend = false;
   private stopped = false;
   /** How long slices took so far. */
   readonly slices = new SliceTimes();
@@ -126,6 +128,11 @@ export class SpeakerHost {
 
   /** Call after anything was changed from outside: a peer, a route of our own. */
   wake(): void {
+    this.toSend = true;
+    this.schedule();
+  }
+
+  private schedule(): void {
     if (this.scheduled || this.stopped) return;
     this.scheduled = true;
     setImmediate(() => this.slice());
@@ -183,7 +190,10 @@ export class SpeakerHost {
     this.slices.begin(begin);
     const { speaker } = this;
     this.follow();
-    if (begin >= this.deadline) speaker.tick(begin);
+    if (begin >= this.deadline) {
+      speaker.tick(begin);
+      this.toSend = true;
+    }
     let now = begin;
     while (speaker.hasWork && now - begin < this.sliceMs) {
       speaker.work(now);
@@ -191,15 +201,17 @@ export class SpeakerHost {
     }
     this.options.onWork?.();
     this.carryOut();
-    let more =
-      this.sender.send(this.wires.values(), () => this.now() > begin + 2 * this.sliceMs) || speaker.hasWork;
-    if (!more && speaker.routing.hasRemains) {
+    if (this.toSend) {
+      this.toSend = this.sender.send(this.wires.values(), () => this.now() > begin + 2 * this.sliceMs);
+    }
+    if (this.toSend || speaker.hasWork) {
+      this.wake();
+    } else if (speaker.routing.hasRemains) {
       speaker.routing.clearRemains();
-      more = true;
+      this.schedule();
     }
     this.resumeReaders();
     this.slices.end(this.now());
-    if (more) this.wake();
     this.setTimer();
   }
 
