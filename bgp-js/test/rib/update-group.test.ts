@@ -72,6 +72,20 @@ describe('UpdateGroup', () => {
     assert.equal(listener.table.size, 999);
   });
 
+  it('gives all members the same octets of a change, also while End-of-RIB markers are held back', () => {
+    const { rib, attributes, sources } = makeRib();
+    const from = makeSource(sources, { kind: 3 });
+    const gate = { closed: true };
+    const group = new UpdateGroup(rib, TREATMENT, gate);
+    const members = [0, 1, 2].map(() => group.join(makeSource(sources).index));
+    rib.announce(from.index, nlri('20.0.0.0/24'), 0, makeSet(attributes, { med: 1 }), 0);
+    const [, second, third] = members.map((member) => group.pull(member, 65536));
+    assert.equal(second.length, 1);
+    assert.equal(second, third);
+    gate.closed = false;
+    assert.ok(members.every((member) => group.pull(member, 65536)[0].length === 23));
+  });
+
   it('does not send a route back to its source, but tells the source when another took over', () => {
     const { rib, attributes, sources } = makeRib();
     const a = makeSource(sources, { kind: 3 });
