@@ -90,12 +90,14 @@ export class AdjRibOut {
     return copy;
   }
 
-  /** Lets go of everything. */
-  clear(): void {
-    for (let at = 0; at < this.sets.values.length; at++) {
+  /** Lets go of everything, at most `budget` slots from `from` on; returns where to go on, or 0 when all is done. */
+  clear(from: number, budget: number): number {
+    const end = Math.min(this.sets.values.length, from + budget);
+    for (let at = from; at < end; at++) {
       if (this.sets.values[at] === NOTHING) continue;
       const slot = at % this.width;
       this.put((at - slot) / this.width, slot, NOTHING, 0);
     }
+    return end < this.sets.values.length ? end : 0;
   }
 }

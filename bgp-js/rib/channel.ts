@@ -2,9 +2,10 @@ import type { AttributeContext } from '../wire/attribute-scan.ts';
 import type { Family } from '../wire/families.ts';
 import type { FamilyRib } from './family-rib.ts';
 import type { ImportRules } from './import.ts';
+import type { Member } from './member.ts';
 import type { Source } from './source.ts';
 import type { ExportTreatment } from './treatment.ts';
-import type { Member, UpdateGroup } from './update-group.ts';
+import type { UpdateGroup } from './update-group.ts';
 
 /** What a session is to be for one address family. */
 export interface ChannelTerms {

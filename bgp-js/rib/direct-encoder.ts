@@ -1,10 +1,10 @@
 import { copyOctets } from '../wire/cursor.ts';
 import type { AdjRibOut, ToldRoute } from './adj-rib-out.ts';
-import type { Bitmap } from './column.ts';
 import type { AttributeExporter } from './export.ts';
 import type { FamilyRib } from './family-rib.ts';
 import type { FormerRoutes } from './former-routes.ts';
 import type { ExportTreatment } from './treatment.ts';
+import type { Untold } from './untold.ts';
 import { UpdateBuilder, type UpdateLayout } from './update-builder.ts';
 
 const CHUNK_SIZE = 65536;
@@ -44,15 +44,15 @@ export class DirectEncoder {
    * the next marked prefix, or -1. The messages are in `parts` after `flush`.
    */
   encode(
-    bitmap: Bitmap,
+    untold: Untold,
     first: number,
     source: number,
     parts: Uint8Array[],
     former: FormerRoutes | null,
   ): number {
     return this.out.width === 1
-      ? this.encodeRun(bitmap, first, source, parts, former)
-      : this.encodeSlots(bitmap, first, source, parts);
+      ? this.encodeRun(untold, first, source, parts, former)
+      : this.encodeSlots(untold, first, source, parts);
   }
 
   /** Hands out the messages made so far. */
@@ -63,14 +63,14 @@ export class DirectEncoder {
 
   /** One message for marked prefixes from `first` on that share their fate; clears their marks. Returns the next one. */
   private encodeRun(
-    bitmap: Bitmap,
+    untold: Untold,
     first: number,
     source: number,
     parts: Uint8Array[],
     former: FormerRoutes | null,
   ): number {
     const route = this.toldTo(source, first, 0);
-    if (former?.match(first, route, source)) return this.done(bitmap, first);
+    if (former?.match(first, route, source)) return done(untold, first);
     this.beginSingle(route);
     let id = first;
     while (id >= 0) {
@@ -79,30 +79,20 @@ export class DirectEncoder {
       if (former?.match(id, other, source)) break;
       this.single.add(id, 1);
       former?.doubt(id);
-      id = this.done(bitmap, id);
+      id = done(untold, id);
     }
     this.endSingle(parts);
     return id;
   }
 
-  /** Clears a mark; returns the next marked prefix, or -1. */
-  private done(bitmap: Bitmap, id: number): number {
-    bitmap.remove(id);
-    const next = bitmap.next(id + 1);
-    this.rib.prefixes.release(id);
-    return next;
-  }
-
   /** ADD-PATH: a message for every slot of one prefix, whether announced or not. */
-  private encodeSlots(bitmap: Bitmap, id: number, source: number, parts: Uint8Array[]): number {
+  private encodeSlots(untold: Untold, id: number, source: number, parts: Uint8Array[]): number {
     for (let slot = 0; slot < this.out.width; slot++) {
       this.beginSingle(this.toldTo(source, id, slot));
       this.single.add(id, slot + 1);
       this.endSingle(parts);
     }
-    bitmap.remove(id);
-    this.rib.prefixes.release(id);
-    return bitmap.next(id + 1);
+    return done(untold, id);
   }
 
   private beginSingle(route: ToldRoute | null): void {
@@ -132,4 +122,10 @@ export class DirectEncoder {
     if (!route || route.source === source) return null;
     return this.rib.sources.find(route.source) ? route : null;
   }
+}
+
+/** The member was told of a prefix; returns the next one, or -1. */
+function done(untold: Untold, id: number): number {
+  untold.remove(id);
+  return untold.next(id + 1);
 }

@@ -64,7 +64,6 @@ export class FamilyRib {
   removeReader(queue: DirtyQueue): void {
     this.readers = this.readers.filter((reader) => reader !== queue);
     this.pathReaders = this.pathReaders.filter((reader) => reader !== queue);
-    queue.clear();
   }
 
   /** A prefix in text form. */

@@ -10,7 +10,7 @@ export class FormerRoutes {
   /** Prefixes of which it is not certain, or no longer so, what the member was told. */
   private readonly doubtful = new Bitmap();
 
-  /** `out`: a copy of the former group's Adj-RIB-Out, which is let go of with `clear`. */
+  /** `out`: a copy of the former group's Adj-RIB-Out, which it lets go of with `clear`. */
   constructor(out: AdjRibOut) {
     this.out = out;
   }
@@ -28,7 +28,8 @@ export class FormerRoutes {
     return known?.set === route?.set && known?.source === route?.source;
   }
 
-  clear(): void {
-    this.out.clear();
+  /** Lets go of everything, a piece at a time like `AdjRibOut.clear`. */
+  clear(from: number, budget: number): number {
+    return this.out.clear(from, budget);
   }
 }

@@ -1,3 +1,6 @@
+/** Does a piece of work of the size `budget` from `from` on, which is 0 at first; returns where to go on, or 0 when done. */
+export type Piecewise = (from: number, budget: number) => number;
+
 /** Background work in slices: each job does a little, says where to go on, and is done at the end. */
 interface Job {
   /** Does a slice from `from` on; returns where to go on, or 0 when done. */

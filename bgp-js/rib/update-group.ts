@@ -10,28 +10,31 @@
 import { refreshMarker } from '../wire/refresh.ts';
 import { AdjRibOut, type ToldRoute } from './adj-rib-out.ts';
 import { Announcer } from './announcer.ts';
-import { Bitmap } from './column.ts';
 import { DirectEncoder } from './direct-encoder.ts';
 import { DirtyQueue } from './dirty-queue.ts';
-import { type FamilyRib, NO_PATH } from './family-rib.ts';
+import type { FamilyRib } from './family-rib.ts';
 import { FormerRoutes } from './former-routes.ts';
-import { type LogReader, LogStretch, readLog } from './log-reader.ts';
+import type { Piecewise } from './jobs.ts';
+import { LogStretch, readLog } from './log-reader.ts';
+import { type Member, newMember } from './member.ts';
 import type { PolicyRun } from './policy/policy-run.ts';
 import { type ExportTreatment, showAlike } from './treatment.ts';
+import { Untold } from './untold.ts';
 import { eachPacked, endOfRib, layoutOf, type UpdateLayout } from './update-builder.ts';
 import { isFor, NOBODY, UpdateLog } from './update-log.ts';
 import { UpdatePacker } from './update-packer.ts';
 
-/** A peer in an update group: its own routes are not sent back to it. Its position means nothing while it is behind. */
-export interface Member extends LogReader {
-  /** What the member has yet to be told, when it does not follow the log. */
-  behind: Bitmap | null;
-  /** The End-of-RIB marker is owed once the member has caught up for the first time. */
-  owesEndOfRib: boolean;
-  /** The end of an enhanced route refresh is owed once it has caught up (RFC 7313 §4). */
-  owesEndOfRefresh: boolean;
-  /** What it was told by the group it came from, until it has caught up here. */
-  former: FormerRoutes | null;
+/** What a group needs of its surroundings. */
+export interface GroupSetting {
+  /** End-of-RIB markers are held back while it is closed. */
+  gate: { readonly closed: boolean };
+  /** Octets of log kept for the slowest member. */
+  logLimit: number;
+  policy: PolicyRun | null;
+  /** Prefix numbers looked at in one go. */
+  slice: number;
+  /** Has something done later, a piece at a time. */
+  later: (run: Piecewise) => void;
 }
 
 /** Octets of log kept for the slowest member before it has to leave the log: at the most, and for each member. */
@@ -41,6 +44,8 @@ const LOG_SHARE = 512 * 1024;
 const ENCODE_BATCH = 1024;
 /** Batches in one go when nothing comes of them. */
 const MAX_BATCHES = 8;
+/** How often something is encoded for one pull: that takes longer than to read what is there. */
+const ENCODED_AT_ONCE = 4;
 /** Log entries that all have passed before the log is trimmed. */
 const TRIM_BATCH = 256;
 const NOTHING: readonly Uint8Array[] = [];
@@ -49,6 +54,8 @@ export class UpdateGroup {
   readonly treatment: ExportTreatment;
   readonly members = new Set<Member>();
   private readonly rib: FamilyRib;
+  private readonly later: (run: Piecewise) => void;
+  private readonly slice: number;
   private readonly logLimit: number;
   /** While it is closed, no End-of-RIB marker is sent. */
   private readonly gate: { readonly closed: boolean };
@@ -64,50 +71,39 @@ export class UpdateGroup {
   /** Members that do not follow the log. */
   private readonly behind = new Set<Member>();
 
-  constructor(
-    rib: FamilyRib,
-    treatment: ExportTreatment,
-    gate: { readonly closed: boolean } = { closed: false },
-    logLimit = LOG_LIMIT,
-    policy: PolicyRun | null = null,
-  ) {
+  constructor(rib: FamilyRib, treatment: ExportTreatment, setting: Partial<GroupSetting> = {}) {
+    const { gate = { closed: false }, logLimit = LOG_LIMIT, policy = null } = setting;
+    const { slice = ENCODE_BATCH, later = atOnce } = setting;
     this.gate = gate;
     this.layout = layoutOf(rib.family, treatment);
     this.rib = rib;
     this.logLimit = logLimit;
+    this.later = later;
+    this.slice = slice;
     this.treatment = treatment;
     this.out = new AdjRibOut(rib.prefixes, rib.attributes, Math.max(1, treatment.addPath));
     this.dirty = new DirtyQueue(rib.prefixes);
     this.packer = new UpdatePacker(rib, treatment, this.layout, this.log, policy);
     this.announcer = new Announcer(rib, this.out, this.packer, treatment.addPath > 1);
     this.direct = new DirectEncoder(rib, this.out, this.packer.exporter, treatment, this.layout);
-    for (let id = 0; id < rib.prefixes.end; id++) if (rib.bestOf(id) !== NO_PATH) this.dirty.mark(id);
+    this.dirty.markAll();
     rib.addReader(this.dirty, treatment.addPath > 0);
   }
 
   /** Adds a member, which is sent the whole of Adj-RIB-Out and then an End-of-RIB marker. */
   join(source: number): Member {
-    const member: Member = {
-      source,
-      position: this.log.head,
-      behind: null,
-      owesEndOfRib: true,
-      owesEndOfRefresh: false,
-      former: null,
-      updatesSent: 0,
-    };
-    if (this.out.size > 0) this.setBehind(member, this.everything());
+    const member = newMember(source, this.log.head);
+    if (this.out.size > 0) this.setBehind(member).addAll(true);
     this.members.add(member);
     return member;
   }
 
   /** Tells the member everything again (RFC 2918); with `enhanced` it is told where that ends (RFC 7313). */
   refresh(member: Member, enhanced: boolean): void {
-    if (!member.behind) this.leaveLog(member);
-    member.former?.clear();
-    member.former = null;
+    const behind = member.behind ?? this.leaveLog(member);
+    this.forgetFormer(member);
     member.owesEndOfRefresh = enhanced;
-    if (member.behind) this.markOut(member.behind, this.out);
+    behind.addAll(false);
   }
 
   /**
@@ -115,15 +111,15 @@ export class UpdateGroup {
    * be told there. Where the groups show the same routes alike, what it knows already is not told again.
    */
   takeOver(member: Member, from: UpdateGroup, was: Member): void {
-    const behind = member.behind ?? new Bitmap();
-    if (!member.behind) this.setBehind(member, behind);
-    if (!was.behind) from.leaveLog(was);
-    this.markOut(behind, from.out);
+    const behind = member.behind ?? this.setBehind(member);
+    behind.addAll(false);
+    behind.addWithdrawn(from.out);
+    const untold = was.behind ?? from.leaveLog(was);
+    from.noteUnread(was, Number.POSITIVE_INFINITY);
     const alike = showAlike(this.treatment, from.treatment) && this.out.width === 1;
     const former = alike ? new FormerRoutes(from.out.copy()) : null;
-    const untold = was.behind ?? new Bitmap();
     for (let id = untold.next(0); id >= 0; id = untold.next(id + 1)) {
-      this.markBehind(behind, id);
+      behind.add(id);
       former?.doubt(id);
     }
     member.former = former;
@@ -134,18 +130,23 @@ export class UpdateGroup {
   leave(member: Member): void {
     this.members.delete(member);
     this.behind.delete(member);
-    member.former?.clear();
-    member.former = null;
-    if (!member.behind) return;
-    const bitmap = member.behind;
-    for (let id = bitmap.next(0); id >= 0; id = bitmap.next(id + 1)) this.rib.prefixes.release(id);
+    this.forgetFormer(member);
+    const { behind } = member;
     member.behind = null;
+    if (behind) this.later((from, budget) => behind.clear(from, budget));
   }
 
   /** Lets go of the RIB; the group must have no members. */
   dispose(): void {
     this.rib.removeReader(this.dirty);
-    this.out.clear();
+    this.later((from, budget) => this.dirty.clear(from, budget));
+    this.later((from, budget) => this.out.clear(from, budget));
+  }
+
+  private forgetFormer(member: Member): void {
+    const { former } = member;
+    member.former = null;
+    if (former) this.later((from, budget) => former.clear(from, budget));
   }
 
   /** Whether anything is waiting for the member. */
@@ -199,8 +200,8 @@ export class UpdateGroup {
       if (this.dirty.size > 0) return parts;
     }
     let octets = member.behind ? this.pullBehind(member, limit, parts) : 0;
-    while (octets < limit && !member.behind) {
-      if (member.position === this.log.head && !this.encode()) break;
+    for (let encoded = 0; octets < limit && !member.behind; ) {
+      if (member.position === this.log.head && (encoded++ === ENCODED_AT_ONCE || !this.encode())) break;
       octets += readLog(this.log, member, limit - octets, parts);
     }
     const current = !member.behind && member.position === this.log.head && this.dirty.size === 0;
@@ -224,17 +225,27 @@ export class UpdateGroup {
     // The more members share the log, the more work it saves.
     const limit = Math.min(this.logLimit, LOG_SHARE * this.members.size);
     if (log.head - log.tail < TRIM_BATCH && log.octets < limit) return;
-    let slowest = log.head;
-    for (const member of this.members) {
-      if (!member.behind && member.position < slowest) slowest = member.position;
-    }
-    log.trim(slowest);
+    this.trim();
     if (log.octets <= limit) return;
     const half = log.tail + ((log.head - log.tail) >> 1);
     for (const member of this.members) {
       if (!member.behind && member.position < half) this.leaveLog(member);
     }
-    this.keepLogShort();
+    // It takes a while to note what those have not read, but the log must not grow for ever meanwhile.
+    if (log.octets > 2 * limit) {
+      for (const member of this.behind) this.noteUnread(member, Number.POSITIVE_INFINITY);
+    }
+    this.trim();
+  }
+
+  /** Drops what nobody needs any more. */
+  private trim(): void {
+    const { log } = this;
+    let slowest = log.head;
+    for (const { behind, position, unread } of this.members) {
+      if ((!behind || position < unread) && position < slowest) slowest = position;
+    }
+    log.trim(slowest);
   }
 
   /**
@@ -250,7 +261,7 @@ export class UpdateGroup {
         const id = this.dirty.take();
         if (id < 0) break;
         if (this.announcer.update(id)) {
-          for (const { behind } of this.behind) if (behind) this.markBehind(behind, id);
+          for (const { behind } of this.behind) behind?.add(id);
         }
         rib.prefixes.release(id);
       }
@@ -270,62 +281,61 @@ export class UpdateGroup {
 
   // --- members that do not follow the log --------------------------------------------------------------------------
 
-  private everything(): Bitmap {
-    const bitmap = new Bitmap();
-    this.markOut(bitmap, this.out);
-    return bitmap;
-  }
-
-  private setBehind(member: Member, bitmap: Bitmap): void {
-    member.behind = bitmap;
+  private setBehind(member: Member): Untold {
+    const untold = new Untold(this.rib.prefixes, this.out, this.slice);
+    member.behind = untold;
     this.behind.add(member);
+    return untold;
   }
 
-  private markOut(bitmap: Bitmap, out: AdjRibOut): void {
-    for (let id = 0; id < out.end; id++) if (out.has(id)) this.markBehind(bitmap, id);
+  /** From now on the member is told what is noted for it; what it has not read of the log is noted by and by. */
+  private leaveLog(member: Member): Untold {
+    const untold = this.setBehind(member);
+    member.unread = this.log.head;
+    this.later((_from, budget) => this.noteUnread(member, budget));
+    return untold;
   }
 
-  private markBehind(bitmap: Bitmap, id: number): void {
-    if (bitmap.add(id)) this.rib.prefixes.hold(id);
-  }
-
-  /** Turns what the member has not read of the log into a bitmap. */
-  private leaveLog(member: Member): void {
-    const bitmap = new Bitmap();
-    for (let position = member.position; position < this.log.head; position++) {
-      this.log.look(position);
+  /** Notes what the member has not read, about `budget` prefixes of it; 0 when that is all. */
+  private noteUnread(member: Member, budget: number): number {
+    const { behind, source, unread } = member;
+    if (!behind) return 0;
+    for (let left = budget; member.position < unread && left > 0; member.position++) {
+      this.log.look(member.position);
       const { bytes, start, end, target } = this.log;
-      if (isFor(target, member.source)) this.markEntry(bitmap, bytes, start, end);
+      if (!isFor(target, source)) continue;
+      eachPacked(bytes, start, end, this.layout, (at) => {
+        // A prefix that is gone from the RIB by now comes back for as long as its withdrawal is owed.
+        behind.add(this.rib.prefixes.intern(bytes, at));
+        left--;
+      });
     }
-    this.setBehind(member, bitmap);
-  }
-
-  private markEntry(bitmap: Bitmap, bytes: Uint8Array, start: number, end: number): void {
-    eachPacked(bytes, start, end, this.layout, (at) => {
-      // A prefix that is gone from the RIB by now comes back for as long as its withdrawal is owed.
-      this.markBehind(bitmap, this.rib.prefixes.intern(bytes, at));
-    });
+    return Math.max(0, unread - member.position);
   }
 
   /** Encodes the current state of prefixes that the member has yet to be told. */
   private pullBehind(member: Member, limit: number, parts: Uint8Array[]): number {
-    const bitmap = member.behind;
-    if (!bitmap) return 0;
+    const untold = member.behind;
+    if (!untold) return 0;
+    this.noteUnread(member, ENCODE_BATCH);
     const { direct } = this;
     const { octets, messages } = direct;
-    let id = bitmap.next(0);
+    let id = untold.next(0);
     while (id >= 0 && direct.octets - octets < limit) {
-      id = direct.encode(bitmap, id, member.source, parts, member.former);
+      id = direct.encode(untold, id, member.source, parts, member.former);
     }
     direct.flush(parts);
     member.updatesSent += direct.messages - messages;
-    if (bitmap.count === 0) {
+    if (untold.isEmpty && member.position >= member.unread) {
       member.behind = null;
-      member.former?.clear();
-      member.former = null;
+      this.forgetFormer(member);
       this.behind.delete(member);
       member.position = this.log.head;
     }
     return direct.octets - octets;
   }
+}
+
+function atOnce(run: Piecewise): void {
+  run(0, Number.POSITIVE_INFINITY);
 }

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { Jobs, type Piecewise } from '../../rib/jobs.ts';
+import type { Member } from '../../rib/member.ts';
 import { PathState } from '../../rib/path-state.ts';
 import type { Source } from '../../rib/source.ts';
-import { type Member, UpdateGroup } from '../../rib/update-group.ts';
+import { UpdateGroup } from '../../rib/update-group.ts';
 import { seededRandom } from '../../testing/random.ts';
 import { decodeAttributes } from '../../wire/attributes.ts';
 import { decodeMessage, isError } from '../../wire/message.ts';
@@ -76,7 +78,7 @@ describe('UpdateGroup', () => {
     const { rib, attributes, sources } = makeRib();
     const from = makeSource(sources, { kind: 3 });
     const gate = { closed: true };
-    const group = new UpdateGroup(rib, TREATMENT, gate);
+    const group = new UpdateGroup(rib, TREATMENT, { gate });
     const members = [0, 1, 2].map(() => group.join(makeSource(sources).index));
     rib.announce(from.index, nlri('20.0.0.0/24'), 0, makeSet(attributes, { med: 1 }), 0);
     const [, second, third] = members.map((member) => group.pull(member, 65536));
@@ -111,8 +113,10 @@ describe('UpdateGroup', () => {
       const { rib, attributes, sources } = makeRib();
       const random = seededRandom(seed);
       const pick = (below: number): number => Math.floor(random() * below);
-      // A log of a few messages, so that members fall behind all the time.
-      const group = new UpdateGroup(rib, TREATMENT, { closed: false }, 2000);
+      const jobs = new Jobs();
+      const later = (run: Piecewise): void => jobs.add((from) => run(from, 7));
+      // A log of a few messages, so that members fall behind all the time, and pieces of a few prefixes.
+      const group = new UpdateGroup(rib, TREATMENT, { logLimit: 2000, slice: 10, later });
       const listeners: Listener[] = [];
       const join = (): void => {
         const source = makeSource(sources, { kind: 3 });
@@ -130,6 +134,7 @@ describe('UpdateGroup', () => {
         const listener = listeners[pick(listeners.length)];
         const bytes = nlri(`10.${pick(200)}.0.0/16`);
         const action = pick(20);
+        jobs.work();
         if (action < 9) {
           const set = makeSet(attributes, { med: pick(3), localPref: 100 + pick(3) });
           rib.announce(listener.source.index, bytes, 0, set, PathState.usable);
@@ -147,6 +152,7 @@ describe('UpdateGroup', () => {
       for (const listener of listeners) assert.equal(listener.endOfRibs, 1);
       while (listeners.length > 0) leave();
       group.dispose();
+      while (jobs.waiting) jobs.work();
       assert.equal(rib.prefixes.size, 0, 'nothing holds a prefix any more');
       assert.equal(attributes.size, 0, 'nothing holds attributes any more');
 
@@ -163,10 +169,36 @@ describe('UpdateGroup', () => {
     });
   }
 
+  it('tells one who comes late everything once, and what changes meanwhile', () => {
+    const { rib, attributes, sources } = makeRib();
+    const from = makeSource(sources, { kind: 3 });
+    const announce = (i: number, med: number) =>
+      rib.announce(from.index, nlri(`20.0.${i}.0/24`), 0, makeSet(attributes, { med }), 0);
+    for (let i = 0; i < 100; i++) announce(i, i);
+    // The group itself comes late as well.
+    const group = new UpdateGroup(rib, TREATMENT, { slice: 10 });
+    drain(group, new Listener(group.join(makeSource(sources).index), from));
+    const late = new Listener(group.join(makeSource(sources).index), from);
+    for (let round = 0; group.hasWork(late.member); round++) {
+      if (round === 20) {
+        announce(1, 1001);
+        announce(99, 1099);
+        rib.withdraw(from.index, nlri('20.0.0.0/24'), 0);
+        rib.withdraw(from.index, nlri('20.0.98.0/24'), 0);
+      }
+      late.hear(group.pull(late.member, 1));
+    }
+    assert.equal(late.table.size, 98);
+    const meds = [1, 2, 99].map((i) => late.table.get(`20.0.${i}.0/24`));
+    assert.deepEqual(meds, [1001, 2, 1099]);
+    assert.equal(late.messages, 99 + 1 + 1 + 1, 'all but 20.0.98.0/24, one anew, one taken back, End-of-RIB');
+    assert.equal(late.endOfRibs, 1);
+  });
+
   it('keeps its memory bounded while a member does not read', () => {
     const { rib, attributes, sources } = makeRib();
     const from = makeSource(sources, { kind: 3 });
-    const group = new UpdateGroup(rib, TREATMENT, { closed: false }, 10_000);
+    const group = new UpdateGroup(rib, TREATMENT, { logLimit: 10_000 });
     const slow = new Listener(group.join(makeSource(sources).index), from);
     const fast = new Listener(group.join(makeSource(sources).index), from);
     for (let round = 0; round < 2000; round++) {
