@@ -6,6 +6,7 @@
  *     accepted / connected / received / disconnected / tick  →  work  →  actions, events, transmit
  */
 import { RestartGate } from './graceful-restart.ts';
+import { InputTurns } from './input-turns.ts';
 import { checkLimits } from './limits.ts';
 import { originate, setOwnRanges, withdraw } from './own-routes.ts';
 import { askAgain, changePolicies, reconfigure, showAnew } from './reconfigure.ts';
@@ -19,16 +20,10 @@ import { SessionMessages } from './session-messages.ts';
 import { type Link, Sessions } from './sessions.ts';
 import type { OriginateOptions, SpeakerAction, SpeakerConfig, SpeakerEvent } from './speaker-types.ts';
 import { canonicalAddress } from './wire/address.ts';
-import { readU16 } from './wire/cursor.ts';
 import { type BgpError, bgpError } from './wire/error.ts';
 import { shutdownData } from './wire/notification.ts';
 import { parseIPv4 } from './wire/prefix.ts';
 
-/** Messages of one connection in one slice of work, and their octets: one of 4 KiB may hold a thousand prefixes. */
-const MESSAGES_PER_TURN = 32;
-const OCTETS_PER_TURN = 16 * 1024;
-/** Connections in one slice of work; those that are left come first in the next one. */
-const CONNECTIONS_PER_TURN = 32;
 /** Refused addresses that are remembered for counting. */
 const REFUSED_LIMIT = 1024;
 
@@ -37,9 +32,7 @@ export class Speaker {
   readonly routing: Routing;
   readonly peers = new PeerTable();
   private readonly sessions: Sessions;
-  private readonly messages: SessionMessages;
-  /** Connections with whole messages to be processed, in turn. */
-  private readonly ready = new Set<number>();
+  private readonly input: InputTurns;
   private readonly refused = new Map<string, number>();
   /** How many connections were not taken in. */
   refusedConnections = 0;
@@ -56,7 +49,7 @@ export class Speaker {
     const gate = new RestartGate(config.restarted === true);
     this.routing.endOfRibGate.closed = gate.restarting;
     this.sessions = new Sessions(config, this.peers, this.routing, random, gate);
-    this.messages = new SessionMessages(this.sessions, this.routing);
+    this.input = new InputTurns(this.sessions.links, new SessionMessages(this.sessions, this.routing));
   }
 
   /** Adds a peer or a range. Throws RangeError when it clashes with another or is malformed. */
@@ -199,10 +192,7 @@ export class Speaker {
 
   /** Bytes arrived; `work` processes them. The buffer is given away. */
   received(id: number, bytes: Uint8Array): void {
-    const link = this.linkOf(id);
-    if (!link) return;
-    link.connection.input.push(bytes);
-    if (link.connection.input.ready) this.ready.add(id);
+    this.input.received(id, bytes);
   }
 
   /** The peer of a connection, or null when the connection is gone. */
@@ -266,35 +256,18 @@ export class Speaker {
 
   /** Whether `work` has something to do. */
   get hasWork(): boolean {
-    return this.ready.size > 0 || this.routing.hasWork;
+    return this.input.waiting || this.routing.hasWork;
   }
 
-  /** Does a slice of work: a few messages of some connections that have any, and a slice of background work. */
+  /** Does a piece of work, of about a millisecond: messages of connections in turn, and a piece of background work. */
   work(now: number): void {
-    for (const id of this.ready.values().take(CONNECTIONS_PER_TURN).toArray()) this.process(id, now);
+    this.input.work(now);
     this.routing.work();
   }
 
   /** Processes all whole messages of a connection at once; for the end of a connection. */
   drainInput(id: number, now: number): void {
-    while (this.ready.has(id)) this.process(id, now);
-  }
-
-  private process(id: number, now: number): void {
-    this.ready.delete(id);
-    const link = this.linkOf(id);
-    if (!link) return;
-    const { input } = link.connection;
-    let octets = 0;
-    for (let i = 0; i < MESSAGES_PER_TURN && octets < OCTETS_PER_TURN; i++) {
-      const at = input.next();
-      if (at === -1) return;
-      if (typeof at !== 'number') return this.messages.malformed(link, at, input.rest, now);
-      octets += readU16(input.bytes, at + 16);
-      this.messages.message(link, input.bytes, at, now);
-      if (link.connection.state === 'Closed') return;
-    }
-    if (input.ready) this.ready.add(id);
+    this.input.drain(id, now);
   }
 
   // --- what comes out ------------------------------------------------------------------------------------------------

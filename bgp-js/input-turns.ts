@@ -1,0 +1,72 @@
+import type { SessionMessages } from './session-messages.ts';
+import type { Link } from './sessions.ts';
+import { readU16 } from './wire/cursor.ts';
+
+/**
+ * Octets of messages in one piece of work, of all connections together: 4 KiB may hold a thousand prefixes, and the
+ * shell looks at its clock between pieces. A message counts for so many more than it has.
+ */
+const OCTETS_PER_PIECE = 8 * 1024;
+const OCTETS_OF_A_MESSAGE = 100;
+
+/** Has the connections that received something take turns to have it processed. */
+export class InputTurns {
+  private readonly links: ReadonlyMap<number, Link>;
+  private readonly messages: SessionMessages;
+  /** Connections with whole messages to be processed, in turn. */
+  private readonly ready = new Set<number>();
+
+  constructor(links: ReadonlyMap<number, Link>, messages: SessionMessages) {
+    this.links = links;
+    this.messages = messages;
+  }
+
+  /** Whether messages are to be processed. */
+  get waiting(): boolean {
+    return this.ready.size > 0;
+  }
+
+  /** Something was received on a connection; the buffer is given away. */
+  received(id: number, bytes: Uint8Array): void {
+    const input = this.links.get(id)?.connection.input;
+    input?.push(bytes);
+    if (input?.ready) this.ready.add(id);
+  }
+
+  /** Processes some messages, of one connection after the other; takes about a millisecond. */
+  work(now: number): void {
+    let left = OCTETS_PER_PIECE;
+    for (const id of this.ready) {
+      left = this.process(id, left, now);
+      if (left <= 0) break;
+    }
+  }
+
+  /** Processes all whole messages of a connection. */
+  drain(id: number, now: number): void {
+    while (this.ready.has(id)) this.process(id, OCTETS_PER_PIECE, now);
+  }
+
+  /** Processes messages of a connection until `left` octets are used up; returns what is left of them. */
+  private process(id: number, left: number, now: number): number {
+    this.ready.delete(id);
+    const link = this.links.get(id);
+    if (!link) return left;
+    const { input } = link.connection;
+    let rest = left;
+    while (rest > 0) {
+      const at = input.next();
+      if (at === -1) return rest;
+      rest -= OCTETS_OF_A_MESSAGE;
+      if (typeof at !== 'number') {
+        this.messages.malformed(link, at, input.rest, now);
+        return rest;
+      }
+      rest -= readU16(input.bytes, at + 16);
+      this.messages.message(link, input.bytes, at, now);
+      if (link.connection.state === 'Closed') return rest;
+    }
+    if (input.ready) this.ready.add(id);
+    return rest;
+  }
+}
