@@ -10,7 +10,9 @@ import type { Speaker } from '../speaker.ts';
 import type { SpeakerAction, SpeakerEvent } from '../speaker-types.ts';
 import { canonicalAddress } from '../wire/address.ts';
 import { Discoveries } from './discoveries.ts';
+import { Farewells } from './farewells.ts';
 import { judge, type ListenAddress, Listener } from './listener.ts';
+import { Outcomes } from './outcomes.ts';
 import { type Outlet, Sender } from './sender.ts';
 import { SliceTimes } from './slice-times.ts';
 import { adjust, dial } from './transport.ts';
@@ -23,7 +25,7 @@ export interface HostOptions {
   localAddress?: string;
   /** TCP's congestion control, by the kernel's name; without it the kernel's own choice. */
   congestionControl?: string;
-  /** Milliseconds of work before the event loop turns; 3 where it is not told. */
+  /** Milliseconds of work, and as many of output, before the event loop turns; 1.25 where it is not told. */
   sliceMs?: number;
   /** Called with what happened, after it happened. */
   onEvent?: (event: SpeakerEvent) => void;
@@ -31,15 +33,10 @@ export interface HostOptions {
   onWork?: () => void;
 }
 
-const SLICE_MS = 3;
+const SLICE_MS = 1.25;
 /** Octets of unprocessed input at which a socket is no longer read, and at which it is again. */
 const INPUT_HIGH = 256 * 1024;
 const INPUT_LOW = 64 * 1024;
-/** How long a closing socket may take to deliver its farewell. */
-const FAREWELL_MS = 2000;
-/** Sockets that may do so at once; who comes above that gets none. */
-const FAREWELL_LIMIT = 1024;
-
 /** A TCP connection of the speaker's. */
 interface Wire extends Outlet {
   socket: net.Socket;
@@ -56,9 +53,12 @@ export class SpeakerHost {
   private readonly paused = new Set<number>();
   private readonly sender: Sender<Wire>;
   private readonly sliceMs: number;
-  /** Sockets that are being closed and still deliver their farewell. */
-  private readonly closing = new Set<net.Socket>();
+  private readonly farewells = new Farewells();
+  private ended: net.Socket[] = [];
   private listeners: Listener[] = [];
+  private readonly actions = new Outcomes<SpeakerAction>((action) => this.act(action));
+  private readonly hangUps = new Outcomes<net.Socket>((socket) => socket.destroy());
+  private readonly events = new Outcomes<SpeakerEvent>((event) => this.options.onEvent?.(event));
   private readonly discoveries = new Discoveries({
     found: (name, address) => {
       this.speaker.neighbourFound(name, address, this.now());
@@ -116,13 +116,11 @@ export class SpeakerHost {
     if (message === null) this.speaker.leave(this.now());
     else this.speaker.shutdown(message, this.now());
     this.stopped = true;
-    this.carryOut();
+    this.carryOut(() => false);
     if (this.timer) clearTimeout(this.timer);
     this.discoveries.follow([]);
     const closed = Promise.all(this.listeners.map((listener) => listener.close()));
-    await Promise.all(
-      [...this.closing].map((socket) => new Promise((resolve) => socket.once('close', resolve))),
-    );
+    await this.farewells.over();
     await closed;
   }
 
@@ -194,22 +192,15 @@ export class SpeakerHost {
       speaker.tick(begin);
       this.toSend = true;
     }
-    let now = begin;
-    while (speaker.hasWork && now - begin < this.sliceMs) {
-      speaker.work(now);
-      now = this.now();
-    }
+    const half = begin + this.sliceMs;
+    for (let now = begin; speaker.hasWork && now < half; now = this.now()) speaker.work(now);
     this.options.onWork?.();
-    this.carryOut();
-    if (this.toSend) {
-      this.toSend = this.sender.send(this.wires.values(), () => this.now() > begin + 2 * this.sliceMs);
-    }
-    if (this.toSend || speaker.hasWork) {
-      this.wake();
-    } else if (speaker.routing.hasRemains) {
-      speaker.routing.clearRemains();
-      this.schedule();
-    }
+    const isTimeUp = (): boolean => this.now() > begin + 2 * this.sliceMs;
+    const isDone = this.carryOut(isTimeUp);
+    if (this.toSend) this.toSend = this.sender.send(this.wires.values(), isTimeUp);
+    if (this.toSend || speaker.hasWork) this.wake();
+    else if (!isDone) this.schedule();
+    else this.clearRemains(half);
     this.resumeReaders();
     this.slices.end(this.now());
     this.setTimer();
@@ -223,12 +214,28 @@ export class SpeakerHost {
     this.timer = setTimeout(() => this.wake(), wait);
   }
 
-  private carryOut(): void {
-    for (const action of this.speaker.actions()) {
-      if (action.type === 'connect') this.connect(action);
-      else this.close(action.connection, action.farewell);
-    }
-    for (const event of this.speaker.events()) this.options.onEvent?.(event);
+  /** Clears away what changes have left behind, when there is nothing else to do. */
+  private clearRemains(until: number): void {
+    const { routing } = this.speaker;
+    while (routing.hasRemains && this.now() < until) routing.clearRemains();
+    if (routing.hasRemains) this.schedule();
+  }
+
+  /** Does and tells what the speaker wants, a part at least; false when the rest waits for the next slice. */
+  private carryOut(isTimeUp: () => boolean): boolean {
+    const { ended } = this;
+    this.ended = [];
+    const isDone = [
+      this.actions.handle(this.speaker.actions(), isTimeUp),
+      this.hangUps.handle(ended, isTimeUp),
+      this.events.handle(this.speaker.events(), isTimeUp),
+    ];
+    return isDone.every((each) => each);
+  }
+
+  private act(action: SpeakerAction): void {
+    if (action.type === 'connect') this.connect(action);
+    else this.close(action.connection, action.farewell);
   }
 
   private write(wire: Wire, parts: readonly Uint8Array[]): void {
@@ -302,15 +309,24 @@ export class SpeakerHost {
       this.speaker.blocked(id, false, this.now());
       this.wake();
     });
-    socket.on('end', () => socket.destroy());
+    socket.on('end', () => this.hangUp(socket));
     socket.on('close', () => {
-      this.closing.delete(socket);
       this.paused.delete(id);
       if (this.wires.get(id) !== wire) return;
       wire.closed = true;
       this.wires.delete(id);
       this.lastWords(id, reason);
     });
+  }
+
+  /** The peer has ended the connection. To close a socket takes a while, and a thousand peers may go at once. */
+  private hangUp(socket: net.Socket): void {
+    if (this.stopped) {
+      socket.destroy();
+      return;
+    }
+    this.ended.push(socket);
+    this.schedule();
   }
 
   /** What the peer sent before it closed is processed first: it may be a NOTIFICATION that says why. */
@@ -325,15 +341,6 @@ export class SpeakerHost {
     if (!wire) return;
     wire.closed = true;
     this.wires.delete(id);
-    const { socket } = wire;
-    if (!farewell || socket.connecting || this.closing.size >= FAREWELL_LIMIT) {
-      socket.destroy();
-      return;
-    }
-    this.closing.add(socket);
-    socket.end(farewell);
-    // Input that nobody reads would turn the close into a reset, and the farewell would be lost.
-    socket.resume();
-    setTimeout(() => socket.destroy(), FAREWELL_MS).unref();
+    this.farewells.close(wire.socket, farewell);
   }
 }

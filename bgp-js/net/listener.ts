@@ -47,7 +47,9 @@ export class Listener {
   ): Promise<Listener> {
     const { address, port, ipv6Only, congestionControl } = at;
     const bound = new net.BoundSocket({ host: address, port, ipv6Only });
-    const server = net.createServer({ noDelay: true }, (socket) => onSocket(socket, listener));
+    const server = net.createServer({ noDelay: true, allowHalfOpen: true }, (socket) =>
+      onSocket(socket, listener),
+    );
     const listener = new Listener(server, familyOf(address));
     try {
       if (congestionControl !== undefined) setCongestionControl(bound.fd(), congestionControl);

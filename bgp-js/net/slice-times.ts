@@ -11,22 +11,29 @@ export class SliceTimes {
   /** The CPU times of the thread in them, in nanoseconds; what they took besides, other processes had the core. */
   readonly cpu = createHistogram();
   private begun = 0;
-  private cpuBefore = process.threadCpuUsage();
+  private cpuBefore = threadCpuUsage();
 
   /** A slice begins at `now`; ms. */
   begin(now: number): void {
     this.begun = now;
-    this.cpuBefore = process.threadCpuUsage();
+    this.cpuBefore = threadCpuUsage();
   }
 
   /** It ends at `now`. */
   end(now: number): void {
     const took = now - this.begun;
-    const { user, system } = process.threadCpuUsage(this.cpuBefore);
+    const { user, system } = threadCpuUsage();
     this.count++;
     this.longestMs = Math.max(this.longestMs, took);
     // A histogram has no place for 0.
     this.durations.record(Math.ceil(took * 1e6) + 1);
-    this.cpu.record((user + system) * 1000 + 1);
+    const before = this.cpuBefore.user + this.cpuBefore.system;
+    this.cpu.record((user + system - before) * 1000 + 1);
   }
+}
+
+/** In microseconds. The kernel brings a thread's time up to date at its ticks, and when the whole process's is asked for. */
+function threadCpuUsage(): NodeJS.CpuUsage {
+  process.cpuUsage();
+  return process.threadCpuUsage();
 }

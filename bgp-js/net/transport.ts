@@ -69,7 +69,7 @@ function makeSocket(target: DialTarget): net.Socket {
   const local = transport.localAddress ?? fallback;
   const typeOfService = trafficClass(transport);
   if (congestionControl === undefined && !needsDescriptor(transport, peer)) {
-    const socket = new net.Socket({ typeOfService });
+    const socket = new net.Socket({ typeOfService, allowHalfOpen: true });
     return socket.connect({ host: address, port, localAddress: local });
   }
   const bound = new net.BoundSocket({ host: local ?? (family === 6 ? '::' : '0.0.0.0') });
@@ -77,7 +77,10 @@ function makeSocket(target: DialTarget): net.Socket {
     if (congestionControl !== undefined) setCongestionControl(bound.fd(), congestionControl);
     setTrafficClass(bound.fd(), family, typeOfService);
     applyTransport(bound.fd(), family, peer, transport, {});
-    return new net.Socket({ handle: bound, typeOfService }).connect({ host: address, port });
+    return new net.Socket({ handle: bound, typeOfService, allowHalfOpen: true }).connect({
+      host: address,
+      port,
+    });
   } catch (error) {
     bound.close();
     throw error;

@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict';
+import { Outcomes } from '../../net/outcomes.ts';
+
+describe('what a speaker wants done', () => {
+  const numbers = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
+
+  it('is done at once when there is time', () => {
+    const done: number[] = [];
+    const outcomes = new Outcomes<number>((item) => done.push(item));
+    assert.equal(
+      outcomes.handle([], () => true),
+      true,
+    );
+    assert.equal(
+      outcomes.handle(numbers(0, 100), () => false),
+      true,
+    );
+    assert.deepEqual(done, numbers(0, 100));
+  });
+
+  it('waits when the time is up, and comes before what came later', () => {
+    const done: number[] = [];
+    const outcomes = new Outcomes<number>((item) => done.push(item));
+    assert.equal(
+      outcomes.handle(numbers(0, 100), () => true),
+      false,
+    );
+    const first = done.length;
+    assert.ok(first > 0 && first < 50, `${first} at once`);
+    for (let from = 100; from < 110; from++) outcomes.handle([from], () => true);
+    assert.equal(
+      outcomes.handle([], () => false),
+      true,
+    );
+    assert.deepEqual(done, numbers(0, 110));
+  });
+});
