@@ -55,15 +55,17 @@ export function* routePage(
   return { routes, total };
 }
 
-/** The numbers of the prefixes that have paths and are accepted. */
-function* accepted(rib: FamilyRib, accept?: RouteFilter): Generator<void, number[]> {
-  const ids: number[] = [];
-  for (let id = 0; id < rib.prefixes.end; id++) {
+/** The numbers of the prefixes that have paths and are accepted; a list that grew would be copied again and again. */
+function* accepted(rib: FamilyRib, accept?: RouteFilter): Generator<void, Uint32Array> {
+  const { end } = rib.prefixes;
+  const ids = new Uint32Array(end);
+  let count = 0;
+  for (let id = 0; id < end; id++) {
     if (id % PIECE === PIECE - 1) yield;
     if (!rib.prefixes.has(id) || rib.headOf(id) === NO_PATH) continue;
-    if (!accept || accept(rib, id)) ids.push(id);
+    if (!accept || accept(rib, id)) ids[count++] = id;
   }
-  return ids;
+  return ids.subarray(0, count);
 }
 
 /**
@@ -72,7 +74,7 @@ function* accepted(rib: FamilyRib, accept?: RouteFilter): Generator<void, number
  */
 function* inOrder(
   prefixes: PrefixTable,
-  ids: readonly number[],
+  ids: Uint32Array | readonly number[],
   depth: number,
   from: number,
   to: number,
@@ -99,7 +101,7 @@ interface Bucket {
 /** The buckets, in order, that have a part in the places `from` to before `to`. */
 function* divided(
   prefixes: PrefixTable,
-  ids: readonly number[],
+  ids: Uint32Array | readonly number[],
   depth: number,
   from: number,
   to: number,
