@@ -61,10 +61,10 @@ export class Load {
     }
   }
 
-  /** Connects all clients and has them announce all their routes. */
-  async establish(): Promise<void> {
-    for (let from = 0; from < this.neighbours.length; from += AT_ONCE) {
-      await Promise.all(this.neighbours.slice(from, from + AT_ONCE).map((neighbour) => neighbour.connect()));
+  /** Connects all clients, so many at once, and has them announce all their routes. */
+  async establish(atOnce = AT_ONCE): Promise<void> {
+    for (let from = 0; from < this.neighbours.length; from += atOnce) {
+      await Promise.all(this.neighbours.slice(from, from + atOnce).map((neighbour) => neighbour.connect()));
     }
     for (let index = 0; index < this.neighbours.length; index++) this.announceAll(index);
   }

@@ -35,15 +35,23 @@ async function tableThrough({ target, network }: RunningReflector, routes: numbe
   }
 }
 
-/** Clients connect, tell their routes and get all others'; returns how many routes were wrong. */
-async function clientsConnect({ target, network }: RunningReflector, clients: number): Promise<number> {
+/** Clients connect all at once, tell their routes and get all others', and then all leave at once. */
+async function clientsComeAndGo(running: RunningReflector, clients: number): Promise<Row[]> {
+  const { target, network, reflector } = running;
+  const count = clients.toLocaleString('en-US');
   const load = new Load({ target, network, clients, routes: 10 });
+  const rows: Row[] = [];
   try {
-    await load.establish();
-    return await load.settle();
+    await load.establish(clients);
+    const wrong = await load.settle();
+    rows.push(...(await turns(`${count} clients connect`, running)));
+    rows.push(correct(`${count} clients connect: wrong routes`, wrong));
   } finally {
     load.close();
   }
+  const gone = async () => (await reflector.status()).routes.prefixes === 0;
+  await until('the clients to be gone', gone, { timeoutMs: LOADED_MS, intervalMs: 50 });
+  return [...rows, ...(await turns(`${count} clients leave`, running))];
 }
 
 /** People and Prometheus look at a full table all the time. */
@@ -67,22 +75,31 @@ async function looking({ target, network, reflector }: RunningReflector, routes:
   }
 }
 
-/** Runs something with a reflector of its own, and judges the turns since its start. */
-async function judged(what: string, work: (running: RunningReflector) => Promise<number>): Promise<Row[]> {
+/** Judges the turns since the start. */
+async function turns(what: string, { reflector, preemptions }: RunningReflector): Promise<Row[]> {
+  const { delay, slice, sliceCpu }: EventLoopView = (await reflector.status()).eventLoop;
+  return [
+    limited(`${what}: CPU of slices p99.9, ms`, sliceCpu.p999Ms, LIMIT),
+    limited(`${what}: delay of the event loop p99.9, ms`, delay.p999Ms, LIMIT),
+    limited(`${what}: slices p99.9, ms`, slice.p999Ms, LIMIT),
+    told(`${what}: longest slice, ms`, slice.maxMs),
+    told(`${what}: times another process took the core`, preemptions()),
+  ];
+}
+
+/** Runs something with a reflector of its own that has started. */
+function alone(work: (running: RunningReflector) => Promise<Row[]>): Promise<Row[]> {
   return withReflector(async (running) => {
-    // The start itself is over.
     await sleep(500);
-    const before = running.preemptions();
+    return work(running);
+  });
+}
+
+/** Runs something that returns how many routes were wrong, and judges the turns. */
+function judged(what: string, work: (running: RunningReflector) => Promise<number>): Promise<Row[]> {
+  return alone(async (running) => {
     const wrong = await work(running);
-    const { delay, slice, sliceCpu }: EventLoopView = (await running.reflector.status()).eventLoop;
-    return [
-      limited(`${what}: CPU of slices p99.9, ms`, sliceCpu.p999Ms, LIMIT),
-      limited(`${what}: delay of the event loop p99.9, ms`, delay.p999Ms, LIMIT),
-      limited(`${what}: slices p99.9, ms`, slice.p999Ms, LIMIT),
-      told(`${what}: longest slice, ms`, slice.maxMs),
-      told(`${what}: times another process took the core`, running.preemptions() - before),
-      correct(`${what}: wrong routes`, wrong),
-    ];
+    return [...(await turns(what, running)), correct(`${what}: wrong routes`, wrong)];
   });
 }
 
@@ -90,9 +107,7 @@ async function run(values: Record<string, string | boolean | undefined>): Promis
   const [routes, clients] = [Number(values.routes), Number(values.clients)];
   const rows = [
     ...(await judged(`${routes.toLocaleString('en-US')} routes`, (running) => tableThrough(running, routes))),
-    ...(await judged(`${clients.toLocaleString('en-US')} clients`, (running) =>
-      clientsConnect(running, clients),
-    )),
+    ...(await alone((running) => clientsComeAndGo(running, clients))),
     ...(await judged('looked at', (running) => looking(running, routes))),
   ];
   return { rows, notes: [], charts: [] };
