@@ -2,6 +2,7 @@
  * Pages of the RIB in the order of prefixes. A page of a table of any size is found without sorting all of it, and as
  * work that can be done bit by bit: between the pieces routes may come and go, and the page shows them as it finds them.
  */
+import { U8Column } from './rib/column.ts';
 import { type FamilyRib, NO_PATH } from './rib/family-rib.ts';
 import type { PrefixTable } from './rib/prefix-table.ts';
 import type { Speaker } from './speaker.ts';
@@ -22,6 +23,8 @@ const PIECE = 256;
 /** So many prefixes are sorted in one piece; more are first divided by the next 16 bits of their addresses. */
 const SORTED_AT_ONCE = 512;
 const BUCKETS = 65536;
+/** Whether a set of attributes has a text that is searched for. */
+const [UNLIKE, LIKE] = [1, 2];
 
 /** A page of the RIB, family by family in ascending order of prefixes; all at once. */
 export function listRoutes(speaker: Speaker, offset: number, limit: number, accept?: RouteFilter): RouteList {
@@ -128,16 +131,15 @@ export function routesMentioning(speaker: Speaker, text: string): RouteFilter {
   const wanted = text.toLowerCase();
   const holds = (part: string): boolean => part.toLowerCase().includes(wanted);
   const { attributes } = speaker.routing;
-  // Many routes share a set, and decoding one costs more than looking at a prefix.
-  const sets = new Map<number, boolean>();
+  // Many routes share a set, and decoding one costs more than looking at a prefix. By set: 0, or UNLIKE or LIKE.
+  const sets = new U8Column();
   const setHolds = (set: number): boolean => {
-    let known = sets.get(set);
-    if (known === undefined) {
+    sets.ensure(set);
+    if (sets.values[set] === 0) {
       const { nextHop = '', asPath } = attributes.decode(set);
-      known = holds(nextHop) || holds(formatAsPath(asPath));
-      sets.set(set, known);
+      sets.values[set] = holds(nextHop) || holds(formatAsPath(asPath)) ? LIKE : UNLIKE;
     }
-    return known;
+    return sets.values[set] === LIKE;
   };
   const peers = new Map<number, boolean>();
   const peerHolds = (rib: FamilyRib, source: number): boolean => {
