@@ -54,7 +54,7 @@ export class SpeakerHost {
   private readonly sender: Sender<Wire>;
   private readonly sliceMs: number;
   private readonly farewells = new Farewells();
-  private ended: net.Socket[] = [];
+  private readonly ended: net.Socket[] = [];
   private listeners: Listener[] = [];
   private readonly actions = new Outcomes<SpeakerAction>((action) => this.act(action));
   private readonly hangUps = new Outcomes<net.Socket>((socket) => socket.destroy());
@@ -184,18 +184,22 @@ export class SpeakerHost {
   private slice(): void {
     this.scheduled = false;
     if (this.stopped) return;
-    const begin = this.now();
-    this.slices.begin(begin);
+    let now = this.now();
+    // What came before it in this turn of the event loop is part of it.
+    const begin = this.slices.begin(now);
     const { speaker } = this;
     this.follow();
-    if (begin >= this.deadline) {
-      speaker.tick(begin);
+    if (now >= this.deadline) {
+      speaker.tick(now);
       this.toSend = true;
     }
     const half = begin + this.sliceMs;
-    for (let now = begin; speaker.hasWork && now < half; now = this.now()) speaker.work(now);
+    for (let more = speaker.hasWork; more; more = speaker.hasWork && now < half) {
+      speaker.work(now);
+      now = this.now();
+    }
     this.options.onWork?.();
-    const isTimeUp = (): boolean => this.now() > begin + 2 * this.sliceMs;
+    const isTimeUp = (): boolean => this.now() > half + this.sliceMs;
     const isDone = this.carryOut(isTimeUp);
     if (this.toSend) this.toSend = this.sender.send(this.wires.values(), isTimeUp);
     if (this.toSend || speaker.hasWork) this.wake();
@@ -223,11 +227,9 @@ export class SpeakerHost {
 
   /** Does and tells what the speaker wants, a part at least; false when the rest waits for the next slice. */
   private carryOut(isTimeUp: () => boolean): boolean {
-    const { ended } = this;
-    this.ended = [];
     const isDone = [
       this.actions.handle(this.speaker.actions(), isTimeUp),
-      this.hangUps.handle(ended, isTimeUp),
+      this.hangUps.handle(this.ended.splice(0), isTimeUp),
       this.events.handle(this.speaker.events(), isTimeUp),
     ];
     return isDone.every((each) => each);
@@ -254,6 +256,7 @@ export class SpeakerHost {
   // --- sockets -------------------------------------------------------------------------------------------------------
 
   private accept(socket: net.Socket, listener: Listener): void {
+    this.slices.begin(this.now());
     socket.on('error', () => socket.destroy());
     const { remoteAddress, localAddress } = socket;
     if (this.stopped || remoteAddress === undefined || localAddress === undefined) {
@@ -296,6 +299,7 @@ export class SpeakerHost {
       reason = error.errno === undefined ? error.message : getSystemErrorMessage(error.errno);
     });
     socket.on('data', (chunk) => {
+      this.slices.begin(this.now());
       if (this.wires.get(id) !== wire) return;
       this.speaker.received(id, chunk);
       if (this.speaker.backlog(id) > INPUT_HIGH) {
@@ -321,16 +325,15 @@ export class SpeakerHost {
 
   /** The peer has ended the connection. To close a socket takes a while, and a thousand peers may go at once. */
   private hangUp(socket: net.Socket): void {
-    if (this.stopped) {
-      socket.destroy();
-      return;
-    }
-    this.ended.push(socket);
+    this.slices.begin(this.now());
+    if (this.stopped) socket.destroy();
+    else this.ended.push(socket);
     this.schedule();
   }
 
   /** What the peer sent before it closed is processed first: it may be a NOTIFICATION that says why. */
   private lastWords(id: number, reason: string): void {
+    this.slices.begin(this.now());
     this.speaker.drainInput(id, this.now());
     this.speaker.disconnected(id, reason, this.now());
     this.wake();

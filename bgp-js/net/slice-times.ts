@@ -10,18 +10,23 @@ export class SliceTimes {
   readonly durations = createHistogram();
   /** The CPU times of the thread in them, in nanoseconds; what they took besides, other processes had the core. */
   readonly cpu = createHistogram();
+  /** When the present one began; 0: there is none. */
   private begun = 0;
   private cpuBefore = threadCpuUsage();
 
-  /** A slice begins at `now`; ms. */
-  begin(now: number): void {
-    this.begun = now;
-    this.cpuBefore = threadCpuUsage();
+  /** A slice begins at `now`, in ms, unless one has begun already; returns when it began. */
+  begin(now: number): number {
+    if (this.begun === 0) {
+      this.begun = now;
+      this.cpuBefore = threadCpuUsage();
+    }
+    return this.begun;
   }
 
   /** It ends at `now`. */
   end(now: number): void {
     const took = now - this.begun;
+    this.begun = 0;
     const { user, system } = threadCpuUsage();
     this.count++;
     this.longestMs = Math.max(this.longestMs, took);
