@@ -32,4 +32,26 @@ describe('a slice of work', () => {
     }
     assert.ok(speaker.backlog(talkative) > 0, 'nobody waits for the one who says most');
   });
+
+  it('is no longer when many have much to say', () => {
+    const config = { as: OUR_AS, routerId: OUR_ADDRESS, address: OUR_ADDRESS, maximumPaths: 1 };
+    const taken = [1, 40].map((peers) => {
+      const speaker = new Speaker(config, () => 0.5);
+      speaker.addPeer(peerConfig({ range: '10.1.0.0/16', as: OUR_AS, maximumPeers: peers }), 0);
+      const talk = Buffer.concat(Array.from({ length: 1000 }, () => KEEPALIVE));
+      const ids = Array.from({ length: peers }, (_, index) => {
+        const id = speaker.accepted(`10.1.0.${index}`, OUR_ADDRESS, 0);
+        assert.ok(id !== null);
+        const open = openBytes(OUR_AS, { identifier: 0x0a010000 + index });
+        speaker.received(id, Uint8Array.from(Buffer.concat([open, talk])));
+        return id;
+      });
+      const backlog = () => ids.reduce((sum, id) => sum + speaker.backlog(id), 0);
+      const before = backlog();
+      speaker.work(0);
+      return before - backlog();
+    });
+    const [one, many] = taken;
+    assert.ok(one > 0 && many > 0 && many < 2 * one, `${taken.join(' and ')} octets`);
+  });
 });
