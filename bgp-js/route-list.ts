@@ -132,7 +132,7 @@ export function routesMentioning(speaker: Speaker, text: string): RouteFilter {
   const holds = (part: string): boolean => part.toLowerCase().includes(wanted);
   const { attributes } = speaker.routing;
   // Many routes share a set, and decoding one costs more than looking at a prefix. By set: 0, or UNLIKE or LIKE.
-  const sets = new U8Column();
+  const sets = new U8Column(false);
   const setHolds = (set: number): boolean => {
     sets.ensure(set);
     if (sets.values[set] === 0) {

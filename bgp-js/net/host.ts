@@ -11,6 +11,7 @@ import type { SpeakerAction, SpeakerEvent } from '../speaker-types.ts';
 import { canonicalAddress } from '../wire/address.ts';
 import { Discoveries } from './discoveries.ts';
 import { Farewells } from './farewells.ts';
+import type { HostOptions } from './host-options.ts';
 import { judge, type ListenAddress, Listener } from './listener.ts';
 import { Outcomes } from './outcomes.ts';
 import { type Outlet, Sender } from './sender.ts';
@@ -18,22 +19,8 @@ import { SliceTimes } from './slice-times.ts';
 import { adjust, dial } from './transport.ts';
 import { SocketWriter } from './write.ts';
 
-export interface HostOptions {
-  /** Where sessions are accepted; null: nowhere. */
-  listen: ListenAddress | readonly ListenAddress[] | null;
-  /** Source address of our connections to peers of its family; without it the kernel chooses. */
-  localAddress?: string;
-  /** TCP's congestion control, by the kernel's name; without it the kernel's own choice. */
-  congestionControl?: string;
-  /** Milliseconds of work, and as many of output, before the event loop turns; 1.25 where it is not told. */
-  sliceMs?: number;
-  /** Called with what happened, after it happened. */
-  onEvent?: (event: SpeakerEvent) => void;
-  /** Called after routes may have changed, at most once a slice. */
-  onWork?: () => void;
-}
-
 const SLICE_MS = 1.25;
+const PEER_CLOSED = 'the peer closed the connection';
 /** Octets of unprocessed input at which a socket is no longer read, and at which it is again. */
 const INPUT_HIGH = 256 * 1024;
 const INPUT_LOW = 64 * 1024;
@@ -221,7 +208,9 @@ export class SpeakerHost {
   /** Clears away what changes have left behind, when there is nothing else to do. */
   private clearRemains(until: number): void {
     const { routing } = this.speaker;
-    while (routing.hasRemains && this.now() < until) routing.clearRemains();
+    if (!routing.hasRemains) return;
+    do routing.clearRemains();
+    while (routing.hasRemains && this.now() < until);
     if (routing.hasRemains) this.schedule();
   }
 
@@ -256,14 +245,15 @@ export class SpeakerHost {
   // --- sockets -------------------------------------------------------------------------------------------------------
 
   private accept(socket: net.Socket, listener: Listener): void {
-    this.slices.begin(this.now());
     socket.on('error', () => socket.destroy());
     const { remoteAddress, localAddress } = socket;
     if (this.stopped || remoteAddress === undefined || localAddress === undefined) {
       socket.destroy();
       return;
     }
+    this.slices.begin(this.now());
     const remote = canonicalAddress(remoteAddress) ?? remoteAddress;
+    this.finishEnded(this.speaker.peers.at(remote)?.established?.id);
     const transport = this.speaker.peers.configFor(remote)?.transport ?? {};
     const refusal = judge(socket, listener.family, transport);
     const id =
@@ -294,13 +284,13 @@ export class SpeakerHost {
     const writer = new SocketWriter(socket);
     const wire: Wire = { id, socket, writer, transport, blocked: false, closed: false, writes: 0 };
     this.wires.set(id, wire);
-    let reason = 'the peer closed the connection';
+    let reason = PEER_CLOSED;
     socket.on('error', (error: NodeJS.ErrnoException) => {
       reason = error.errno === undefined ? error.message : getSystemErrorMessage(error.errno);
     });
     socket.on('data', (chunk) => {
-      this.slices.begin(this.now());
       if (this.wires.get(id) !== wire) return;
+      this.slices.begin(this.now());
       this.speaker.received(id, chunk);
       if (this.speaker.backlog(id) > INPUT_HIGH) {
         this.paused.add(id);
@@ -316,24 +306,35 @@ export class SpeakerHost {
     socket.on('end', () => this.hangUp(socket));
     socket.on('close', () => {
       this.paused.delete(id);
-      if (this.wires.get(id) !== wire) return;
-      wire.closed = true;
-      this.wires.delete(id);
-      this.lastWords(id, reason);
+      if (this.wires.get(id) === wire) this.lose(wire, reason);
     });
   }
 
   /** The peer has ended the connection. To close a socket takes a while, and a thousand peers may go at once. */
   private hangUp(socket: net.Socket): void {
+    if (this.stopped) {
+      socket.destroy();
+      return;
+    }
     this.slices.begin(this.now());
-    if (this.stopped) socket.destroy();
-    else this.ended.push(socket);
+    this.ended.push(socket);
     this.schedule();
   }
 
-  /** What the peer sent before it closed is processed first: it may be a NOTIFICATION that says why. */
-  private lastWords(id: number, reason: string): void {
+  /** A peer that has ended its connection is back before that was closed. */
+  private finishEnded(id: number | undefined): void {
+    const wire = id === undefined ? undefined : this.wires.get(id);
+    if (!wire?.socket.readableEnded) return;
+    this.lose(wire, PEER_CLOSED);
+    wire.socket.destroy();
+  }
+
+  /** The connection is gone. What the peer sent before is processed first: it may be a NOTIFICATION that says why. */
+  private lose(wire: Wire, reason: string): void {
+    const { id } = wire;
     this.slices.begin(this.now());
+    wire.closed = true;
+    this.wires.delete(id);
     this.speaker.drainInput(id, this.now());
     this.speaker.disconnected(id, reason, this.now());
     this.wake();

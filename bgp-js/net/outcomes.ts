@@ -17,13 +17,17 @@ export class Outcomes<T> {
   /** Goes through what waits and what came, a part at least, until the time is up; false when some wait. */
   handle(came: readonly T[], isTimeUp: () => boolean): boolean {
     const items = this.waiting.length === 0 ? came : [...this.waiting, ...came];
+    this.waiting = [];
     let done = 0;
-    for (const item of items) {
-      this.each(item);
-      done++;
-      if (done % AT_ONCE === 0 && isTimeUp()) break;
+    try {
+      for (const item of items) {
+        done++;
+        this.each(item);
+        if (done % AT_ONCE === 0 && isTimeUp()) break;
+      }
+    } finally {
+      if (done < items.length) this.waiting = [...items.slice(done), ...this.waiting];
     }
-    this.waiting = items.slice(done);
     return this.waiting.length === 0;
   }
 }

@@ -23,8 +23,8 @@ export class AdjRibOut {
   readonly width: number;
   private readonly prefixes: PrefixTable;
   private readonly attributes: AttributeTable;
-  private readonly sets = new U32Column();
-  private readonly sources = new U16Column();
+  private readonly sets = new U32Column(false);
+  private readonly sources = new U16Column(false);
 
   constructor(prefixes: PrefixTable, attributes: AttributeTable, width: number) {
     this.prefixes = prefixes;

@@ -15,7 +15,7 @@ export class Announcer {
     this.rib = rib;
     this.out = out;
     this.packer = packer;
-    this.outPaths = addPath ? new U32Column() : null;
+    this.outPaths = addPath ? new U32Column(false) : null;
   }
 
   /** Packs what the members have to be told of a prefix; false when that is nothing. */

@@ -1,11 +1,17 @@
 /** A growable column of unsigned numbers: `values` is replaced when it grows, so it must not be kept across `ensure`. */
 export class U32Column {
   values: Uint32Array = new Uint32Array(0);
+  private readonly lasting: boolean;
+
+  /** `lasting`: as long as the process. */
+  constructor(lasting = true) {
+    this.lasting = lasting;
+  }
 
   /** Makes room for index `last`; new places are 0. */
   ensure(last: number): void {
     if (last < this.values.length) return;
-    const grown = new Uint32Array(room(4 * grownLength(this.values.length, last)));
+    const grown = new Uint32Array(room(4 * grownLength(this.values.length, last), this.lasting));
     grown.set(this.values);
     this.values = grown;
   }
@@ -14,10 +20,16 @@ export class U32Column {
 /** A column of 16-bit numbers. */
 export class U16Column {
   values: Uint16Array = new Uint16Array(0);
+  private readonly lasting: boolean;
+
+  /** `lasting`: as long as the process. */
+  constructor(lasting = true) {
+    this.lasting = lasting;
+  }
 
   ensure(last: number): void {
     if (last < this.values.length) return;
-    const grown = new Uint16Array(room(2 * grownLength(this.values.length, last)));
+    const grown = new Uint16Array(room(2 * grownLength(this.values.length, last), this.lasting));
     grown.set(this.values);
     this.values = grown;
   }
@@ -26,10 +38,16 @@ export class U16Column {
 /** A column of octets. */
 export class U8Column {
   values: Uint8Array = new Uint8Array(0);
+  private readonly lasting: boolean;
+
+  /** `lasting`: as long as the process. */
+  constructor(lasting = true) {
+    this.lasting = lasting;
+  }
 
   ensure(last: number): void {
     if (last < this.values.length) return;
-    const grown = new Uint8Array(room(grownLength(this.values.length, last)));
+    const grown = new Uint8Array(room(grownLength(this.values.length, last), this.lasting));
     grown.set(this.values);
     this.values = grown;
   }
@@ -45,20 +63,20 @@ function grownLength(current: number, last: number): number {
   return last < LARGE ? LARGE : Math.max(last + 1, 2 * current);
 }
 
-/** Octets from which on memory is taken as shared memory. */
+/** Octets from which on lasting memory is taken as shared memory. */
 const SHARED = 1 << 15;
 
 /**
  * Zeroed memory. V8 collects garbage when the buffers that it counts have grown by tens of megabytes, which is in the
- * middle of a table and takes 5 to 15 ms; shared memory it does not count.
+ * middle of a table and takes 5 to 15 ms; shared memory it does not count, and so nothing hastens its collection.
  */
-function room(octets: number): ArrayBufferLike {
-  return octets < SHARED ? new ArrayBuffer(octets) : new SharedArrayBuffer(octets);
+function room(octets: number, lasting: boolean): ArrayBufferLike {
+  return lasting && octets >= SHARED ? new SharedArrayBuffer(octets) : new ArrayBuffer(octets);
 }
 
 /** A growable set of small numbers, one bit each. */
 export class Bitmap {
-  private words: Uint32Array = new Uint32Array(0);
+  private words = new Uint32Array(0);
   /** How many are set. */
   count = 0;
 
@@ -71,7 +89,7 @@ export class Bitmap {
   add(index: number): boolean {
     const word = index >>> 5;
     if (word >= this.words.length) {
-      const grown = new Uint32Array(room(4 * grownLength(this.words.length, word)));
+      const grown = new Uint32Array(grownLength(this.words.length, word));
       grown.set(this.words);
       this.words = grown;
     }

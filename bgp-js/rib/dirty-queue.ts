@@ -31,7 +31,8 @@ export class DirtyQueue {
   }
 
   mark(id: number): void {
-    if (!this.marked.add(id)) return;
+    const isIn = id >= this.unmarked && id < this.end;
+    if (isIn || !this.marked.add(id)) return;
     this.prefixes.hold(id);
     if (this.count === this.ring.length) this.grow();
     this.ring[(this.first + this.count) & (this.ring.length - 1)] = id;

@@ -187,7 +187,7 @@ export class FamilyRib {
   withdraw(source: number, bytes: Uint8Array, at: number, pathId = 0): void {
     const prefix = this.prefixes.find(bytes, at);
     if (prefix === NO_PREFIX) return;
-    const path = this.table.find(this.heads.values[prefix], source, pathId);
+    const path = this.table.find(this.headOf(prefix), source, pathId);
     if (path !== NO_PATH) this.removePath(prefix, path);
   }
 

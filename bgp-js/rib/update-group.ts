@@ -124,6 +124,7 @@ export class UpdateGroup {
     }
     member.former = former;
     member.owesEndOfRib = was.owesEndOfRib;
+    member.owesEndOfRefresh = was.owesEndOfRefresh;
     from.leave(was);
   }
 

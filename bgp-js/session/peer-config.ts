@@ -136,7 +136,11 @@ export function resetReasons(before: PeerConfig, after: PeerConfig): string[] {
   // A key can be exchanged on a live connection, but signing begins and ends with the connection.
   const signed = ({ transport }: PeerConfig): boolean => transport?.password !== undefined;
   const fields: string[] = FIXED.filter((field) => before[field] !== after[field]);
-  return signed(before) === signed(after) ? fields : [...fields, 'password'];
+  if (signed(before) !== signed(after)) fields.push('password');
+  // Also how many paths are sent: path identifiers above a lower number would never be withdrawn.
+  const ways = ({ addPath }: PeerConfig): string => `${addPath?.receive ?? false} ${addPath?.send ?? 0}`;
+  if (ways(before) !== ways(after)) fields.push('addPath');
+  return fields;
 }
 
 /**

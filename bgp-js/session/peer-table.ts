@@ -130,6 +130,11 @@ export class PeerTable {
     for (const peer of this.of(peerKey(config))) peer.config = config;
   }
 
+  /** The peer that has this address, or null. */
+  at(address: string): Peer | null {
+    return this.byAddress.get(address) ?? null;
+  }
+
   /** The peer of an address, if need be made from a range; or the reason why there is none. */
   forAddress(text: string, now: number): Peer | string {
     const known = this.byAddress.get(text);

@@ -34,4 +34,23 @@ describe('what a speaker wants done', () => {
     );
     assert.deepEqual(done, numbers(0, 110));
   });
+
+  it('is done once, also when one of them has the rest done, or fails', () => {
+    const done: number[] = [];
+    const outcomes = new Outcomes<number>((item) => {
+      done.push(item);
+      if (item === 20) assert.ok(outcomes.handle([1000], () => false));
+      if (item === 30) throw new Error('no');
+    });
+    assert.equal(
+      outcomes.handle(numbers(0, 40), () => true),
+      false,
+    );
+    assert.throws(() => outcomes.handle([], () => false), /no/);
+    assert.equal(
+      outcomes.handle([], () => false),
+      true,
+    );
+    assert.deepEqual(done, [...numbers(0, 21), 1000, ...numbers(21, 40)]);
+  });
 });

@@ -1,11 +1,37 @@
 /** Whose turn it is to be sent to when there is more to send than time. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
+import { KEEPALIVE } from '../../wire/message.ts';
 import { Node, RawPeer, until } from './tcp.ts';
 
 const PEERS = 20;
 /** Changes of a route, one in every slice; far more than it takes to come round. */
 const CHANGES = 400;
+
+describe('a host whose peers all go at once', () => {
+  it('takes each of them back at once, whether or not there was time to close its connection', async () => {
+    const node = new Node('127.0.0.1', { sliceMs: 0.01 });
+    const addresses = Array.from({ length: 60 }, (_, i) => `127.0.2.${i + 1}`);
+    let peers: RawPeer[] = [];
+    try {
+      await node.host.start();
+      for (const address of addresses) node.peer(address, { passive: true });
+      peers = await Promise.all(addresses.map((address) => RawPeer.establish(node, address)));
+      // Not before the FINs are sent: until one is here the session is established, and a second one is refused.
+      await Promise.all(peers.map(({ socket }) => once(socket.end(), 'finish')));
+      peers.push(...(await Promise.all(addresses.map((address) => RawPeer.connect(node, address)))));
+      const back = peers.slice(addresses.length);
+      for (const peer of back) peer.send(peer.open(90), KEEPALIVE);
+      await until(() => back.every(({ messages }) => messages.length > 1), 'all are back');
+      assert.equal(node.countOf('refused'), 0);
+      assert.equal(node.countOf('down'), addresses.length);
+    } finally {
+      for (const { socket } of peers) socket.destroy();
+      await node.host.stop('the test is over');
+    }
+  });
+});
 
 describe('a host with more to send than time', () => {
   it('lets nobody wait for ever, however much those before it get', async () => {

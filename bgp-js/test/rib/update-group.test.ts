@@ -195,6 +195,25 @@ describe('UpdateGroup', () => {
     assert.equal(late.endOfRibs, 1);
   });
 
+  it('owes one who comes from another group the end of a refresh that it owed there', () => {
+    const { rib, attributes, sources } = makeRib();
+    const from = makeSource(sources, { kind: 3 });
+    rib.announce(from.index, nlri('20.0.0.0/24'), 0, makeSet(attributes, { med: 1 }), 0);
+    const [old, young] = [TREATMENT, { ...TREATMENT, clusterId: 9 }].map(
+      (each) => new UpdateGroup(rib, each),
+    );
+    const { index } = makeSource(sources);
+    const was = old.join(index);
+    while (old.hasWork(was)) old.pull(was, 65536);
+    old.refresh(was, true);
+    const member = young.join(index);
+    young.takeOver(member, old, was);
+    const parts: Uint8Array[] = [];
+    while (young.hasWork(member)) parts.push(...young.pull(member, 65536));
+    // ROUTE-REFRESH, subtype 2: the end (RFC 7313 §3.2).
+    assert.deepEqual([...(parts.at(-1) ?? [])].slice(16), [0, 23, 5, 0, 1, 2, 1]);
+  });
+
   it('keeps its memory bounded while a member does not read', () => {
     const { rib, attributes, sources } = makeRib();
     const from = makeSource(sources, { kind: 3 });

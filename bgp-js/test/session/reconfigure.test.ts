@@ -1,6 +1,7 @@
 /** What a change of the configuration and a ROUTE-REFRESH do to a session that is up. */
 import assert from 'node:assert/strict';
 import { encodeMessage } from '../../index.ts';
+import { type PeerConfig, resetReasons } from '../../session/peer-config.ts';
 import { peerConfig } from '../../testing/index.ts';
 import { Bench, OUR_AS } from './bench.ts';
 
@@ -102,6 +103,15 @@ describe('updatePeer', () => {
     change({ name: 'the reader', port: 1790, holdTime: 30, connectRetry: 60 });
     assert.deepEqual([reader.heard(), reader.closed], [[], false]);
     assert.equal(bench.status(PEER).name, 'the reader');
+  });
+
+  it('ADD-PATH is said in the OPEN, and paths above a lower number would stay: each change of it resets', () => {
+    const of = (addPath?: PeerConfig['addPath']) => peerConfig({ as: 64512, address: '10.0.0.2', addPath });
+    const more = { receive: false, send: 4 };
+    assert.deepEqual(resetReasons(of(more), of({ ...more, send: 2 })), ['addPath']);
+    assert.deepEqual(resetReasons(of(), of(more)), ['addPath']);
+    assert.deepEqual(resetReasons(of(more), of({ receive: true, send: 4 })), ['addPath']);
+    assert.deepEqual(resetReasons(of(), of({ receive: false, send: 0 })), []);
   });
 
   it('another AS resets the session', () => {

@@ -1,0 +1,18 @@
+import type { SpeakerEvent } from '../speaker-types.ts';
+import type { ListenAddress } from './listener.ts';
+
+/** Where and how a speaker runs on TCP. */
+export interface HostOptions {
+  /** Where sessions are accepted; null: nowhere. */
+  listen: ListenAddress | readonly ListenAddress[] | null;
+  /** Source address of our connections to peers of its family; without it the kernel chooses. */
+  localAddress?: string;
+  /** TCP's congestion control, by the kernel's name; without it the kernel's own choice. */
+  congestionControl?: string;
+  /** Milliseconds of work, and as many of output, before the event loop turns; 1.25 where it is not told. */
+  sliceMs?: number;
+  /** Called with what happened, after it happened. */
+  onEvent?: (event: SpeakerEvent) => void;
+  /** Called after routes may have changed, at most once a slice. */
+  onWork?: () => void;
+}
