@@ -9,7 +9,7 @@ export interface HostOptions {
   localAddress?: string;
   /** TCP's congestion control, by the kernel's name; without it the kernel's own choice. */
   congestionControl?: string;
-  /** Milliseconds of work, and as many of output, before the event loop turns; 1.25 where it is not told. */
+  /** Milliseconds of work before the event loop turns, 1.25 where it is not told; output may take three times as long. */
   sliceMs?: number;
   /** Called with what happened, after it happened. */
   onEvent?: (event: SpeakerEvent) => void;
