@@ -26,6 +26,7 @@ const PEER_CLOSED = 'the peer closed the connection';
 /** Octets of unprocessed input at which a socket is no longer read, and at which it is again. */
 const INPUT_HIGH = 256 * 1024;
 const INPUT_LOW = 64 * 1024;
+
 /** A TCP connection of the speaker's. */
 interface Wire extends Outlet {
   socket: net.Socket;
@@ -43,6 +44,7 @@ export class SpeakerHost {
   private readonly sender: Sender<Wire>;
   private readonly sliceMs: number;
   private readonly farewells = new Farewells();
+  /** Sockets that their peers have ended since the last slice. */
   private readonly ended: net.Socket[] = [];
   private listeners: Listener[] = [];
   private readonly actions = new Outcomes<SpeakerAction>((action) => this.act(action));
@@ -175,14 +177,13 @@ export class SpeakerHost {
     if (this.stopped) return;
     let now = this.now();
     // What came before it in this turn of the event loop is part of it.
-    const begin = this.slices.begin(now);
+    const half = this.slices.begin(now) + this.sliceMs;
     const { speaker } = this;
     this.follow();
     if (now >= this.deadline) {
       speaker.tick(now);
       this.toSend = true;
     }
-    const half = begin + this.sliceMs;
     for (let more = speaker.hasWork; more; more = speaker.hasWork && now < half) {
       speaker.work(now);
       now = this.now();

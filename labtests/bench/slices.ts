@@ -83,13 +83,14 @@ async function turns(what: string, { reflector, preemptions }: RunningReflector)
     limited(`${what}: delay of the event loop p99.9, ms`, delay.p999Ms, LIMIT),
     limited(`${what}: slices p99.9, ms`, slice.p999Ms, LIMIT),
     told(`${what}: longest slice, ms`, slice.maxMs),
-    told(`${what}: times another process took the core`, preemptions()),
+    told(`${what}: times another process took the core since the start`, preemptions()),
   ];
 }
 
 /** Runs something with a reflector of its own that has started. */
 function alone(work: (running: RunningReflector) => Promise<Row[]>): Promise<Row[]> {
   return withReflector(async (running) => {
+    // The start itself is over.
     await sleep(500);
     return work(running);
   });

@@ -1,4 +1,4 @@
-/** Whose turn it is to be sent to when there is more to send than time. */
+/** What a host does when there is more to do than time: whose turn it is to be sent to, and who has gone. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';

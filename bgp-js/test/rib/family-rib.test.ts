@@ -6,6 +6,17 @@ import { PathState } from '../../rib/path-state.ts';
 import { seededRandom } from '../../testing/random.ts';
 import { makeRib, makeSet, makeSource, nlri } from './helpers.ts';
 
+describe('a prefix that is known and has never had a path', () => {
+  it('can be withdrawn', () => {
+    const { rib, sources } = makeRib();
+    const { index } = makeSource(sources);
+    const bytes = nlri('10.1.0.0/16');
+    rib.prefixes.hold(rib.prefixes.intern(bytes, 0));
+    rib.withdraw(index, bytes, 0);
+    assert.equal(rib.paths, 0);
+  });
+});
+
 describe('FamilyRib', () => {
   it('tells its readers of a new route, of a change and of the end, and of nothing else', () => {
     const { rib, attributes, sources } = makeRib();

@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { DirtyQueue } from '../../rib/dirty-queue.ts';
+import { makeRib, nlri } from './helpers.ts';
+
+/** A queue that begins with three prefixes, numbers 0 to 2 of its table or so. */
+function scene() {
+  const { prefixes } = makeRib().rib;
+  const intern = (i: number): number => {
+    const id = prefixes.intern(nlri(`10.${i}.0.0/16`), 0);
+    prefixes.hold(id);
+    return id;
+  };
+  const ids = [0, 1, 2].map(intern);
+  const queue = new DirtyQueue(prefixes);
+  queue.markAll();
+  const takeAll = (): number[] => {
+    const taken: number[] = [];
+    for (let id = queue.take(); id >= 0; id = queue.take()) {
+      taken.push(id);
+      prefixes.release(id);
+    }
+    return taken;
+  };
+  return { prefixes, intern, ids, queue, takeAll };
+}
+
+describe('the queue of changed prefixes', () => {
+  it('has each prefix once, whether it was there at first or changed, or both', () => {
+    const { intern, ids, queue, takeAll } = scene();
+    const late = intern(3);
+    for (const id of [ids[2], late, late]) queue.mark(id);
+    assert.deepEqual(takeAll().sort(), [...ids, late].sort());
+    assert.equal(queue.size, 0);
+    queue.mark(ids[0]);
+    assert.deepEqual(takeAll(), [ids[0]]);
+  });
+
+  it('leaves out what has gone before its turn', () => {
+    const { prefixes, ids, takeAll } = scene();
+    prefixes.release(ids[1]);
+    assert.deepEqual(takeAll(), [ids[0], ids[2]]);
+  });
+
+  it('holds what changed, and lets go of it a piece at a time', () => {
+    const { prefixes, intern, queue } = scene();
+    const changed = Array.from({ length: 10 }, (_, i) => intern(10 + i));
+    for (const id of changed) {
+      queue.mark(id);
+      prefixes.release(id);
+    }
+    assert.equal(prefixes.size, 13);
+    assert.equal(queue.clear(0, 4), 6);
+    assert.equal(prefixes.size, 9);
+    assert.equal(queue.clear(6, 10), 0);
+    assert.equal(prefixes.size, 3);
+  });
+});
