@@ -1,3 +1,4 @@
+import { Fifo } from './fifo.ts';
 import type { SessionMessages } from './session-messages.ts';
 import type { Link } from './sessions.ts';
 import { readU16 } from './wire/cursor.ts';
@@ -13,8 +14,8 @@ const OCTETS_OF_A_MESSAGE = 100;
 export class InputTurns {
   private readonly links: ReadonlyMap<number, Link>;
   private readonly messages: SessionMessages;
-  /** Connections with whole messages to be processed, in turn. */
-  private readonly ready = new Set<number>();
+  /** Connections with whole messages to be processed, in turn; those that are gone meanwhile are passed over. */
+  private readonly ready = new Fifo<Link>();
 
   constructor(links: ReadonlyMap<number, Link>, messages: SessionMessages) {
     this.links = links;
@@ -28,30 +29,44 @@ export class InputTurns {
 
   /** Something was received on a connection; the buffer is given away. */
   received(id: number, bytes: Uint8Array): void {
-    const input = this.links.get(id)?.connection.input;
-    input?.push(bytes);
-    if (input?.ready) this.ready.add(id);
+    const link = this.links.get(id);
+    if (!link) return;
+    link.connection.input.push(bytes);
+    this.lineUp(link);
   }
 
   /** Processes some messages, of one connection after the other; takes about a millisecond. */
   work(now: number): void {
     let left = OCTETS_PER_PIECE;
-    for (const id of this.ready) {
-      left = this.process(id, left, now);
-      if (left <= 0) break;
+    while (left > 0) {
+      const link = this.ready.take();
+      if (!link) break;
+      link.hasTurn = false;
+      if (this.isThere(link)) left = this.process(link, left, now);
     }
   }
 
   /** Processes all whole messages of a connection. */
   drain(id: number, now: number): void {
-    while (this.ready.has(id)) this.process(id, OCTETS_PER_PIECE, now);
+    const link = this.links.get(id);
+    while (link?.hasTurn && this.isThere(link)) {
+      link.hasTurn = false;
+      this.process(link, OCTETS_PER_PIECE, now);
+    }
+  }
+
+  private isThere(link: Link): boolean {
+    return this.links.get(link.connection.id) === link;
+  }
+
+  private lineUp(link: Link): void {
+    if (link.hasTurn || !link.connection.input.ready) return;
+    link.hasTurn = true;
+    this.ready.push(link);
   }
 
   /** Processes messages of a connection until `left` octets are used up; returns what is left of them. */
-  private process(id: number, left: number, now: number): number {
-    this.ready.delete(id);
-    const link = this.links.get(id);
-    if (!link) return left;
+  private process(link: Link, left: number, now: number): number {
     const { input } = link.connection;
     let rest = left;
     while (rest > 0) {
@@ -66,7 +81,7 @@ export class InputTurns {
       this.messages.message(link, input.bytes, at, now);
       if (link.connection.state === 'Closed') return rest;
     }
-    if (input.ready) this.ready.add(id);
+    this.lineUp(link);
     return rest;
   }
 }

@@ -45,6 +45,8 @@ export interface Link {
   warned: boolean;
   /** That routes are dropped was told. */
   toldDropped: boolean;
+  /** It is among those whose input is to be processed. */
+  hasTurn: boolean;
 }
 
 export class Sessions {
@@ -108,7 +110,8 @@ export class Sessions {
   private add(peer: Peer, incoming: boolean, local: string): Link {
     const offer = offerOf(this.self, peer, this.gate.restarting);
     const connection = new Connection(this.nextId++, incoming, offer, this.random);
-    const link: Link = { connection, peer, attachment: null, local, warned: false, toldDropped: false };
+    const told = { warned: false, toldDropped: false };
+    const link: Link = { connection, peer, attachment: null, local, ...told, hasTurn: false };
     this.links.set(connection.id, link);
     return link;
   }

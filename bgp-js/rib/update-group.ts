@@ -46,8 +46,9 @@ const ENCODE_BATCH = 1024;
 const MAX_BATCHES = 8;
 /** How often something is encoded for one pull: that takes longer than to read what is there. */
 const ENCODED_AT_ONCE = 4;
-/** Log entries that all have passed before the log is trimmed. */
+/** Log entries, or octets of them, before it is worth while to see which of them all have passed. */
 const TRIM_BATCH = 256;
+const TRIM_OCTETS = 64 * 1024;
 const NOTHING: readonly Uint8Array[] = [];
 
 export class UpdateGroup {
@@ -70,6 +71,8 @@ export class UpdateGroup {
   private readonly out: AdjRibOut;
   /** Members that do not follow the log. */
   private readonly behind = new Set<Member>();
+  /** After so many pulls the log may be trimmed again. */
+  private pullsToTrim = 0;
 
   constructor(rib: FamilyRib, treatment: ExportTreatment, setting: Partial<GroupSetting> = {}) {
     const { gate = { closed: false }, logLimit = LOG_LIMIT, policy = null } = setting;
@@ -225,7 +228,10 @@ export class UpdateGroup {
     const { log } = this;
     // The more members share the log, the more work it saves.
     const limit = Math.min(this.logLimit, LOG_SHARE * this.members.size);
-    if (log.head - log.tail < TRIM_BATCH && log.octets < limit) return;
+    const isShort = log.head - log.tail < TRIM_BATCH && log.octets < Math.min(limit, TRIM_OCTETS);
+    // That looks at all members, while one holds the log back with each pull of the others: once for all of them.
+    if (isShort || --this.pullsToTrim > 0) return;
+    this.pullsToTrim = this.members.size;
     this.trim();
     if (log.octets <= limit) return;
     const half = log.tail + ((log.head - log.tail) >> 1);

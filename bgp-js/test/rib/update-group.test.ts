@@ -230,6 +230,30 @@ describe('UpdateGroup', () => {
     assert.deepEqual(sorted(slow.table), sorted(fast.table));
     assert.ok(slow.messages < 100, 'it is told the newest state only, not the history');
   });
+
+  it('keeps little of what all have read, and what one has not read until it has', () => {
+    const { rib, attributes, sources } = makeRib();
+    const from = makeSource(sources, { kind: 3 });
+    const group = new UpdateGroup(rib, TREATMENT);
+    const fast = new Listener(group.join(makeSource(sources).index), from);
+    const slow = new Listener(group.join(makeSource(sources).index), from);
+    const churn = (readers: Listener[]): number => {
+      let most = 0;
+      for (let round = 0; round < 3000; round++) {
+        rib.announce(from.index, nlri(`10.${round % 50}.0.0/16`), 0, makeSet(attributes, { med: round }), 0);
+        for (const reader of readers) drain(group, reader);
+        most = Math.max(most, group.logOctets);
+      }
+      return most;
+    };
+    assert.ok(churn([fast, slow]) < 32 * 1024, 'a few hundred messages at the most');
+    assert.ok(churn([fast]) > 100 * 1024, 'all that the slow member has yet to read');
+    assert.equal(slow.member.behind, null);
+    drain(group, slow);
+    assert.ok(churn([fast, slow]) < 150 * 1024);
+    assert.ok(group.logOctets < 32 * 1024, 'it is dropped once it is read');
+    assert.deepEqual(sorted(slow.table), sorted(fast.table));
+  });
 });
 
 const sorted = (table: Map<string, number>): [string, number][] =>
