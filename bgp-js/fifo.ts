@@ -4,14 +4,10 @@
  * collection of garbage; an array's `shift` moves all others.
  */
 export class Fifo<T> {
-  private ring: (T | null)[];
+  /** Its length is a power of two. */
+  private ring: (T | null)[] = [null, null, null, null];
   private first = 0;
   private count = 0;
-
-  /** @param room A power of two: entries that there is room for at first. */
-  constructor(room = 64) {
-    this.ring = new Array(room).fill(null);
-  }
 
   get size(): number {
     return this.count;
@@ -34,8 +30,11 @@ export class Fifo<T> {
   }
 
   private grow(): void {
-    const { ring, first } = this;
-    this.ring = [...ring.slice(first), ...ring.slice(0, first), ...new Array(ring.length).fill(null)];
+    const { ring, first, count } = this;
+    this.ring = [];
+    for (let i = 0; i < 2 * ring.length; i++) {
+      this.ring.push(i < count ? ring[(first + i) & (ring.length - 1)] : null);
+    }
     this.first = 0;
   }
 }

@@ -14,10 +14,10 @@ import { Farewells } from './farewells.ts';
 import type { HostOptions } from './host-options.ts';
 import { judge, type ListenAddress, Listener } from './listener.ts';
 import { Outcomes } from './outcomes.ts';
-import { type Outlet, Sender } from './sender.ts';
+import { Sender } from './sender.ts';
 import { SliceTimes } from './slice-times.ts';
 import { adjust, dial } from './transport.ts';
-import { SocketWriter } from './write.ts';
+import { Wire } from './wire.ts';
 
 const SLICE_MS = 1.25;
 /** Output may take so many times as long as work: a change should reach a thousand peers in one go. */
@@ -26,14 +26,6 @@ const PEER_CLOSED = 'the peer closed the connection';
 /** Octets of unprocessed input at which a socket is no longer read, and at which it is again. */
 const INPUT_HIGH = 256 * 1024;
 const INPUT_LOW = 64 * 1024;
-
-/** A TCP connection of the speaker's. */
-interface Wire extends Outlet {
-  socket: net.Socket;
-  writer: SocketWriter;
-  /** The options that the socket has. */
-  transport: TransportConfig;
-}
 
 export class SpeakerHost {
   readonly speaker: Speaker;
@@ -73,7 +65,7 @@ export class SpeakerHost {
     this.speaker = speaker;
     this.options = options;
     this.sliceMs = options.sliceMs ?? SLICE_MS;
-    this.sender = new Sender(speaker, (wire, parts) => this.write(wire, parts));
+    this.sender = new Sender(speaker);
   }
 
   /** This clock's time, which every method of the speaker is to be given. */
@@ -229,11 +221,6 @@ export class SpeakerHost {
     else this.close(action.connection, action.farewell);
   }
 
-  private write(wire: Wire, parts: readonly Uint8Array[]): void {
-    wire.blocked = !wire.writer.write(parts);
-    if (wire.blocked) this.speaker.blocked(wire.id, true, this.now());
-  }
-
   private resumeReaders(): void {
     for (const id of this.paused) {
       if (this.speaker.backlog(id) >= INPUT_LOW) continue;
@@ -281,8 +268,7 @@ export class SpeakerHost {
   }
 
   private adopt(id: number, socket: net.Socket, transport: TransportConfig): void {
-    const writer = new SocketWriter(socket);
-    const wire: Wire = { id, socket, writer, transport, blocked: false, closed: false, writes: 0 };
+    const wire = new Wire(id, socket, transport);
     this.wires.set(id, wire);
     let reason = PEER_CLOSED;
     socket.on('error', (error: NodeJS.ErrnoException) => {

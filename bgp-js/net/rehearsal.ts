@@ -15,24 +15,26 @@ import { KEEPALIVE } from '../wire/message.ts';
 import { AS_TRANS, encodeOpen } from '../wire/open.ts';
 import { encodeUpdate } from '../wire/update.ts';
 import { SpeakerHost } from './host.ts';
+import { Sender } from './sender.ts';
+import { Wire } from './wire.ts';
 import { SocketWriter } from './write.ts';
 
 /** Clients; the first one is who announces, unless all do. */
 const CLIENTS = 10;
-/** Prefixes of a table, and how often it comes and goes, from one client and from all. */
-const ROUTES = 4000;
-const TABLES = 3;
-/** Prefixes that share their attributes, and those in a message that withdraws. */
-const SHARING = 7;
+/** Prefixes of a table, which comes and goes several times, from one client and from all. */
+const ROUTES = 6000;
+/** Prefixes that share their attributes, table by table, and those in a message that withdraws. */
+const SHARING = [7, 7, 1];
 const WITHDRAWN_AT_ONCE = 800;
-/** How often a single route comes and goes. */
-const CHANGES = 200;
+/** How often a single route comes and goes, or one of each client. */
+const CHANGES = 300;
 /**
  * Milliseconds of a slice in each act. In the first one time is always up before all is done, and its end shows what
  * the end of a session is: code is compiled for what was seen, and thrown away at the first sight of anything else.
  */
 const ACTS = [0.05, undefined];
 const LIMIT_MS = 3000;
+const LONG_MS = 1e6;
 const HOME = '127.0.0.1';
 /** Where clients come from. */
 export const REHEARSAL_RANGE = '127.0.0.0/16';
@@ -63,10 +65,13 @@ export async function rehearse(client: PeerConfig, limitMs = LIMIT_MS): Promise<
 
 async function playAct(stage: Stage): Promise<void> {
   await stage.addClients(2);
-  for (let i = 0; i < TABLES; i++) await stage.tables(1, ROUTES, 24 + 2 * (i % 2));
+  await stage.block();
+  for (const [i, sharing] of SHARING.entries()) await stage.tables(1, ROUTES, 24 + 2 * (i % 2), sharing);
   await stage.addClients(CLIENTS);
-  for (let i = 0; i < TABLES; i++) await stage.tables(CLIENTS, ROUTES / CLIENTS, 24 + 2 * (i % 2));
-  for (let i = 0; i < CHANGES; i++) await stage.tables(1, 1, 26, [0, 1, 1]);
+  for (const [i, sharing] of SHARING.entries()) {
+    await stage.tables(CLIENTS, ROUTES / CLIENTS, 24 + 2 * (i % 2), sharing);
+  }
+  for (let i = 0; i < CHANGES; i++) await stage.tables(i % 2 === 0 ? 1 : CLIENTS, 1, 26, 1, [0, 1, 1]);
 }
 
 /** It writes as a speaker's host does, so that this is rehearsed for sockets whose queue was in use as well. */
@@ -86,13 +91,24 @@ class Stage {
     this.client = client;
     this.turn = turn;
     const id = '10.0.0.1';
-    const config = { as: client.as, routerId: id, address: id, clusterId: id, maximumPaths: 1 };
+    const config = {
+      as: client.as,
+      routerId: id,
+      address: id,
+      clusterId: id,
+      maximumPaths: 1,
+      restarted: true,
+    };
     const listen = { address: HOME, port: 0 };
     this.host = new SpeakerHost(new Speaker(config, Math.random), { listen, sliceMs });
   }
 
   async open(): Promise<void> {
-    this.host.speaker.addPeer(this.client, this.host.now());
+    const { speaker } = this.host;
+    const now = this.host.now();
+    // The restart was long ago: there is nobody to wait for.
+    for (const ago of [LONG_MS, 0]) speaker.tick(now - ago);
+    speaker.addPeer(this.client, now);
     await this.host.start();
   }
 
@@ -101,7 +117,7 @@ class Stage {
     const { speaker, port } = this.host;
     while (this.clients.length < count) {
       const number = this.clients.length + 2;
-      const socket = net.connect({ host: HOME, port, localAddress: `127.0.0.${number}` });
+      const socket = net.connect({ host: HOME, port, localAddress: `127.0.0.${number}`, noDelay: true });
       const writer = new SocketWriter(socket);
       this.clients.push({ socket: socket.resume().on('error', () => {}), writer });
       // Before it is connected, so that there is something that the kernel does not take.
@@ -114,14 +130,38 @@ class Stage {
   }
 
   /** Some clients announce so many routes each, all at once, tell them as `changes` says, and withdraw them. */
-  async tables(clients: number, routes: number, length: number, changes = [0, 1]): Promise<void> {
+  async tables(
+    clients: number,
+    routes: number,
+    length: number,
+    sharing: number,
+    changes = [0, 1],
+  ): Promise<void> {
     const some = this.clients.slice(0, clients).entries();
     const senders = [...some].map(([i, { writer }]) => ({ writer, first: i * routes }));
     for (const change of changes) {
-      for (const { writer, first } of senders) writer.write([announcements(first, routes, length, change)]);
+      for (const { writer, first } of senders)
+        writer.write([announcements(first, routes, length, sharing, change)]);
       await this.rest(clients * routes);
     }
     for (const { writer, first } of senders) writer.write([withdrawals(first, routes, length)]);
+    await this.rest(0);
+  }
+
+  /** One client is taken for one that does not read: what it is to be told goes to a socket that takes nothing. */
+  async block(): Promise<void> {
+    const { speaker } = this.host;
+    const [id] = speaker.connections();
+    const socket = new net.Socket().on('error', () => {});
+    socket.cork();
+    const wire = new Wire(id, socket, {});
+    wire.write([new Uint8Array(socket.writableHighWaterMark)]);
+    speaker.originate('11.0.0.0/24');
+    new Sender<Wire>(speaker).send([wire], () => false);
+    socket.destroy();
+    speaker.blocked(id, false, this.host.now());
+    speaker.withdraw('11.0.0.0/24');
+    this.host.wake();
     await this.rest(0);
   }
 
@@ -138,7 +178,7 @@ class Stage {
    */
   async tidy(): Promise<void> {
     this.clients[1].socket.once('data', () => globalThis.gc?.());
-    await this.tables(1, 1, 26, [0]);
+    await this.tables(1, 1, 26, 1, [0]);
   }
 
   async close(): Promise<void> {
@@ -156,9 +196,15 @@ function open(as: number, identifier: number): Uint8Array {
   return encodeOpen({ version: 4, as: as > 0xffff ? AS_TRANS : as, holdTime: 90, identifier, capabilities });
 }
 
-function announcements(first: number, count: number, length: number, change: number): Uint8Array {
+function announcements(
+  first: number,
+  count: number,
+  length: number,
+  sharing: number,
+  change: number,
+): Uint8Array {
   const messages: Uint8Array[] = [];
-  for (let i = 0; i < count; i += SHARING) {
+  for (let i = 0; i < count; i += sharing) {
     const attributes: Attributes = {
       origin: 'IGP',
       asPath: [{ type: 'sequence', ases: [65001] }],
@@ -166,7 +212,7 @@ function announcements(first: number, count: number, length: number, change: num
       localPref: 100 + change,
       communities: [first + i],
     };
-    const nlri = prefixes(first + i, Math.min(SHARING, count - i), length);
+    const nlri = prefixes(first + i, Math.min(sharing, count - i), length);
     messages.push(encodeUpdate(NONE, encodeAttributes(attributes), nlri));
   }
   return Buffer.concat(messages);

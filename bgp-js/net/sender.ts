@@ -1,4 +1,5 @@
 /** What the speaker has for its connections is handed over in rounds, in each of which everybody has one turn. */
+import { performance } from 'node:perf_hooks';
 
 /** Octets handed over in one go. */
 export const WRITE_SIZE = 32 * 1024;
@@ -29,17 +30,20 @@ export interface Outlet {
   closed: boolean;
   /** How often it was written to so far. */
   writes: number;
+  /** Hands over parts, one after the other; false when no more goes in. */
+  write(parts: readonly Uint8Array[]): boolean;
 }
 
 /** Where messages come from: the speaker. */
 export interface Messages {
   wantsToSend(id: number): boolean;
   transmit(id: number, limit: number): readonly Uint8Array[];
+  /** A connection takes no more for now. */
+  blocked(id: number, isBlocked: boolean, now: number): void;
 }
 
 export class Sender<T extends Outlet> {
   private readonly messages: Messages;
-  private readonly write: (outlet: T, parts: readonly Uint8Array[]) => void;
   /** Those whose turn is yet to come. */
   private readonly waiting = new Pile<T>();
   /** Those that have more when everybody has had a turn. */
@@ -49,10 +53,8 @@ export class Sender<T extends Outlet> {
   private readonly parts = new Pile<readonly Uint8Array[]>();
   private smallWrites = 0;
 
-  /** @param write hands parts to a connection, and sets its `blocked` when no more goes in. */
-  constructor(messages: Messages, write: (outlet: T, parts: readonly Uint8Array[]) => void) {
+  constructor(messages: Messages) {
     this.messages = messages;
-    this.write = write;
   }
 
   /**
@@ -111,9 +113,10 @@ export class Sender<T extends Outlet> {
 
   /** Writes what is noted, one connection right after the other: a reader that is woken up for each costs twice. */
   private flush(): void {
-    const { outlets, parts } = this;
+    const { messages, outlets, parts } = this;
     for (let outlet = outlets.pop(); outlet !== null; outlet = outlets.pop()) {
-      this.write(outlet, parts.pop() ?? []);
+      outlet.blocked = !outlet.write(parts.pop() ?? []);
+      if (outlet.blocked) messages.blocked(outlet.id, true, performance.now());
     }
   }
 }

@@ -7,7 +7,8 @@ const CHUNK_SIZE = 1 << CHUNK_BITS;
 const CHUNK_MASK = CHUNK_SIZE - 1;
 
 export class Arena {
-  private readonly chunks: Uint8Array[] = [];
+  /** The last one is in use; to begin with that is a full one. */
+  private readonly chunks: Uint8Array[] = [new Uint8Array(0)];
   private used = CHUNK_SIZE;
   /** Freed places by size class. */
   private readonly free = new Map<number, number[]>();

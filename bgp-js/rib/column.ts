@@ -64,7 +64,7 @@ function grownLength(current: number, last: number): number {
 }
 
 /** Octets from which on lasting memory is taken as shared memory. */
-const SHARED = 1 << 15;
+const SHARED = 1 << 14;
 
 /**
  * Zeroed memory. V8 collects garbage when the buffers that it counts have grown by tens of megabytes, which is in the

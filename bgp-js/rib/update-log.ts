@@ -29,14 +29,17 @@ export class UpdateLog {
   target: Target = 0;
   /** The entries from tail to head, in a ring whose length is a power of two. */
   private ring = new Int32Array(FIELDS * 64);
-  /** Chunks from the one that the oldest entry is in to the newest, and the number of the first of them. */
-  private chunks: Uint8Array[] = [];
+  /**
+   * Chunks from the one that the oldest entry is in to the newest, which to begin with is a full one, and the number of
+   * the first of them.
+   */
+  private chunks: Uint8Array[] = [new Uint8Array(0)];
   private firstChunk = 0;
   /** Octets used of the newest chunk. */
   private used = CHUNK_SIZE;
 
   append(message: Uint8Array, length: number, target: Target): void {
-    if (this.chunks.length === 0 || this.used + length > CHUNK_SIZE) {
+    if (this.used + length > CHUNK_SIZE) {
       this.chunks.push(new Uint8Array(CHUNK_SIZE));
       this.used = 0;
     }

@@ -3,7 +3,7 @@ import { Fifo } from '../fifo.ts';
 
 describe('a queue', () => {
   it('gives entries back in their order, however many and however far round the ring', () => {
-    const queue = new Fifo<number>(2);
+    const queue = new Fifo<number>();
     let pushed = 0;
     let taken = 0;
     for (const [more, less] of [

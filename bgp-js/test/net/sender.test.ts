@@ -11,12 +11,25 @@ interface Line extends Outlet {
 
 /** A connection that was written to often. */
 const line = (id: number, pending: number, room = Number.POSITIVE_INFINITY): Line => {
-  return { id, blocked: false, closed: false, writes: 1000, pending, sent: 0, room };
+  return {
+    id,
+    blocked: false,
+    closed: false,
+    writes: 1000,
+    pending,
+    sent: 0,
+    room,
+    write(parts) {
+      for (const part of parts) this.sent += part.length;
+      return this.sent < this.room;
+    },
+  };
 };
 
 /** A sender of lines, which notes whose turn it was. */
 function senderOf(lines: Line[]) {
   const turns: number[] = [];
+  const blocked: number[] = [];
   const messages = {
     wantsToSend: (id: number) => lines[id].pending > 0,
     transmit: (id: number, limit: number) => {
@@ -25,17 +38,15 @@ function senderOf(lines: Line[]) {
       lines[id].pending -= size;
       return size === 0 ? [] : [new Uint8Array(size)];
     },
+    blocked: (id: number) => blocked.push(id),
   };
-  const sender = new Sender<Line>(messages, (to, parts) => {
-    for (const part of parts) to.sent += part.length;
-    to.blocked = to.sent >= to.room;
-  });
+  const sender = new Sender<Line>(messages);
   /** Sends until the clock was looked at so many times. */
   const send = (looks: number) => {
     let looked = 0;
     return sender.send(lines, () => ++looked >= looks);
   };
-  return { turns, send };
+  return { turns, blocked, send };
 }
 
 describe('the turns of connections to send', () => {
