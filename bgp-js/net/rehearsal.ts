@@ -56,7 +56,6 @@ export async function rehearse(client: PeerConfig, limitMs = LIMIT_MS): Promise<
     try {
       await stage.open();
       await playAct(stage);
-      if (sliceMs === undefined) await stage.tidy();
     } finally {
       await stage.close();
     }
@@ -66,12 +65,17 @@ export async function rehearse(client: PeerConfig, limitMs = LIMIT_MS): Promise<
 async function playAct(stage: Stage): Promise<void> {
   await stage.addClients(2);
   await stage.block();
-  for (const [i, sharing] of SHARING.entries()) await stage.tables(1, ROUTES, 24 + 2 * (i % 2), sharing);
+  for (const [i, sharing] of SHARING.entries()) {
+    await stage.tables(1, ROUTES, 24 + 2 * (i % 2), sharing);
+    await stage.tidy();
+  }
   await stage.addClients(CLIENTS);
   for (const [i, sharing] of SHARING.entries()) {
     await stage.tables(CLIENTS, ROUTES / CLIENTS, 24 + 2 * (i % 2), sharing);
+    await stage.tidy();
   }
   for (let i = 0; i < CHANGES; i++) await stage.tables(i % 2 === 0 ? 1 : CLIENTS, 1, 26, 1, [0, 1, 1]);
+  await stage.tidy();
 }
 
 /** It writes as a speaker's host does, so that this is rehearsed for sockets whose queue was in use as well. */
