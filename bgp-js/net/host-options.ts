@@ -16,3 +16,13 @@ export interface HostOptions {
   /** Called after routes may have changed, at most once a slice. */
   onWork?: () => void;
 }
+
+/** All options, none of them chosen: objects that are made over this one are alike, and so is the code for them. */
+export const NOTHING_CHOSEN: HostOptions = {
+  listen: null,
+  localAddress: undefined,
+  congestionControl: undefined,
+  sliceMs: undefined,
+  onEvent: undefined,
+  onWork: undefined,
+};

@@ -11,7 +11,7 @@ import type { SpeakerAction, SpeakerEvent } from '../speaker-types.ts';
 import { canonicalAddress } from '../wire/address.ts';
 import { Discoveries } from './discoveries.ts';
 import { Farewells } from './farewells.ts';
-import type { HostOptions } from './host-options.ts';
+import { type HostOptions, NOTHING_CHOSEN } from './host-options.ts';
 import { judge, type ListenAddress, Listener } from './listener.ts';
 import { Outcomes } from './outcomes.ts';
 import { Sender } from './sender.ts';
@@ -63,7 +63,7 @@ export class SpeakerHost {
 
   constructor(speaker: Speaker, options: HostOptions) {
     this.speaker = speaker;
-    this.options = options;
+    this.options = { ...NOTHING_CHOSEN, ...options };
     this.sliceMs = options.sliceMs ?? SLICE_MS;
     this.sender = new Sender(speaker);
   }

@@ -20,14 +20,14 @@ import { Wire } from './wire.ts';
 import { SocketWriter } from './write.ts';
 
 /** Clients; the first one is who announces, unless all do. */
-const CLIENTS = 10;
+const CLIENTS = 32;
 /** Prefixes of a table, which comes and goes several times, from one client and from all. */
-const ROUTES = 6000;
+const ROUTES = 6400;
 /** Prefixes that share their attributes, table by table, and those in a message that withdraws. */
 const SHARING = [7, 7, 1];
 const WITHDRAWN_AT_ONCE = 800;
 /** How often a single route comes and goes, or one of each client. */
-const CHANGES = 300;
+const CHANGES = 400;
 /**
  * Milliseconds of a slice in each act. In the first one time is always up before all is done, and its end shows what
  * the end of a session is: code is compiled for what was seen, and thrown away at the first sight of anything else.
