@@ -41,7 +41,7 @@ export const REHEARSAL_RANGE = '127.0.0.0/16';
 const NONE = new Uint8Array(0);
 
 /**
- * Plays everything through, which takes half a second. Rejects where that cannot be done, or not in `limitMs`.
+ * Plays everything through, which takes about a second. Rejects where that cannot be done, or not in `limitMs`.
  * @param client how clients are configured, as an object of the same making: from REHEARSAL_RANGE, with nothing that
  * protects their sessions and without policies.
  */
