@@ -49,8 +49,8 @@ export class InputTurns {
   /** Processes all whole messages of a connection. */
   drain(id: number, now: number): void {
     const link = this.links.get(id);
-    while (link?.hasTurn && this.isThere(link)) {
-      link.hasTurn = false;
+    // It keeps its turn meanwhile, and is not lined up once more for each piece.
+    while (link?.hasTurn && link.connection.input.ready && this.isThere(link)) {
       this.process(link, OCTETS_PER_PIECE, now);
     }
   }

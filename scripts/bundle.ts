@@ -56,7 +56,7 @@ try {
     },
     logLevel: 'warning',
   });
-  // A text with a letter beyond Latin-1 takes twice the room in memory. Strings have none, for they are escaped.
+  // A text with a letter beyond Latin-1 takes twice the room in memory. Strings are escaped.
   const code = readFileSync(temporary, 'utf8');
   writeFileSync(
     temporary,

@@ -1,3 +1,3 @@
 export * from './host.ts';
-export * from './host-options.ts';
+export type { HostOptions } from './host-options.ts';
 export * from './rehearsal.ts';

@@ -2,7 +2,6 @@
  * Tables that come and go and single changes, played on loopback to a speaker of no consequence before the first peer
  * comes: what has run for a while is machine code, and the first table of a fresh process is as fast as any later one.
  */
-import { once } from 'node:events';
 import net from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import type { PeerConfig } from '../session/peer-config.ts';
@@ -33,7 +32,7 @@ const CHANGES = 400;
  * the end of a session is: code is compiled for what was seen, and thrown away at the first sight of anything else.
  */
 const ACTS = [0.05, undefined];
-const LIMIT_MS = 3000;
+const LIMIT_MS = 5000;
 const LONG_MS = 1e6;
 const HOME = '127.0.0.1';
 /** Where clients come from. */
@@ -126,7 +125,7 @@ class Stage {
       this.clients.push({ socket: socket.resume().on('error', () => {}), writer });
       // Before it is connected, so that there is something that the kernel does not take.
       writer.write([open(this.client.as, 0x0a000000 + number), KEEPALIVE]);
-      await once(socket, 'connect');
+      while (socket.connecting) await this.turn();
     }
     const established = () => [...speaker.peers].filter((peer) => peer.established).length;
     while (established() < count) await this.turn();
@@ -169,7 +168,7 @@ class Stage {
     await this.rest(0);
   }
 
-  /** Waits until there are so many routes, all is told, and the remains are cleared away. */
+  /** Waits until there are so many routes, nothing waits to be sent, and the remains are cleared away. */
   private async rest(routes: number): Promise<void> {
     const { speaker } = this.host;
     const busy = () => [...speaker.connections()].some((id) => speaker.wantsToSend(id));

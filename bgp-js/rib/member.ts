@@ -29,3 +29,8 @@ export function newMember(source: number, position: number): Member {
     updatesSent: 0,
   };
 }
+
+/** The first entry of the log that a member still needs. */
+export function needsFrom({ behind, position, unread }: Member): number {
+  return !behind || position < unread ? position : Number.POSITIVE_INFINITY;
+}

@@ -6,7 +6,6 @@
  * to be told of, is served from the current state at its own pace, and joins the log again when the bitmap is empty.
  * So a slow peer costs one bit a prefix and no more, and the newest state is all that it is sent.
  */
-
 import { refreshMarker } from '../wire/refresh.ts';
 import { AdjRibOut, type ToldRoute } from './adj-rib-out.ts';
 import { Announcer } from './announcer.ts';
@@ -16,7 +15,7 @@ import type { FamilyRib } from './family-rib.ts';
 import { FormerRoutes } from './former-routes.ts';
 import type { Piecewise } from './jobs.ts';
 import { LogStretch, readLog } from './log-reader.ts';
-import { type Member, newMember } from './member.ts';
+import { type Member, needsFrom, newMember } from './member.ts';
 import type { PolicyRun } from './policy/policy-run.ts';
 import { type ExportTreatment, showAlike } from './treatment.ts';
 import { Untold } from './untold.ts';
@@ -71,8 +70,8 @@ export class UpdateGroup {
   private readonly out: AdjRibOut;
   /** Members that do not follow the log. */
   private readonly behind = new Set<Member>();
-  /** After so many pulls the log may be trimmed again. */
-  private pullsToTrim = 0;
+  /** Who held the log back when it was last trimmed. */
+  private slowest: Member | null = null;
 
   constructor(rib: FamilyRib, treatment: ExportTreatment, setting: Partial<GroupSetting> = {}) {
     const { gate = { closed: false }, logLimit = LOG_LIMIT, policy = null } = setting;
@@ -134,6 +133,7 @@ export class UpdateGroup {
   leave(member: Member): void {
     this.members.delete(member);
     this.behind.delete(member);
+    if (this.slowest === member) this.slowest = null;
     this.forgetFormer(member);
     const { behind } = member;
     member.behind = null;
@@ -228,10 +228,9 @@ export class UpdateGroup {
     const { log } = this;
     // The more members share the log, the more work it saves.
     const limit = Math.min(this.logLimit, LOG_SHARE * this.members.size);
-    const isShort = log.head - log.tail < TRIM_BATCH && log.octets < Math.min(limit, TRIM_OCTETS);
-    // That looks at all members, while one holds the log back with each pull of the others: once for all of them.
-    if (isShort || --this.pullsToTrim > 0) return;
-    this.pullsToTrim = this.members.size;
+    if (log.head - log.tail < TRIM_BATCH && log.octets < Math.min(limit, TRIM_OCTETS)) return;
+    // To trim is to look at all members, and of no use while the one that holds the log back is where it was.
+    if (log.octets <= limit && this.slowest && needsFrom(this.slowest) <= log.tail) return;
     this.trim();
     if (log.octets <= limit) return;
     const half = log.tail + ((log.head - log.tail) >> 1);
@@ -247,12 +246,15 @@ export class UpdateGroup {
 
   /** Drops what nobody needs any more. */
   private trim(): void {
-    const { log } = this;
-    let slowest = log.head;
-    for (const { behind, position, unread } of this.members) {
-      if ((!behind || position < unread) && position < slowest) slowest = position;
+    let from = this.log.head;
+    this.slowest = null;
+    for (const member of this.members) {
+      const needed = needsFrom(member);
+      if (needed >= from) continue;
+      from = needed;
+      this.slowest = member;
     }
-    log.trim(slowest);
+    this.log.trim(from);
   }
 
   /**

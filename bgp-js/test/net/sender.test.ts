@@ -92,8 +92,9 @@ describe('the turns of connections to send', () => {
   it('leave out who can take no more, or is gone', () => {
     const lines = [line(0, 1e6, 1e5), line(1, 1e5), line(2, 1e5)];
     lines[2].closed = true;
-    const { turns, send } = senderOf(lines);
+    const { turns, blocked, send } = senderOf(lines);
     assert.equal(send(Number.POSITIVE_INFINITY), false);
+    assert.deepEqual(blocked, [0]);
     assert.ok(lines[0].sent >= 1e5 && lines[0].sent < 1e5 + WRITE_SIZE);
     assert.deepEqual([lines[1].sent, lines[2].sent], [1e5, 0]);
     assert.ok(!turns.includes(2));
