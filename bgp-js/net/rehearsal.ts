@@ -33,6 +33,7 @@ const CHANGES = 400;
  */
 const ACTS = [0.05, undefined];
 const LIMIT_MS = 5000;
+/** Longer than a restarted speaker waits for anybody. */
 const LONG_MS = 1e6;
 const HOME = '127.0.0.1';
 /** Where clients come from. */
