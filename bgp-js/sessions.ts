@@ -60,6 +60,8 @@ export class Sessions {
   readonly self: Self;
   readonly helper: RestartHelper;
   readonly gate: RestartGate;
+  /** A timer may be due earlier than when the nearest deadline was last looked for. */
+  timersChanged = true;
   private nextId = 1;
 
   constructor(
@@ -128,8 +130,8 @@ export class Sessions {
     this.report(link.peer, 'connected', now);
   }
 
-  /** The nearest deadline of all connections and of restarts. */
-  get deadline(): number {
+  /** The nearest deadline of all connections and of restarts, looked for. */
+  nearestDeadline(): number {
     let nearest = Math.min(this.helper.deadline, this.gate.deadline);
     for (const { connection } of this.links.values()) nearest = Math.min(nearest, connection.deadline);
     return nearest;
@@ -323,8 +325,9 @@ export class Sessions {
     peer.drop(connection);
   }
 
-  /** Tells a change of the peer's state. */
+  /** Something has become of the peer's connections or timers: tells a change of its state. */
   report(peer: Peer, reason: string, now: number): void {
+    this.timersChanged = true;
     const state = peer.state(now);
     if (state === peer.reported) return;
     this.events.push({ type: 'state', peer: peer.name, from: peer.reported, to: state, reason });

@@ -36,6 +36,8 @@ export class Speaker {
   private readonly refused = new Map<string, number>();
   /** How many connections were not taken in. */
   refusedConnections = 0;
+  /** The deadline that was last looked for. */
+  private nearest = 0;
 
   /** `random` returns numbers in [0, 1) for jitter: Math.random, or a seeded one. Throws RangeError for a bad address. */
   constructor(config: SpeakerConfig, random: () => number) {
@@ -64,6 +66,7 @@ export class Speaker {
   neighbourFound(name: string, address: string, now: number): void {
     const peer = this.peers.neighbourFound(name, canonicalAddress(`${address.split('%')[0]}%${name}`) ?? '');
     if (peer && peer.connectAt < now) peer.retryAt = now;
+    this.sessions.timersChanged = true;
   }
 
   /** Takes a peer or range out, by its address, range or interface; its sessions end with Cease: Peer De-configured. */
@@ -87,6 +90,7 @@ export class Speaker {
       return;
     }
     this.peers.replaceConfig(config);
+    this.sessions.timersChanged = true;
     const touched = new Set<number>();
     for (const peer of this.peers.of(key)) {
       const link = this.linkOf(peer.established?.id);
@@ -208,10 +212,12 @@ export class Speaker {
   /** The transport of a connection has stopped to take what we send, or takes it again (RFC 9687). */
   blocked(id: number, blocked: boolean, now: number): void {
     this.linkOf(id)?.connection.setBlocked(blocked, now);
+    this.sessions.timersChanged = true;
   }
 
   /** Runs the timers that are due, and connects to peers whose time has come. */
   tick(now: number): void {
+    this.sessions.timersChanged = true;
     for (const link of [...this.sessions.links.values()]) {
       if (now >= link.connection.deadline) this.sessions.runTimers(link, now);
     }
@@ -222,9 +228,21 @@ export class Speaker {
     }
   }
 
-  /** When to call `tick` next; Infinity: never by time alone. */
+  /**
+   * When to call `tick` next, or sooner; Infinity: never by time alone. What is heard from a peer puts its timers off,
+   * and with a thousand peers they are not all looked at for that.
+   */
   get deadline(): number {
-    let nearest = this.sessions.deadline;
+    if (this.sessions.timersChanged) {
+      this.sessions.timersChanged = false;
+      this.nearest = this.nearestDeadline();
+    }
+    return this.nearest;
+  }
+
+  /** When the first timer of all is due, looked for. */
+  nearestDeadline(): number {
+    let nearest = this.sessions.nearestDeadline();
     for (const peer of this.peers) {
       nearest = Math.min(nearest, peer.connectAt);
       if (peer.reported === 'Idle') nearest = Math.min(nearest, peer.idleUntil);

@@ -155,6 +155,8 @@ export class Simulation {
         this.touched.delete(node);
         if (node.alive && this.step(node)) this.touched.add(node);
         node.deadline = node.speaker.deadline - node.clockOffset;
+        if (node.speaker.deadline > node.speaker.nearestDeadline())
+          throw new Error(`${node.address} would sleep over a timer at ${this.now} ms`);
       }
     }
   }

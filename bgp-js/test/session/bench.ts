@@ -84,6 +84,7 @@ export class Bench {
         for (const part of parts) this.wires.get(id)?.take(part);
       }
     }
+    assert.ok(speaker.deadline <= speaker.nearestDeadline(), 'the speaker sleeps over no timer');
   }
 
   wire(id: number): Wire {

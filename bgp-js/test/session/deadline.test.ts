@@ -1,0 +1,50 @@
+/** When the speaker wants to be called next: what brings a timer forward counts at once. */
+import assert from 'node:assert/strict';
+import { KEEPALIVE } from '../../index.ts';
+import { peerConfig } from '../../testing/index.ts';
+import { Bench, OUR_AS } from './bench.ts';
+
+const PEER = '10.0.0.2';
+
+describe('the deadline of the speaker', () => {
+  it('is that of the first timer of all', () => {
+    const bench = new Bench();
+    assert.equal(bench.speaker.deadline, Number.POSITIVE_INFINITY);
+    bench.peer(PEER, { passive: false });
+    assert.equal(bench.speaker.deadline, bench.now);
+    bench.advance(0);
+    assert.equal(bench.speaker.deadline, bench.now + 10_000);
+  });
+
+  it('is not looked for anew when a peer is heard, and found when the old one is over', () => {
+    const bench = new Bench();
+    const peer = bench.peer(PEER, { holdTime: 9 }).establish({ holdTime: 9 });
+    const first = bench.speaker.deadline;
+    assert.ok(first > bench.now && first <= bench.now + 3000);
+    for (let second = 1; second <= 60; second++) {
+      bench.advance(1000);
+      peer.send(KEEPALIVE);
+    }
+    assert.equal(bench.status(PEER).state, 'Established');
+    bench.advance(8999);
+    assert.equal(bench.status(PEER).state, 'Established');
+    bench.advance(1);
+    assert.equal(bench.status(PEER).state, 'Active');
+  });
+
+  it('comes nearer when a peer is to be connected to after all', () => {
+    const bench = new Bench();
+    bench.peer(PEER);
+    assert.equal(bench.speaker.deadline, Number.POSITIVE_INFINITY);
+    bench.speaker.updatePeer(peerConfig({ as: OUR_AS, address: PEER, passive: false }), bench.now);
+    assert.equal(bench.speaker.deadline, bench.now);
+  });
+
+  it('comes nearer when the neighbour on an interface is found', () => {
+    const bench = new Bench();
+    bench.peer('', { passive: false, address: undefined, transport: { interface: 'eth0' } });
+    assert.equal(bench.speaker.deadline, Number.POSITIVE_INFINITY);
+    bench.speaker.neighbourFound('eth0', 'fe80::2', bench.now);
+    assert.ok(bench.speaker.deadline <= bench.now);
+  });
+});
