@@ -111,7 +111,7 @@ export class SessionMessages {
     if (!family || !channel) return;
     const enhanced = connection.negotiated?.enhancedRefresh ?? false;
     if (refresh.subtype === 0) {
-      if (enhanced) connection.send(refreshMarker(family, 1));
+      if (enhanced) connection.sendOnce(refreshMarker(family, 1));
       channel.group.refresh(channel.member, enhanced);
     } else if (refresh.subtype === 1 && enhanced) this.routing.beginRefresh(attachment.source, family);
     else if (refresh.subtype === 2 && enhanced) this.routing.sweepStale(attachment.source, family);

@@ -9,7 +9,7 @@ import type { Routing } from './rib/routing.ts';
 import { Connection } from './session/connection.ts';
 import { type ConnectionEvent, FSM_SUBCODE, transition } from './session/fsm.ts';
 import { keepOutgoing, type Negotiated } from './session/negotiate.ts';
-import type { Peer } from './session/peer.ts';
+import type { Peer, PeerCounters } from './session/peer.ts';
 import type { PeerTable } from './session/peer-table.ts';
 import {
   attributeContext,
@@ -37,6 +37,8 @@ const CANNOT_CONNECT = 'cannot connect';
 export interface Link {
   connection: Connection;
   peer: Peer;
+  /** The peer's. */
+  counters: PeerCounters;
   /** Its place in the RIB while the session is established. */
   attachment: Attachment | null;
   /** Our address on the connection. */
@@ -112,8 +114,9 @@ export class Sessions {
   private add(peer: Peer, incoming: boolean, local: string): Link {
     const offer = offerOf(this.self, peer, this.gate.restarting);
     const connection = new Connection(this.nextId++, incoming, offer, this.random);
+    const { counters } = peer;
     const told = { warned: false, toldDropped: false };
-    const link: Link = { connection, peer, attachment: null, local, ...told, hasTurn: false };
+    const link: Link = { connection, peer, counters, attachment: null, local, ...told, hasTurn: false };
     this.links.set(connection.id, link);
     return link;
   }
@@ -320,7 +323,7 @@ export class Sessions {
     const terms = connection.negotiated;
     if (attachment && terms) this.helper.sessionEnded(peer, attachment, terms, end, now);
     link.attachment = null;
-    connection.state = 'Closed';
+    connection.close();
     this.links.delete(connection.id);
     peer.drop(connection);
   }

@@ -8,6 +8,7 @@
 import { RestartGate } from './graceful-restart.ts';
 import { InputTurns } from './input-turns.ts';
 import { checkLimits } from './limits.ts';
+import { hasOutput, takeOutput } from './output.ts';
 import { originate, setOwnRanges, withdraw } from './own-routes.ts';
 import { askAgain, changePolicies, reconfigure, showAnew } from './reconfigure.ts';
 import type { Attachment } from './rib/channel.ts';
@@ -312,29 +313,12 @@ export class Speaker {
   /** Whether there is something to send on the connection. */
   wantsToSend(id: number): boolean {
     const link = this.linkOf(id);
-    if (!link) return false;
-    if (link.connection.hasControl) return true;
-    return link.attachment?.channelList.some(({ group, member }) => group.hasWork(member)) ?? false;
+    return link !== undefined && hasOutput(link);
   }
 
-  /**
-   * Whole messages to send on the connection, about `limit` octets at the most; what is returned counts as sent, and
-   * is not to be written to: other connections get the same.
-   */
+  /** Takes what is to be sent on the connection, about `limit` octets; see `takeOutput`. */
   transmit(id: number, limit: number): readonly Uint8Array[] {
     const link = this.linkOf(id);
-    if (!link) return [];
-    const { connection, attachment, peer } = link;
-    let all: readonly Uint8Array[] = connection.takeControl();
-    peer.counters.sent += all.length;
-    for (const { group, member } of attachment?.channelList ?? []) {
-      const before = member.updatesSent;
-      const updates = group.pull(member, limit);
-      peer.counters.updatesSent += member.updatesSent - before;
-      peer.counters.sent += member.updatesSent - before;
-      if (all.length === 0) all = updates;
-      else if (updates.length > 0) all = [...all, ...updates];
-    }
-    return all;
+    return link ? takeOutput(link, limit) : [];
   }
 }

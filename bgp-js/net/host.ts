@@ -65,7 +65,7 @@ export class SpeakerHost {
     this.speaker = speaker;
     this.options = { ...NOTHING_CHOSEN, ...options };
     this.sliceMs = options.sliceMs ?? SLICE_MS;
-    this.sender = new Sender(speaker);
+    this.sender = new Sender(({ id }) => speaker.blocked(id, true, this.now()));
   }
 
   /** This clock's time, which every method of the speaker is to be given. */
@@ -268,7 +268,7 @@ export class SpeakerHost {
   }
 
   private adopt(id: number, socket: net.Socket, transport: TransportConfig): void {
-    const wire = new Wire(id, socket, transport);
+    const wire = new Wire(id, socket, transport, this.speaker.linkOf(id) ?? null);
     this.wires.set(id, wire);
     let reason = PEER_CLOSED;
     socket.on('error', (error: NodeJS.ErrnoException) => {

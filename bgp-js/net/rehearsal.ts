@@ -16,7 +16,6 @@ import { encodeUpdate } from '../wire/update.ts';
 import { SpeakerHost } from './host.ts';
 import { Sender } from './sender.ts';
 import { Wire } from './wire.ts';
-import { SocketWriter } from './write.ts';
 
 /** Clients; the first one is who announces, unless all do. */
 const CLIENTS = 32;
@@ -78,18 +77,13 @@ async function playAct(stage: Stage): Promise<void> {
   await stage.tidy();
 }
 
-/** It writes as a speaker's host does, so that this is rehearsed for sockets whose queue was in use as well. */
-interface Client {
-  socket: net.Socket;
-  writer: SocketWriter;
-}
-
 /** A reflector with clients that read what they are told and do nothing about it. */
 class Stage {
   private readonly host: SpeakerHost;
   private readonly client: PeerConfig;
   private readonly turn: () => Promise<void>;
-  private readonly clients: Client[] = [];
+  /** They write as a speaker's host does, so that this is rehearsed for sockets whose queue was in use as well. */
+  private readonly clients: Wire[] = [];
 
   constructor(client: PeerConfig, turn: () => Promise<void>, sliceMs: number | undefined) {
     this.client = client;
@@ -122,10 +116,15 @@ class Stage {
     while (this.clients.length < count) {
       const number = this.clients.length + 2;
       const socket = net.connect({ host: HOME, port, localAddress: `127.0.0.${number}`, noDelay: true });
-      const writer = new SocketWriter(socket);
-      this.clients.push({ socket: socket.resume().on('error', () => {}), writer });
+      const client = new Wire(
+        0,
+        socket.resume().on('error', () => {}),
+        {},
+        null,
+      );
+      this.clients.push(client);
       // Before it is connected, so that there is something that the kernel does not take.
-      writer.write([open(this.client.as, 0x0a000000 + number), KEEPALIVE]);
+      client.write([open(this.client.as, 0x0a000000 + number), KEEPALIVE]);
       while (socket.connecting) await this.turn();
     }
     const established = () => [...speaker.peers].filter((peer) => peer.established).length;
@@ -142,13 +141,13 @@ class Stage {
     changes = [0, 1],
   ): Promise<void> {
     const some = this.clients.slice(0, clients).entries();
-    const senders = [...some].map(([i, { writer }]) => ({ writer, first: i * routes }));
+    const senders = [...some].map(([i, client]) => ({ client, first: i * routes }));
     for (const change of changes) {
-      for (const { writer, first } of senders)
-        writer.write([announcements(first, routes, length, sharing, change)]);
+      for (const { client, first } of senders)
+        client.write([announcements(first, routes, length, sharing, change)]);
       await this.rest(clients * routes);
     }
-    for (const { writer, first } of senders) writer.write([withdrawals(first, routes, length)]);
+    for (const { client, first } of senders) client.write([withdrawals(first, routes, length)]);
     await this.rest(0);
   }
 
@@ -158,10 +157,10 @@ class Stage {
     const [id] = speaker.connections();
     const socket = new net.Socket().on('error', () => {});
     socket.cork();
-    const wire = new Wire(id, socket, {});
+    const wire = new Wire(id, socket, {}, speaker.linkOf(id) ?? null);
     wire.write([new Uint8Array(socket.writableHighWaterMark)]);
     speaker.originate('11.0.0.0/24');
-    new Sender<Wire>(speaker).send([wire], () => false);
+    new Sender<Wire>(() => speaker.blocked(id, true, this.host.now())).send([wire], () => false);
     socket.destroy();
     speaker.blocked(id, false, this.host.now());
     speaker.withdraw('11.0.0.0/24');

@@ -1,5 +1,4 @@
 /** What the speaker has for its connections is handed over in rounds, in each of which everybody has one turn. */
-import { performance } from 'node:perf_hooks';
 
 /** Octets handed over in one go. */
 export const WRITE_SIZE = 32 * 1024;
@@ -22,28 +21,23 @@ export function smallWrites(connections: number): number {
 
 /** A connection as far as sending on it goes. */
 export interface Outlet {
-  /** The connection's number in the speaker. */
-  readonly id: number;
   /** The kernel's buffer is full: nothing is sent until that is over. */
   blocked: boolean;
   /** It is no longer the speaker's. */
   closed: boolean;
   /** How often it was written to so far. */
   writes: number;
+  /** Whether there is something to send. */
+  hasOutput(): boolean;
+  /** Takes whole messages to be sent, about `limit` octets. */
+  takeOutput(limit: number): readonly Uint8Array[];
   /** Hands over parts, one after the other; false when no more goes in. */
   write(parts: readonly Uint8Array[]): boolean;
 }
 
-/** Where messages come from: the speaker. */
-export interface Messages {
-  wantsToSend(id: number): boolean;
-  transmit(id: number, limit: number): readonly Uint8Array[];
-  /** A connection takes no more for now. */
-  blocked(id: number, isBlocked: boolean, now: number): void;
-}
-
 export class Sender<T extends Outlet> {
-  private readonly messages: Messages;
+  /** A connection takes no more for now. */
+  private readonly onBlocked: (outlet: T) => void;
   /** Those whose turn is yet to come. */
   private readonly waiting = new Pile<T>();
   /** Those that have more when everybody has had a turn. */
@@ -53,8 +47,8 @@ export class Sender<T extends Outlet> {
   private readonly parts = new Pile<readonly Uint8Array[]>();
   private smallWrites = 0;
 
-  constructor(messages: Messages) {
-    this.messages = messages;
+  constructor(onBlocked: (outlet: T) => void) {
+    this.onBlocked = onBlocked;
   }
 
   /**
@@ -88,13 +82,13 @@ export class Sender<T extends Outlet> {
    * added to `again`. True when one has more that cannot be had now.
    */
   private collect(): boolean {
-    const { messages, waiting, again, outlets, parts } = this;
+    const { waiting, again, outlets, parts } = this;
     let more = false;
     let octets = 0;
     for (let outlet = waiting.pop(); outlet !== null; outlet = waiting.pop()) {
       if (outlet.blocked || outlet.closed) continue;
       const size = outlet.writes < this.smallWrites ? SMALL_WRITE_SIZE : WRITE_SIZE;
-      const taken = messages.transmit(outlet.id, size);
+      const taken = outlet.takeOutput(size);
       for (const part of taken) octets += part.length;
       octets += WRITE_COST;
       if (taken.length > 0) {
@@ -102,7 +96,7 @@ export class Sender<T extends Outlet> {
         outlets.push(outlet);
         parts.push(taken);
       }
-      if (messages.wantsToSend(outlet.id)) {
+      if (outlet.hasOutput()) {
         if (taken.length > 0) again.push(outlet);
         else more = true;
       }
@@ -113,10 +107,10 @@ export class Sender<T extends Outlet> {
 
   /** Writes what is noted, one connection right after the other: a reader that is woken up for each costs twice. */
   private flush(): void {
-    const { messages, outlets, parts } = this;
+    const { outlets, parts } = this;
     for (let outlet = outlets.pop(); outlet !== null; outlet = outlets.pop()) {
       outlet.blocked = !outlet.write(parts.pop() ?? []);
-      if (outlet.blocked) messages.blocked(outlet.id, true, performance.now());
+      if (outlet.blocked) this.onBlocked(outlet);
     }
   }
 }

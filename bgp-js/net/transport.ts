@@ -142,6 +142,11 @@ export function adjust(socket: net.Socket, transport: TransportConfig, before: T
   applyTransport(descriptorOf(socket), familyOf(socket.remoteAddress ?? ''), peer, transport, before);
 }
 
+/** Whether a socket has its descriptor still: once it is destroyed, the number may be another's. */
+export function isOpen(socket: net.Socket): boolean {
+  return (socket as unknown as { _handle?: unknown })._handle != null;
+}
+
 /** The descriptor of a socket that Node made; it has no public name (net.BoundSocket has, before the connection). */
 export function descriptorOf(socket: net.Socket | net.Server): number {
   const { _handle: handle } = socket as unknown as { _handle?: { fd?: number } };

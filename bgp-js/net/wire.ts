@@ -1,9 +1,16 @@
 import type net from 'node:net';
+import { hasOutput, takeOutput } from '../output.ts';
 import type { TransportConfig } from '../session/peer-config.ts';
+import type { Link } from '../sessions.ts';
 import type { Outlet } from './sender.ts';
-import { SocketWriter } from './write.ts';
+import { descriptorOf, isOpen } from './transport.ts';
+import { enqueue, sendNow } from './write.ts';
 
-/** A TCP connection of the speaker's. */
+/**
+ * A TCP connection of the speaker's. Octets are handed to the kernel itself, and what that does not take to the socket's
+ * own queue: a stream's write costs several times what the kernel takes for it, and one change is written to a thousand
+ * peers. For the same reason it looks at few objects: they and the kernel's own have to come from a cold memory.
+ */
 export class Wire implements Outlet {
   readonly id: number;
   readonly socket: net.Socket;
@@ -12,16 +19,51 @@ export class Wire implements Outlet {
   blocked = false;
   closed = false;
   writes = 0;
-  private readonly writer: SocketWriter;
+  /** Where the messages come from; null: from nowhere. */
+  private readonly link: Link | null;
+  /** The socket's descriptor, which is its own while it is open; -1 before the first write. */
+  private fd = -1;
+  /** Something may wait in the socket's own queue. */
+  private queued = true;
 
-  constructor(id: number, socket: net.Socket, transport: TransportConfig) {
+  constructor(id: number, socket: net.Socket, transport: TransportConfig, link: Link | null) {
     this.id = id;
     this.socket = socket;
     this.transport = transport;
-    this.writer = new SocketWriter(socket);
+    this.link = link;
   }
 
+  hasOutput(): boolean {
+    return this.link !== null && hasOutput(this.link);
+  }
+
+  takeOutput(limit: number): readonly Uint8Array[] {
+    return this.link === null ? [] : takeOutput(this.link, limit);
+  }
+
+  /** Writes parts one after the other; false when the queue is full. */
   write(parts: readonly Uint8Array[]): boolean {
-    return this.writer.write(parts);
+    let next = 0;
+    let taken = 0;
+    // Only behind an empty queue, so that the order stays.
+    if (isOpen(this.socket) && (!this.queued || this.isQueueEmpty())) {
+      for (; next < parts.length; next++) {
+        taken = sendNow(this.fd, parts[next]);
+        if (taken < parts[next].length) break;
+        taken = 0;
+      }
+    }
+    if (next === parts.length) return true;
+    // No room, or the connection is gone: the socket finds that out for itself, and tells it.
+    this.queued = true;
+    return enqueue(this.socket, parts, next, taken);
+  }
+
+  private isQueueEmpty(): boolean {
+    const { socket } = this;
+    if (socket.connecting || socket.writableLength > 0) return false;
+    this.fd = descriptorOf(socket);
+    this.queued = false;
+    return true;
   }
 }

@@ -7,6 +7,8 @@ import { buildOpen, type Negotiated, type SessionOffer } from './negotiate.ts';
 const OPEN_HOLD_MS = 240_000;
 /** RFC 9687 §3: eight minutes, or twice the hold time where that is longer. */
 const SEND_HOLD_MS = 480_000;
+/** Shared by all connections that have nothing to send; a change goes out to a thousand of them. */
+const NONE: Uint8Array[] = [];
 
 /**
  * One TCP connection with a peer, from its begin to its end: what was received and not yet processed, what has to be
@@ -21,7 +23,7 @@ export class Connection {
   readonly input = new Framer();
   negotiated: Negotiated | null = null;
   /** The whole messages that go out before any UPDATE. */
-  private control: Uint8Array[] = [];
+  private control = NONE;
   holdDeadline = Number.POSITIVE_INFINITY;
   keepaliveDeadline = Number.POSITIVE_INFINITY;
   /** When a connection attempt is given up. */
@@ -78,7 +80,13 @@ export class Connection {
   }
 
   send(message: Uint8Array): void {
-    this.control.push(message);
+    if (this.control === NONE) this.control = [message];
+    else this.control.push(message);
+  }
+
+  /** The same, unless it waits to be sent already: a peer may ask for more than it reads. */
+  sendOnce(message: Uint8Array): void {
+    if (!this.control.some((waiting) => Buffer.compare(waiting, message) === 0)) this.send(message);
   }
 
   get hasControl(): boolean {
@@ -86,11 +94,16 @@ export class Connection {
   }
 
   /** Takes the messages that are to be sent before any UPDATE. */
-  takeControl(): Uint8Array[] {
-    if (this.control.length === 0) return this.control;
+  takeControl(): readonly Uint8Array[] {
     const taken = this.control;
-    this.control = [];
+    if (taken.length > 0) this.control = NONE;
     return taken;
+  }
+
+  /** The end: nothing is sent any more. */
+  close(): void {
+    this.state = 'Closed';
+    this.control = NONE;
   }
 
   /** The nearest deadline of all timers. */

@@ -7,18 +7,29 @@ interface Line extends Outlet {
   sent: number;
   /** What the kernel takes before it has no more room. */
   room: number;
+  /** Called when it has its turn. */
+  onTurn: () => void;
 }
 
 /** A connection that was written to often. */
-const line = (id: number, pending: number, room = Number.POSITIVE_INFINITY): Line => {
+const line = (pending: number, room = Number.POSITIVE_INFINITY): Line => {
   return {
-    id,
     blocked: false,
     closed: false,
     writes: 1000,
     pending,
     sent: 0,
     room,
+    onTurn: () => {},
+    hasOutput() {
+      return this.pending > 0;
+    },
+    takeOutput(limit) {
+      this.onTurn();
+      const size = Math.min(limit, this.pending);
+      this.pending -= size;
+      return size === 0 ? [] : [new Uint8Array(size)];
+    },
     write(parts) {
       for (const part of parts) this.sent += part.length;
       return this.sent < this.room;
@@ -30,17 +41,8 @@ const line = (id: number, pending: number, room = Number.POSITIVE_INFINITY): Lin
 function senderOf(lines: Line[]) {
   const turns: number[] = [];
   const blocked: number[] = [];
-  const messages = {
-    wantsToSend: (id: number) => lines[id].pending > 0,
-    transmit: (id: number, limit: number) => {
-      turns.push(id);
-      const size = Math.min(limit, lines[id].pending);
-      lines[id].pending -= size;
-      return size === 0 ? [] : [new Uint8Array(size)];
-    },
-    blocked: (id: number) => blocked.push(id),
-  };
-  const sender = new Sender<Line>(messages);
+  for (const [number, one] of lines.entries()) one.onTurn = () => turns.push(number);
+  const sender = new Sender<Line>((one) => blocked.push(lines.indexOf(one)));
   /** Sends until the clock was looked at so many times. */
   const send = (looks: number) => {
     let looked = 0;
@@ -51,7 +53,7 @@ function senderOf(lines: Line[]) {
 
 describe('the turns of connections to send', () => {
   it('go on until nobody has more', () => {
-    const lines = [line(0, 3 * WRITE_SIZE), line(1, 1), line(2, 0)];
+    const lines = [line(3 * WRITE_SIZE), line(1), line(0)];
     assert.equal(senderOf(lines).send(Number.POSITIVE_INFINITY), false);
     assert.deepEqual(
       lines.map(({ sent }) => sent),
@@ -60,14 +62,14 @@ describe('the turns of connections to send', () => {
   });
 
   it('are one for each before anybody has a second one', () => {
-    const lines = [1, 2, 2, 1].map((writes, id) => line(id, writes * WRITE_SIZE));
+    const lines = [1, 2, 2, 1].map((writes) => line(writes * WRITE_SIZE));
     const { turns, send } = senderOf(lines);
     assert.equal(send(Number.POSITIVE_INFINITY), false);
     assert.deepEqual(turns, [3, 2, 1, 0, 2, 1]);
   });
 
   it('come to those with a keepalive while others take all that they can get, however little time there is', () => {
-    const lines = [line(0, 1e9), line(1, 0), line(2, 1e9), line(3, 1e9)];
+    const lines = [line(1e9), line(0), line(1e9), line(1e9)];
     const { send } = senderOf(lines);
     for (let second = 1; second <= 20; second++) {
       lines[1].pending = 19;
@@ -79,7 +81,7 @@ describe('the turns of connections to send', () => {
   });
 
   it('are short ones at first, so that what comes behind a table finds its receiver used to it', () => {
-    const lines = [0, 1, 2].map((id) => line(id, 100_000));
+    const lines = [0, 1, 2].map(() => line(100_000));
     lines[0].writes = lines[1].writes = 0;
     const { turns, send } = senderOf(lines);
     assert.equal(send(Number.POSITIVE_INFINITY), false);
@@ -90,7 +92,7 @@ describe('the turns of connections to send', () => {
   });
 
   it('leave out who can take no more, or is gone', () => {
-    const lines = [line(0, 1e6, 1e5), line(1, 1e5), line(2, 1e5)];
+    const lines = [line(1e6, 1e5), line(1e5), line(1e5)];
     lines[2].closed = true;
     const { turns, blocked, send } = senderOf(lines);
     assert.equal(send(Number.POSITIVE_INFINITY), false);

@@ -1,9 +1,18 @@
 import assert from 'node:assert/strict';
-import { IPV4_UNICAST, routeTo } from '../../index.ts';
+import { CapabilityCode, encodeMessage, IPV4_UNICAST, routeTo } from '../../index.ts';
 import { Simulation } from '../../testing/index.ts';
+import { hex } from '../wire/bytes.ts';
 import { Bench } from './bench.ts';
 
 const BOTH = ['ipv4-unicast', 'ipv6-unicast'];
+
+const REFRESH = encodeMessage({ type: 'route-refresh', refresh: { afi: 1, subtype: 0, safi: 1 } });
+const WITH_ENHANCED_REFRESH = [
+  { code: CapabilityCode.multiprotocol, value: hex('0001 00 01') },
+  { code: CapabilityCode.routeRefresh, value: hex('') },
+  { code: CapabilityCode.enhancedRefresh, value: hex('') },
+  { code: CapabilityCode.fourOctetAs, value: hex('0000fc00') },
+];
 
 describe('IPv6 unicast (RFC 4760, RFC 2545)', () => {
   it('goes beside IPv4 in one session, with a next hop of its own', () => {
@@ -194,6 +203,25 @@ describe('enhanced route refresh (RFC 7313)', () => {
     sim.run(2000);
     assert.equal(routeTo(b.speaker, '10.99.0.0/16'), null);
     assert.ok(routeTo(b.speaker, '10.1.0.0/16'));
+  });
+});
+
+describe('a peer that asks for its routes and reads nothing', () => {
+  it('makes nothing grow, and is told once', () => {
+    const bench = new Bench();
+    const peer = bench.peer('10.0.0.2').establish({ capabilities: WITH_ENHANCED_REFRESH });
+    bench.speaker.originate('10.1.0.0/16');
+    bench.pump();
+    peer.take();
+    for (let i = 0; i < 1000; i++) peer.deliver(REFRESH);
+    while (bench.speaker.hasWork) bench.speaker.work(bench.now);
+    bench.pump();
+    assert.deepEqual(
+      peer
+        .take()
+        .map((message) => (message.type === 'route-refresh' ? message.refresh.subtype : message.type)),
+      [1, 'update', 2],
+    );
   });
 });
 
