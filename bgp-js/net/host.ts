@@ -183,7 +183,7 @@ export class SpeakerHost {
     this.options.onWork?.();
     const isTimeUp = (): boolean => this.now() > half + OUTPUT * this.sliceMs;
     const isDone = this.carryOut(isTimeUp);
-    if (this.toSend) this.toSend = this.sender.send(this.wires.values(), isTimeUp);
+    if (this.toSend) this.toSend = this.sender.send(this.wires, isTimeUp);
     if (this.toSend || speaker.hasWork) this.wake();
     else if (!isDone) this.schedule();
     else this.clearRemains(half);
@@ -193,11 +193,17 @@ export class SpeakerHost {
   }
 
   private setTimer(): void {
+    const { deadline } = this.speaker;
+    if (this.timer && deadline === this.deadline) return;
     if (this.timer) clearTimeout(this.timer);
-    this.deadline = this.speaker.deadline;
-    if (this.deadline === Number.POSITIVE_INFINITY) return;
-    const wait = Math.min(Math.max(0, Math.ceil(this.deadline - this.now())), 0x7fffffff);
-    this.timer = setTimeout(() => this.wake(), wait);
+    this.timer = null;
+    this.deadline = deadline;
+    if (deadline === Number.POSITIVE_INFINITY) return;
+    const wait = Math.min(Math.max(0, Math.ceil(deadline - this.now())), 0x7fffffff);
+    this.timer = setTimeout(() => {
+      this.timer = null;
+      this.wake();
+    }, wait);
   }
 
   /** Clears away what changes have left behind, when there is nothing else to do. */

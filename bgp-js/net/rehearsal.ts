@@ -160,7 +160,10 @@ class Stage {
     const wire = new Wire(id, socket, {}, speaker.linkOf(id) ?? null);
     wire.write([new Uint8Array(socket.writableHighWaterMark)]);
     speaker.originate('11.0.0.0/24');
-    new Sender<Wire>(() => speaker.blocked(id, true, this.host.now())).send([wire], () => false);
+    new Sender<Wire>(() => speaker.blocked(id, true, this.host.now())).send(
+      new Map([[id, wire]]),
+      () => false,
+    );
     socket.destroy();
     speaker.blocked(id, false, this.host.now());
     speaker.withdraw('11.0.0.0/24');

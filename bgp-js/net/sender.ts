@@ -35,6 +35,11 @@ export interface Outlet {
   write(parts: readonly Uint8Array[]): boolean;
 }
 
+/** Gone through without an iterator, whose steps are a thousand little objects in every change. */
+interface All<T> {
+  forEach(visit: (outlet: T) => void): void;
+}
+
 export class Sender<T extends Outlet> {
   /** A connection takes no more for now. */
   private readonly onBlocked: (outlet: T) => void;
@@ -46,6 +51,7 @@ export class Sender<T extends Outlet> {
   private readonly outlets = new Pile<T>();
   private readonly parts = new Pile<readonly Uint8Array[]>();
   private smallWrites = 0;
+  private readonly queue = (outlet: T): void => this.waiting.push(outlet);
 
   constructor(onBlocked: (outlet: T) => void) {
     this.onBlocked = onBlocked;
@@ -56,11 +62,11 @@ export class Sender<T extends Outlet> {
    * turn did not come is first in the next call. Nobody has a second turn before everybody had one, so that a peer that
    * takes a table as fast as it is sent keeps no other one waiting.
    */
-  send(outlets: Iterable<T>, isTimeUp: () => boolean): boolean {
+  send(outlets: All<T>, isTimeUp: () => boolean): boolean {
     const { waiting, again } = this;
     let more = waiting.size > 0;
     if (!more) {
-      for (const outlet of outlets) waiting.push(outlet);
+      outlets.forEach(this.queue);
       this.smallWrites = smallWrites(waiting.size);
     }
     while (waiting.size > 0) {
