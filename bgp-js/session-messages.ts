@@ -1,13 +1,16 @@
 /** What a peer says: each message of a session, judged by the state machine and carried out. */
 
 import { checkLimits } from './limits.ts';
+import type { Attachment, Channel } from './rib/channel.ts';
 import type { Routing } from './rib/routing.ts';
+import type { Connection } from './session/connection.ts';
 import { negotiate } from './session/negotiate.ts';
+import type { Peer } from './session/peer.ts';
 import type { Link, Sessions } from './sessions.ts';
 import { UpdateProcessor } from './update-processor.ts';
 import { readU16 } from './wire/cursor.ts';
 import { type BgpError, hexExcerpt } from './wire/error.ts';
-import { familyOf } from './wire/families.ts';
+import { type Family, familyOf } from './wire/families.ts';
 import { MessageType } from './wire/frame.ts';
 import { caught, isError } from './wire/message.ts';
 import { decodeNotification, describeNotification, errorText } from './wire/notification.ts';
@@ -79,7 +82,7 @@ export class SessionMessages {
     const { reset, defect, endOfRib } = this.updates.process(attachment, bytes, body, end);
     if (reset) return this.malformed(link, reset, bytes.subarray(body - 19, end), now);
     if (defect) this.tellDefect(link, defect, bytes.subarray(body - 19, end), now);
-    if (endOfRib) this.sessions.endOfRib(peer, endOfRib);
+    if (endOfRib) this.endOfRib(peer, attachment, endOfRib);
     checkLimits(this.sessions, link, now);
   }
 
@@ -101,6 +104,12 @@ export class SessionMessages {
     this.sessions.events.push({ type: 'defect', peer: peer.name, text, handling, hex });
   }
 
+  private endOfRib(peer: Peer, attachment: Attachment, family: Family): void {
+    const channel = attachment.channels.get(family);
+    if (channel) channel.heardAll = true;
+    this.sessions.endOfRib(peer, family);
+  }
+
   private refreshMessage(link: Link, bytes: Uint8Array, body: number, end: number, now: number): void {
     const refresh = caught(() => decodeRouteRefresh(bytes, body, end));
     if (isError(refresh)) return this.malformed(link, refresh, bytes.subarray(body - 19, end), now);
@@ -108,12 +117,30 @@ export class SessionMessages {
     const family = familyOf(refresh.afi, refresh.safi);
     const { attachment, connection } = link;
     const channel = family && attachment.channels.get(family);
-    if (!family || !channel) return;
-    const enhanced = connection.negotiated?.enhancedRefresh ?? false;
-    if (refresh.subtype === 0) {
-      if (enhanced) connection.sendOnce(refreshMarker(family, 1));
-      channel.group.refresh(channel.member, enhanced);
-    } else if (refresh.subtype === 1 && enhanced) this.routing.beginRefresh(attachment.source, family);
-    else if (refresh.subtype === 2 && enhanced) this.routing.sweepStale(attachment.source, family);
+    if (!channel) return;
+    if (refresh.subtype === 0) this.tellAgain(connection, channel);
+    else if (connection.negotiated?.enhancedRefresh) this.mark(link, channel, attachment, refresh.subtype);
+  }
+
+  /** RFC 7313 §4: to a peer that keeps routes over restarts, nothing is marked before its End-of-RIB marker. */
+  private tellAgain(connection: Connection, { group, member, rib }: Channel): void {
+    const { enhancedRefresh = false, restart = null } = connection.negotiated ?? {};
+    const marked = enhancedRefresh && !(restart && member.owesEndOfRib);
+    if (marked) connection.sendOnce(refreshMarker(rib.family, 1));
+    group.refresh(member, marked);
+  }
+
+  /** The peer begins or ends to tell its routes again (RFC 7313 §4). */
+  private mark({ connection }: Link, channel: Channel, { source }: Attachment, subtype: number): void {
+    const { family } = channel.rib;
+    if (subtype === 1) {
+      // What is kept over its restart is swept at its End-of-RIB marker, and not before.
+      if (connection.negotiated?.restart && !channel.heardAll) return;
+      channel.refreshing = true;
+      this.routing.beginRefresh(source, family);
+    } else if (subtype === 2 && channel.refreshing) {
+      channel.refreshing = false;
+      this.routing.sweepStale(source, family);
+    }
   }
 }

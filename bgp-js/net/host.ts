@@ -193,6 +193,7 @@ export class SpeakerHost {
   }
 
   private setTimer(): void {
+    if (this.stopped) return;
     const { deadline } = this.speaker;
     if (this.timer && deadline === this.deadline) return;
     if (this.timer) clearTimeout(this.timer);

@@ -1,6 +1,6 @@
 /**
- * The libc calls for socket options that Node.js has no API for, through koffi. It is loaded at the first use, so that
- * a speaker without such options needs no foreign functions.
+ * The libc calls that Node.js has no API for, through koffi: socket options, and send(2). It is loaded at the first
+ * use; a speaker that sets no such options does without it (write.ts).
  */
 import { createRequire } from 'node:module';
 import { getSystemErrorMessage } from 'node:util';

@@ -149,7 +149,13 @@ export function isOpen(socket: net.Socket): boolean {
 
 /** The descriptor of a socket that Node made; it has no public name (net.BoundSocket has, before the connection). */
 export function descriptorOf(socket: net.Socket | net.Server): number {
+  const fd = descriptorIfOpen(socket);
+  if (fd < 0) throw new Error('the socket is closed');
+  return fd;
+}
+
+/** The same, or -1 where there is none. */
+export function descriptorIfOpen(socket: net.Socket | net.Server): number {
   const { _handle: handle } = socket as unknown as { _handle?: { fd?: number } };
-  if (handle?.fd === undefined || handle.fd < 0) throw new Error('the socket is closed');
-  return handle.fd;
+  return handle?.fd ?? -1;
 }

@@ -3,7 +3,7 @@ import { hasOutput, takeOutput } from '../output.ts';
 import type { TransportConfig } from '../session/peer-config.ts';
 import type { Link } from '../sessions.ts';
 import type { Outlet } from './sender.ts';
-import { descriptorOf, isOpen } from './transport.ts';
+import { descriptorIfOpen, isOpen } from './transport.ts';
 import { enqueue, sendNow } from './write.ts';
 
 /**
@@ -62,8 +62,8 @@ export class Wire implements Outlet {
   private isQueueEmpty(): boolean {
     const { socket } = this;
     if (socket.connecting || socket.writableLength > 0) return false;
-    this.fd = descriptorOf(socket);
-    this.queued = false;
-    return true;
+    this.fd = descriptorIfOpen(socket);
+    this.queued = this.fd < 0;
+    return !this.queued;
   }
 }

@@ -21,6 +21,10 @@ export interface Channel {
   receivesPathIds: boolean;
   group: UpdateGroup;
   member: Member;
+  /** The peer has told all its routes once (End-of-RIB). */
+  heardAll: boolean;
+  /** The peer tells them again, and will say when that is done (RFC 7313). */
+  refreshing: boolean;
 }
 
 /** A session as the RIB sees it. */

@@ -77,7 +77,9 @@ export class Routing {
     const source = retained ? Object.assign(retained, fields) : this.sources.add(fields);
     const channelList = terms.map(({ family, treatment, receivesPathIds }): Channel => {
       const group = this.groupFor(family, treatment);
-      return { rib: this.ribOf(family), receivesPathIds, group, member: group.join(source.index) };
+      const rib = this.ribOf(family);
+      const member = group.join(source.index);
+      return { rib, receivesPathIds, group, member, heardAll: false, refreshing: false };
     });
     const channels = new Map(channelList.map((channel) => [channel.rib.family, channel]));
     const countedPolicy = rules.policy;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { CapabilityCode, encodeMessage, IPV4_UNICAST, routeTo } from '../../index.ts';
 import { Simulation } from '../../testing/index.ts';
-import { hex } from '../wire/bytes.ts';
+import { hex, update } from '../wire/bytes.ts';
 import { Bench } from './bench.ts';
 
 const BOTH = ['ipv4-unicast', 'ipv6-unicast'];
@@ -12,6 +12,11 @@ const WITH_ENHANCED_REFRESH = [
   { code: CapabilityCode.routeRefresh, value: hex('') },
   { code: CapabilityCode.enhancedRefresh, value: hex('') },
   { code: CapabilityCode.fourOctetAs, value: hex('0000fc00') },
+];
+
+const WITH_RESTART = [
+  ...WITH_ENHANCED_REFRESH,
+  { code: CapabilityCode.gracefulRestart, value: hex('0078 0001 01 80') },
 ];
 
 describe('IPv6 unicast (RFC 4760, RFC 2545)', () => {
@@ -176,6 +181,44 @@ describe('enhanced route refresh (RFC 7313)', () => {
     routing.sweepStale(attachment.source, IPV4_UNICAST);
     bench.pump();
     assert.equal(routeTo(bench.speaker, '10.9.0.0/16'), null);
+  });
+
+  /** ROUTE-REFRESH of the subtype: 0 asks, 1 begins, 2 ends. */
+  const refresh = (subtype: number) =>
+    encodeMessage({ type: 'route-refresh', refresh: { afi: 1, subtype, safi: 1 } });
+  const restarting = { restartTime: 120 };
+
+  it('counts after the End-of-RIB marker of a peer that keeps routes over restarts', () => {
+    const bench = new Bench();
+    const peer = bench.peer('10.0.0.2', restarting).establish({ capabilities: WITH_RESTART });
+    const held = () => routeTo(bench.speaker, '10.9.0.0/16') !== null;
+    peer.announce(['10.9.0.0/16']);
+    peer.send(refresh(1), refresh(2));
+    assert.ok(held(), 'neither counts');
+    peer.send(update('', '', ''), refresh(2));
+    assert.ok(held(), 'an end without a begin');
+    peer.send(refresh(1));
+    assert.ok(held(), 'it may be told again');
+    peer.send(refresh(2));
+    assert.ok(!held());
+  });
+
+  it('is marked after our End-of-RIB marker, to such a peer', () => {
+    const bench = new Bench({ restarted: true });
+    const peer = bench.peer('10.0.0.2', restarting);
+    bench.speaker.originate('10.1.0.0/16');
+    bench.advance(0);
+    peer.establish({ capabilities: WITH_RESTART });
+    peer.send(refresh(0));
+    assert.deepEqual(peer.heard(), ['+10.1.0.0/16']);
+    peer.send(update('', '', ''));
+    bench.advance(60_000);
+    assert.deepEqual(
+      peer.heard().filter((what) => what !== 'keepalive'),
+      ['end of RIB'],
+    );
+    peer.send(refresh(0));
+    assert.deepEqual(peer.heard(), ['route-refresh', '+10.1.0.0/16', 'route-refresh']);
   });
 
   it('sweeps what is not told again', () => {
