@@ -9,6 +9,7 @@ import type { TransportConfig } from '../session/peer-config.ts';
 import type { Speaker } from '../speaker.ts';
 import type { SpeakerAction, SpeakerEvent } from '../speaker-types.ts';
 import { canonicalAddress } from '../wire/address.ts';
+import { reserveDescriptors } from './descriptors.ts';
 import { Discoveries } from './discoveries.ts';
 import { Farewells } from './farewells.ts';
 import { type HostOptions, NOTHING_CHOSEN } from './host-options.ts';
@@ -77,6 +78,7 @@ export class SpeakerHost {
   async start(): Promise<void> {
     const { listen } = this.options;
     const addresses = listen === null ? [] : 'address' in listen ? [listen] : listen;
+    reserveDescriptors();
     try {
       for (const at of addresses) this.listeners.push(await this.listen(at, addresses));
     } catch (error) {

@@ -27,6 +27,8 @@ export interface Libc {
     length: Buffer,
   ): number | bigint;
   close(fd: number): number;
+  /** fcntl(2) with a whole number, as F_DUPFD has. */
+  fcntl(fd: number, command: number, argument: number): number;
   if_nametoindex(name: string): number;
   /** The error of the last call, as an errno. */
   errno(): number;
@@ -58,6 +60,7 @@ function load(): Libc {
     ),
     recvfrom: f('int64 recvfrom(int fd, void *data, size_t size, int flags, void *from, void *length)'),
     close: f('int close(int fd)'),
+    fcntl: f('int fcntl(int fd, int command, int argument)'),
     if_nametoindex: f('uint32_t if_nametoindex(const char *name)'),
     errno: () => koffi.errno(),
     address: (buffer) => BigInt(koffi.address(buffer)),
