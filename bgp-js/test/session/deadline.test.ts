@@ -6,6 +6,22 @@ import { Bench, OUR_AS } from './bench.ts';
 
 const PEER = '10.0.0.2';
 
+/** How often the speaker looks for its first timer to tell its deadline, after something has happened. */
+function looks({ speaker, now }: Bench, happen: () => void): number {
+  assert.ok(speaker.deadline > now);
+  happen();
+  while (speaker.hasWork) speaker.work(now);
+  let count = 0;
+  const look = speaker.nearestDeadline.bind(speaker);
+  speaker.nearestDeadline = () => {
+    count++;
+    return look();
+  };
+  assert.ok(speaker.deadline > now);
+  speaker.nearestDeadline = look;
+  return count;
+}
+
 describe('the deadline of the speaker', () => {
   it('is that of the first timer of all', () => {
     const bench = new Bench();
@@ -21,6 +37,14 @@ describe('the deadline of the speaker', () => {
     const peer = bench.peer(PEER, { holdTime: 9 }).establish({ holdTime: 9 });
     const first = bench.speaker.deadline;
     assert.ok(first > bench.now && first <= bench.now + 3000);
+    assert.equal(
+      looks(bench, () => peer.deliver(KEEPALIVE)),
+      0,
+    );
+    assert.equal(
+      looks(bench, () => bench.speaker.tick(bench.now)),
+      1,
+    );
     for (let second = 1; second <= 60; second++) {
       bench.advance(1000);
       peer.send(KEEPALIVE);
