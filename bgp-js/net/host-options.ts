@@ -15,6 +15,8 @@ export interface HostOptions {
   onEvent?: (event: SpeakerEvent) => void;
   /** Called after routes may have changed, at most once a slice. */
   onWork?: () => void;
+  /** Called when nothing is to be done and many connections have ended since; without it the heap is collected. */
+  collect?: () => void;
 }
 
 /** All options, none of them chosen: objects that are made over this one are alike, and so is the code for them. */
@@ -25,4 +27,5 @@ export const NOTHING_CHOSEN: HostOptions = {
   sliceMs: undefined,
   onEvent: undefined,
   onWork: undefined,
+  collect: undefined,
 };

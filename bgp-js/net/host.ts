@@ -15,6 +15,7 @@ import { Farewells } from './farewells.ts';
 import { type HostOptions, NOTHING_CHOSEN } from './host-options.ts';
 import { judge, type ListenAddress, Listener } from './listener.ts';
 import { Outcomes } from './outcomes.ts';
+import { Remains } from './remains.ts';
 import { Sender } from './sender.ts';
 import { SliceTimes } from './slice-times.ts';
 import { adjust, dial } from './transport.ts';
@@ -37,6 +38,7 @@ export class SpeakerHost {
   private readonly sender: Sender<Wire>;
   private readonly sliceMs: number;
   private readonly farewells = new Farewells();
+  private readonly remains: Remains;
   /** Sockets that their peers have ended since the last slice. */
   private readonly ended: net.Socket[] = [];
   private listeners: Listener[] = [];
@@ -66,6 +68,7 @@ export class SpeakerHost {
     this.speaker = speaker;
     this.options = { ...NOTHING_CHOSEN, ...options };
     this.sliceMs = options.sliceMs ?? SLICE_MS;
+    this.remains = new Remains(speaker.routing, () => this.now(), options.collect);
     this.sender = new Sender(({ id }) => speaker.blocked(id, true, this.now()));
   }
 
@@ -187,8 +190,7 @@ export class SpeakerHost {
     const isDone = this.carryOut(isTimeUp);
     if (this.toSend) this.toSend = this.sender.send(this.wires, isTimeUp);
     if (this.toSend || speaker.hasWork) this.wake();
-    else if (!isDone) this.schedule();
-    else this.clearRemains(half);
+    else if (!isDone || !this.remains.clear(half)) this.schedule();
     this.resumeReaders();
     this.slices.end(this.now());
     this.setTimer();
@@ -207,15 +209,6 @@ export class SpeakerHost {
       this.timer = null;
       this.wake();
     }, wait);
-  }
-
-  /** Clears away what changes have left behind, when there is nothing else to do. */
-  private clearRemains(until: number): void {
-    const { routing } = this.speaker;
-    if (!routing.hasRemains) return;
-    do routing.clearRemains();
-    while (routing.hasRemains && this.now() < until);
-    if (routing.hasRemains) this.schedule();
   }
 
   /** Does and tells what the speaker wants, a part at least; false when the rest waits for the next slice. */
@@ -330,6 +323,7 @@ export class SpeakerHost {
     this.slices.begin(this.now());
     wire.closed = true;
     this.wires.delete(id);
+    this.remains.leave();
     this.speaker.drainInput(id, this.now());
     this.speaker.disconnected(id, reason, this.now());
     this.wake();
@@ -340,6 +334,7 @@ export class SpeakerHost {
     if (!wire) return;
     wire.closed = true;
     this.wires.delete(id);
+    this.remains.leave();
     this.farewells.close(wire.socket, farewell);
   }
 }
