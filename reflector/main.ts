@@ -5,6 +5,7 @@ import { createLogger } from '@flatroute/daemon/log.ts';
 import { REHEARSAL_RANGE, rehearse } from 'bgp-js/net';
 import { loadReflectorConfig } from './config/load.ts';
 import type { ClientSettings } from './config/settings.ts';
+import { lowerHelperThreads } from './helper-threads.ts';
 import { peerConfig } from './peers.ts';
 import { Reflector } from './reflector.ts';
 
@@ -13,6 +14,7 @@ export async function runReflector(options: { configFile: string }): Promise<voi
   const { configFile } = options;
   const settings = await loadReflectorConfig(configFile);
   const log = createLogger(settings.log);
+  lowerHelperThreads();
   // Without it the first table passes a little slower, and no more.
   await rehearse(peerConfig(REHEARSED)).catch((err) => log.info({ err }, 'no rehearsal'));
   const reflector = await Reflector.start(settings, log);
