@@ -95,7 +95,7 @@ describe('remains', () => {
     }
   });
 
-  it('are collected by themselves in a process that was started for it, and nobody is warned', async () => {
+  it('are collected by themselves in a process that was started for it, which may do without the warning', async () => {
     const program = join(import.meta.dirname, 'programs/collect.ts');
     const run = (...flags: string[]) =>
       promisify(execFile)(process.execPath, [...flags, program], { timeout: 50_000 });
