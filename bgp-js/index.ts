@@ -1,3 +1,4 @@
+export * from './peer-view.ts';
 export * from './plan.ts';
 export type { RouteChanges } from './plan-compare.ts';
 export * from './policy-view.ts';

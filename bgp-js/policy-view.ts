@@ -34,7 +34,10 @@ export function policyInfos(speaker: Speaker): PolicyInfo[] {
   for (const { name: peer, config } of speaker.peers) {
     for (const direction of ['import', 'export'] as const) {
       const name = chosen(config, direction);
-      if (name !== undefined) users.set(name, [...(users.get(name) ?? []), { peer, direction }]);
+      if (name === undefined) continue;
+      const known = users.get(name);
+      if (known) known.push({ peer, direction });
+      else users.set(name, [{ peer, direction }]);
     }
   }
   return speaker.routing.policies.list().map(({ name, rules, otherwise, otherwiseHits }) => ({

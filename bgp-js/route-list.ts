@@ -4,7 +4,7 @@
  */
 import { U8Column } from './rib/column.ts';
 import { type FamilyRib, NO_PATH } from './rib/family-rib.ts';
-import type { PrefixTable } from './rib/prefix-table.ts';
+import { NO_PREFIX, type PrefixTable } from './rib/prefix-table.ts';
 import type { Speaker } from './speaker.ts';
 import { type RouteInfo, routeInfo } from './speaker-view.ts';
 import { formatAsPath } from './wire/as-path.ts';
@@ -45,31 +45,49 @@ export function* routePage(
   const routes: RouteInfo[] = [];
   let total = 0;
   for (const rib of speaker.routing.ribs.values()) {
-    const ids = yield* accepted(rib, accept);
+    const ids = idsOf(rib, accept);
+    const counts = yield* tally(rib.prefixes, ids, 0);
     const from = Math.max(0, offset - total);
-    const page = yield* inOrder(rib.prefixes, ids, 0, from, from + limit - routes.length);
+    const page = yield* select(rib.prefixes, ids, counts, 0, from, from + limit - routes.length);
     for (const [index, id] of page.entries()) {
       // It may have gone meanwhile.
       if (rib.headOf(id) !== NO_PATH) routes.push(routeInfo(speaker, rib, id));
       if (index % 16 === 15) yield;
     }
-    total += ids.length;
+    for (const count of counts) total += count;
   }
   return { routes, total };
 }
 
-/** The numbers of the prefixes that have paths and are accepted; a list that grew would be copied again and again. */
-function* accepted(rib: FamilyRib, accept?: RouteFilter): Generator<void, Uint32Array> {
-  const { end } = rib.prefixes;
-  const ids = new Uint32Array(end);
-  let count = 0;
-  for (let id = 0; id < end; id++) {
-    if (id % PIECE === PIECE - 1) yield;
-    if (!rib.prefixes.has(id) || rib.headOf(id) === NO_PATH) continue;
-    if (!accept || accept(rib, id)) ids[count++] = id;
-  }
-  return ids.subarray(0, count);
+/**
+ * Prefixes to be counted and divided. Those of a RIB are not copied for that: 4 MB for a million would have the engine
+ * collect its heap, which takes 10 to 20 ms.
+ */
+interface Ids {
+  readonly length: number;
+  /** NO_PREFIX where there is none. */
+  at(index: number): number;
+  has(id: number): boolean;
+  /** Entries that are looked at in one piece of work. */
+  readonly piece: number;
 }
+
+/** The prefixes that have paths and are accepted. */
+function idsOf(rib: FamilyRib, accept?: RouteFilter): Ids {
+  return {
+    length: rib.prefixes.end,
+    at: (id) => (rib.prefixes.has(id) ? id : NO_PREFIX),
+    has: (id) => rib.headOf(id) !== NO_PATH && (!accept || accept(rib, id)),
+    piece: accept ? PIECE : 16 * PIECE,
+  };
+}
+
+const listed = (ids: readonly number[]): Ids => ({
+  length: ids.length,
+  at: (index) => ids[index],
+  has: () => true,
+  piece: 16 * PIECE,
+});
 
 /**
  * Those that come in the places `from` to before `to` when the ids are in the order of their prefixes. The ids agree in
@@ -77,7 +95,7 @@ function* accepted(rib: FamilyRib, accept?: RouteFilter): Generator<void, Uint32
  */
 function* inOrder(
   prefixes: PrefixTable,
-  ids: Uint32Array | readonly number[],
+  ids: readonly number[],
   depth: number,
   from: number,
   to: number,
@@ -87,12 +105,35 @@ function* inOrder(
     yield;
     return [...ids].sort((a, b) => prefixes.compare(a, b)).slice(from, to);
   }
-  const buckets = yield* divided(prefixes, ids, depth, from, to);
+  const counts = yield* tally(prefixes, listed(ids), depth);
+  return yield* select(prefixes, listed(ids), counts, depth, from, to);
+}
+
+/** The same, when it is known how many there are for each value of the next 16 bits. */
+function* select(
+  prefixes: PrefixTable,
+  ids: Ids,
+  counts: Uint32Array,
+  depth: number,
+  from: number,
+  to: number,
+): Generator<void, number[]> {
   const page: number[] = [];
-  for (const { start, members } of buckets) {
+  for (const { start, members } of yield* divided(prefixes, ids, counts, depth, from, to)) {
     page.push(...(yield* inOrder(prefixes, members, depth + 1, Math.max(0, from - start), to - start)));
   }
   return page;
+}
+
+/** How many ids there are for each value of 16 bits of their addresses. */
+function* tally(prefixes: PrefixTable, ids: Ids, depth: number): Generator<void, Uint32Array> {
+  const counts = new Uint32Array(BUCKETS);
+  for (let i = 0; i < ids.length; i++) {
+    if (i % ids.piece === 0) yield;
+    const id = ids.at(i);
+    if (id !== NO_PREFIX && ids.has(id)) counts[prefixes.addressPiece(id, depth)]++;
+  }
+  return counts;
 }
 
 /** Ids with the same 16 bits, and how many come before them. */
@@ -104,24 +145,22 @@ interface Bucket {
 /** The buckets, in order, that have a part in the places `from` to before `to`. */
 function* divided(
   prefixes: PrefixTable,
-  ids: Uint32Array | readonly number[],
+  ids: Ids,
+  counts: Uint32Array,
   depth: number,
   from: number,
   to: number,
 ): Generator<void, Bucket[]> {
-  const counts = new Uint32Array(BUCKETS);
-  for (let i = 0; i < ids.length; i++) {
-    if (i % (16 * PIECE) === 0) yield;
-    counts[prefixes.addressPiece(ids[i], depth)]++;
-  }
   const wanted = new Map<number, Bucket>();
   let start = 0;
   for (let value = 0; value < BUCKETS && start < to; start += counts[value++]) {
     if (counts[value] > 0 && start + counts[value] > from) wanted.set(value, { start, members: [] });
   }
-  for (let i = 0; i < ids.length; i++) {
-    if (i % (16 * PIECE) === 0) yield;
-    wanted.get(prefixes.addressPiece(ids[i], depth))?.members.push(ids[i]);
+  for (let i = 0; wanted.size > 0 && i < ids.length; i++) {
+    if (i % ids.piece === 0) yield;
+    const id = ids.at(i);
+    const bucket = id === NO_PREFIX ? undefined : wanted.get(prefixes.addressPiece(id, depth));
+    if (bucket && ids.has(id)) bucket.members.push(id);
   }
   return [...wanted.values()];
 }

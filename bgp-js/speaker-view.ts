@@ -1,18 +1,14 @@
 /** A speaker's state as plain objects, for people: nothing here is on the way of a route. */
-import { importVerdict, policiesOf } from './policy-view.ts';
+import { importVerdict } from './policy-view.ts';
 import { DECISION_STEPS, decide } from './rib/decision.ts';
 import { type FamilyRib, NO_PATH, type PathCandidate } from './rib/family-rib.ts';
 import { PathState, stateText } from './rib/path-state.ts';
 import { NO_PREFIX } from './rib/prefix-table.ts';
 import { type Source, SourceKind } from './rib/source.ts';
-import type { Peer } from './session/peer.ts';
 import type { Speaker } from './speaker.ts';
-import type { PeerStatus } from './speaker-types.ts';
 import { parseAddress } from './wire/address.ts';
 import type { Attributes } from './wire/attributes.ts';
-import { capabilityNames } from './wire/capability.ts';
 import { IPV4_UNICAST, IPV6_UNICAST, parseRoute } from './wire/families.ts';
-import { formatIPv4 } from './wire/prefix.ts';
 
 /** A path to a prefix and how it fared. */
 export interface PathInfo {
@@ -34,37 +30,6 @@ export interface RouteInfo {
   prefix: string;
   local: boolean;
   paths: PathInfo[];
-}
-
-/** All peers, in the order in which they were added. */
-export function peerStatuses(speaker: Speaker, now: number): PeerStatus[] {
-  return [...speaker.peers].map((peer) => peerStatus(speaker, peer, now));
-}
-
-function peerStatus(speaker: Speaker, peer: Peer, now: number): PeerStatus {
-  const { config, counters, lastError, reported, since } = peer;
-  const terms = peer.current?.negotiated ?? null;
-  const attachment = speaker.attachmentOf(peer);
-  const { received = 0, accepted = 0, best = 0, dropped = 0 } = attachment?.source ?? {};
-  let sent = 0;
-  for (const { group } of attachment?.channels.values() ?? []) sent += group.announced;
-  return {
-    name: peer.name,
-    address: peer.address || (config.transport?.interface ?? ''),
-    ...(config.range !== undefined && { range: config.range }),
-    as: config.as,
-    internal: config.as === speaker.config.as,
-    state: peer.state(now),
-    since: reported === peer.state(now) ? since : now,
-    routerId: terms ? formatIPv4(terms.peerId) : null,
-    lastError,
-    holdTime: terms?.holdTime ?? null,
-    capabilities: terms ? capabilityNames(terms.capabilities.raw) : [],
-    prefixes: { received, accepted, best, sent, dropped, maximum: config.maximumPrefixes },
-    attributeOctets: attachment ? speaker.routing.attributes.octetsOf(attachment.source.index) : 0,
-    policies: policiesOf(speaker, peer),
-    counters: { ...counters, malformed: new Map(counters.malformed) },
-  };
 }
 
 /** The route to exactly this prefix, or null. */

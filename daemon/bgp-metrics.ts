@@ -1,5 +1,5 @@
 /** The metrics of a BGP speaker; both daemons show the same. */
-import { type PeerStatus, peerStatuses, policyInfos, routeCounts } from 'bgp-js';
+import { type PeerStatus, peerStatusesInPieces, policyInfos, routeCounts } from 'bgp-js';
 import type { SpeakerHost } from 'bgp-js/net';
 import type { Metrics, Sample } from './metrics.ts';
 
@@ -7,8 +7,8 @@ import type { Metrics, Sample } from './metrics.ts';
 export function addBgpMetrics(metrics: Metrics, host: SpeakerHost): void {
   const { speaker } = host;
   let peers: PeerStatus[] = [];
-  metrics.beforeScrape(() => {
-    peers = peerStatuses(speaker, host.now());
+  metrics.beforeScrape(function* () {
+    peers = yield* peerStatusesInPieces(speaker, () => host.now());
   });
   const perPeer = (value: (peer: PeerStatus) => number) =>
     function* (): Iterable<Sample> {

@@ -4,18 +4,23 @@ import {
   formatCommunity,
   longestMatch,
   type PathInfo,
+  type PeerBrief,
   type PeerStatus,
-  peerStatuses,
+  peerStatusesInPieces,
   type RouteInfo,
+  type RouteList,
   routePage,
   routesMentioning,
   routeTo,
   type Speaker,
   tellings,
 } from 'bgp-js';
-import { SlicedWork } from './sliced-work.ts';
+import type { SlicedWork } from './sliced-work.ts';
 import type { RoutesPage, RoutesQuery } from './status-source.ts';
-import type { PathView, PeerView, RouteView } from './views.ts';
+import type { PathView, PeerView, RouteView, StatusView } from './views.ts';
+
+/** Peers or routes that are described in one piece of work. */
+const PIECE = 32;
 
 /** Turns times of the monotonic clock into ISO 8601. */
 export type ToTime = (monotonicMs: number) => string;
@@ -26,10 +31,16 @@ export function timeConverter(now: number): ToTime {
   return (monotonicMs) => new Date(offset + monotonicMs).toISOString();
 }
 
-/** All peers of the speaker at `now` of its clock. */
-export function peerViews(speaker: Speaker, now: number): PeerView[] {
-  const toTime = timeConverter(now);
-  return peerStatuses(speaker, now).map((status) => peerView(status, toTime));
+/** All peers of the speaker, whose clock is `clock`; yields often. */
+export function* peerViews(speaker: Speaker, clock: () => number): Generator<void, PeerView[]> {
+  const toTime = timeConverter(clock());
+  const statuses = yield* peerStatusesInPieces(speaker, clock);
+  const views: PeerView[] = [];
+  for (const status of statuses) {
+    views.push(peerView(status, toTime));
+    if (views.length % PIECE === 0) yield;
+  }
+  return views;
 }
 
 function peerView(status: PeerStatus, toTime: ToTime): PeerView {
@@ -74,14 +85,24 @@ function policiesView(uses: PeerStatus['policies']): Pick<PeerView, 'policies' |
 }
 
 /** What a person should know of peers without policies. */
-export function policyWarnings(peers: readonly PeerStatus[]): string[] {
-  return peers.flatMap(({ name, policies }) => {
-    const ways = [
-      ...(policies.import.missing ? ['nothing is taken from it: name a policy with "import"'] : []),
-      ...(policies.export.missing ? ['nothing is told to it: name a policy with "export"'] : []),
-    ];
-    return ways.length === 0 ? [] : [`eBGP peer ${name}: ${ways.join('; ')} (RFC 8212)`];
-  });
+export function policyWarnings(peers: readonly PeerBrief[]): string[] {
+  return peers
+    .filter(({ policyMissing }) => policyMissing.length > 0)
+    .map(({ name, policyMissing }) => {
+      const ways = policyMissing.map((direction) => WITHOUT_POLICY[direction]);
+      return `eBGP peer ${name}: ${ways.join('; ')} (RFC 8212)`;
+    });
+}
+
+const WITHOUT_POLICY = {
+  import: 'nothing is taken from it: name a policy with "import"',
+  export: 'nothing is told to it: name a policy with "export"',
+} as const;
+
+/** How many peers there are, and how many sessions. */
+export function peerCounts(peers: readonly PeerBrief[]): StatusView['peers'] {
+  const up = peers.filter(({ state }) => state === 'Established');
+  return { configured: peers.length, established: up.length };
 }
 
 /** What the kernel has of a route: `kernel` is asked with the prefix. */
@@ -91,11 +112,12 @@ export type KernelState = (prefix: string, local: boolean) => string;
 export class RoutePages {
   readonly #speaker: Speaker;
   readonly #kernel: KernelState;
-  readonly #work = new SlicedWork();
+  readonly #work: SlicedWork;
 
-  constructor(speaker: Speaker, kernel: KernelState) {
+  constructor(speaker: Speaker, kernel: KernelState, work: SlicedWork) {
     this.#speaker = speaker;
     this.#kernel = kernel;
+    this.#work = work;
   }
 
   /** The routes that a query asks for. */
@@ -108,9 +130,18 @@ export class RoutePages {
       return { routes: [{ ...routeView(route, this.#kernel), sent }], total: 1 };
     }
     const filter = q === undefined ? undefined : routesMentioning(speaker, q);
-    const { routes, total } = await this.#work.run(() => routePage(speaker, offset, limit, filter));
-    return { routes: routes.map((route) => routeView(route, this.#kernel)), total };
+    return this.#work.run(() => routeViews(routePage(speaker, offset, limit, filter), this.#kernel));
   }
+}
+
+function* routeViews(page: Generator<void, RouteList>, kernel: KernelState): Generator<void, RoutesPage> {
+  const { routes, total } = yield* page;
+  const views: RouteView[] = [];
+  for (const route of routes) {
+    views.push(routeView(route, kernel));
+    if (views.length % PIECE === 0) yield;
+  }
+  return { routes: views, total };
 }
 
 function routeView(route: RouteInfo, kernel: KernelState): RouteView {

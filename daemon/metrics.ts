@@ -2,6 +2,7 @@
  * Metrics in Prometheus form. Nothing is counted twice: a family reads the daemon's own state when it is scraped. With a
  * thousand peers that is some ten thousand lines, which are written in short turns.
  */
+import { setImmediate } from 'node:timers/promises';
 import { collectDefaultMetrics, Registry } from '@prometheus-io/client';
 import { SlicedWork } from './sliced-work.ts';
 
@@ -23,7 +24,7 @@ const PIECE = 200;
 export class Metrics {
   readonly #registry = new Registry();
   readonly #families: Family[] = [];
-  readonly #preparations: (() => void)[] = [];
+  readonly #preparations: (() => Iterable<void>)[] = [];
   readonly #work = new SlicedWork();
 
   /** Process metrics included (CPU, memory, file descriptors, garbage collection, event-loop delay) by default. */
@@ -41,15 +42,18 @@ export class Metrics {
     this.#families.push({ name, help, type: 'counter', labels, read });
   }
 
-  /** Has `prepare` run at the beginning of every scrape, for what several families read. */
-  beforeScrape(prepare: () => void): void {
+  /** Has `prepare` run at the beginning of every scrape, for what several families read; it yields often. */
+  beforeScrape(prepare: () => Iterable<void>): void {
     this.#preparations.push(prepare);
   }
 
   /** The exposition in text form, version 0.0.4. */
   async text(): Promise<string> {
     const own = await this.#work.run(() => this.#write());
-    return own + (await this.#registry.metrics());
+    await setImmediate();
+    const process = await this.#registry.metrics();
+    await setImmediate();
+    return own + process;
   }
 
   /** The media type that goes with `text`. */
@@ -58,16 +62,19 @@ export class Metrics {
   }
 
   *#write(): Generator<void, string> {
-    for (const prepare of this.#preparations) prepare();
+    for (const prepare of this.#preparations) yield* prepare();
     const parts: string[] = [];
     for (const { name, help, type, labels, read } of this.#families) {
-      yield;
-      parts.push(`# HELP ${name} ${escaped(help)}\n# TYPE ${name} ${type}\n`);
-      let count = 0;
+      let lines = [`# HELP ${name} ${escaped(help)}\n# TYPE ${name} ${type}\n`];
       for (const [value, ...texts] of read()) {
-        parts.push(`${name}${labelled(labels, texts)} ${formatted(value)}\n`);
-        if (++count % PIECE === 0) yield;
+        lines.push(`${name}${labelled(labels, texts)} ${formatted(value)}\n`);
+        if (lines.length < PIECE) continue;
+        parts.push(lines.join(''));
+        lines = [];
+        yield;
       }
+      parts.push(lines.join(''));
+      yield;
     }
     return parts.join('');
   }

@@ -5,8 +5,8 @@ import { createLogger } from '@flatroute/daemon/log.ts';
 import { REHEARSAL_RANGE, rehearse } from 'bgp-js/net';
 import { loadReflectorConfig } from './config/load.ts';
 import type { ClientSettings } from './config/settings.ts';
-import { lowerHelperThreads } from './helper-threads.ts';
 import { peerConfig } from './peers.ts';
+import { lowerHelperThreads, raisePriority } from './priority.ts';
 import { Reflector } from './reflector.ts';
 
 /** Runs the reflector until a signal ends it. Throws ConfigError, or an Error that says what kept it from starting. */
@@ -15,6 +15,8 @@ export async function runReflector(options: { configFile: string }): Promise<voi
   const settings = await loadReflectorConfig(configFile);
   const log = createLogger(settings.log);
   lowerHelperThreads();
+  const refusal = raisePriority();
+  if (refusal !== null) log.info({ reason: refusal }, 'runs with ordinary priority');
   // Without it the first table passes a little slower, and no more.
   await rehearse(peerConfig(REHEARSED)).catch((err) => log.info({ err }, 'no rehearsal'));
   const reflector = await Reflector.start(settings, log);

@@ -1,14 +1,15 @@
 /** The reflector's state as the documents of the status endpoint. */
 
 import { addBgpMetrics } from '@flatroute/daemon/bgp-metrics.ts';
-import { peerViews, policyWarnings, RoutePages } from '@flatroute/daemon/bgp-views.ts';
+import { peerCounts, peerViews, policyWarnings, RoutePages } from '@flatroute/daemon/bgp-views.ts';
 import { EventLoopMonitor } from '@flatroute/daemon/event-loop.ts';
 import type { EventLog } from '@flatroute/daemon/events.ts';
 import { Metrics } from '@flatroute/daemon/metrics.ts';
 import { planView } from '@flatroute/daemon/plan.ts';
+import { SlicedWork } from '@flatroute/daemon/sliced-work.ts';
 import type { Readiness, RoutesPage, RoutesQuery, StatusSource } from '@flatroute/daemon/status-source.ts';
 import type { PeerView, PlanView, PolicyView, StatusView } from '@flatroute/daemon/views.ts';
-import { peerStatuses, policyInfos, routeCounts } from 'bgp-js';
+import { peerBriefs, policyInfos, routeCounts } from 'bgp-js';
 import type { SpeakerHost } from 'bgp-js/net';
 import { changedKeys, parseReflectorConfig } from './config/load.ts';
 import type { ReflectorSettings } from './config/settings.ts';
@@ -25,6 +26,7 @@ export class ReflectorStatus implements StatusSource {
   readonly #host: SpeakerHost;
   readonly #events: EventLog;
   readonly #metrics = new Metrics();
+  readonly #work = new SlicedWork();
   readonly #loop: EventLoopMonitor;
   readonly #routes: RoutePages;
   readonly #started = Date.now();
@@ -33,7 +35,11 @@ export class ReflectorStatus implements StatusSource {
     this.settings = settings;
     this.#host = host;
     this.#events = events;
-    this.#routes = new RoutePages(host.speaker, () => 'not installed: a reflector forwards no packets');
+    this.#routes = new RoutePages(
+      host.speaker,
+      () => 'not installed: a reflector forwards no packets',
+      this.#work,
+    );
     addBgpMetrics(this.#metrics, host);
     this.#loop = new EventLoopMonitor(host.slices);
     this.#loop.addMetrics(this.#metrics);
@@ -41,7 +47,7 @@ export class ReflectorStatus implements StatusSource {
 
   status(): StatusView {
     const { node, as, routerId, listen } = this.settings;
-    const peers = peerStatuses(this.#host.speaker, this.#host.now());
+    const peers = peerBriefs(this.#host.speaker, this.#host.now());
     const { prefixes, paths } = routeCounts(this.#host.speaker);
     return {
       role: 'reflector',
@@ -55,18 +61,15 @@ export class ReflectorStatus implements StatusSource {
       listen: [`${listen.address}:${this.#host.port}`],
       ...this.ready(),
       warnings: policyWarnings(peers),
-      peers: {
-        configured: peers.length,
-        established: peers.filter(({ state }) => state === 'Established').length,
-      },
+      peers: peerCounts(peers),
       routes: { prefixes, paths, installed: 0 },
       eventLoop: this.#loop.view(),
       events: this.#events.recent(EVENTS_SHOWN),
     };
   }
 
-  peers(): PeerView[] {
-    return peerViews(this.#host.speaker, this.#host.now());
+  peers(): Promise<PeerView[]> {
+    return this.#work.run(() => peerViews(this.#host.speaker, () => this.#host.now()));
   }
 
   policies(): PolicyView[] {

@@ -1,10 +1,11 @@
 /** The agent's state as the documents of the status endpoint. */
 import { hostname } from 'node:os';
 import { addBgpMetrics } from '@flatroute/daemon/bgp-metrics.ts';
-import { peerViews, RoutePages } from '@flatroute/daemon/bgp-views.ts';
+import { peerCounts, peerViews, RoutePages } from '@flatroute/daemon/bgp-views.ts';
 import { EventLoopMonitor } from '@flatroute/daemon/event-loop.ts';
 import { Metrics } from '@flatroute/daemon/metrics.ts';
 import { planView } from '@flatroute/daemon/plan.ts';
+import { SlicedWork } from '@flatroute/daemon/sliced-work.ts';
 import type { Readiness, RoutesPage, RoutesQuery, StatusSource } from '@flatroute/daemon/status-source.ts';
 import type {
   ExplainView,
@@ -14,7 +15,7 @@ import type {
   PolicyView,
   StatusView,
 } from '@flatroute/daemon/views.ts';
-import { peerStatuses, policyInfos, routeCounts } from 'bgp-js';
+import { peerBriefs, policyInfos, routeCounts } from 'bgp-js';
 import type { AgentParts } from '../agent.ts';
 import { changedKeys, parseAgentConfig } from '../config/load.ts';
 import type { AgentSettings } from '../config/settings.ts';
@@ -33,6 +34,7 @@ export class AgentStatus implements StatusSource {
   readonly #parts: AgentParts;
   readonly #state: { ready: boolean };
   readonly #metrics = new Metrics();
+  readonly #work = new SlicedWork();
   readonly #loop: EventLoopMonitor;
   readonly #routes: RoutePages;
   readonly #started = Date.now();
@@ -43,9 +45,9 @@ export class AgentStatus implements StatusSource {
     this.#parts = parts;
     this.#state = state;
     const { host, dataplane } = parts;
-    this.#routes = new RoutePages(host.speaker, (prefix, local) => {
-      return local ? 'local' : (dataplane.state(prefix) ?? 'not wanted: no usable path');
-    });
+    const kernel = (prefix: string, local: boolean) =>
+      local ? 'local' : (dataplane.state(prefix) ?? 'not wanted: no usable path');
+    this.#routes = new RoutePages(host.speaker, kernel, this.#work);
     addBgpMetrics(this.#metrics, parts.host);
     addAgentMetrics(this.#metrics, parts);
     this.#loop = new EventLoopMonitor(parts.host.slices);
@@ -55,7 +57,7 @@ export class AgentStatus implements StatusSource {
   status(): StatusView {
     const { host, routes, pods, events } = this.#parts;
     const { node, as, routerId, bgp } = this.settings();
-    const peers = peerStatuses(host.speaker, host.now());
+    const peers = peerBriefs(host.speaker, host.now());
     const { prefixes, paths } = routeCounts(host.speaker);
     return {
       role: 'agent',
@@ -68,11 +70,8 @@ export class AgentStatus implements StatusSource {
       routerId,
       listen: bgp.listen ? [`${bgp.listen.address}:${host.port}`] : [],
       ...this.ready(),
-      warnings: warnings(this.settings(), this.#parts),
-      peers: {
-        configured: peers.length,
-        established: peers.filter(({ state }) => state === 'Established').length,
-      },
+      warnings: warnings(this.settings(), this.#parts, peers),
+      peers: peerCounts(peers),
       routes: { prefixes, paths, installed: routes.counts().installed },
       pods: { count: pods.list().length, ranges: pods.ranges() },
       eventLoop: this.#loop.view(),
@@ -80,9 +79,9 @@ export class AgentStatus implements StatusSource {
     };
   }
 
-  peers(): PeerView[] {
+  peers(): Promise<PeerView[]> {
     const { host } = this.#parts;
-    return peerViews(host.speaker, host.now());
+    return this.#work.run(() => peerViews(host.speaker, () => host.now()));
   }
 
   policies(): PolicyView[] {

@@ -1,6 +1,6 @@
 /** Conditions that a person should look at, in words. */
 import { policyWarnings } from '@flatroute/daemon/bgp-views.ts';
-import { peerStatuses } from 'bgp-js';
+import type { PeerBrief } from 'bgp-js';
 import type { AgentParts } from '../agent.ts';
 import type { AgentSettings } from '../config/settings.ts';
 import { effectiveReversePathFilter } from '../kernel/sysctl.ts';
@@ -10,11 +10,10 @@ const PEER_DOWN_MS = 15_000;
 /** A range is nearly full from this share on. */
 const NEARLY_FULL = 0.9;
 
-export function warnings(settings: AgentSettings, parts: AgentParts): string[] {
-  const { dataplane, routes, pods, host } = parts;
+export function warnings(settings: AgentSettings, parts: AgentParts, peers: readonly PeerBrief[]): string[] {
+  const { dataplane, routes, pods } = parts;
   const list: string[] = [];
-  const now = host.now();
-  const peers = peerStatuses(host.speaker, now);
+  const now = parts.host.now();
   list.push(...policyWarnings(peers));
   for (const { name, state, since, lastError } of peers) {
     if (state === 'Established' || now - since < PEER_DOWN_MS) continue;

@@ -3,8 +3,9 @@
  * hold whatever a peer sends. What does not is an Error that says what and where.
  */
 import assert from 'node:assert/strict';
+import { peerStatuses } from '../peer-view.ts';
 import { listRoutes } from '../route-list.ts';
-import { peerStatuses, routeCounts, routeTo } from '../speaker-view.ts';
+import { routeCounts, routeTo } from '../speaker-view.ts';
 import { Bench, type BenchLink } from '../testing/bench.ts';
 import { greeting, openBytes } from '../testing/far-end.ts';
 import { peerConfig } from '../testing/simulation.ts';

@@ -11,7 +11,7 @@ export class Farewells {
 
   /** Closes a socket, after `farewell` has been sent on it. */
   close(socket: net.Socket, farewell: Uint8Array | null): void {
-    if (!farewell || socket.connecting || this.closing.size >= FAREWELL_LIMIT) {
+    if (!farewell || socket.destroyed || socket.connecting || this.closing.size >= FAREWELL_LIMIT) {
       socket.destroy();
       return;
     }

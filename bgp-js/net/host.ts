@@ -29,6 +29,12 @@ const PEER_CLOSED = 'the peer closed the connection';
 const INPUT_HIGH = 256 * 1024;
 const INPUT_LOW = 64 * 1024;
 
+/** A connection that its peer has ended, or that has failed, and why. */
+interface Ended {
+  wire: Wire;
+  reason: string;
+}
+
 export class SpeakerHost {
   readonly speaker: Speaker;
   private readonly options: HostOptions;
@@ -39,11 +45,11 @@ export class SpeakerHost {
   private readonly sliceMs: number;
   private readonly farewells = new Farewells();
   private readonly remains: Remains;
-  /** Sockets that their peers have ended since the last slice. */
-  private readonly ended: net.Socket[] = [];
+  /** What has ended since the last slice. */
+  private readonly ended: Ended[] = [];
   private listeners: Listener[] = [];
   private readonly actions = new Outcomes<SpeakerAction>((action) => this.act(action));
-  private readonly hangUps = new Outcomes<net.Socket>((socket) => socket.destroy());
+  private readonly hangUps = new Outcomes<Ended>((ended) => this.finish(ended));
   private readonly events = new Outcomes<SpeakerEvent>((event) => this.options.onEvent?.(event));
   private readonly discoveries = new Discoveries({
     found: (name, address) => {
@@ -161,7 +167,7 @@ export class SpeakerHost {
 
   private adjust(id: number, wire: Wire): void {
     const peer = this.speaker.peerOf(id);
-    if (!peer || wire.socket.connecting) return;
+    if (!peer || wire.closed || wire.socket.connecting) return;
     const { transport = {} } = peer.config;
     this.attempt(peer.name, () => adjust(wire.socket, transport, wire.transport));
     wire.transport = transport;
@@ -291,50 +297,52 @@ export class SpeakerHost {
       this.speaker.blocked(id, false, this.now());
       this.wake();
     });
-    socket.on('end', () => this.hangUp(socket));
-    socket.on('close', () => {
-      this.paused.delete(id);
-      if (this.wires.get(id) === wire) this.lose(wire, reason);
-    });
+    socket.on('end', () => this.hangUp(wire, PEER_CLOSED));
+    socket.on('close', () => this.hangUp(wire, reason));
   }
 
-  /** The peer has ended the connection. To close a socket takes a while, and a thousand peers may go at once. */
-  private hangUp(socket: net.Socket): void {
-    if (this.stopped) {
-      socket.destroy();
-      return;
-    }
+  /** The connection has ended. To take leave of a session takes a while, and a thousand peers may go at once. */
+  private hangUp(wire: Wire, reason: string): void {
+    if (this.stopped) wire.socket.destroy();
+    if (this.stopped || wire.closed) return;
     this.slices.begin(this.now());
-    this.ended.push(socket);
+    // What is left to be sent has nobody to read it, and would be answered with a reset.
+    wire.closed = true;
+    this.ended.push({ wire, reason });
     this.schedule();
   }
 
-  /** A peer that has ended its connection is back before that was closed. */
-  private finishEnded(id: number | undefined): void {
-    const wire = id === undefined ? undefined : this.wires.get(id);
-    if (!wire?.socket.readableEnded) return;
-    this.lose(wire, PEER_CLOSED);
-    wire.socket.destroy();
-  }
-
-  /** The connection is gone. What the peer sent before is processed first: it may be a NOTIFICATION that says why. */
-  private lose(wire: Wire, reason: string): void {
-    const { id } = wire;
-    this.slices.begin(this.now());
-    wire.closed = true;
-    this.wires.delete(id);
-    this.remains.leave();
+  /** What the peer sent before is processed first: it may be a NOTIFICATION that says why. */
+  private finish({ wire, reason }: Ended): void {
+    const { id, socket } = wire;
+    socket.destroy();
+    if (!this.forget(wire)) return;
     this.speaker.drainInput(id, this.now());
     this.speaker.disconnected(id, reason, this.now());
     this.wake();
   }
 
+  /** A peer whose connection has ended is back before that one's turn came. */
+  private finishEnded(id: number | undefined): void {
+    const wire = id === undefined ? undefined : this.wires.get(id);
+    if (wire?.closed) this.finish({ wire, reason: PEER_CLOSED });
+  }
+
   private close(id: number, farewell: Uint8Array | null): void {
     const wire = this.wires.get(id);
     if (!wire) return;
+    this.forget(wire);
+    this.farewells.close(wire.socket, farewell);
+  }
+
+  /** A connection is no longer the speaker's; false when it was not before. */
+  private forget(wire: Wire): boolean {
+    const { id } = wire;
+    if (this.wires.get(id) !== wire) return false;
     wire.closed = true;
     this.wires.delete(id);
+    this.paused.delete(id);
     this.remains.leave();
-    this.farewells.close(wire.socket, farewell);
+    return true;
   }
 }

@@ -23,7 +23,7 @@ export function smallWrites(connections: number): number {
 export interface Outlet {
   /** The kernel's buffer is full: nothing is sent until that is over. */
   blocked: boolean;
-  /** It is no longer the speaker's. */
+  /** It has ended, or is no longer the speaker's. */
   closed: boolean;
   /** How often it was written to so far. */
   writes: number;

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { type PeerBrief, peerBriefs } from 'bgp-js';
 import { Simulation } from 'bgp-js/testing';
-import { peerViews, RoutePages } from '../bgp-views.ts';
+import { peerCounts, peerViews, policyWarnings, RoutePages } from '../bgp-views.ts';
+import { SlicedWork } from '../sliced-work.ts';
 
 describe('a BGP speaker as documents', () => {
   const sim = new Simulation(3);
@@ -16,11 +18,12 @@ describe('a BGP speaker as documents', () => {
   tor.speaker.originate('0.0.0.0/0');
   sim.run(5000);
   const query = { longest: false, limit: 10, offset: 0 };
-  const pages = new RoutePages(node.speaker, () => 'installed');
+  const work = new SlicedWork();
+  const pages = new RoutePages(node.speaker, () => 'installed', work);
   const page = (fields: object) => pages.page({ ...query, ...fields });
 
-  it('shows peers with their sessions and counts', () => {
-    const [first, second] = peerViews(node.speaker, sim.now);
+  it('shows peers with their sessions and counts', async () => {
+    const [first, second] = await work.run(() => peerViews(node.speaker, () => sim.now));
     assert.equal(first.state, 'Established');
     assert.equal(first.type, 'iBGP');
     assert.equal(first.holdTimeSeconds, 9);
@@ -31,6 +34,23 @@ describe('a BGP speaker as documents', () => {
       { received: 2, accepted: 1, best: 0, sent: second.prefixes.sent, maximum: 0, dropped: 0 },
     );
     assert.ok(Math.abs(Date.parse(first.since) - Date.now()) < 60_000);
+  });
+
+  it('counts peers and sessions', () => {
+    assert.deepEqual(peerCounts(peerBriefs(node.speaker, sim.now)), { configured: 2, established: 2 });
+  });
+
+  it('warns of eBGP peers without policies, and of nobody else', () => {
+    const peer: PeerBrief = {
+      name: 'tor',
+      state: 'Established',
+      since: 0,
+      lastError: null,
+      policyMissing: [],
+    };
+    assert.deepEqual(policyWarnings([peer]), []);
+    const [both] = policyWarnings([{ ...peer, policyMissing: ['import', 'export'] }]);
+    assert.match(both, /^eBGP peer tor: nothing is taken from it: .*; nothing is told to it: .*RFC 8212/);
   });
 
   it('shows routes in order with every path and why it won or lost', async () => {

@@ -34,7 +34,10 @@ describe('metrics', () => {
   it('prepares once for all families, and lets the event loop turn while it writes', async () => {
     const metrics = new Metrics({ processMetrics: false });
     let prepared = 0;
-    metrics.beforeScrape(() => prepared++);
+    metrics.beforeScrape(function* () {
+      yield;
+      prepared++;
+    });
     const many = Array.from({ length: 40_000 }, (_, index) => [index, `peer ${index}`] as const);
     for (const name of ['a', 'b']) metrics.gauge(name, 'Many.', ['peer'], () => many);
     let turns = 0;

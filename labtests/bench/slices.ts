@@ -1,6 +1,7 @@
 /** Turns of the reflector's event loop while a table loads, while a thousand clients connect, and while people look. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EventLoopView } from '@flatroute/daemon/views.ts';
+import type { LabReflector } from '../lab/reflector.ts';
 import { view } from '../lab/status-client.ts';
 import { until } from '../lab/wait.ts';
 import type { Benchmark } from './benchmarks.ts';
@@ -54,7 +55,7 @@ async function clientsComeAndGo(running: RunningReflector, clients: number): Pro
   return [...rows, ...(await turns(`${count} clients leave`, running))];
 }
 
-/** People and Prometheus look at a full table all the time. */
+/** People and Prometheus look at a full table, ten times over. */
 async function looking({ target, network, reflector }: RunningReflector, routes: number): Promise<number> {
   const space = new RouteSpace(routes, 24);
   const sender = new TcpNeighbour(0, network, target, space);
@@ -63,15 +64,31 @@ async function looking({ target, network, reflector }: RunningReflector, routes:
     sender.send(tableBytes(space, [0, routes]));
     const loaded = async () => (await reflector.status()).routes.prefixes === routes;
     await until('the table to be loaded', loaded, { timeoutMs: LOADED_MS, intervalMs: 200 });
-    for (let round = 0; round < 10; round++) {
-      for (const path of ['/v1/routes?q=20.7.', `/v1/routes?offset=${routes / 2}&limit=1000`, '/v1/peers']) {
-        await view(reflector.socket, path);
-      }
-      await reflector.metric('flatroute_rib_prefixes');
-    }
+    await look(reflector, ['/v1/routes?q=20.7.', `/v1/routes?offset=${routes / 2}&limit=1000`, '/v1/peers']);
     return 0;
   } finally {
     sender.drop();
+  }
+}
+
+/** The same with many clients, which came a few at a time. */
+async function lookingAtClients(running: RunningReflector, clients: number): Promise<number> {
+  const { target, network, reflector } = running;
+  const load = new Load({ target, network, clients, routes: 10 });
+  try {
+    await load.establish();
+    const wrong = await load.settle();
+    await look(reflector, ['/v1/status', '/v1/peers', '/v1/peers?state=up&sort=name&limit=50']);
+    return wrong;
+  } finally {
+    load.close();
+  }
+}
+
+async function look(reflector: LabReflector, paths: readonly string[]): Promise<void> {
+  for (let round = 0; round < 10; round++) {
+    for (const path of paths) await view(reflector.socket, path);
+    await reflector.metric('flatroute_rib_prefixes');
   }
 }
 
@@ -110,6 +127,9 @@ async function run(values: Record<string, string | boolean | undefined>): Promis
     ...(await judged(`${routes.toLocaleString('en-US')} routes`, (running) => tableThrough(running, routes))),
     ...(await alone((running) => clientsComeAndGo(running, clients))),
     ...(await judged('looked at', (running) => looking(running, routes))),
+    ...(await judged(`looked at, ${clients.toLocaleString('en-US')} clients`, (running) =>
+      lookingAtClients(running, clients),
+    )),
   ];
   return { rows, notes: [], charts: [] };
 }

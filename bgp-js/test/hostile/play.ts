@@ -1,7 +1,8 @@
 /** Plays a case on a stage, looks at what came of it, and compares that with what has to. */
 import assert from 'node:assert/strict';
+import { peerStatuses } from '../../peer-view.ts';
 import type { PathInfo } from '../../speaker-view.ts';
-import { peerStatuses, routeCounts, routeTo } from '../../speaker-view.ts';
+import { routeCounts, routeTo } from '../../speaker-view.ts';
 import { greeting, openBytes } from '../../testing/index.ts';
 import { eachAttribute } from '../../wire/index.ts';
 import {

@@ -9,27 +9,40 @@ const PEERS = 20;
 /** Changes of a route, one in every slice; far more than it takes to come round. */
 const CHANGES = 400;
 
+/** Sixty peers leave as `leave` has it, and are back at once; there is hardly time for anything in a slice. */
+async function goAndComeBack(leave: (peers: readonly RawPeer[]) => Promise<unknown>): Promise<void> {
+  const node = new Node('127.0.0.1', { sliceMs: 0.01 });
+  const addresses = Array.from({ length: 60 }, (_, i) => `127.0.2.${i + 1}`);
+  let peers: RawPeer[] = [];
+  try {
+    await node.host.start();
+    for (const address of addresses) node.peer(address, { passive: true });
+    peers = await Promise.all(addresses.map((address) => RawPeer.establish(node, address)));
+    await leave(peers);
+    peers.push(...(await Promise.all(addresses.map((address) => RawPeer.connect(node, address)))));
+    const back = peers.slice(addresses.length);
+    for (const peer of back) peer.send(peer.open(90), KEEPALIVE);
+    await until(() => back.every(({ messages }) => messages.length > 1), 'all are back');
+    assert.equal(node.countOf('refused'), 0);
+    assert.equal(node.countOf('down'), addresses.length);
+  } finally {
+    for (const { socket } of peers) socket.destroy();
+    await node.host.stop('the test is over');
+  }
+}
+
 describe('a host whose peers all go at once', () => {
   it('takes each of them back at once, whether or not there was time to close its connection', async () => {
-    const node = new Node('127.0.0.1', { sliceMs: 0.01 });
-    const addresses = Array.from({ length: 60 }, (_, i) => `127.0.2.${i + 1}`);
-    let peers: RawPeer[] = [];
-    try {
-      await node.host.start();
-      for (const address of addresses) node.peer(address, { passive: true });
-      peers = await Promise.all(addresses.map((address) => RawPeer.establish(node, address)));
-      // Not before the FINs are sent: until one is here the session is established, and a second one is refused.
-      await Promise.all(peers.map(({ socket }) => once(socket.end(), 'finish')));
-      peers.push(...(await Promise.all(addresses.map((address) => RawPeer.connect(node, address)))));
-      const back = peers.slice(addresses.length);
-      for (const peer of back) peer.send(peer.open(90), KEEPALIVE);
-      await until(() => back.every(({ messages }) => messages.length > 1), 'all are back');
-      assert.equal(node.countOf('refused'), 0);
-      assert.equal(node.countOf('down'), addresses.length);
-    } finally {
-      for (const { socket } of peers) socket.destroy();
-      await node.host.stop('the test is over');
-    }
+    // Not before the FINs are sent: until one is here the session is established, and a second one is refused.
+    await goAndComeBack((peers) => Promise.all(peers.map(({ socket }) => once(socket.end(), 'finish'))));
+  });
+
+  it('does so too when they reset their connections', async () => {
+    await goAndComeBack(async (peers) => {
+      for (const { socket } of peers) socket.resetAndDestroy();
+      await turn();
+      await turn();
+    });
   });
 });
 
