@@ -4,6 +4,7 @@
  */
 import { U8Column } from './rib/column.ts';
 import { type FamilyRib, NO_PATH } from './rib/family-rib.ts';
+import { PrefixSearch } from './rib/prefix-search.ts';
 import { NO_PREFIX, type PrefixTable } from './rib/prefix-table.ts';
 import type { Speaker } from './speaker.ts';
 import { type RouteInfo, routeInfo } from './speaker-view.ts';
@@ -169,6 +170,7 @@ function* divided(
 export function routesMentioning(speaker: Speaker, text: string): RouteFilter {
   const wanted = text.toLowerCase();
   const holds = (part: string): boolean => part.toLowerCase().includes(wanted);
+  const prefixes = new PrefixSearch(wanted);
   const { attributes } = speaker.routing;
   // Many routes share a set, and decoding one costs more than looking at a prefix. By set: 0, or UNLIKE or LIKE.
   const sets = new U8Column(false);
@@ -193,6 +195,6 @@ export function routesMentioning(speaker: Speaker, text: string): RouteFilter {
     for (let path = rib.headOf(prefix); path !== NO_PATH; path = rib.nextOf(path)) {
       if (peerHolds(rib, rib.sourceOf(path)) || setHolds(rib.setOf(path))) return true;
     }
-    return holds(rib.format(prefix));
+    return prefixes.matches(rib, prefix);
   };
 }
