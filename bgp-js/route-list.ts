@@ -49,7 +49,8 @@ export function* routePage(
     const ids = idsOf(rib, accept);
     const counts = yield* tally(rib.prefixes, ids, 0);
     const from = Math.max(0, offset - total);
-    const page = yield* select(rib.prefixes, ids, counts, 0, from, from + limit - routes.length);
+    const to = from + limit - routes.length;
+    const page = yield* select(rib.prefixes, { ids, counts, depth: 0, from, to });
     for (const [index, id] of page.entries()) {
       // It may have gone meanwhile.
       if (rib.headOf(id) !== NO_PATH) routes.push(routeInfo(speaker, rib, id));
@@ -107,20 +108,23 @@ function* inOrder(
     return [...ids].sort((a, b) => prefixes.compare(a, b)).slice(from, to);
   }
   const counts = yield* tally(prefixes, listed(ids), depth);
-  return yield* select(prefixes, listed(ids), counts, depth, from, to);
+  return yield* select(prefixes, { ids: listed(ids), counts, depth, from, to });
 }
 
-/** The same, when it is known how many there are for each value of the next 16 bits. */
-function* select(
-  prefixes: PrefixTable,
-  ids: Ids,
-  counts: Uint32Array,
-  depth: number,
-  from: number,
-  to: number,
-): Generator<void, number[]> {
+/** Which of some ids are wanted: the places in their order, and how many there are for each value of the next 16 bits. */
+interface Selection {
+  ids: Ids;
+  counts: Uint32Array;
+  depth: number;
+  from: number;
+  to: number;
+}
+
+/** The ids of a selection, in order. */
+function* select(prefixes: PrefixTable, selection: Selection): Generator<void, number[]> {
+  const { depth, from, to } = selection;
   const page: number[] = [];
-  for (const { start, members } of yield* divided(prefixes, ids, counts, depth, from, to)) {
+  for (const { start, members } of yield* divided(prefixes, selection)) {
     page.push(...(yield* inOrder(prefixes, members, depth + 1, Math.max(0, from - start), to - start)));
   }
   return page;
@@ -143,15 +147,9 @@ interface Bucket {
   members: number[];
 }
 
-/** The buckets, in order, that have a part in the places `from` to before `to`. */
-function* divided(
-  prefixes: PrefixTable,
-  ids: Ids,
-  counts: Uint32Array,
-  depth: number,
-  from: number,
-  to: number,
-): Generator<void, Bucket[]> {
+/** The buckets, in order, that have a part in a selection. */
+function* divided(prefixes: PrefixTable, selection: Selection): Generator<void, Bucket[]> {
+  const { ids, counts, depth, from, to } = selection;
   const wanted = new Map<number, Bucket>();
   let start = 0;
   for (let value = 0; value < BUCKETS && start < to; start += counts[value++]) {

@@ -16,7 +16,7 @@ export async function runReflector(options: { configFile: string }): Promise<voi
   const log = createLogger(settings.log);
   lowerHelperThreads();
   const refusal = raisePriority();
-  if (refusal !== null) log.info({ reason: refusal }, 'runs with ordinary priority');
+  if (refusal !== null) log.info({ reason: refusal }, 'runs without all of the priority it asks for');
   // Without it the first table passes a little slower, and no more.
   await rehearse(peerConfig(REHEARSED)).catch((err) => log.info({ err }, 'no rehearsal'));
   const reflector = await Reflector.start(settings, log);
