@@ -64,8 +64,6 @@ export class SpeakerHost {
   /** When the speaker's timers are next due, as of the last slice; ms. */
   private deadline = 0;
   private scheduled = false;
-  /** There may be something to send; to ask every connection takes a while. */
-  private toSend = false;
   private stopped = false;
   /** How long slices took so far. */
   readonly slices = new SliceTimes();
@@ -120,7 +118,7 @@ export class SpeakerHost {
 
   /** Call after anything was changed from outside: a peer, a route of our own. */
   wake(): void {
-    this.toSend = true;
+    this.sender.noteOutput();
     this.schedule();
   }
 
@@ -185,7 +183,7 @@ export class SpeakerHost {
     this.follow();
     if (now >= this.deadline) {
       speaker.tick(now);
-      this.toSend = true;
+      this.sender.noteOutput();
     }
     for (let more = speaker.hasWork; more; more = speaker.hasWork && now < half) {
       speaker.work(now);
@@ -194,9 +192,9 @@ export class SpeakerHost {
     this.options.onWork?.();
     const isTimeUp = (): boolean => this.now() > half + OUTPUT * this.sliceMs;
     const isDone = this.carryOut(isTimeUp);
-    if (this.toSend) this.toSend = this.sender.send(this.wires, isTimeUp);
-    if (this.toSend || speaker.hasWork) this.wake();
-    else if (!isDone || !this.remains.clear(half)) this.schedule();
+    const isSent = !this.sender.send(this.wires, isTimeUp);
+    if (speaker.hasWork) this.wake();
+    else if (!isSent || !isDone || !this.remains.clear(half)) this.schedule();
     this.resumeReaders();
     this.slices.end(this.now());
     this.setTimer();

@@ -51,10 +51,17 @@ export class Sender<T extends Outlet> {
   private readonly outlets = new Pile<T>();
   private readonly parts = new Pile<readonly Uint8Array[]>();
   private smallWrites = 0;
+  /** Somebody may have something whose turn in this round, if there is one, is over. */
+  private isRoundDue = false;
   private readonly queue = (outlet: T): void => this.waiting.push(outlet);
 
   constructor(onBlocked: (outlet: T) => void) {
     this.onBlocked = onBlocked;
+  }
+
+  /** There may be something to send: all connections are to be asked, which with a thousand of them takes a while. */
+  noteOutput(): void {
+    this.isRoundDue = true;
   }
 
   /**
@@ -64,32 +71,31 @@ export class Sender<T extends Outlet> {
    */
   send(outlets: All<T>, isTimeUp: () => boolean): boolean {
     const { waiting, again } = this;
-    let more = waiting.size > 0;
-    if (!more) {
+    if (waiting.size === 0 && this.isRoundDue) {
+      this.isRoundDue = false;
       outlets.forEach(this.queue);
       this.smallWrites = smallWrites(waiting.size);
     }
     while (waiting.size > 0) {
       while (waiting.size > 0) {
-        if (this.collect()) more = true;
+        this.collect();
         this.flush();
         if (!isTimeUp()) continue;
-        if (again.size > 0) more = true;
+        if (again.size > 0) this.isRoundDue = true;
         again.clear();
-        return more || waiting.size > 0;
+        return this.isRoundDue || waiting.size > 0;
       }
       for (let outlet = again.pop(); outlet !== null; outlet = again.pop()) waiting.push(outlet);
     }
-    return more;
+    return this.isRoundDue;
   }
 
   /**
    * Takes some connections from the end of `waiting` and notes what is to be written to them; those that have more are
-   * added to `again`. True when one has more that cannot be had now.
+   * added to `again`, or, where that cannot be had now, a round is due for them.
    */
-  private collect(): boolean {
+  private collect(): void {
     const { waiting, again, outlets, parts } = this;
-    let more = false;
     let octets = 0;
     for (let outlet = waiting.pop(); outlet !== null; outlet = waiting.pop()) {
       if (outlet.blocked || outlet.closed) continue;
@@ -104,11 +110,10 @@ export class Sender<T extends Outlet> {
       }
       if (outlet.hasOutput()) {
         if (taken.length > 0) again.push(outlet);
-        else more = true;
+        else this.isRoundDue = true;
       }
       if (octets >= BATCH_SIZE) break;
     }
-    return more;
   }
 
   /** Writes what is noted, one connection right after the other: a reader that is woken up for each costs twice. */

@@ -43,12 +43,17 @@ function senderOf(lines: Line[]) {
   const blocked: number[] = [];
   for (const [number, one] of lines.entries()) one.onTurn = () => turns.push(number);
   const sender = new Sender<Line>((one) => blocked.push(lines.indexOf(one)));
-  /** Sends until the clock was looked at so many times. */
-  const send = (looks: number) => {
+  /** Goes on until the clock was looked at so many times. */
+  const goOn = (looks: number) => {
     let looked = 0;
     return sender.send(lines, () => ++looked >= looks);
   };
-  return { turns, blocked, send };
+  /** The same when there may be something new. */
+  const send = (looks: number) => {
+    sender.noteOutput();
+    return goOn(looks);
+  };
+  return { turns, blocked, send, goOn };
 }
 
 describe('the turns of connections to send', () => {
@@ -66,6 +71,27 @@ describe('the turns of connections to send', () => {
     const { turns, send } = senderOf(lines);
     assert.equal(send(Number.POSITIVE_INFINITY), false);
     assert.deepEqual(turns, [3, 2, 1, 0, 2, 1]);
+  });
+
+  it('come once for what one call has no time for, and anew when there may be something new meanwhile', () => {
+    const lines = Array.from({ length: 1000 }, () => line(1));
+    const { turns, send, goOn } = senderOf(lines);
+    const goOnToTheEnd = () => {
+      let calls = 1;
+      while (goOn(1)) calls++;
+      return calls;
+    };
+    assert.equal(goOn(1), false);
+    assert.equal(turns.length, 0);
+    assert.equal(send(1), true);
+    assert.ok(goOnToTheEnd() > 1);
+    assert.equal(turns.length, 1000);
+    assert.equal(send(1), true);
+    lines[999].pending = 1;
+    assert.equal(send(1), true);
+    goOnToTheEnd();
+    assert.equal(turns.length, 3000);
+    assert.equal(lines[999].sent, 2);
   });
 
   it('come to those with a keepalive while others take all that they can get, however little time there is', () => {
