@@ -38,6 +38,10 @@ async function main([name, ...args]: string[]): Promise<number> {
   return 2;
 }
 
+// A reader that has seen enough, as head(1) has, is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
