@@ -8,13 +8,15 @@ import type { Row } from './row.ts';
 
 const MESSAGE = 'rack 7 moves, back at noon';
 
-/** Waits until our last error says something; the text. */
+/** Waits until we told such a reason for the end of a session; the text. A last error is that of the next attempt soon. */
 async function weTell(bench: Bench, pattern: RegExp): Promise<string> {
-  let last = '';
   return until(`us to tell ${pattern}`, async () => {
-    last = (await bench.speaker.peer()).lastError?.text ?? '';
-    if (pattern.test(last)) return last;
-    throw new Error(`we tell "${last}"`);
+    const reasons = (await bench.speaker.events()).map((event) =>
+      event.type === 'down' ? event.reason : '',
+    );
+    const found = reasons.find((reason) => pattern.test(reason));
+    if (found !== undefined) return found;
+    throw new Error(`we tell "${reasons.filter((reason) => reason !== '').join('", "')}"`);
   });
 }
 
