@@ -10,12 +10,18 @@ import { readU16 } from './wire/cursor.ts';
 const OCTETS_PER_PIECE = 8 * 1024;
 const OCTETS_OF_A_MESSAGE = 100;
 
-/** Has the connections that received something take turns to have it processed. */
+/**
+ * Has the connections that received something take turns to have it processed. Those that are not established yet come
+ * first: who joins before the others' routes are announced shares their encoding with all, who joins behind them has
+ * the table encoded for itself. A few messages make a session, so that nobody waits long for that.
+ */
 export class InputTurns {
   private readonly links: ReadonlyMap<number, Link>;
   private readonly messages: SessionMessages;
   /** Connections with whole messages to be processed, in turn; those that are gone meanwhile are passed over. */
   private readonly ready = new Fifo<Link>();
+  /** The same of those that are not established. */
+  private readonly young = new Fifo<Link>();
 
   constructor(links: ReadonlyMap<number, Link>, messages: SessionMessages) {
     this.links = links;
@@ -24,7 +30,7 @@ export class InputTurns {
 
   /** Whether messages are to be processed. */
   get waiting(): boolean {
-    return this.ready.size > 0;
+    return this.young.size > 0 || this.ready.size > 0;
   }
 
   /** Something was received on a connection; the buffer is given away. */
@@ -39,7 +45,7 @@ export class InputTurns {
   work(now: number): void {
     let left = OCTETS_PER_PIECE;
     while (left > 0) {
-      const link = this.ready.take();
+      const link = this.young.take() ?? this.ready.take();
       if (!link) break;
       link.hasTurn = false;
       if (this.isThere(link)) left = this.process(link, left, now);
@@ -62,14 +68,15 @@ export class InputTurns {
   private lineUp(link: Link): void {
     if (link.hasTurn || !link.connection.input.ready) return;
     link.hasTurn = true;
-    this.ready.push(link);
+    (isYoung(link) ? this.young : this.ready).push(link);
   }
 
-  /** Processes messages of a connection until `left` octets are used up; returns what is left of them. */
+  /** Processes messages of a connection until `left` octets are used up, or it is established; returns what is left. */
   private process(link: Link, left: number, now: number): number {
     const { input } = link.connection;
+    const wasYoung = isYoung(link);
     let rest = left;
-    while (rest > 0) {
+    while (rest > 0 && isYoung(link) === wasYoung) {
       const at = input.next();
       if (at === -1) return rest;
       rest -= OCTETS_OF_A_MESSAGE;
@@ -85,3 +92,5 @@ export class InputTurns {
     return rest;
   }
 }
+
+const isYoung = ({ attachment }: Link): boolean => attachment === null;

@@ -54,4 +54,26 @@ describe('a slice of work', () => {
     const [one, many] = taken;
     assert.ok(one > 0 && many > 0 && many < 2 * one, `${taken.join(' and ')} octets`);
   });
+
+  it('establishes all sessions before it takes what any of them has to say', () => {
+    const config = { as: OUR_AS, routerId: OUR_ADDRESS, address: OUR_ADDRESS, maximumPaths: 1 };
+    const speaker = new Speaker(config, () => 0.5);
+    speaker.addPeer(peerConfig({ range: '10.1.0.0/16', as: OUR_AS, maximumPeers: PEERS }), 0);
+    const talk = Buffer.concat(Array.from({ length: 50 }, () => KEEPALIVE));
+    const ids = Array.from({ length: PEERS }, (_, index) => {
+      const id = speaker.accepted(`10.1.0.${index}`, OUR_ADDRESS, 0);
+      assert.ok(id !== null);
+      const open = openBytes(OUR_AS, { identifier: 0x0a010000 + index });
+      speaker.received(id, Uint8Array.from(Buffer.concat([open, KEEPALIVE, talk])));
+      return id;
+    });
+    const established = () => [...speaker.peers].filter((peer) => peer.state(0) === 'Established').length;
+    const backlog = () => ids.reduce((sum, id) => sum + speaker.backlog(id), 0);
+    while (established() < PEERS) {
+      assert.ok(backlog() >= PEERS * talk.length, `${PEERS - established()} wait while others are heard`);
+      speaker.work(0);
+    }
+    while (speaker.hasWork) speaker.work(0);
+    assert.equal(backlog(), 0);
+  });
 });
