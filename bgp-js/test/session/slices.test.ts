@@ -6,17 +6,25 @@ import { OUR_ADDRESS, OUR_AS } from './bench.ts';
 
 const PEERS = 200;
 
+/** A speaker to which so many peers have said OPEN all at once, and more behind it. */
+function crowd(peers: number, more: readonly Uint8Array[] = []) {
+  const config = { as: OUR_AS, routerId: OUR_ADDRESS, address: OUR_ADDRESS, maximumPaths: 1 };
+  const speaker = new Speaker(config, () => 0.5);
+  speaker.addPeer(peerConfig({ range: '10.1.0.0/16', as: OUR_AS, maximumPeers: peers }), 0);
+  const ids = Array.from({ length: peers }, (_, index) => {
+    const id = speaker.accepted(`10.1.0.${index}`, OUR_ADDRESS, 0);
+    assert.ok(id !== null);
+    const open = openBytes(OUR_AS, { identifier: 0x0a010000 + index });
+    speaker.received(id, Uint8Array.from(Buffer.concat([open, ...more])));
+    return id;
+  });
+  const backlog = () => ids.reduce((sum, id) => sum + speaker.backlog(id), 0);
+  return { speaker, ids, backlog };
+}
+
 describe('a slice of work', () => {
   it('takes some of the connections that have input, and the others in the next ones', () => {
-    const config = { as: OUR_AS, routerId: OUR_ADDRESS, address: OUR_ADDRESS, maximumPaths: 1 };
-    const speaker = new Speaker(config, () => 0.5);
-    speaker.addPeer(peerConfig({ range: '10.1.0.0/16', as: OUR_AS, maximumPeers: PEERS }), 0);
-    const ids = Array.from({ length: PEERS }, (_, index) => {
-      const id = speaker.accepted(`10.1.0.${index}`, OUR_ADDRESS, 0);
-      assert.ok(id !== null);
-      speaker.received(id, openBytes(OUR_AS, { identifier: 0x0a010000 + index }));
-      return id;
-    });
+    const { speaker, ids } = crowd(PEERS);
     // The first has far more to say than the others, in one piece.
     const [talkative] = ids;
     const talk = Buffer.concat(Array.from({ length: 2000 }, () => KEEPALIVE));
@@ -34,19 +42,9 @@ describe('a slice of work', () => {
   });
 
   it('is no longer when many have much to say', () => {
-    const config = { as: OUR_AS, routerId: OUR_ADDRESS, address: OUR_ADDRESS, maximumPaths: 1 };
     const taken = [1, 40].map((peers) => {
-      const speaker = new Speaker(config, () => 0.5);
-      speaker.addPeer(peerConfig({ range: '10.1.0.0/16', as: OUR_AS, maximumPeers: peers }), 0);
-      const talk = Buffer.concat(Array.from({ length: 1000 }, () => KEEPALIVE));
-      const ids = Array.from({ length: peers }, (_, index) => {
-        const id = speaker.accepted(`10.1.0.${index}`, OUR_ADDRESS, 0);
-        assert.ok(id !== null);
-        const open = openBytes(OUR_AS, { identifier: 0x0a010000 + index });
-        speaker.received(id, Uint8Array.from(Buffer.concat([open, talk])));
-        return id;
-      });
-      const backlog = () => ids.reduce((sum, id) => sum + speaker.backlog(id), 0);
+      const talk = Array.from({ length: 1000 }, () => KEEPALIVE);
+      const { speaker, backlog } = crowd(peers, talk);
       const before = backlog();
       speaker.work(0);
       return before - backlog();
@@ -56,21 +54,14 @@ describe('a slice of work', () => {
   });
 
   it('establishes all sessions before it takes what any of them has to say', () => {
-    const config = { as: OUR_AS, routerId: OUR_ADDRESS, address: OUR_ADDRESS, maximumPaths: 1 };
-    const speaker = new Speaker(config, () => 0.5);
-    speaker.addPeer(peerConfig({ range: '10.1.0.0/16', as: OUR_AS, maximumPeers: PEERS }), 0);
-    const talk = Buffer.concat(Array.from({ length: 50 }, () => KEEPALIVE));
-    const ids = Array.from({ length: PEERS }, (_, index) => {
-      const id = speaker.accepted(`10.1.0.${index}`, OUR_ADDRESS, 0);
-      assert.ok(id !== null);
-      const open = openBytes(OUR_AS, { identifier: 0x0a010000 + index });
-      speaker.received(id, Uint8Array.from(Buffer.concat([open, KEEPALIVE, talk])));
-      return id;
-    });
+    const talk = Array.from({ length: 50 }, () => KEEPALIVE);
+    const { speaker, backlog } = crowd(PEERS, [KEEPALIVE, ...talk]);
     const established = () => [...speaker.peers].filter((peer) => peer.state(0) === 'Established').length;
-    const backlog = () => ids.reduce((sum, id) => sum + speaker.backlog(id), 0);
     while (established() < PEERS) {
-      assert.ok(backlog() >= PEERS * talk.length, `${PEERS - established()} wait while others are heard`);
+      assert.ok(
+        backlog() >= PEERS * talk.length * KEEPALIVE.length,
+        `${PEERS - established()} wait while others are heard`,
+      );
       speaker.work(0);
     }
     while (speaker.hasWork) speaker.work(0);
