@@ -4,23 +4,23 @@
  * then the kernel is made to match, then the network is told.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { BgpEvents } from '@flatroute/daemon/bgp-events.ts';
-import { ConfigError } from '@flatroute/daemon/config.ts';
-import { EventLog } from '@flatroute/daemon/events.ts';
-import type { Logger } from '@flatroute/daemon/log.ts';
-import { type StatusServer, startStatusServer } from '@flatroute/daemon/status-server.ts';
+import { BgpEvents } from '@flatroute/common/bgp/events.ts';
+import { ConfigError } from '@flatroute/common/config/config.ts';
+import { type StatusServer, startStatusServer } from '@flatroute/common/http/server.ts';
+import { EventLog } from '@flatroute/common/process/events.ts';
+import type { Logger } from '@flatroute/common/process/log.ts';
 import { Speaker, type SpeakerEvent } from 'bgp-js';
 import { SpeakerHost } from 'bgp-js/net';
+import { Announcements } from './announcements/announcements.ts';
 import { changedKeys } from './config/load.ts';
 import type { AgentSettings, PeerSettings } from './config/settings.ts';
 import { DirectDataplane } from './dataplane/direct.ts';
 import { Fib } from './fib/fib.ts';
 import { RouteSync } from './kernel/route-sync.ts';
 import { enableForwarding } from './kernel/sysctl.ts';
-import { Origin } from './origin/origin.ts';
 import { peerConfig } from './peers.ts';
 import { PodService } from './pods/service.ts';
-import { Restart } from './restart.ts';
+import { StaleRoutes } from './stale-routes.ts';
 import { RouteEvents } from './status/route-events.ts';
 import { AgentStatus } from './status/source.ts';
 
@@ -33,9 +33,9 @@ export interface AgentParts {
   dataplane: DirectDataplane;
   pods: PodService;
   host: SpeakerHost;
-  origin: Origin;
+  origin: Announcements;
   fib: Fib;
-  restart: Restart;
+  restart: StaleRoutes;
   events: EventLog;
 }
 
@@ -200,7 +200,7 @@ function compose(
   };
   const pump = makePump(fib);
   const host = new SpeakerHost(speaker, { listen: bgp.listen, localAddress: address, onEvent, onWork: pump });
-  const restart = new Restart({
+  const restart = new StaleRoutes({
     staleSeconds: settings.kernel.staleSeconds,
     events,
     release: async () => {
@@ -209,7 +209,7 @@ function compose(
       return routes.releaseStale();
     },
   });
-  const origin = new Origin({
+  const origin = new Announcements({
     speaker,
     routes,
     onChange: () => host.wake(),

@@ -1,7 +1,7 @@
 /** `flatroute agent`: from the configuration file to the running agent, and back on a signal. */
 
-import { runLifecycle } from '@flatroute/daemon/lifecycle.ts';
-import { createLogger } from '@flatroute/daemon/log.ts';
+import { runLifecycle } from '@flatroute/common/process/lifecycle.ts';
+import { createLogger } from '@flatroute/common/process/log.ts';
 import { Agent } from './agent.ts';
 import { loadAgentConfig } from './config/load.ts';
 

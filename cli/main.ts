@@ -1,7 +1,7 @@
 /** The `flatroute` command. What a command needs is loaded when it runs, so that looking at something is quick. */
-import { PEER_SORTS, PEER_STATES } from '@flatroute/daemon/peer-selection.ts';
+import { PEER_SORTS, PEER_STATES } from '@flatroute/common/http/peer-selection.ts';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import type { PlanOptions } from './plan.ts';
+import type { PlanOptions } from './dry-run.ts';
 import type { PeersOptions, RoutesOptions, ViewOptions } from './viewing.ts';
 
 const DEFAULT_SOCKET = '/run/flatroute/agent.sock';
@@ -86,7 +86,7 @@ function addViewing(program: Command): void {
   viewingCommand(program, 'plan', 'what a reload of a configuration would do; nothing is applied')
     .requiredOption('-c, --config <file>', 'the configuration')
     .action(async (options: PlanOptions) => {
-      await (await import('./plan.ts')).showPlan(options);
+      await (await import('./dry-run.ts')).showPlan(options);
     });
   viewingCommand(program, 'policies', 'the policies, and how many routes each rule was applied to').action(
     async (options: ViewOptions) => {

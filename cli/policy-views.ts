@@ -1,5 +1,5 @@
 /** Policies as text: `flatroute policies`. */
-import type { PolicyView } from '@flatroute/daemon/views.ts';
+import type { PolicyView } from '@flatroute/common/http/api-documents.ts';
 import { type Column, clean, paint, type Tone, tableLines, wrap } from './table.ts';
 
 interface Row {

@@ -1,5 +1,5 @@
 /** Routes and explanations as text. Each function gives the lines to print. */
-import type { ExplainView, PathView, RouteView } from '@flatroute/daemon/views.ts';
+import type { ExplainView, PathView, RouteView } from '@flatroute/common/http/api-documents.ts';
 import { type Column, clean, counted, outputWidth, paint, type Tone, tableLines, wrap } from './table.ts';
 
 const isUsed = (path: PathView) => path.status === 'best' || path.status === 'multipath';

@@ -6,7 +6,7 @@ import type {
   PolicyView,
   RouteView,
   StatusView,
-} from '@flatroute/daemon/views.ts';
+} from '@flatroute/common/http/api-documents.ts';
 import { CommandError, fetchDocument } from './client.ts';
 import { policiesLines } from './policy-views.ts';
 import { explainLines, routeLines, routesLines } from './route-views.ts';

@@ -7,7 +7,7 @@ import type {
   PeerView,
   PodView,
   StatusView,
-} from '@flatroute/daemon/views.ts';
+} from '@flatroute/common/http/api-documents.ts';
 import {
   ago,
   type Column,

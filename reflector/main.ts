@@ -1,7 +1,7 @@
 /** `flatroute reflector`: from the configuration file to the running reflector, and back on a signal. */
 
-import { runLifecycle } from '@flatroute/daemon/lifecycle.ts';
-import { createLogger } from '@flatroute/daemon/log.ts';
+import { runLifecycle } from '@flatroute/common/process/lifecycle.ts';
+import { createLogger } from '@flatroute/common/process/log.ts';
 import { REHEARSAL_RANGE, rehearse } from 'bgp-js/net';
 import { loadReflectorConfig } from './config/load.ts';
 import type { ClientSettings } from './config/settings.ts';

@@ -1,10 +1,10 @@
 /** A route reflector (RFC 4456), put together: the BGP speaker on its sockets, and the status endpoint. */
 
-import { BgpEvents } from '@flatroute/daemon/bgp-events.ts';
-import { ConfigError } from '@flatroute/daemon/config.ts';
-import { EventLog } from '@flatroute/daemon/events.ts';
-import type { Logger } from '@flatroute/daemon/log.ts';
-import { type StatusServer, startStatusServer } from '@flatroute/daemon/status-server.ts';
+import { BgpEvents } from '@flatroute/common/bgp/events.ts';
+import { ConfigError } from '@flatroute/common/config/config.ts';
+import { type StatusServer, startStatusServer } from '@flatroute/common/http/server.ts';
+import { EventLog } from '@flatroute/common/process/events.ts';
+import type { Logger } from '@flatroute/common/process/log.ts';
 import { Speaker } from 'bgp-js';
 import { SpeakerHost } from 'bgp-js/net';
 import { changedKeys } from './config/load.ts';

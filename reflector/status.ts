@@ -1,14 +1,14 @@
 /** The reflector's state as the documents of the status endpoint. */
 
-import { addBgpMetrics } from '@flatroute/daemon/bgp-metrics.ts';
-import { peerCounts, peerViews, policyWarnings, RoutePages } from '@flatroute/daemon/bgp-views.ts';
-import { EventLoopMonitor } from '@flatroute/daemon/event-loop.ts';
-import type { EventLog } from '@flatroute/daemon/events.ts';
-import { Metrics } from '@flatroute/daemon/metrics.ts';
-import { planView } from '@flatroute/daemon/plan.ts';
-import { SlicedWork } from '@flatroute/daemon/sliced-work.ts';
-import type { Readiness, RoutesPage, RoutesQuery, StatusSource } from '@flatroute/daemon/status-source.ts';
-import type { PeerView, PlanView, PolicyView, StatusView } from '@flatroute/daemon/views.ts';
+import { addBgpMetrics } from '@flatroute/common/bgp/metrics.ts';
+import { peerCounts, peerViews, policyWarnings, RoutePages } from '@flatroute/common/bgp/views.ts';
+import type { PeerView, PlanView, PolicyView, StatusView } from '@flatroute/common/http/api-documents.ts';
+import { planView } from '@flatroute/common/http/dry-run.ts';
+import { Metrics } from '@flatroute/common/http/metrics.ts';
+import type { Readiness, RoutesPage, RoutesQuery, StatusSource } from '@flatroute/common/http/source.ts';
+import { EventLoopMonitor } from '@flatroute/common/process/event-loop.ts';
+import type { EventLog } from '@flatroute/common/process/events.ts';
+import { TimeSlicing } from '@flatroute/common/process/time-slicing.ts';
 import { peerBriefs, policyInfos, routeCounts } from 'bgp-js';
 import type { SpeakerHost } from 'bgp-js/net';
 import { changedKeys, parseReflectorConfig } from './config/load.ts';
@@ -26,7 +26,7 @@ export class ReflectorStatus implements StatusSource {
   readonly #host: SpeakerHost;
   readonly #events: EventLog;
   readonly #metrics = new Metrics();
-  readonly #work = new SlicedWork();
+  readonly #work = new TimeSlicing();
   readonly #loop: EventLoopMonitor;
   readonly #routes: RoutePages;
   readonly #started = Date.now();

@@ -40,8 +40,8 @@ interface MochaReport {
 const folder = mkdtempSync(join(tmpdir(), 'flatroute-test-'));
 const coverageFolder = join(folder, 'coverage');
 /** What is looked at: the protocol. */
-const covering = /^(bgp-js|reflector|agent\/test\/config)\//;
-const coveredFolders = ['bgp-js/wire', 'bgp-js/session', 'bgp-js/rib'];
+const covering = /^(bgp-js|bgp-js-testing|reflector|agent\/test\/config)\//;
+const coveredFolders = ['bgp-js/wire', 'bgp-js/session', 'bgp-js/rib', 'bgp-js/speaker'];
 
 function jobs(patterns: string[]): Job[] {
   const wanted = patterns.length > 0 ? patterns : ['{test,*/test}/**/*.test.ts'];

@@ -17,7 +17,7 @@ const folderOfPackage = new Map(workspaces.map((folder) => [readManifest(folder)
 const sources = readSources();
 const sourcesOf = (folder: string) => sources.filter((source) => source.workspace === folder);
 
-/** `@flatroute/daemon/views.ts` → `@flatroute/daemon`. */
+/** `@flatroute/common/http/api.ts` → `@flatroute/common`. */
 function packageOf(name: string): string {
   return name
     .split('/')
@@ -56,7 +56,11 @@ describe('architecture', () => {
             ? posix.join(posix.dirname(source.path), name).split('/')[0]
             : folderOfPackage.get(packageOf(name));
           if (target === undefined || (isLocal(name) && target === workspace)) return [];
-          const allowed = !isLocal(name) && (target === workspace || mayImport[workspace].includes(target));
+          const allowed =
+            !isLocal(name) &&
+            (target === workspace ||
+              mayImport[workspace].includes(target) ||
+              (source.isTest && target === 'bgp-js-testing'));
           return allowed ? [] : [`${source.path} imports ${name}`];
         }),
       );
@@ -82,9 +86,7 @@ describe('architecture', () => {
   }
 
   it('the core of bgp-js knows no socket, clock or chance', () => {
-    const core = sourcesOf('bgp-js').filter(
-      ({ path, isTest }) => !isTest && !/^bgp-js\/(net|testing|fuzz)\//.test(path),
-    );
+    const core = sourcesOf('bgp-js').filter(({ path, isTest }) => !isTest && !/^bgp-js\/net\//.test(path));
     const harmless = ['node:buffer', 'node:util'];
     const impure =
       /\b(Date|performance|setTimeout|setInterval|setImmediate|Math\.random|process\.hrtime|fetch)\b/;
@@ -93,10 +95,7 @@ describe('architecture', () => {
         .filter((name) => isBuiltIn(name) && !harmless.includes(name))
         .map((name) => `${path} imports ${name}`),
       ...importsOf(text)
-        .filter(
-          (name) =>
-            isLocal(name) && /^bgp-js\/(net|testing|fuzz)\//.test(posix.join(posix.dirname(path), name)),
-        )
+        .filter((name) => isLocal(name) && /^bgp-js\/net\//.test(posix.join(posix.dirname(path), name)))
         .map((name) => `${path} imports ${name}`),
       ...withoutComments(text)
         .split('\n')
@@ -114,21 +113,21 @@ describe('architecture', () => {
     assertNone(broken, 'import paths end in .ts');
   });
 
-  it('no file is over 350 lines', () => {
+  it('no file is over 500 lines', () => {
     const broken = sources
       .map((source) => ({ path: source.path, lines: source.text.split('\n').length - 1 }))
-      .filter(({ lines }) => lines > 350)
+      .filter(({ lines }) => lines > 500)
       .map(({ path, lines }) => `${path} has ${lines}`);
-    assertNone(broken, 'a file has one subject and at most 350 lines');
+    assertNone(broken, 'a file has one subject and at most 500 lines');
   });
 
-  it('no function is over 100 lines', () => {
+  it('no function is over 90 lines', () => {
     const broken = sources
       .filter((source) => !source.isTest)
       .flatMap(({ path, text }) =>
-        longFunctions(text, 100).map(({ line, length }) => `${path}:${line} has ${length} lines`),
+        longFunctions(text, 90).map(({ line, length }) => `${path}:${line} has ${length} lines`),
       );
-    assertNone(broken, 'a function has at most 100 lines');
+    assertNone(broken, 'a function has at most 90 lines');
   });
 
   it('there is no default export and nothing is silenced', () => {

@@ -1,17 +1,17 @@
 /** The keys of agent.yaml, the rules between them, and the settings they become. docs/configuration.md lists them. */
 import { hostname } from 'node:os';
-import type { ConfigFormat, Report } from '@flatroute/daemon/config.ts';
-import { addressAt, textAt } from '@flatroute/daemon/config-content.ts';
-import { checkPolicies, peerPolicyKeys, policyKeys, policySet } from '@flatroute/daemon/config-policy.ts';
+import type { ConfigFormat, Report } from '@flatroute/common/config/config.ts';
+import { addressAt, textAt } from '@flatroute/common/config/content.ts';
+import { checkPolicies, peerPolicyKeys, policyKeys, policySet } from '@flatroute/common/config/policy.ts';
 import {
   checkHttp,
   checkPeers,
   checkPodRanges,
   httpSection,
   logSection,
-} from '@flatroute/daemon/config-sections.ts';
-import { peerAddress, peerRange, sessionKeys, sessionSettings } from '@flatroute/daemon/config-session.ts';
-import * as value from '@flatroute/daemon/config-values.ts';
+} from '@flatroute/common/config/sections.ts';
+import { peerAddress, peerRange, sessionKeys, sessionSettings } from '@flatroute/common/config/session.ts';
+import * as value from '@flatroute/common/config/values.ts';
 import * as z from 'zod';
 import type { AgentSettings, PeerSettings } from './settings.ts';
 

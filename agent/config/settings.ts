@@ -1,5 +1,5 @@
 /** The agent's settings: what agent.yaml becomes once it is read, checked and every default is filled in. */
-import type { SessionSettings } from '@flatroute/daemon/config-session.ts';
+import type { SessionSettings } from '@flatroute/common/config/session.ts';
 import type { PolicySet } from 'bgp-js';
 
 /** One peer, or one range of addresses from which peers may connect. */

@@ -45,9 +45,9 @@ export class Fib {
   #nextHops(best: number): string[] {
     const rib = this.#rib;
     const column = rib.attributes.nextHop.values;
-    const nextHops = [formatIPv4(column[rib.setOf(best)])];
+    const nextHops = [formatIPv4(column[rib.attrsOf(best)])];
     for (let path = rib.nextOf(best); path !== NO_PATH; path = rib.nextOf(path)) {
-      if (rib.isMultipath(path)) nextHops.push(formatIPv4(column[rib.setOf(path)]));
+      if (rib.isMultipath(path)) nextHops.push(formatIPv4(column[rib.attrsOf(path)]));
     }
     return nextHops;
   }

@@ -9,9 +9,9 @@ import { ERRNO } from '../kernel/libc.ts';
 import { CniError, CODE } from './errors.ts';
 import { describe, type Expected, type Fault, inspect } from './inspect.ts';
 import { hostLinkName } from './names.ts';
-import { carryOut, PlanError } from './plan.ts';
 import type { CniRequest } from './request.ts';
 import type { Wired } from './result.ts';
+import { runSteps, TransactionError } from './transaction.ts';
 import { freeName, nodeMtu, unwire, type WiringTools, wiringPlan } from './wiring.ts';
 
 /** The state of a pod whose wiring is as it should be. */
@@ -133,7 +133,7 @@ export class Attachments {
     try {
       const bytes = mtu ?? (await tools.turns.run(() => nodeMtu(tools.netlink, nodeAddress)));
       const announce = { name: 'announce the address', run: () => announced?.(allocation.address) };
-      await carryOut([...wiringPlan(tools, allocation, bytes, wired), announce]);
+      await runSteps([...wiringPlan(tools, allocation, bytes, wired), announce]);
     } catch (error) {
       throw await this.#afterFailure(allocation, error as Error);
     }
@@ -142,7 +142,7 @@ export class Attachments {
 
   /** Releases the address of a pod that could not be wired, and puts the error into CNI's terms. */
   async #afterFailure(allocation: Allocation, error: Error): Promise<CniError> {
-    const leftovers = error instanceof PlanError ? [...error.leftovers] : [];
+    const leftovers = error instanceof TransactionError ? [...error.leftovers] : [];
     try {
       // With something left of the link its address is not released: the DEL that follows tries again.
       if (leftovers.length === 0) await this.#release(allocation);
@@ -150,7 +150,7 @@ export class Attachments {
       leftovers.push((problem as Error).message);
     }
     if (leftovers.length > 0) this.#states.set(ownerKey(allocation), leftovers.join('; '));
-    const cause = error instanceof PlanError ? error.cause : error;
+    const cause = error instanceof TransactionError ? error.cause : error;
     const exists =
       cause instanceof KernelError && cause.errno === ERRNO.EEXIST && cause.action.startsWith('create');
     const message = exists ? `${allocation.ifname} exists already in ${allocation.netns}` : error.message;

@@ -2,11 +2,11 @@
 import type { Ipam } from '../ipam/ipam.ts';
 import { type Allocation, ownerKey, ownerName } from '../ipam/store.ts';
 import type { Attachments } from './attachments.ts';
+import type { KeyedQueue } from './concurrency.ts';
 import { CniError, CODE } from './errors.ts';
 import { describe } from './inspect.ts';
 import { type CniRequest, type Command, isObject, type JsonObject, SUPPORTED_VERSIONS } from './request.ts';
 import { addResult, expectedAddresses, expectedInterface } from './result.ts';
-import type { KeyedQueue } from './turns.ts';
 
 /** Tells what happened to a pod. */
 export type OnPodEvent = (level: 'info' | 'warn' | 'error', subject: string, text: string) => void;

@@ -7,7 +7,7 @@ import { KernelError } from '../kernel/error.ts';
 import { ERRNO } from '../kernel/libc.ts';
 import { buryLink, type Link, reapGraveyard } from '../kernel/link.ts';
 import { Netlink } from '../kernel/netlink.ts';
-import type { Turns } from './turns.ts';
+import type { SerialQueue } from './concurrency.ts';
 
 /** Burials within this time share one deletion. */
 const GATHER_MS = 100;
@@ -17,7 +17,7 @@ export class Graveyard {
   readonly #netlink: Netlink;
   /** A socket of its own: it is busy for as long as a deletion takes. */
   readonly #reaper = new Netlink();
-  readonly #turns: Turns;
+  readonly #turns: SerialQueue;
   readonly #warn: (text: string) => void;
   /** Names of buried links, and what is to be done once each is deleted. */
   readonly #buried = new Map<string, (() => void)[]>();
@@ -25,7 +25,7 @@ export class Graveyard {
   #timer: NodeJS.Timeout | undefined;
   #reaping: Promise<void> | undefined;
 
-  constructor(netlink: Netlink, turns: Turns, warn: (text: string) => void) {
+  constructor(netlink: Netlink, turns: SerialQueue, warn: (text: string) => void) {
     this.#netlink = netlink;
     this.#turns = turns;
     this.#warn = warn;

@@ -3,9 +3,9 @@ import type { Allocation } from '../ipam/store.ts';
 import { findLink, GRAVEYARD_GROUP, type Link } from '../kernel/link.ts';
 import { listNeighbours } from '../kernel/neighbour.ts';
 import type { Netlink } from '../kernel/netlink.ts';
-import { POD_GATEWAY, type PodInterface, readPodInterface } from '../kernel/pod-interface.ts';
 import { lookupRoute } from '../kernel/route-lookup.ts';
 import { effectiveReversePathFilter } from '../kernel/sysctl.ts';
+import { POD_GATEWAY, type PodInterface, readPodInterface } from './pod-interface.ts';
 
 /** What the pod's interface must be, where it is known better than by comparing the two ends. */
 export interface Expected {

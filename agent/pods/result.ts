@@ -1,6 +1,7 @@
 /** The result of ADD, in the shape of the version that was asked for (CNI spec section 5, "ADD Success"). */
-import { POD_GATEWAY } from '../kernel/pod-interface.ts';
+
 import type { Expected } from './inspect.ts';
+import { POD_GATEWAY } from './pod-interface.ts';
 import { type CniRequest, isObject, type JsonObject, type Version } from './request.ts';
 
 /** What was wired. */

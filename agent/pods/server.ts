@@ -9,8 +9,8 @@ import {
   ProtocolError,
   RequestReader,
 } from '@flatroute/cni/protocol.ts';
+import { Semaphore } from './concurrency.ts';
 import { CniError, CODE, errorAnswer } from './errors.ts';
-import { Limit } from './turns.ts';
 
 export interface ServerLimits {
   /** Connections at once; one more is told to try again later. */
@@ -52,7 +52,7 @@ export class CniServer {
   readonly #path: string;
   readonly #handler: Handler;
   readonly #limits: ServerLimits;
-  readonly #limit: Limit;
+  readonly #limit: Semaphore;
   readonly #server: Server;
   /** Connections whose request is still coming in. */
   readonly #receiving = new Set<Socket>();
@@ -66,7 +66,7 @@ export class CniServer {
     this.#path = path;
     this.#handler = handler;
     this.#limits = limits;
-    this.#limit = new Limit(limits.concurrent);
+    this.#limit = new Semaphore(limits.concurrent);
     this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket));
   }
 

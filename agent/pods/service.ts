@@ -1,6 +1,6 @@
 /** The pods of a node, as one piece: open, listen, look, close. */
 import type { PluginAnswer, PluginRequest } from '@flatroute/cni/protocol.ts';
-import type { PodView } from '@flatroute/daemon/views.ts';
+import type { PodView } from '@flatroute/common/http/api-documents.ts';
 import type { RangeUsage } from '../ipam/allocator.ts';
 import { Ipam } from '../ipam/ipam.ts';
 import { Journal } from '../ipam/journal.ts';
@@ -9,13 +9,13 @@ import { Netlink } from '../kernel/netlink.ts';
 import { getReversePathFilter } from '../kernel/sysctl.ts';
 import { Attachments } from './attachments.ts';
 import { type CommandTools, execute, type OnPodEvent } from './commands.ts';
+import { KeyedQueue, SerialQueue } from './concurrency.ts';
 import { errorAnswer } from './errors.ts';
 import { Graveyard } from './graveyard.ts';
 import { describe, inspect } from './inspect.ts';
 import { recover } from './recover.ts';
 import { parseRequest, versionForError } from './request.ts';
 import { CniServer, type ServerLimits } from './server.ts';
-import { KeyedQueue, Turns } from './turns.ts';
 import type { HostRoutes, WiringTools } from './wiring.ts';
 
 /** Where the service writes its log. */
@@ -61,7 +61,7 @@ export class PodService {
     this.#options = options;
     this.#ipam = ipam;
     this.#netlink = new Netlink();
-    const turns = new Turns();
+    const turns = new SerialQueue();
     const graveyard = new Graveyard(this.#netlink, turns, (text) => this.#event('warn', 'pods', text));
     this.#tools = { netlink: this.#netlink, routes: options.routes, turns, graveyard };
     const { nodeAddress, mtu, announced } = options;

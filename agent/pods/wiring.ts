@@ -7,14 +7,14 @@ import { ERRNO } from '../kernel/libc.ts';
 import { createVeth, findLink, GRAVEYARD_GROUP, type Link, setLink } from '../kernel/link.ts';
 import { setNeighbour } from '../kernel/neighbour.ts';
 import type { Netlink } from '../kernel/netlink.ts';
-import { configurePodInterface, withPodNetlink } from '../kernel/pod-interface.ts';
 import type { RouteSync } from '../kernel/route-sync.ts';
 import { setReversePathFilter, writeSysctl } from '../kernel/sysctl.ts';
+import type { SerialQueue } from './concurrency.ts';
 import type { Graveyard } from './graveyard.ts';
 import { linkMacs } from './names.ts';
-import type { Step } from './plan.ts';
+import { configurePodInterface, withPodNetlink } from './pod-interface.ts';
 import type { Wired } from './result.ts';
-import type { Turns } from './turns.ts';
+import type { Step } from './transaction.ts';
 
 /** The part of RouteSync (agent/kernel) that host routes need. */
 export type HostRoutes = Pick<RouteSync, 'set' | 'delete' | 'whenInstalled'>;
@@ -26,7 +26,7 @@ const RUNNING_MS_MAX = 5000;
 export interface WiringTools {
   netlink: Netlink;
   routes: HostRoutes;
-  turns: Turns;
+  turns: SerialQueue;
   graveyard: Graveyard;
 }
 
@@ -128,7 +128,7 @@ function isRunning(netlink: Netlink, hostIndex: number, netns: string, ifname: s
  * A link that was brought up drops what is sent over it until the kernel's link watch has run, which waits for the
  * routing lock: without this the pod's first answer could be lost while other links are being deleted.
  */
-async function untilRunning(turns: Turns, isRunning: () => boolean): Promise<void> {
+async function untilRunning(turns: SerialQueue, isRunning: () => boolean): Promise<void> {
   const deadline = performance.now() + RUNNING_MS_MAX;
   while (!(await turns.run(isRunning))) {
     if (performance.now() > deadline) throw new Error(`it has no carrier after ${RUNNING_MS_MAX} ms`);

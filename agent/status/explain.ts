@@ -1,14 +1,14 @@
 /** An address followed through every layer of the agent: who has it, who says so, who was told, where packets go. */
 
-import type { ExplainView } from '@flatroute/daemon/views.ts';
+import type { ExplainView } from '@flatroute/common/http/api-documents.ts';
 import {
   covers,
+  type ExportVerdict,
+  exportVerdicts,
   formatAsPath,
   longestMatch,
   parsePrefix,
   type RouteInfo,
-  type Telling,
-  tellings,
 } from 'bgp-js';
 import type { AgentParts } from '../agent.ts';
 import type { AgentSettings } from '../config/settings.ts';
@@ -85,9 +85,9 @@ function announcementStep(range: string | null, { origin }: AgentParts): Step {
 
 function advertisedStep(range: string | null, { host }: AgentParts): Step {
   if (!range) return { layer: 'advertised', verdict: 'none', lines: ['nothing of ours to advertise'] };
-  const all = tellings(host.speaker, range);
-  const told = all.filter((telling) => telling.told);
-  const missing = all.filter((telling) => !telling.told);
+  const all = exportVerdicts(host.speaker, range);
+  const told = all.filter((telling) => telling.advertised);
+  const missing = all.filter((telling) => !telling.advertised);
   const lines = told.length === 0 ? [`${range} sent to nobody`] : [];
   for (const { reason, peers } of byReason(told)) lines.push(`${range} sent to ${peers}: ${reason}`);
   for (const { reason, peers } of byReason(missing)) lines.push(`not to ${peers}: ${reason}`);
@@ -95,7 +95,7 @@ function advertisedStep(range: string | null, { host }: AgentParts): Step {
 }
 
 /** Peers with one reason together: a cluster has many of them. */
-function byReason(list: readonly Telling[]): { reason: string; peers: string }[] {
+function byReason(list: readonly ExportVerdict[]): { reason: string; peers: string }[] {
   const groups = new Map<string, string[]>();
   for (const { peer, reason } of list) groups.set(reason, [...(groups.get(reason) ?? []), peer]);
   return [...groups].map(([reason, peers]) => ({ reason, peers: peers.join(', ') }));

@@ -1,5 +1,5 @@
 /** The agent's own metrics, beside those of its BGP speaker. */
-import type { Metrics, Sample } from '@flatroute/daemon/metrics.ts';
+import type { Metrics, Sample } from '@flatroute/common/http/metrics.ts';
 import type { AgentParts } from '../agent.ts';
 import type { RouteSyncCounts } from '../kernel/route-sync.ts';
 

@@ -1,5 +1,5 @@
 /** What becomes of kernel routes, as events for people: a flood becomes one line. */
-import type { EventLog } from '@flatroute/daemon/events.ts';
+import type { EventLog } from '@flatroute/common/process/events.ts';
 import type { RouteEvent } from '../kernel/route-store.ts';
 
 /** Events of one kind within this time are told together; ms. */

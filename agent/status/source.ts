@@ -1,12 +1,7 @@
 /** The agent's state as the documents of the status endpoint. */
 import { hostname } from 'node:os';
-import { addBgpMetrics } from '@flatroute/daemon/bgp-metrics.ts';
-import { peerCounts, peerViews, RoutePages } from '@flatroute/daemon/bgp-views.ts';
-import { EventLoopMonitor } from '@flatroute/daemon/event-loop.ts';
-import { Metrics } from '@flatroute/daemon/metrics.ts';
-import { planView } from '@flatroute/daemon/plan.ts';
-import { SlicedWork } from '@flatroute/daemon/sliced-work.ts';
-import type { Readiness, RoutesPage, RoutesQuery, StatusSource } from '@flatroute/daemon/status-source.ts';
+import { addBgpMetrics } from '@flatroute/common/bgp/metrics.ts';
+import { peerCounts, peerViews, RoutePages } from '@flatroute/common/bgp/views.ts';
 import type {
   ExplainView,
   PeerView,
@@ -14,7 +9,12 @@ import type {
   PodView,
   PolicyView,
   StatusView,
-} from '@flatroute/daemon/views.ts';
+} from '@flatroute/common/http/api-documents.ts';
+import { planView } from '@flatroute/common/http/dry-run.ts';
+import { Metrics } from '@flatroute/common/http/metrics.ts';
+import type { Readiness, RoutesPage, RoutesQuery, StatusSource } from '@flatroute/common/http/source.ts';
+import { EventLoopMonitor } from '@flatroute/common/process/event-loop.ts';
+import { TimeSlicing } from '@flatroute/common/process/time-slicing.ts';
 import { peerBriefs, policyInfos, routeCounts } from 'bgp-js';
 import type { AgentParts } from '../agent.ts';
 import { changedKeys, parseAgentConfig } from '../config/load.ts';
@@ -34,7 +34,7 @@ export class AgentStatus implements StatusSource {
   readonly #parts: AgentParts;
   readonly #state: { ready: boolean };
   readonly #metrics = new Metrics();
-  readonly #work = new SlicedWork();
+  readonly #work = new TimeSlicing();
   readonly #loop: EventLoopMonitor;
   readonly #routes: RoutePages;
   readonly #started = Date.now();

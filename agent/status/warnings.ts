@@ -1,5 +1,5 @@
 /** Conditions that a person should look at, in words. */
-import { policyWarnings } from '@flatroute/daemon/bgp-views.ts';
+import { policyWarnings } from '@flatroute/common/bgp/views.ts';
 import type { PeerBrief } from 'bgp-js';
 import type { AgentParts } from '../agent.ts';
 import type { AgentSettings } from '../config/settings.ts';

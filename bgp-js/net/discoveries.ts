@@ -9,10 +9,10 @@ interface Told {
 /** The searches for neighbours: one on each interface that has unnumbered peers. */
 export class Discoveries {
   private running: NeighbourDiscovery[] = [];
-  private readonly told: Told;
+  private readonly advertised: Told;
 
-  constructor(told: Told) {
-    this.told = told;
+  constructor(advertised: Told) {
+    this.advertised = advertised;
   }
 
   /** Looks for neighbours on these interfaces, and no longer on others. */
@@ -22,8 +22,8 @@ export class Discoveries {
     this.running = kept;
     for (const name of names) {
       if (kept.some((discovery) => discovery.name === name)) continue;
-      const found = (address: string): void => this.told.found(name, address);
-      this.running.push(new NeighbourDiscovery(name, found, (text) => this.told.failed(name, text)));
+      const found = (address: string): void => this.advertised.found(name, address);
+      this.running.push(new NeighbourDiscovery(name, found, (text) => this.advertised.failed(name, text)));
     }
   }
 }

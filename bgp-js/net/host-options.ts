@@ -1,4 +1,4 @@
-import type { SpeakerEvent } from '../speaker-types.ts';
+import type { SpeakerEvent } from '../speaker/speaker-types.ts';
 import type { ListenAddress } from './listener.ts';
 
 /** Where and how a speaker runs on TCP. */
@@ -20,7 +20,7 @@ export interface HostOptions {
 }
 
 /** All options, none of them chosen: objects that are made over this one are alike, and so is the code for them. */
-export const NOTHING_CHOSEN: HostOptions = {
+export const DEFAULT_HOST_OPTIONS: HostOptions = {
   listen: null,
   localAddress: undefined,
   congestionControl: undefined,

@@ -6,20 +6,20 @@ import type net from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { getSystemErrorMessage } from 'node:util';
 import type { TransportConfig } from '../session/peer-config.ts';
-import type { Speaker } from '../speaker.ts';
-import type { SpeakerAction, SpeakerEvent } from '../speaker-types.ts';
+import type { Speaker } from '../speaker/speaker.ts';
+import type { SpeakerAction, SpeakerEvent } from '../speaker/speaker-types.ts';
 import { canonicalAddress } from '../wire/address.ts';
+import { DeferredQueue } from './deferred-queue.ts';
 import { reserveDescriptors } from './descriptors.ts';
 import { Discoveries } from './discoveries.ts';
-import { Farewells } from './farewells.ts';
-import { type HostOptions, NOTHING_CHOSEN } from './host-options.ts';
-import { judge, type ListenAddress, Listener } from './listener.ts';
-import { Outcomes } from './outcomes.ts';
+import { DEFAULT_HOST_OPTIONS, type HostOptions } from './host-options.ts';
+import { LingeringSockets } from './lingering-sockets.ts';
+import { type ListenAddress, Listener, validate } from './listener.ts';
+import { PeerSocket } from './peer-socket.ts';
 import { Remains } from './remains.ts';
 import { Sender } from './sender.ts';
 import { SliceTimes } from './slice-times.ts';
 import { adjust, dial } from './transport.ts';
-import { Wire } from './wire.ts';
 
 const SLICE_MS = 1.25;
 /** Output may take so many times as long as work: a change should reach a thousand peers in one go. */
@@ -31,26 +31,26 @@ const INPUT_LOW = 64 * 1024;
 
 /** A connection that its peer has ended, or that has failed, and why. */
 interface Ended {
-  wire: Wire;
+  wire: PeerSocket;
   reason: string;
 }
 
 export class SpeakerHost {
   readonly speaker: Speaker;
   private readonly options: HostOptions;
-  private readonly wires = new Map<number, Wire>();
+  private readonly wires = new Map<number, PeerSocket>();
   /** Connections that are not read because too much of their input waits. */
   private readonly paused = new Set<number>();
-  private readonly sender: Sender<Wire>;
+  private readonly sender: Sender<PeerSocket>;
   private readonly sliceMs: number;
-  private readonly farewells = new Farewells();
+  private readonly farewells = new LingeringSockets();
   private readonly remains: Remains;
   /** What has ended since the last slice. */
   private readonly ended: Ended[] = [];
   private listeners: Listener[] = [];
-  private readonly actions = new Outcomes<SpeakerAction>((action) => this.act(action));
-  private readonly hangUps = new Outcomes<Ended>((ended) => this.finish(ended));
-  private readonly events = new Outcomes<SpeakerEvent>((event) => this.options.onEvent?.(event));
+  private readonly actions = new DeferredQueue<SpeakerAction>((action) => this.act(action));
+  private readonly hangUps = new DeferredQueue<Ended>((ended) => this.finish(ended));
+  private readonly events = new DeferredQueue<SpeakerEvent>((event) => this.options.onEvent?.(event));
   private readonly discoveries = new Discoveries({
     found: (name, address) => {
       this.speaker.neighbourFound(name, address, this.now());
@@ -70,7 +70,7 @@ export class SpeakerHost {
 
   constructor(speaker: Speaker, options: HostOptions) {
     this.speaker = speaker;
-    this.options = { ...NOTHING_CHOSEN, ...options };
+    this.options = { ...DEFAULT_HOST_OPTIONS, ...options };
     this.sliceMs = options.sliceMs ?? SLICE_MS;
     this.remains = new Remains(speaker.routing, () => this.now(), options.collect);
     this.sender = new Sender(({ id }) => speaker.blocked(id, true, this.now()));
@@ -163,7 +163,7 @@ export class SpeakerHost {
     this.discoveries.follow(peers.interfaces());
   }
 
-  private adjust(id: number, wire: Wire): void {
+  private adjust(id: number, wire: PeerSocket): void {
     const peer = this.speaker.peerOf(id);
     if (!peer || wire.closed || wire.socket.connecting) return;
     const { transport = {} } = peer.config;
@@ -224,7 +224,7 @@ export class SpeakerHost {
 
   private act(action: SpeakerAction): void {
     if (action.type === 'connect') this.connect(action);
-    else this.close(action.connection, action.farewell);
+    else this.close(action.connection, action.lastBytes);
   }
 
   private resumeReaders(): void {
@@ -248,7 +248,7 @@ export class SpeakerHost {
     const remote = canonicalAddress(remoteAddress) ?? remoteAddress;
     this.finishEnded(this.speaker.peers.at(remote)?.established?.id);
     const transport = this.speaker.peers.configFor(remote)?.transport ?? {};
-    const refusal = judge(socket, listener.family, transport);
+    const refusal = validate(socket, listener.family, transport);
     const id =
       refusal === null
         ? this.speaker.accepted(remote, localAddress, this.now())
@@ -274,7 +274,7 @@ export class SpeakerHost {
   }
 
   private adopt(id: number, socket: net.Socket, transport: TransportConfig): void {
-    const wire = new Wire(id, socket, transport, this.speaker.linkOf(id) ?? null);
+    const wire = new PeerSocket(id, socket, transport, this.speaker.linkOf(id) ?? null);
     this.wires.set(id, wire);
     let reason = PEER_CLOSED;
     socket.on('error', (error: NodeJS.ErrnoException) => {
@@ -300,7 +300,7 @@ export class SpeakerHost {
   }
 
   /** The connection has ended. To take leave of a session takes a while, and a thousand peers may go at once. */
-  private hangUp(wire: Wire, reason: string): void {
+  private hangUp(wire: PeerSocket, reason: string): void {
     if (this.stopped) wire.socket.destroy();
     if (this.stopped || wire.closed) return;
     this.slices.begin(this.now());
@@ -326,15 +326,15 @@ export class SpeakerHost {
     if (wire?.closed) this.finish({ wire, reason: PEER_CLOSED });
   }
 
-  private close(id: number, farewell: Uint8Array | null): void {
+  private close(id: number, lastBytes: Uint8Array | null): void {
     const wire = this.wires.get(id);
     if (!wire) return;
     this.forget(wire);
-    this.farewells.close(wire.socket, farewell);
+    this.farewells.close(wire.socket, lastBytes);
   }
 
   /** A connection is no longer the speaker's; false when it was not before. */
-  private forget(wire: Wire): boolean {
+  private forget(wire: PeerSocket): boolean {
     const { id } = wire;
     if (this.wires.get(id) !== wire) return false;
     wire.closed = true;

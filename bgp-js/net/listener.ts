@@ -128,7 +128,11 @@ function commonClass(transports: readonly TransportConfig[]): number {
 }
 
 /** Why an accepted connection is not taken in, or null; what its peer's configuration asks for is set. */
-export function judge(socket: net.Socket, family: SocketFamily, transport: TransportConfig): string | null {
+export function validate(
+  socket: net.Socket,
+  family: SocketFamily,
+  transport: TransportConfig,
+): string | null {
   try {
     return admit(socket, family, transport);
   } catch (error) {

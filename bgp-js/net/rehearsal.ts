@@ -4,7 +4,7 @@
  */
 import net from 'node:net';
 import type { PeerConfig } from '../session/peer-config.ts';
-import { Speaker } from '../speaker.ts';
+import { Speaker } from '../speaker/speaker.ts';
 import { type Attributes, encodeAttributes } from '../wire/attributes.ts';
 import { CapabilityCode } from '../wire/capability.ts';
 import { fourOctetAsValue, multiprotocolValue } from '../wire/capability-values.ts';
@@ -13,8 +13,8 @@ import { KEEPALIVE } from '../wire/message.ts';
 import { AS_TRANS, encodeOpen } from '../wire/open.ts';
 import { encodeUpdate } from '../wire/update.ts';
 import { SpeakerHost } from './host.ts';
+import { PeerSocket } from './peer-socket.ts';
 import { Sender } from './sender.ts';
-import { Wire } from './wire.ts';
 
 /** Clients; the first one is who announces, unless all do. */
 const CLIENTS = 32;
@@ -91,7 +91,7 @@ class Stage {
   private readonly client: PeerConfig;
   private readonly turn: () => Promise<void>;
   /** They write as a speaker's host does, so that this is rehearsed for sockets whose queue was in use as well. */
-  private readonly clients: Wire[] = [];
+  private readonly clients: PeerSocket[] = [];
 
   constructor(client: PeerConfig, turn: () => Promise<void>, sliceMs: number | undefined) {
     this.client = client;
@@ -124,7 +124,7 @@ class Stage {
     while (this.clients.length < count) {
       const number = this.clients.length + 2;
       const socket = net.connect({ host: HOME, port, localAddress: `127.0.0.${number}`, noDelay: true });
-      const client = new Wire(
+      const client = new PeerSocket(
         0,
         socket.resume().on('error', () => {}),
         {},
@@ -165,10 +165,10 @@ class Stage {
     const [id] = speaker.connections();
     const socket = new net.Socket().on('error', () => {});
     socket.cork();
-    const wire = new Wire(id, socket, {}, speaker.linkOf(id) ?? null);
+    const wire = new PeerSocket(id, socket, {}, speaker.linkOf(id) ?? null);
     wire.write([new Uint8Array(socket.writableHighWaterMark)]);
     speaker.originate('11.0.0.0/24');
-    new Sender<Wire>(() => speaker.blocked(id, true, this.host.now())).send(
+    new Sender<PeerSocket>(() => speaker.blocked(id, true, this.host.now())).send(
       new Map([[id, wire]]),
       () => false,
     );

@@ -4,12 +4,12 @@
  * which paths came, MED included.
  */
 import { SetFlag } from '../wire/attribute-types.ts';
-import type { AttributeTable } from './attribute-table.ts';
 import { type Source, SourceKind } from './source.ts';
+import type { AttributeTable } from './store/attribute-table.ts';
 
 /** What a step may look at. */
 export interface Candidate {
-  set: number;
+  attrs: number;
   source: Source;
   /** The peer's identifier of the path (RFC 7911); 0 without ADD-PATH. */
   pathId?: number;
@@ -29,7 +29,7 @@ const isExternal = (source: Source): boolean => source.kind === SourceKind.exter
 
 /** RFC 4456 §9: ORIGINATOR_ID stands for the BGP identifier of a reflected route. */
 function identifierOf(candidate: Candidate, attributes: AttributeTable): number {
-  return attributes.originatorId.values[candidate.set] || candidate.source.routerId;
+  return attributes.originatorId.values[candidate.attrs] || candidate.source.routerId;
 }
 
 /** The steps in their order. Every interior cost is equal here: next hops are resolved by the dataplane. */
@@ -42,28 +42,28 @@ export const DECISION_STEPS: readonly DecisionStep[] = [
   {
     name: 'not long-lived stale',
     rfc: 'RFC 9494 §4.3',
-    measure: ({ set }, attributes) => attributes.flags.values[set] & SetFlag.llgrStale,
+    measure: ({ attrs }, attributes) => attributes.flags.values[attrs] & SetFlag.llgrStale,
   },
   {
     name: 'higher LOCAL_PREF',
     rfc: 'RFC 4271 §9.1.1',
-    measure: ({ set }, attributes) => -attributes.localPref.values[set],
+    measure: ({ attrs }, attributes) => -attributes.localPref.values[attrs],
   },
   {
     name: 'shorter AS_PATH',
     rfc: 'RFC 4271 §9.1.2.2 a',
-    measure: ({ set }, attributes) => attributes.asPathLength.values[set],
+    measure: ({ attrs }, attributes) => attributes.asPathLength.values[attrs],
   },
   {
     name: 'lower ORIGIN',
     rfc: 'RFC 4271 §9.1.2.2 b',
-    measure: ({ set }, attributes) => attributes.origin.values[set],
+    measure: ({ attrs }, attributes) => attributes.origin.values[attrs],
   },
   {
     name: 'lower MED',
     rfc: 'RFC 4271 §9.1.2.2 c',
     perNeighbour: true,
-    measure: ({ set }, attributes) => attributes.med.values[set],
+    measure: ({ attrs }, attributes) => attributes.med.values[attrs],
   },
   {
     name: 'eBGP over iBGP',
@@ -78,7 +78,7 @@ export const DECISION_STEPS: readonly DecisionStep[] = [
   {
     name: 'shorter CLUSTER_LIST',
     rfc: 'RFC 4456 §9',
-    measure: ({ set }, attributes) => attributes.clusterListLength.values[set],
+    measure: ({ attrs }, attributes) => attributes.clusterListLength.values[attrs],
   },
   {
     name: 'lower peer address',
@@ -153,7 +153,8 @@ function survivors<T extends Candidate>(
   attributes: AttributeTable,
 ): T[] {
   const lowest = new Map<number, number | bigint>();
-  const group = (candidate: T): number => (step.perNeighbour ? attributes.firstAs.values[candidate.set] : 0);
+  const group = (candidate: T): number =>
+    step.perNeighbour ? attributes.firstAs.values[candidate.attrs] : 0;
   for (const candidate of candidates) {
     const measure = step.measure(candidate, attributes);
     const known = lowest.get(group(candidate));
@@ -166,7 +167,7 @@ function survivors<T extends Candidate>(
 export function comparePaths(a: Candidate, b: Candidate, attributes: AttributeTable): number {
   for (let step = 0; step < DECISION_STEPS.length; step++) {
     const { measure, perNeighbour } = DECISION_STEPS[step];
-    if (perNeighbour && attributes.firstAs.values[a.set] !== attributes.firstAs.values[b.set]) continue;
+    if (perNeighbour && attributes.firstAs.values[a.attrs] !== attributes.firstAs.values[b.attrs]) continue;
     const [ours, theirs] = [measure(a, attributes), measure(b, attributes)];
     if (ours !== theirs) return ours < theirs ? step + 1 : -(step + 1);
   }

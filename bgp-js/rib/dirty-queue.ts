@@ -1,5 +1,5 @@
-import { Bitmap } from './column.ts';
-import type { PrefixTable } from './prefix-table.ts';
+import { Bitmap } from './store/column.ts';
+import type { PrefixTable } from './store/prefix-table.ts';
 
 /**
  * Prefixes whose route changed and that a reader has yet to look at, in order of their first change, each at most

@@ -3,18 +3,18 @@
  * one: that is the Loc-RIB. Readers (update groups, the agent's FIB) are told of changes through their dirty queues.
  */
 import type { Family } from '../wire/families.ts';
-import type { AttributeTable } from './attribute-table.ts';
-import { U32Column } from './column.ts';
+import { BestPath, type PathCandidate } from './best-path.ts';
 import { rank } from './decision.ts';
 import type { DirtyQueue } from './dirty-queue.ts';
-import { PathState } from './path-state.ts';
-import { NO_PATH, PathTable, type PathVisit } from './path-table.ts';
-import { NO_PREFIX, PrefixTable } from './prefix-table.ts';
-import { type PathCandidate, Selection } from './selection.ts';
 import type { SourceTable } from './source.ts';
+import type { AttributeTable } from './store/attribute-table.ts';
+import { U32Column } from './store/column.ts';
+import { PathState } from './store/path-state.ts';
+import { NO_PATH, PathTable, type PathVisit } from './store/path-table.ts';
+import { NO_PREFIX, PrefixTable } from './store/prefix-table.ts';
 
-export { NO_PATH } from './path-table.ts';
-export type { PathCandidate } from './selection.ts';
+export type { PathCandidate } from './best-path.ts';
+export { NO_PATH } from './store/path-table.ts';
 
 export class FamilyRib {
   readonly family: Family;
@@ -22,7 +22,7 @@ export class FamilyRib {
   readonly attributes: AttributeTable;
   readonly sources: SourceTable;
   readonly table = new PathTable();
-  private readonly selection: Selection;
+  private readonly selection: BestPath;
   private readonly nlri: Uint8Array;
   private readers: DirtyQueue[] = [];
   /** Readers that want to know of every change of a path, not only of the best ones. */
@@ -39,7 +39,7 @@ export class FamilyRib {
     this.nlri = new Uint8Array(1 + family.bits / 8);
     this.attributes = attributes;
     this.sources = sources;
-    this.selection = new Selection(this.table, attributes, sources);
+    this.selection = new BestPath(this.table, attributes, sources);
   }
 
   /** How many equal paths may be marked as one multipath set; 1 turns it off. */
@@ -87,8 +87,8 @@ export class FamilyRib {
     return this.table.nexts.values[path];
   }
 
-  setOf(path: number): number {
-    return this.table.sets.values[path];
+  attrsOf(path: number): number {
+    return this.table.attrs.values[path];
   }
 
   /** The set as it was received: another one where an import policy changed it. */
@@ -137,29 +137,29 @@ export class FamilyRib {
     source: number,
     bytes: Uint8Array,
     at: number,
-    set: number,
+    attrs: number,
     state: number,
     pathId = 0,
-    received = set,
+    received = attrs,
   ): void {
     const prefix = this.prefixes.intern(bytes, at);
     this.heads.ensure(prefix);
     const { table } = this;
     const head = this.heads.values[prefix];
-    if (head === NO_PATH) return this.announceFirst(prefix, source, set, state, pathId, received);
+    if (head === NO_PATH) return this.announceFirst(prefix, source, attrs, state, pathId, received);
     let path = table.find(head, source, pathId);
-    if (path !== NO_PATH && table.sets.values[path] === set && table.stateOf(path) === state) {
+    if (path !== NO_PATH && table.attrs.values[path] === attrs && table.stateOf(path) === state) {
       table.keepReceived(path, received, this.attributes);
       table.confirm(path);
       return;
     }
     this.remember(prefix, this.before);
-    this.attributes.retain(set);
+    this.attributes.retain(attrs);
     if (path === NO_PATH) {
-      path = table.add(prefix, source, set, state, pathId);
+      path = table.add(prefix, source, attrs, state, pathId);
       this.link(prefix, path, state);
       table.keepReceived(path, received, this.attributes);
-    } else this.replace(path, set, state, received);
+    } else this.replace(path, attrs, state, received);
     this.settle(prefix);
   }
 
@@ -167,16 +167,16 @@ export class FamilyRib {
   private announceFirst(
     prefix: number,
     source: number,
-    set: number,
+    attrs: number,
     state: number,
     pathId: number,
     received: number,
   ): void {
     const { table } = this;
-    this.attributes.retain(set);
-    const path = table.add(prefix, source, set, state, pathId);
+    this.attributes.retain(attrs);
+    const path = table.add(prefix, source, attrs, state, pathId);
     this.link(prefix, path, state);
-    if (received !== set) table.keepReceived(path, received, this.attributes);
+    if (received !== attrs) table.keepReceived(path, received, this.attributes);
     for (const reader of this.pathReaders) reader.mark(prefix);
     if (state !== PathState.usable) return;
     this.sources.get(source).best++;
@@ -192,17 +192,17 @@ export class FamilyRib {
   }
 
   /** Changes the state or the attributes of a path, which stays as stale or fresh as it is. */
-  change(path: number, set: number, state: number, received = set): void {
+  change(path: number, attrs: number, state: number, received = attrs): void {
     const { table } = this;
-    if (table.sets.values[path] === set && table.stateOf(path) === state) {
+    if (table.attrs.values[path] === attrs && table.stateOf(path) === state) {
       table.keepReceived(path, received, this.attributes);
       return;
     }
     const prefix = table.prefixes.values[path];
     const stale = table.isStale(path);
     this.remember(prefix, this.before);
-    this.attributes.retain(set);
-    this.replace(path, set, state, received);
+    this.attributes.retain(attrs);
+    this.replace(path, attrs, state, received);
     if (stale) table.makeStale(path);
     this.settle(prefix);
   }
@@ -263,13 +263,13 @@ export class FamilyRib {
     if (state === PathState.usable) source.accepted++;
   }
 
-  private replace(path: number, set: number, state: number, received: number): void {
+  private replace(path: number, attrs: number, state: number, received: number): void {
     const { table } = this;
     const source = this.sources.get(table.sources.values[path]);
     if (table.isUsable(path)) source.accepted--;
     if (state === PathState.usable) source.accepted++;
-    const old = table.sets.values[path];
-    table.sets.values[path] = set;
+    const old = table.attrs.values[path];
+    table.attrs.values[path] = attrs;
     table.setState(path, state);
     table.keepReceived(path, received, this.attributes);
     this.attributes.release(old);
@@ -314,9 +314,9 @@ export class FamilyRib {
   /** Gives back a path that is in no list any more. */
   private letGo(path: number): void {
     const { table, attributes } = this;
-    const set = table.sets.values[path];
-    table.keepReceived(path, set, attributes);
-    attributes.release(set);
+    const attrs = table.attrs.values[path];
+    table.keepReceived(path, attrs, attributes);
+    attributes.release(attrs);
     table.free(path);
   }
 
@@ -326,16 +326,16 @@ export class FamilyRib {
     into.length = 0;
     const best = this.bestOf(prefix);
     if (best === NO_PATH) return;
-    into.push(best, table.sets.values[best], table.sources.values[best]);
+    into.push(best, table.attrs.values[best], table.sources.values[best]);
     if (this.maximumPaths === 1) return;
     for (let path = table.nexts.values[best]; path !== NO_PATH; path = table.nexts.values[path]) {
-      if (table.isMultipath(path)) into.push(path, table.sets.values[path], table.sources.values[path]);
+      if (table.isMultipath(path)) into.push(path, table.attrs.values[path], table.sources.values[path]);
     }
   }
 
   /** Runs the decision process for a prefix and tells the readers when its outcome differs from `before`. */
   private settle(prefix: number): void {
-    this.heads.values[prefix] = this.selection.choose(this.heads.values[prefix]);
+    this.heads.values[prefix] = this.selection.select(this.heads.values[prefix]);
     for (const reader of this.pathReaders) reader.mark(prefix);
     const { before, after } = this;
     this.remember(prefix, after);

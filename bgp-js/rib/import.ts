@@ -5,11 +5,11 @@ import { readU32 } from '../wire/cursor.ts';
 import type { Family } from '../wire/families.ts';
 import { nlriCovers } from '../wire/prefix.ts';
 import type { Role } from '../wire/role.ts';
-import type { AttributeTable } from './attribute-table.ts';
 import { type FamilyRib, NO_PATH } from './family-rib.ts';
-import { PathState } from './path-state.ts';
-import { NO_PREFIX } from './prefix-table.ts';
 import type { Source } from './source.ts';
+import type { AttributeTable } from './store/attribute-table.ts';
+import { PathState } from './store/path-state.ts';
+import { NO_PREFIX } from './store/prefix-table.ts';
 
 export interface ImportRules {
   /** Accept a default route. */
@@ -46,48 +46,48 @@ export interface OwnNumbers {
 }
 
 /** Judges the attributes of a route: PathState.usable, or why it is not. */
-export function judgeAttributes(
+export function validateAttributes(
   table: AttributeTable,
-  set: number,
+  attrs: number,
   rules: ImportRules,
   own: OwnNumbers,
 ): number {
-  const flags = table.flags.values[set];
-  if (isLoop(table, set, rules, own.as)) return PathState.asLoop;
+  const flags = table.flags.values[attrs];
+  if (isLoop(table, attrs, rules, own.as)) return PathState.asLoop;
   if ((flags & SetFlag.reflectionLoop) !== 0) return PathState.reflectionLoop;
-  if (own.addresses.has(table.nextHop.values[set])) return PathState.ownNextHop;
-  if (rules.firstAs !== 0 && table.firstAs.values[set] !== rules.firstAs) return PathState.foreignFirstAs;
-  if (table.asPathLength.values[set] > (rules.maximumAsPathLength ?? Number.POSITIVE_INFINITY)) {
+  if (own.addresses.has(table.nextHop.values[attrs])) return PathState.ownNextHop;
+  if (rules.firstAs !== 0 && table.firstAs.values[attrs] !== rules.firstAs) return PathState.foreignFirstAs;
+  if (table.asPathLength.values[attrs] > (rules.maximumAsPathLength ?? Number.POSITIVE_INFINITY)) {
     return PathState.longAsPath;
   }
-  if ((flags & SetFlag.onlyToCustomer) !== 0 && isLeak(table, set, rules)) return PathState.routeLeak;
+  if ((flags & SetFlag.onlyToCustomer) !== 0 && isLeak(table, attrs, rules)) return PathState.routeLeak;
   if ((flags & SetFlag.blackhole) !== 0 && rules.refuseBlackhole) return PathState.unwantedBlackhole;
   return PathState.usable;
 }
 
 /** Whether one of our AS numbers stands in AS_PATH more often than it may (RFC 4271 §9.1.2, RFC 7705 §3). */
-function isLoop(table: AttributeTable, set: number, rules: ImportRules, as: number): boolean {
+function isLoop(table: AttributeTable, attrs: number, rules: ImportRules, as: number): boolean {
   const { allowAsIn = 0, localAs = 0, localAsInFront = false } = rules;
-  const holdsOurs = (table.flags.values[set] & SetFlag.asLoop) !== 0;
-  if (holdsOurs && (allowAsIn === 0 || countOf(table, set, as) > allowAsIn)) return true;
-  return localAs !== 0 && countOf(table, set, localAs) - (localAsInFront ? 1 : 0) > allowAsIn;
+  const holdsOurs = (table.flags.values[attrs] & SetFlag.asLoop) !== 0;
+  if (holdsOurs && (allowAsIn === 0 || countOf(table, attrs, as) > allowAsIn)) return true;
+  return localAs !== 0 && countOf(table, attrs, localAs) - (localAsInFront ? 1 : 0) > allowAsIn;
 }
 
-function countOf(table: AttributeTable, set: number, as: number): number {
-  const path = table.valueOf(set, AttributeType.asPath);
-  return path ? countInPath(table.chunkOf(set), path.start, path.end, as) : 0;
+function countOf(table: AttributeTable, attrs: number, as: number): number {
+  const path = table.valueOf(attrs, AttributeType.asPath);
+  return path ? countInPath(table.chunkOf(attrs), path.start, path.end, as) : 0;
 }
 
 /** RFC 9234 §5: what is only for customers came from one, or through a peer that did not say it itself. */
-function isLeak(table: AttributeTable, set: number, rules: ImportRules): boolean {
+function isLeak(table: AttributeTable, attrs: number, rules: ImportRules): boolean {
   if (rules.role === 'provider' || rules.role === 'rs-server') return true;
   if (rules.role !== 'peer') return false;
-  const otc = table.valueOf(set, AttributeType.onlyToCustomer);
-  return otc !== null && readU32(table.chunkOf(set), otc.start) !== rules.peerAs;
+  const otc = table.valueOf(attrs, AttributeType.onlyToCustomer);
+  return otc !== null && readU32(table.chunkOf(attrs), otc.start) !== rules.peerAs;
 }
 
 /** Judges the prefix whose NLRI is at `at`. */
-export function judgePrefix(
+export function validatePrefix(
   family: Family,
   bytes: Uint8Array,
   at: number,

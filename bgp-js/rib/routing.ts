@@ -8,19 +8,25 @@ import { type Attributes, encodeAttributes } from '../wire/attributes.ts';
 import { readU32 } from '../wire/cursor.ts';
 import { FAMILIES, type Family, IPV4_UNICAST } from '../wire/families.ts';
 import { PATH_ID_LENGTH } from '../wire/prefix.ts';
-import { AttributeTable, NO_SET } from './attribute-table.ts';
-import type { Attachment, Channel, ChannelTerms } from './channel.ts';
 import { FamilyRib } from './family-rib.ts';
-import { type ImportRules, isTooMany, judgeAttributes, judgePrefix, type OwnNumbers } from './import.ts';
-import { AttributeInterner } from './intern.ts';
+import {
+  type ImportRules,
+  isTooMany,
+  type OwnNumbers,
+  validateAttributes,
+  validatePrefix,
+} from './import.ts';
 import { Jobs } from './jobs.ts';
-import { PathState } from './path-state.ts';
+import { type ExportProfile, profileKey } from './out/export-profile.ts';
+import { LOG_LIMIT, UpdateGroup } from './out/update-group.ts';
 import { NO_POLICY } from './policy/policy.ts';
 import { PolicyRegistry } from './policy/policy-registry.ts';
 import type { PolicyRun } from './policy/policy-run.ts';
+import type { RibSession, RibSessionFamily, RibSessionTerms } from './rib-session.ts';
 import { type Source, SourceTable } from './source.ts';
-import { type ExportTreatment, treatmentKey } from './treatment.ts';
-import { LOG_LIMIT, UpdateGroup } from './update-group.ts';
+import { AttributeTable, NO_ATTRS } from './store/attribute-table.ts';
+import { AttributeInterner } from './store/intern.ts';
+import { PathState } from './store/path-state.ts';
 
 /** Path numbers looked at in one piece of background work: about a millisecond when each is taken out. */
 const SLICE = 1024;
@@ -40,7 +46,7 @@ export class Routing {
   /** Sizes of the work: small ones make a test pass through states that otherwise take a full table. */
   readonly limits = { slice: SLICE, logOctets: LOG_LIMIT };
   private readonly groups = new Map<string, UpdateGroup>();
-  private readonly attachments = new Map<number, Attachment>();
+  private readonly attachments = new Map<number, RibSession>();
   private readonly jobs = new Jobs();
 
   constructor(localName: string, maximumPaths: number) {
@@ -71,47 +77,47 @@ export class Routing {
     fields: SourceFields,
     context: AttributeContext,
     rules: ImportRules,
-    terms: readonly ChannelTerms[],
+    terms: readonly RibSessionTerms[],
     retained: Source | null = null,
-  ): Attachment {
+  ): RibSession {
     const source = retained ? Object.assign(retained, fields) : this.sources.add(fields);
-    const channelList = terms.map(({ family, treatment, receivesPathIds }): Channel => {
-      const group = this.groupFor(family, treatment);
+    const ribFamilyList = terms.map(({ family, profile, receivesPathIds }): RibSessionFamily => {
+      const group = this.groupFor(family, profile);
       const rib = this.ribOf(family);
       const member = group.join(source.index);
       return { rib, receivesPathIds, group, member, heardAll: false, refreshing: false };
     });
-    const channels = new Map(channelList.map((channel) => [channel.rib.family, channel]));
+    const ribFamilies = new Map(ribFamilyList.map((ribFamily) => [ribFamily.rib.family, ribFamily]));
     const countedPolicy = rules.policy;
-    const attachment = { source, context, rules, channels, channelList, countedPolicy };
-    this.attachments.set(source.index, attachment);
-    return attachment;
+    const ribSession = { source, context, rules, ribFamilies, ribFamilyList, countedPolicy };
+    this.attachments.set(source.index, ribSession);
+    return ribSession;
   }
 
   /** The session whose routes come from this source, or null. */
-  attachmentOf(source: number): Attachment | null {
+  attachmentOf(source: number): RibSession | null {
     return this.attachments.get(source) ?? null;
   }
 
   /** The session ended: its routes go, a slice at a time. */
-  detach(attachment: Attachment): void {
-    this.leave(attachment);
-    this.forget(attachment.source);
+  detach(ribSession: RibSession): void {
+    this.leave(ribSession);
+    this.forget(ribSession.source);
   }
 
   /**
    * The session ended, but its routes stay as stale ones (RFC 4724 §4.2); those that were stale before go. The source
    * is given to `attach` when the peer comes back, or to `forget`.
    */
-  retain(attachment: Attachment): Source {
-    this.leave(attachment);
-    for (const rib of this.ribs.values()) rib.newGeneration(attachment.source.index);
-    return attachment.source;
+  retain(ribSession: RibSession): Source {
+    this.leave(ribSession);
+    for (const rib of this.ribs.values()) rib.newGeneration(ribSession.source.index);
+    return ribSession.source;
   }
 
-  private leave(attachment: Attachment): void {
-    this.attachments.delete(attachment.source.index);
-    for (const { group, member } of attachment.channels.values()) {
+  private leave(ribSession: RibSession): void {
+    this.attachments.delete(ribSession.source.index);
+    for (const { group, member } of ribSession.ribFamilies.values()) {
       group.leave(member);
       this.dropIfEmpty(group);
     }
@@ -147,13 +153,13 @@ export class Routing {
     const nlri = new Uint8Array(1 + family.bits / 8);
     this.addStaleJob(rib, source, (from) =>
       rib.eachStale(source.index, from, this.limits.slice, (path, prefix) => {
-        const set = rib.setOf(path);
-        if ((this.attributes.flags.values[set] & SetFlag.noLlgr) !== 0) {
+        const attrs = rib.attrsOf(path);
+        if ((this.attributes.flags.values[attrs] & SetFlag.noLlgr) !== 0) {
           rib.prefixes.write(prefix, nlri, 0);
           rib.withdraw(source.index, nlri, 0, rib.pathIdOf(path));
           return;
         }
-        const marked = this.interner.withCommunity(set, Community.llgrStale);
+        const marked = this.interner.withCommunity(attrs, Community.llgrStale);
         rib.change(path, marked, rib.stateOf(path), rib.receivedOf(path));
         this.attributes.releaseUnused(marked);
       }),
@@ -170,27 +176,27 @@ export class Routing {
   }
 
   /** Shows a session the routes in another way from now on; it is sent the difference. */
-  retreat(attachment: Attachment, terms: readonly ChannelTerms[]): void {
-    for (const { family, treatment } of terms) {
-      const channel = attachment.channels.get(family);
-      const group = this.groupFor(family, treatment);
-      if (!channel || channel.group === group) continue;
-      const { group: old, member: former } = channel;
-      channel.group = group;
-      channel.member = group.join(attachment.source.index);
-      group.takeOver(channel.member, old, former);
+  moveToUpdateGroup(ribSession: RibSession, terms: readonly RibSessionTerms[]): void {
+    for (const { family, profile } of terms) {
+      const ribFamily = ribSession.ribFamilies.get(family);
+      const group = this.groupFor(family, profile);
+      if (!ribFamily || ribFamily.group === group) continue;
+      const { group: old, member: previous } = ribFamily;
+      ribFamily.group = group;
+      ribFamily.member = group.join(ribSession.source.index);
+      group.takeOver(ribFamily.member, old, previous);
       this.dropIfEmpty(old);
     }
   }
 
-  private groupFor(family: Family, treatment: ExportTreatment): UpdateGroup {
-    const key = `${family.name} ${treatmentKey(treatment)}`;
+  private groupFor(family: Family, profile: ExportProfile): UpdateGroup {
+    const key = `${family.name} ${profileKey(profile)}`;
     const known = this.groups.get(key);
     if (known) return known;
-    const group = new UpdateGroup(this.ribOf(family), treatment, {
+    const group = new UpdateGroup(this.ribOf(family), profile, {
       gate: this.endOfRibGate,
       logLimit: this.limits.logOctets,
-      policy: this.policies.run(treatment.policy, 'export', family),
+      policy: this.policies.run(profile.policy, 'export', family),
       slice: this.limits.slice,
       later: (run) => this.jobs.add((from) => run(from, this.limits.slice)),
     });
@@ -208,48 +214,54 @@ export class Routing {
 
   /** Announces the prefixes of an NLRI field that was found sound, with attributes that were interned. */
   announce(
-    attachment: Attachment,
-    channel: Channel,
+    ribSession: RibSession,
+    ribFamily: RibSessionFamily,
     bytes: Uint8Array,
     start: number,
     end: number,
-    set: number,
+    attrs: number,
   ): void {
-    const { source, rules } = attachment;
-    const { rib, receivesPathIds } = channel;
-    const lead = receivesPathIds ? PATH_ID_LENGTH : 0;
-    const verdict = judgeAttributes(this.attributes, set, rules, this.own);
+    const { source, rules } = ribSession;
+    const { rib, receivesPathIds } = ribFamily;
+    const pathIdBytes = receivesPathIds ? PATH_ID_LENGTH : 0;
+    const verdict = validateAttributes(this.attributes, attrs, rules, this.own);
     const policy = this.policies.run(rules.policy, 'import', rib.family);
     for (let at = start; at < end; at += 1 + ((bytes[at] + 7) >> 3)) {
-      const pathId = lead === 0 ? 0 : readU32(bytes, at);
-      at += lead;
+      const pathId = pathIdBytes === 0 ? 0 : readU32(bytes, at);
+      at += pathIdBytes;
       if (isTooMany(rib, source, rules, bytes, at, pathId)) {
         source.dropped++;
         continue;
       }
       const state =
-        verdict === PathState.usable ? judgePrefix(rib.family, bytes, at, rules, this.own) : verdict;
-      if (!policy || state !== PathState.usable) rib.announce(source.index, bytes, at, set, state, pathId);
+        verdict === PathState.usable ? validatePrefix(rib.family, bytes, at, rules, this.own) : verdict;
+      if (!policy || state !== PathState.usable) rib.announce(source.index, bytes, at, attrs, state, pathId);
       else {
-        const result = policy.evaluate(set, source, bytes, at, true);
-        rib.announce(source.index, bytes, at, result || set, policyState(policy, result), pathId, set);
+        const result = policy.evaluate(attrs, source, bytes, at, true);
+        rib.announce(source.index, bytes, at, result || attrs, policyState(policy, result), pathId, attrs);
       }
     }
   }
 
-  withdraw(attachment: Attachment, channel: Channel, bytes: Uint8Array, start: number, end: number): void {
-    const { rib, receivesPathIds } = channel;
-    const lead = receivesPathIds ? PATH_ID_LENGTH : 0;
+  withdraw(
+    ribSession: RibSession,
+    ribFamily: RibSessionFamily,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): void {
+    const { rib, receivesPathIds } = ribFamily;
+    const pathIdBytes = receivesPathIds ? PATH_ID_LENGTH : 0;
     for (let at = start; at < end; at += 1 + ((bytes[at] + 7) >> 3)) {
-      const pathId = lead === 0 ? 0 : readU32(bytes, at);
-      at += lead;
-      rib.withdraw(attachment.source.index, bytes, at, pathId);
+      const pathId = pathIdBytes === 0 ? 0 : readU32(bytes, at);
+      at += pathIdBytes;
+      rib.withdraw(ribSession.source.index, bytes, at, pathId);
     }
   }
 
   /** Lets go of a set that was interned; it goes when no route came to use it. */
-  drop(set: number): void {
-    if (set !== NO_SET) this.attributes.release(set);
+  drop(attrs: number): void {
+    if (attrs !== NO_ATTRS) this.attributes.release(attrs);
   }
 
   // --- routes of our own -----------------------------------------------------------------------------------------------
@@ -258,11 +270,11 @@ export class Routing {
   originate(family: Family, nlri: Uint8Array, attributes: Attributes, context: AttributeContext): void {
     const bytes = encodeAttributes(attributes);
     const local = { ...context, ebgp: false, fourOctetAs: true };
-    this.attributes.payer = 0;
-    const set = this.interner.judge(bytes, 0, bytes.length, local, true);
-    if (set === NO_SET) throw new RangeError(this.interner.error?.text ?? 'the attributes are malformed');
-    this.ribOf(family).announce(0, nlri, 0, set, PathState.usable);
-    this.drop(set);
+    this.attributes.chargedSource = 0;
+    const attrs = this.interner.validate(bytes, 0, bytes.length, local, true);
+    if (attrs === NO_ATTRS) throw new RangeError(this.interner.error?.text ?? 'the attributes are malformed');
+    this.ribOf(family).announce(0, nlri, 0, attrs, PathState.usable);
+    this.drop(attrs);
   }
 
   withdrawOwn(family: Family, nlri: Uint8Array): void {
@@ -272,10 +284,10 @@ export class Routing {
   // --- work in slices ------------------------------------------------------------------------------------------------
 
   /** Judges learned routes again after the rules or our own ranges changed: all, or those of some sources. */
-  rejudge(only: ReadonlySet<number> | null = null): void {
-    const judged = [...this.attachments.values()].map((attachment) => ({
-      attachment,
-      by: attachment.rules.policy,
+  revalidate(only: ReadonlySet<number> | null = null): void {
+    const judged = [...this.attachments.values()].map((ribSession) => ({
+      attachment: ribSession,
+      by: ribSession.rules.policy,
     }));
     for (const rib of this.ribs.values()) {
       const nlri = new Uint8Array(1 + rib.family.bits / 8);
@@ -288,27 +300,28 @@ export class Routing {
     this.jobs.add(
       () => 0,
       () => {
-        for (const { attachment, by } of judged) attachment.countedPolicy = by;
+        for (const { attachment: ribSession, by } of judged) ribSession.countedPolicy = by;
       },
     );
   }
 
   private rejudgeOne(rib: FamilyRib, path: number, prefix: number, nlri: Uint8Array): void {
-    const attachment = this.attachments.get(rib.sourceOf(path));
-    if (!attachment) return;
-    const { source, rules } = attachment;
-    const set = rib.receivedOf(path);
+    const ribSession = this.attachments.get(rib.sourceOf(path));
+    if (!ribSession) return;
+    const { source, rules } = ribSession;
+    const attrs = rib.receivedOf(path);
     rib.prefixes.write(prefix, nlri, 0);
-    const verdict = judgeAttributes(this.attributes, set, rules, this.own);
-    const state = verdict === PathState.usable ? judgePrefix(rib.family, nlri, 0, rules, this.own) : verdict;
+    const verdict = validateAttributes(this.attributes, attrs, rules, this.own);
+    const state =
+      verdict === PathState.usable ? validatePrefix(rib.family, nlri, 0, rules, this.own) : verdict;
     const policy = this.policies.run(rules.policy, 'import', rib.family);
     if (!policy || state !== PathState.usable) {
-      rib.change(path, set, state);
+      rib.change(path, attrs, state);
       return;
     }
     // A route that is judged again by the same policy is no further hit.
-    const result = policy.evaluate(set, source, nlri, 0, rules.policy !== attachment.countedPolicy);
-    rib.change(path, result || set, policyState(policy, result), set);
+    const result = policy.evaluate(attrs, source, nlri, 0, rules.policy !== ribSession.countedPolicy);
+    rib.change(path, result || attrs, policyState(policy, result), attrs);
   }
 
   setMaximumPaths(count: number): void {
@@ -344,6 +357,6 @@ export class Routing {
 
 /** The state of a path of which a policy made `result`. */
 function policyState({ policy }: PolicyRun, result: number): number {
-  if (result !== NO_SET) return PathState.usable;
+  if (result !== NO_ATTRS) return PathState.usable;
   return policy === NO_POLICY ? PathState.noPolicy : PathState.refusedByPolicy;
 }

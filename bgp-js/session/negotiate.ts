@@ -84,8 +84,8 @@ export function negotiate(open: OpenMessage, offer: SessionOffer): Negotiated | 
   const as = capabilities.fourOctetAs ?? open.as;
   // RFC 7607: AS 0 is nobody, in either field.
   if ((as !== offer.peerAs && as !== offer.peerAlias) || as === 0 || open.as === 0) {
-    const shown = open.as === 0 ? 0 : as;
-    return bgpError(2, 2, `the peer is AS ${shown}, configured is AS ${offer.peerAs}`);
+    const exported = open.as === 0 ? 0 : as;
+    return bgpError(2, 2, `the peer is AS ${exported}, configured is AS ${offer.peerAs}`);
   }
   const internal = offer.localAs === offer.peerAs || offer.peerAlias !== undefined;
   if (open.identifier === 0 || (internal && open.identifier === offer.localId)) {

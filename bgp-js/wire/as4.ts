@@ -16,14 +16,14 @@ const isPlain = ({ type }: AsSegment): boolean => type === 'sequence' || type ==
 export function mergeAs4Path(path: AsSegment[], received: AsSegment[]): AsSegment[] {
   // §3: segments of a confederation have no business there and are passed over.
   const as4Path = received.filter(isPlain);
-  let lead = countOf(path) - countOf(as4Path);
-  if (as4Path.length === 0 || lead < 0) return path;
+  let pathIdBytes = countOf(path) - countOf(as4Path);
+  if (as4Path.length === 0 || pathIdBytes < 0) return path;
   const merged: AsSegment[] = [];
   for (const segment of path) {
-    if (lead <= 0) break;
-    const taken = segment.type === 'sequence' ? segment.ases.slice(0, lead) : segment.ases;
+    if (pathIdBytes <= 0) break;
+    const taken = segment.type === 'sequence' ? segment.ases.slice(0, pathIdBytes) : segment.ases;
     merged.push({ type: segment.type, ases: taken });
-    lead -= segment.type === 'sequence' ? taken.length : segment.type === 'set' ? 1 : 0;
+    pathIdBytes -= segment.type === 'sequence' ? taken.length : segment.type === 'set' ? 1 : 0;
   }
   const last = merged.at(-1);
   const [first, ...rest] = as4Path;

@@ -39,6 +39,6 @@ export function bgpError(
 
 /** At most `limit` octets of `bytes` in hexadecimal, for logs. */
 export function hexExcerpt(bytes: Uint8Array, limit = 32): string {
-  const shown = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, limit)).toString('hex');
-  return bytes.length > limit ? `${shown}… (${bytes.length} octets)` : shown;
+  const exported = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, limit)).toString('hex');
+  return bytes.length > limit ? `${exported}… (${bytes.length} octets)` : exported;
 }

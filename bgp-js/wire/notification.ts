@@ -98,9 +98,9 @@ export function shutdownMessage(notification: Notification): string | null {
 
 /** The data field of a Cease with a shutdown message; longer texts are cut between characters at 255 octets. */
 export function shutdownData(text: string): Uint8Array {
-  let shown = text;
-  while (Buffer.byteLength(shown) > 255) shown = [...shown].slice(0, -1).join('');
-  const bytes = Buffer.from(shown, 'utf8');
+  let exported = text;
+  while (Buffer.byteLength(exported) > 255) exported = [...exported].slice(0, -1).join('');
+  const bytes = Buffer.from(exported, 'utf8');
   return bytes.length === 0 ? new Uint8Array(0) : Uint8Array.from([bytes.length, ...bytes]);
 }
 
@@ -113,8 +113,8 @@ export function describeNotification(notification: Notification): string {
 
 /** An error of a peer's in words, with its NOTIFICATION and an excerpt of the data that shows it. */
 export function errorText({ code, subcode, text, data }: BgpError): string {
-  const shown = code === 6 || data.length === 0 ? '' : ` [${hexExcerpt(data, 16)}]`;
-  return `${notificationName(code, subcode)}: ${text}${shown}`;
+  const exported = code === 6 || data.length === 0 ? '' : ` [${hexExcerpt(data, 16)}]`;
+  return `${notificationName(code, subcode)}: ${text}${exported}`;
 }
 
 export function encodeNotification(notification: Notification): Uint8Array {

@@ -79,10 +79,16 @@ export const PATH_ID_LENGTH = 4;
  * Whether every NLRI from `start` to `end` is sound: length within `bits` and nothing cut off. `lead` octets (a path
  * identifier) stand before each.
  */
-export function soundNlri(bytes: Uint8Array, start: number, end: number, bits: number, lead = 0): boolean {
+export function isValidNlri(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  bits: number,
+  pathIdBytes = 0,
+): boolean {
   let at = start;
   while (at < end) {
-    at += lead;
+    at += pathIdBytes;
     if (at >= end) return false;
     const length = bytes[at];
     if (length > bits) return false;

@@ -38,6 +38,6 @@ export function checkRole(raw: readonly RawCapability[], ours: Role, strict: boo
   }
   if (more.some((value) => value !== said)) return bgpError(2, 11, 'the peer says several roles');
   if (ROLES[said] === COUNTERPART[ours]) return null;
-  const shown = ROLES[said] ?? `unknown role ${said}`;
-  return bgpError(2, 11, `the peer is ${shown} to us, and we are ${ours} to it`);
+  const exported = ROLES[said] ?? `unknown role ${said}`;
+  return bgpError(2, 11, `the peer is ${exported} to us, and we are ${ours} to it`);
 }

@@ -5,9 +5,9 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { createLogger } from '@flatroute/daemon/log.ts';
-import { type StatusServer, startStatusServer } from '@flatroute/daemon/status-server.ts';
-import { FakeSource } from '@flatroute/daemon/test/fake-source.ts';
+import { type StatusServer, startStatusServer } from '@flatroute/common/http/server.ts';
+import { createLogger } from '@flatroute/common/process/log.ts';
+import { FakeSource } from '@flatroute/common/test/http/fake-source.ts';
 
 const WRAPPER = fileURLToPath(new URL('../bin/flatroute', import.meta.url));
 const BUNDLE = fileURLToPath(new URL('../build/flatroute.cjs', import.meta.url));

@@ -1,6 +1,6 @@
 /** Clients of a running reflector, their routes, and the truth about them: changes, losses of sessions, and latency. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { seededRandom } from 'bgp-js/testing';
+import { seededRandom } from 'bgp-js-testing';
 import { until } from '../lab/wait.ts';
 import { RouteSpace } from './routes.ts';
 import { type Target, TcpNeighbour } from './tcp-neighbour.ts';

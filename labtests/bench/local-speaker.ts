@@ -1,6 +1,6 @@
 /** A speaker without sockets, whose neighbours are light: they send bytes that were made before, and count or read. */
 import { type PeerConfig, peerConfig, Speaker } from 'bgp-js';
-import { greeting, openBytes, seededRandom } from 'bgp-js/testing';
+import { greeting, openBytes, seededRandom } from 'bgp-js-testing';
 import type { RouteListener } from './listener.ts';
 
 export const LOCAL_AS = 65000;

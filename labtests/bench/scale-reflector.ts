@@ -3,7 +3,7 @@
  * reflectors. What it does is timed, so that reflectors that share this process each have their own CPU.
  */
 import { KEEPALIVE, type PeerConfig, peerConfig, peerStatuses, Speaker } from 'bgp-js';
-import { greeting, openBytes, seededRandom } from 'bgp-js/testing';
+import { greeting, openBytes, seededRandom } from 'bgp-js-testing';
 import type { RouteListener } from './listener.ts';
 
 export const SCALE_AS = 65000;

@@ -1,6 +1,6 @@
 /** Turns of the reflector's event loop while a table loads, while a thousand clients connect, and while people look. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { EventLoopView } from '@flatroute/daemon/views.ts';
+import type { EventLoopView } from '@flatroute/common/http/api-documents.ts';
 import type { LabReflector } from '../lab/reflector.ts';
 import { view } from '../lab/status-client.ts';
 import { until } from '../lab/wait.ts';

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import { MessageType, parseIPv4 } from 'bgp-js';
-import { greeting, openBytes } from 'bgp-js/testing';
+import { greeting, openBytes } from 'bgp-js-testing';
 import { RouteListener } from './listener.ts';
 import type { RouteSpace } from './routes.ts';
 

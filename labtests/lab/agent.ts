@@ -2,7 +2,7 @@
 
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { PeerView, PodView, RouteView, StatusView } from '@flatroute/daemon/views.ts';
+import type { PeerView, PodView, RouteView, StatusView } from '@flatroute/common/http/api-documents.ts';
 import { Daemon } from './daemon.ts';
 import { repository } from './processes.ts';
 import { get, view } from './status-client.ts';

@@ -1,7 +1,7 @@
 /** A Flatroute reflector of a lab: its configuration, its life, and its views. */
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { PeerView, StatusView } from '@flatroute/daemon/views.ts';
+import type { PeerView, StatusView } from '@flatroute/common/http/api-documents.ts';
 import { flatroute } from './agent.ts';
 import { Daemon } from './daemon.ts';
 import { get, view } from './status-client.ts';

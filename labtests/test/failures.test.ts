@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { PeerView } from '@flatroute/daemon/views.ts';
+import type { PeerView } from '@flatroute/common/http/api-documents.ts';
 import type { Lab } from '../lab/lab.ts';
 import { until } from '../lab/wait.ts';
 import { converged } from '../start/checks.ts';

@@ -1,7 +1,7 @@
 /** Reading reflector.yaml, and what a reload of it may change. */
-import { loadConfig, parseConfig } from '@flatroute/daemon/config.ts';
-import { type ChangedKeys, diffSettings } from '@flatroute/daemon/config-diff.ts';
-import { POLICY_NAMES } from '@flatroute/daemon/config-policy.ts';
+import { loadConfig, parseConfig } from '@flatroute/common/config/config.ts';
+import { type ChangedKeys, diffSettings } from '@flatroute/common/config/diff.ts';
+import { POLICY_NAMES } from '@flatroute/common/config/policy.ts';
 import { reflectorFormat } from './schema.ts';
 import type { ReflectorSettings } from './settings.ts';
 

@@ -1,11 +1,11 @@
 /** The keys of reflector.yaml, the rules between them, and the settings they become. */
 import { hostname } from 'node:os';
-import type { ConfigFormat, Report } from '@flatroute/daemon/config.ts';
-import { listAt, listenAddressAt, valueAt } from '@flatroute/daemon/config-content.ts';
-import { checkPolicies, peerPolicyKeys, policyKeys, policySet } from '@flatroute/daemon/config-policy.ts';
-import { checkHttp, checkPeers, httpSection, logSection } from '@flatroute/daemon/config-sections.ts';
-import { peerAddress, peerRange, sessionKeys, sessionSettings } from '@flatroute/daemon/config-session.ts';
-import * as value from '@flatroute/daemon/config-values.ts';
+import type { ConfigFormat, Report } from '@flatroute/common/config/config.ts';
+import { listAt, listenAddressAt, valueAt } from '@flatroute/common/config/content.ts';
+import { checkPolicies, peerPolicyKeys, policyKeys, policySet } from '@flatroute/common/config/policy.ts';
+import { checkHttp, checkPeers, httpSection, logSection } from '@flatroute/common/config/sections.ts';
+import { peerAddress, peerRange, sessionKeys, sessionSettings } from '@flatroute/common/config/session.ts';
+import * as value from '@flatroute/common/config/values.ts';
 import * as z from 'zod';
 import type { ClientSettings, ReflectorSettings } from './settings.ts';
 

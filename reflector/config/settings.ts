@@ -1,5 +1,5 @@
 /** The reflector's settings: what reflector.yaml becomes once it is read, checked and every default is filled in. */
-import type { SessionSettings } from '@flatroute/daemon/config-session.ts';
+import type { SessionSettings } from '@flatroute/common/config/session.ts';
 import type { PolicySet } from 'bgp-js';
 
 /** One client, or a range of addresses from which clients may connect. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { documentedKeys } from '@flatroute/daemon/config.ts';
+import { documentedKeys } from '@flatroute/common/config/config.ts';
 import { parseAgentConfig } from '../../config/load.ts';
 import { agentFormat } from '../../config/schema.ts';
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { ConfigError, formatProblem } from '@flatroute/daemon/config.ts';
+import { ConfigError, formatProblem } from '@flatroute/common/config/config.ts';
 import { parseAgentConfig } from '../../config/load.ts';
 
 const GOOD = `node: n1

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { Simulation } from 'bgp-js/testing';
+import { Simulation } from 'bgp-js-testing';
 import type { Dataplane, DataplaneEntry } from '../../dataplane/dataplane.ts';
 import { Fib } from '../../fib/fib.ts';
 

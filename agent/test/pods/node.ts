@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { buildPlugin } from '@flatroute/cni/build.ts';
-import type { PodView } from '@flatroute/daemon/views.ts';
+import type { PodView } from '@flatroute/common/http/api-documents.ts';
 import type { RangeUsage } from '../../ipam/allocator.ts';
 
 export const NODE_ADDRESS = '10.0.0.1';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { mock } from 'node:test';
-import { EventLog } from '@flatroute/daemon/events.ts';
-import { createLogger } from '@flatroute/daemon/log.ts';
+import { EventLog } from '@flatroute/common/process/events.ts';
+import { createLogger } from '@flatroute/common/process/log.ts';
 import { RouteEvents } from '../../status/route-events.ts';
 
 describe('RouteEvents', () => {

@@ -4,7 +4,7 @@ import { ATTRIBUTES, AttributeType } from '../../wire/attribute-types.ts';
 import { writeU32 } from '../../wire/cursor.ts';
 import { parseIPv4 } from '../../wire/prefix.ts';
 import { eachAttribute, encodeAttribute } from '../../wire/tlv.ts';
-import { SetKind } from '../attribute-table.ts';
+import { AttrsKind } from '../store/attribute-table.ts';
 import { COMMUNITY_SIZES, type CommunityPattern, communityMatches, isExact } from './community-pattern.ts';
 import type { PolicyLists } from './policy-conditions.ts';
 import type { PolicyChanges } from './policy-data.ts';
@@ -130,18 +130,18 @@ export function applyEdit(
     if (value.length === 0 && COMMUNITY_SIZES.has(type)) values.delete(type);
     else values.set(type, { flags: ATTRIBUTES[type]?.flags ?? 0, value });
   };
-  let kind: number = SetKind.policy;
+  let kind: number = AttrsKind.policy;
   if (edit.localPref !== null) put(AttributeType.localPref, word(edit.localPref));
   if (edit.med !== null || edit.medAdd !== 0) {
     const received = values.get(AttributeType.med)?.value;
     const base = edit.med ?? (received ? new DataView(received.buffer, received.byteOffset).getUint32(0) : 0);
     put(AttributeType.med, word(Math.min(Math.max(base + edit.medAdd, 0), 0xffffffff)));
-    if (exporting) kind |= SetKind.medByPolicy;
+    if (exporting) kind |= AttrsKind.medByPolicy;
   }
   if (edit.prepend.length > 0) put(AttributeType.asPath, writeSegments(prepended(segments, edit.prepend), 4));
   if (typeof edit.nextHop === 'number') put(AttributeType.nextHop, word(edit.nextHop));
-  if (exporting && edit.nextHop === 'self') kind |= SetKind.nextHopSelf;
-  else if (exporting && edit.nextHop !== null) kind |= SetKind.nextHopKept;
+  if (exporting && edit.nextHop === 'self') kind |= AttrsKind.nextHopSelf;
+  else if (exporting && edit.nextHop !== null) kind |= AttrsKind.nextHopKept;
   if (edit.communities.length > 0) {
     for (const [type, size] of COMMUNITY_SIZES) {
       const old = values.get(type)?.value ?? new Uint8Array(0);

@@ -130,10 +130,10 @@ export function compileConditions(match: PolicyMatch, lists: PolicyLists, path: 
   }
   if (peers) tests.push(({ source }) => peers.includes(source.name) || peers.includes(source.address));
   if (neighbourAs) {
-    tests.push(({ table, set }) => neighbourAs.includes(table.firstAs.values[set]));
+    tests.push(({ table, attrs }) => neighbourAs.includes(table.firstAs.values[attrs]));
   }
   if (origins) {
-    tests.push(({ table, set }) => origins.includes(ORIGINS[table.origin.values[set]]));
+    tests.push(({ table, attrs }) => origins.includes(ORIGINS[table.origin.values[attrs]]));
   }
   if (match.nextHops) tests.push(nextHopTest(match.nextHops, lists, [...path, 'nextHops']));
   if (match.communities) tests.push(...communityTests(match.communities, lists, [...path, 'communities']));
@@ -167,8 +167,8 @@ function nextHopTest(texts: readonly string[], lists: PolicyLists, path: Path): 
   texts.forEach((text, i) => {
     lists.attempt([...path, i], () => list.addWithin(text));
   });
-  return ({ table, set }) => {
-    const address = table.nextHop.values[set];
+  return ({ table, attrs }) => {
+    const address = table.nextHop.values[attrs];
     return address !== 0 && list.has(32, encodePrefix({ address, length: 32 }), 0);
   };
 }

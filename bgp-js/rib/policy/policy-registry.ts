@@ -1,6 +1,6 @@
 /** The policies that a speaker has, each with its runs in both directions. */
 import type { Family } from '../../wire/families.ts';
-import type { AttributeTable } from '../attribute-table.ts';
+import type { AttributeTable } from '../store/attribute-table.ts';
 import { type CompiledPolicy, compilePolicies, NO_POLICY } from './policy.ts';
 import type { PolicySet } from './policy-data.ts';
 import { type Direction, PolicyRun } from './policy-run.ts';

@@ -4,8 +4,8 @@
  */
 import { AttributeScan, scanAttributes } from '../../wire/attribute-scan.ts';
 import type { Family } from '../../wire/families.ts';
-import { type AttributeTable, NO_SET } from '../attribute-table.ts';
 import type { Source } from '../source.ts';
+import { type AttributeTable, NO_ATTRS } from '../store/attribute-table.ts';
 import type { CompiledPolicy, CompiledRule } from './policy.ts';
 import { applyEdit, emptyEdit } from './policy-changes.ts';
 import { RouteSubject } from './route-subject.ts';
@@ -67,23 +67,23 @@ export class PolicyRun {
    * The set that the route becomes, or NO_SET when it is rejected; the NLRI is at `at`. The result is held until
    * `clear`, or at least until the next call: the caller retains it. Counts hits when asked to.
    */
-  evaluate(set: number, source: Source, bytes: Uint8Array, at: number, counting: boolean): number {
-    const memo = this.memoOf(set, source);
+  evaluate(attrs: number, source: Source, bytes: Uint8Array, at: number, counting: boolean): number {
+    const memo = this.memoOf(attrs, source);
     this.decide(memo, bytes, at);
     if (counting) this.count();
-    if (!this.accepted) return NO_SET;
+    if (!this.accepted) return NO_ATTRS;
     const key = this.applied.join();
     const known = memo.results.get(key);
     if (known !== undefined) return known;
     const result = this.change(memo.subject);
-    if (result !== NO_SET) this.table.retain(result);
+    if (result !== NO_ATTRS) this.table.retain(result);
     memo.results.set(key, result);
     return result;
   }
 
   /** Which rule decides about the route; counts nothing. */
-  explain(set: number, source: Source, bytes: Uint8Array, at: number): PolicyVerdict {
-    this.decide(this.memoOf(set, source), bytes, at);
+  explain(attrs: number, source: Source, bytes: Uint8Array, at: number): PolicyVerdict {
+    this.decide(this.memoOf(attrs, source), bytes, at);
     const { policy, accepted, decidedBy } = this;
     const ruleName = policy.rules[decidedBy]?.name ?? '';
     return { accepted, policy: policy.name, rule: decidedBy + 1, ruleName };
@@ -92,25 +92,30 @@ export class PolicyRun {
   /** Forgets everything and lets go of the sets. */
   clear(): void {
     for (const { subject, results } of this.memos.values()) {
-      for (const result of results.values()) if (result !== NO_SET) this.table.release(result);
-      this.table.release(subject.set);
+      for (const result of results.values()) if (result !== NO_ATTRS) this.table.release(result);
+      this.table.release(subject.attrs);
     }
     this.memos.clear();
   }
 
-  private memoOf(set: number, source: Source): Memo {
-    const key = set * SOURCE_FACTOR + source.index;
+  private memoOf(attrs: number, source: Source): Memo {
+    const key = attrs * SOURCE_FACTOR + source.index;
     const known = this.memos.get(key);
     // An index is used again after very many sessions.
     if (known?.source === source) return known;
     if (known || this.memos.size >= MEMO_LIMIT) {
       // The set may be held by the memo alone.
-      this.table.retain(set);
+      this.table.retain(attrs);
       this.clear();
     } else {
-      this.table.retain(set);
+      this.table.retain(attrs);
     }
-    const memo = { source, subject: new RouteSubject(this.table, set, source), held: [], results: new Map() };
+    const memo = {
+      source,
+      subject: new RouteSubject(this.table, attrs, source),
+      held: [],
+      results: new Map(),
+    };
     this.memos.set(key, memo);
     return memo;
   }
@@ -157,12 +162,12 @@ export class PolicyRun {
       changes ||= change !== null;
     }
     // An IPv4 next hop means nothing to routes of another family.
-    if (typeof edit.nextHop === 'number' && !this.family.classic) edit.nextHop = null;
-    if (!changes) return subject.set;
-    const start = table.offsetOf(subject.set);
-    const end = start + table.lengthOf(subject.set);
+    if (typeof edit.nextHop === 'number' && !this.family.usesUpdateFields) edit.nextHop = null;
+    if (!changes) return subject.attrs;
+    const start = table.offsetOf(subject.attrs);
+    const end = start + table.lengthOf(subject.attrs);
     const { bytes, kind } = applyEdit(
-      table.chunkOf(subject.set),
+      table.chunkOf(subject.attrs),
       start,
       end,
       subject.segments(),
@@ -170,13 +175,13 @@ export class PolicyRun {
       this.exporting,
     );
     const known = table.find(kind, bytes, 0, bytes.length);
-    if (known !== NO_SET) return known;
+    if (known !== NO_ATTRS) return known;
     // Loops were looked for before; what a policy writes is judged as coming from within.
     const context = { ebgp: false, fourOctetAs: true, localAs: 0, localId: 0, clusterId: 0 };
     scanAttributes(bytes, 0, bytes.length, context, this.scan);
-    if (bytes.length > 0xffff || (this.scan.error && this.scan.error.handling !== 'discard')) return NO_SET;
+    if (bytes.length > 0xffff || (this.scan.error && this.scan.error.handling !== 'discard')) return NO_ATTRS;
     // MED is compared among routes of one neighbour, whatever a policy puts before it.
-    this.scan.firstAs = table.firstAs.values[subject.set];
+    this.scan.firstAs = table.firstAs.values[subject.attrs];
     return table.add(kind, bytes, 0, bytes.length, this.scan);
   }
 }

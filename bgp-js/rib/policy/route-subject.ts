@@ -1,20 +1,20 @@
 /** A route's attributes as the conditions of a policy ask for them; read from the stored form when first asked. */
 import { type AsSegment, readSegments } from '../../wire/as-path.ts';
 import { AttributeType } from '../../wire/attribute-types.ts';
-import type { AttributeTable } from '../attribute-table.ts';
 import type { Source } from '../source.ts';
+import type { AttributeTable } from '../store/attribute-table.ts';
 import type { AsPathElements } from './as-path-pattern.ts';
 import { COMMUNITY_SIZES, type CommunityPattern, communityMatches } from './community-pattern.ts';
 
 export class RouteSubject {
   readonly table: AttributeTable;
-  readonly set: number;
+  readonly attrs: number;
   readonly source: Source;
   private elements: AsPathElements | null = null;
 
-  constructor(table: AttributeTable, set: number, source: Source) {
+  constructor(table: AttributeTable, attrs: number, source: Source) {
     this.table = table;
-    this.set = set;
+    this.attrs = attrs;
     this.source = source;
   }
 
@@ -25,16 +25,16 @@ export class RouteSubject {
   }
 
   segments(): AsSegment[] {
-    const value = this.table.valueOf(this.set, AttributeType.asPath);
-    return value ? readSegments(this.table.chunkOf(this.set), value.start, value.end, 4) : [];
+    const value = this.table.valueOf(this.attrs, AttributeType.asPath);
+    return value ? readSegments(this.table.chunkOf(this.attrs), value.start, value.end, 4) : [];
   }
 
   /** Whether the route has a community for which the pattern stands. */
   hasCommunity(pattern: CommunityPattern): boolean {
-    const value = this.table.valueOf(this.set, pattern.attribute);
+    const value = this.table.valueOf(this.attrs, pattern.attribute);
     const size = COMMUNITY_SIZES.get(pattern.attribute);
     if (!value || !size) return false;
-    const bytes = this.table.chunkOf(this.set);
+    const bytes = this.table.chunkOf(this.attrs);
     for (let at = value.start; at + size <= value.end; at += size) {
       if (communityMatches(pattern, bytes, at)) return true;
     }

@@ -1,5 +1,5 @@
 /** Cases 7–20: OPEN (RFC 4271 §6.2, 5492, 6793, 9072) and messages in the wrong state (RFC 6608); 19 is a test apart. */
-import { openBytes } from '../../testing/index.ts';
+import { openBytes } from 'bgp-js-testing/index.ts';
 import { KEEPALIVE } from '../../wire/index.ts';
 import {
   ATTACKER_AS,

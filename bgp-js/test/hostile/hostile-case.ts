@@ -1,5 +1,5 @@
 /** One case of the catalogue of hostile input as data, and what such data is built from. */
-import { openBytes } from '../../testing/index.ts';
+import { openBytes } from 'bgp-js-testing/index.ts';
 import {
   type Attributes,
   encodeAttribute,

@@ -1,9 +1,9 @@
 /** Plays a case on a stage, looks at what came of it, and compares that with what has to. */
 import assert from 'node:assert/strict';
-import { peerStatuses } from '../../peer-view.ts';
-import type { PathInfo } from '../../speaker-view.ts';
-import { routeCounts, routeTo } from '../../speaker-view.ts';
-import { greeting, openBytes } from '../../testing/index.ts';
+import { greeting, openBytes } from 'bgp-js-testing/index.ts';
+import { peerStatuses } from '../../views/peer-view.ts';
+import type { PathInfo } from '../../views/speaker-view.ts';
+import { routeCounts, routeTo } from '../../views/speaker-view.ts';
 import { eachAttribute } from '../../wire/index.ts';
 import {
   AS_PATH,
@@ -35,7 +35,7 @@ interface Outcome {
   /** The attacker's path to TARGET in the RIB. */
   path: PathInfo | null;
   /** The attributes of TARGET as the other session got them; null: it has no such route. */
-  told: Uint8Array | null;
+  advertised: Uint8Array | null;
   treatedAsWithdraw: number;
   discarded: number;
 }
@@ -57,7 +57,7 @@ export async function play(test: HostileCase, stage: Stage): Promise<string> {
   if (attacker.end.closed)
     await stage.until(() => !witness.end.routes.has(key(TARGET)), 'its routes are withdrawn');
   const outcome = observe(stage, attacker, witness);
-  judge(test, outcome);
+  validate(test, outcome);
   await aftermath(test, stage, attacker, witness);
   return outcome.text;
 }
@@ -92,12 +92,12 @@ function observe(stage: Stage, attacker: StageLink, witness: StageLink): Outcome
   const { notification, closed } = attacker.end;
   const status = peerStatuses(stage.speaker, 0).find(({ address }) => address === ATTACKER);
   const path = routeTo(stage.speaker, TARGET)?.paths.find(({ source }) => source.name === 'attacker') ?? null;
-  const told = witness.end.routes.get(key(TARGET));
+  const advertised = witness.end.routes.get(key(TARGET));
   const outcome = {
     notification,
     closed,
     path,
-    told: told === undefined ? null : new Uint8Array(Buffer.from(told, 'hex')),
+    advertised: advertised === undefined ? null : new Uint8Array(Buffer.from(advertised, 'hex')),
     treatedAsWithdraw: status?.counters.treatedAsWithdraw ?? 0,
     discarded: status?.counters.attributesDiscarded ?? 0,
   };
@@ -118,7 +118,7 @@ function inWords({
   return path.status === 'unusable' ? `unusable: ${path.reason}` : 'accepted';
 }
 
-function judge(test: HostileCase, outcome: Outcome): void {
+function validate(test: HostileCase, outcome: Outcome): void {
   const problems = test.expect.map((reaction) => problemWith(reaction, outcome));
   if (problems.includes(null)) return;
   assert.fail(`${test.what}: ${problems.join('; ')}; seen: ${outcome.text}`);
@@ -126,7 +126,7 @@ function judge(test: HostileCase, outcome: Outcome): void {
 
 /** Null when the outcome is this reaction. */
 function problemWith(reaction: Reaction, outcome: Outcome): string | null {
-  const { notification, closed, path, told } = outcome;
+  const { notification, closed, path, advertised } = outcome;
   const stays = !closed && notification === null;
   switch (reaction.kind) {
     case 'reset': {
@@ -142,26 +142,26 @@ function problemWith(reaction: Reaction, outcome: Outcome): string | null {
     case 'treat-as-withdraw':
       if (outcome.treatedAsWithdraw !== 1)
         return `${outcome.treatedAsWithdraw} messages were treated as withdraw`;
-      return stays && !path && !told ? null : 'the route is still there';
+      return stays && !path && !advertised ? null : 'the route is still there';
     case 'discard': {
       if (outcome.discarded !== 1) return `${outcome.discarded} messages had an attribute discarded`;
-      if (!stays || path?.status !== 'best' || !told) return 'the route is not used';
-      return holds(path, told, reaction.without) ? `${reaction.without} is still there` : null;
+      if (!stays || path?.status !== 'best' || !advertised) return 'the route is not used';
+      return holds(path, advertised, reaction.without) ? `${reaction.without} is still there` : null;
     }
     case 'unusable':
-      if (path?.status !== 'unusable' || told) return 'the route is used or gone';
+      if (path?.status !== 'unusable' || advertised) return 'the route is used or gone';
       return reaction.reason.test(path.reason) ? null : `unusable for another reason: ${path.reason}`;
     case 'accept':
-      return stays && path?.status === 'best' && told
-        ? differences(reaction, path, told)
+      return stays && path?.status === 'best' && advertised
+        ? differences(reaction, path, advertised)
         : 'the route is not used';
   }
 }
 
-function holds({ attributes }: PathInfo, told: Uint8Array, which: string | number): boolean {
+function holds({ attributes }: PathInfo, advertised: Uint8Array, which: string | number): boolean {
   if (typeof which === 'string') return which in attributes;
   const inRib = attributes.others?.some(({ type }) => type === which) ?? false;
-  return inRib || attributesOf(told).has(which);
+  return inRib || attributesOf(advertised).has(which);
 }
 
 function attributesOf(bytes: Uint8Array): Map<number, string> {
@@ -175,15 +175,15 @@ function attributesOf(bytes: Uint8Array): Map<number, string> {
 function differences(
   reaction: Reaction & { kind: 'accept' },
   path: PathInfo,
-  told: Uint8Array,
+  advertised: Uint8Array,
 ): string | null {
   for (const [name, value] of Object.entries(reaction.attributes ?? {})) {
     const found = path.attributes[name as keyof typeof path.attributes];
     if (found !== value) return `${name} is ${String(found)}, not ${String(value)}`;
   }
   const { dropped, passedOn } = reaction;
-  if (dropped !== undefined && holds(path, told, dropped)) return `attribute ${dropped} is still there`;
-  if (passedOn && attributesOf(told).get(passedOn[1]) !== hex(passedOn))
+  if (dropped !== undefined && holds(path, advertised, dropped)) return `attribute ${dropped} is still there`;
+  if (passedOn && attributesOf(advertised).get(passedOn[1]) !== hex(passedOn))
     return 'the attribute is not passed on as it has to be';
   return null;
 }

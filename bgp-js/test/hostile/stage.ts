@@ -1,8 +1,8 @@
 /** Where a case is played: the core with hand-fed bytes and virtual time, or a speaker that runs on TCP. */
 import net from 'node:net';
+import { Bench, type BenchLink, FarEnd, peerConfig } from 'bgp-js-testing/index.ts';
 import { SpeakerHost } from '../../net/index.ts';
-import { Speaker } from '../../speaker.ts';
-import { Bench, type BenchLink, FarEnd, peerConfig } from '../../testing/index.ts';
+import { Speaker } from '../../speaker/speaker.ts';
 import { ATTACKER_AS, CLUSTER, type HostileCase, LOCAL_ADDRESS, LOCAL_AS } from './hostile-case.ts';
 
 export const ATTACKER = '127.0.1.9';

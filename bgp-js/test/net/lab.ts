@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { PeerConfig, PeerStatus, SpeakerEvent } from 'bgp-js';
-import { peerConfig } from 'bgp-js/testing';
+import { peerConfig } from 'bgp-js-testing';
 import type { ChildOptions } from './speaker-child.ts';
 
 let count = 0;
@@ -66,9 +66,9 @@ export class ChildSpeaker {
 
   /** The first event of a kind that fits. */
   event(type: SpeakerEvent['type'], fits: RegExp = /./, from = 0): Promise<SpeakerEvent> {
-    const told = (): SpeakerEvent | undefined =>
+    const advertised = (): SpeakerEvent | undefined =>
       this.events.slice(from).find((event) => event.type === type && fits.test(JSON.stringify(event)));
-    return until(`${type} ${fits}`, told).catch((error: Error) => {
+    return until(`${type} ${fits}`, advertised).catch((error: Error) => {
       throw new Error(`${error.message}; told was ${JSON.stringify(this.events)}${this.errors.join('')}`);
     });
   }
@@ -243,7 +243,7 @@ export function peerOf(fields: Partial<PeerConfig>): PeerConfig {
 }
 
 /** A BGP protocol of BIRD's with short waiting times; `options` are its own words. */
-export function birdPeer(options: string, channels = 'ipv4 { import all; export all; };'): string {
+export function birdPeer(options: string, ribFamilies = 'ipv4 { import all; export all; };'): string {
   return `protocol bgp p { local as 65001; connect delay time 1; connect retry time 1; error wait time 1, 2;
-hold time 9; ${options} ${channels} }`;
+hold time 9; ${options} ${ribFamilies} }`;
 }

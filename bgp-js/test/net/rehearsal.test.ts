@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
+import { peerConfig } from 'bgp-js-testing/index.ts';
 import { REHEARSAL_RANGE, rehearse } from '../../net/index.ts';
-import { peerConfig } from '../../testing/index.ts';
 import { until } from './tcp.ts';
 
 /** How many sockets and listeners this process has. */

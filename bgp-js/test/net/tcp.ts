@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { peerConfig } from 'bgp-js-testing/index.ts';
 import {
   decodeMessage,
   encodeMessage,
@@ -20,7 +21,6 @@ import {
   type SpeakerEvent,
 } from '../../index.ts';
 import { type HostOptions, SpeakerHost } from '../../net/index.ts';
-import { peerConfig } from '../../testing/index.ts';
 import { hex } from '../wire/bytes.ts';
 
 export const AS = 64512;

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { inspect } from 'node:util';
 import fc from 'fast-check';
-import { AttributeTable } from '../../rib/attribute-table.ts';
 import { type Candidate, comparePaths, DECISION_STEPS, decide } from '../../rib/decision.ts';
 import { type Source, SourceKind } from '../../rib/source.ts';
+import { AttributeTable } from '../../rib/store/attribute-table.ts';
 import type { Attributes } from '../../wire/attributes.ts';
 import { makeSet } from './helpers.ts';
 
@@ -26,7 +26,7 @@ function candidate(table: AttributeTable, { attributes, source, pathId }: Sketch
     addressOrder: 50n,
   };
   return {
-    set: makeSet(table, attributes),
+    attrs: makeSet(table, attributes),
     pathId,
     source: { ...base, received: 0, accepted: 0, best: 0, dropped: 0, ...source },
   };

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
+import { seededRandom } from 'bgp-js-testing/simulator/random.ts';
 import { decide } from '../../rib/decision.ts';
 import { DirtyQueue } from '../../rib/dirty-queue.ts';
 import { NO_PATH } from '../../rib/family-rib.ts';
-import { PathState } from '../../rib/path-state.ts';
-import { seededRandom } from '../../testing/random.ts';
+import { PathState } from '../../rib/store/path-state.ts';
 import { makeRib, makeSet, makeSource, nlri } from './helpers.ts';
 
 describe('a prefix that is known and has never had a path', () => {
@@ -93,7 +93,7 @@ describe('FamilyRib', () => {
       rib.addReader(queue);
       const peers = Array.from({ length: 5 }, (_, i) => makeSource(sources, { kind: 1 + (i % 3) }));
       const prefixes = Array.from({ length: 30 }, (_, i) => nlri(`10.${i}.0.0/16`));
-      const model = new Map<string, { set: number; state: number }>();
+      const model = new Map<string, { attrs: number; state: number }>();
       const keyOf = (prefix: number, peer: number): string => `${prefix}/${peer}`;
       for (let round = 0; round < 5000; round++) {
         const prefix = pick(prefixes.length);
@@ -103,12 +103,12 @@ describe('FamilyRib', () => {
           model.delete(keyOf(prefix, peer));
         } else {
           const ases = Array.from({ length: 1 + pick(2) }, () => 1 + pick(2));
-          const set = makeSet(attributes, { med: pick(3), asPath: [{ type: 'sequence', ases }] });
+          const attrs = makeSet(attributes, { med: pick(3), asPath: [{ type: 'sequence', ases }] });
           const state = pick(5) === 0 ? PathState.asLoop : PathState.usable;
           // A set that is not used yet must outlive the model's use of it.
-          attributes.retain(set);
-          rib.announce(peers[peer].index, prefixes[prefix], 0, set, state);
-          model.set(keyOf(prefix, peer), { set, state });
+          attributes.retain(attrs);
+          rib.announce(peers[peer].index, prefixes[prefix], 0, attrs, state);
+          model.set(keyOf(prefix, peer), { attrs, state });
         }
         if (round % 500 === 499) check();
       }
@@ -124,7 +124,7 @@ describe('FamilyRib', () => {
         prefixes.forEach((bytes, prefix) => {
           const usable = peers.flatMap((source, peer) => {
             const route = model.get(keyOf(prefix, peer));
-            return route && route.state === PathState.usable ? [{ set: route.set, source }] : [];
+            return route && route.state === PathState.usable ? [{ attrs: route.attrs, source }] : [];
           });
           const id = rib.prefixes.find(bytes, 0);
           const best = id < 0 ? NO_PATH : rib.bestOf(id);
@@ -134,7 +134,7 @@ describe('FamilyRib', () => {
           }
           const expected = decide(usable, attributes);
           assert.equal(rib.sourceOf(best), expected.best.source.index);
-          assert.equal(rib.setOf(best), expected.best.set);
+          assert.equal(rib.attrsOf(best), expected.best.attrs);
         });
         peers.forEach((source, peer) => {
           const routes = prefixes.flatMap((_, prefix) => model.get(keyOf(prefix, peer)) ?? []);

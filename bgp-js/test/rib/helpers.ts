@@ -1,8 +1,9 @@
 /** Shared by the tests of the RIB. */
-import { AttributeTable, SetKind } from '../../rib/attribute-table.ts';
+
 import { FamilyRib } from '../../rib/family-rib.ts';
+import type { ExportProfile } from '../../rib/out/export-profile.ts';
 import { type Source, SourceTable } from '../../rib/source.ts';
-import type { ExportTreatment } from '../../rib/treatment.ts';
+import { AttributeTable, AttrsKind } from '../../rib/store/attribute-table.ts';
 import { AttributeScan, scanAttributes } from '../../wire/attribute-scan.ts';
 import { type Attributes, encodeAttributes } from '../../wire/attributes.ts';
 import { IPV4_UNICAST } from '../../wire/families.ts';
@@ -21,12 +22,12 @@ export function nlri(text: string): Uint8Array {
 export function makeSet(table: AttributeTable, fields: Partial<Attributes> = {}): number {
   const attributes: Attributes = { origin: 'IGP', asPath: [], nextHop: '10.0.0.9', ...fields };
   const bytes = encodeAttributes(attributes);
-  const known = table.find(SetKind.internal, bytes, 0, bytes.length);
+  const known = table.find(AttrsKind.internal, bytes, 0, bytes.length);
   if (known !== 0) return known;
   const scan = new AttributeScan();
   scanAttributes(bytes, 0, bytes.length, CONTEXT, scan);
   if (scan.error) throw new Error(scan.error.text);
-  return table.add(SetKind.internal, bytes, 0, bytes.length, scan);
+  return table.add(AttrsKind.internal, bytes, 0, bytes.length, scan);
 }
 
 export function makeRib(): { rib: FamilyRib; attributes: AttributeTable; sources: SourceTable } {
@@ -50,7 +51,7 @@ export function makeSource(sources: SourceTable, fields: Partial<Source> = {}): 
   });
 }
 
-export const TREATMENT: ExportTreatment = {
+export const TREATMENT: ExportProfile = {
   ebgp: false,
   client: true,
   clusterId: 7,

@@ -9,7 +9,7 @@ const LOCAL_AS = 64999;
 const seq = (...ases: number[]): Attributes['asPath'] => [{ type: 'sequence', ases }];
 
 /** AS_PATH as the peer was told it; null: it was told nothing. */
-function told(peer: HandPeer, prefix: string): string | null {
+function advertised(peer: HandPeer, prefix: string): string | null {
   peer.take();
   const route = peer.routes.get(prefix);
   return route ? formatAsPath(route.asPath) : null;
@@ -74,7 +74,7 @@ describe('AS_PATH towards an external peer', () => {
       const from = bench.peer('10.0.0.2', { as: 65001, enforceFirstAs: false }).establish();
       const to = bench.peer('10.0.0.3', { as: 65002, ...fields }).establish();
       from.announce([PREFIX], { asPath });
-      assert.equal(told(to, PREFIX), expected);
+      assert.equal(advertised(to, PREFIX), expected);
     });
   }
 
@@ -105,8 +105,8 @@ describe('AS_PATH towards an external peer', () => {
     assert.equal(kept(bench), '(65100 65101) [65102] 7');
     const { attributes, rib } = bench.speaker.routing;
     const best = rib.bestOf(0);
-    assert.equal(attributes.asPathLength.values[rib.setOf(best)], 1);
-    assert.equal(told(outside, PREFIX), '64512 7');
+    assert.equal(attributes.asPathLength.values[rib.attrsOf(best)], 1);
+    assert.equal(advertised(outside, PREFIX), '64512 7');
   });
 
   it('a local AS that is ours is none', () => {
@@ -115,7 +115,7 @@ describe('AS_PATH towards an external peer', () => {
     const peer = bench.peer('10.0.0.2', { as: 65001, localAs: OUR_AS });
     peer.connect();
     peer.send(peer.open(), KEEPALIVE);
-    assert.equal(told(peer, OWN), '64512');
+    assert.equal(advertised(peer, OWN), '64512');
   });
 });
 
@@ -247,13 +247,13 @@ describe('the AS of a session', () => {
   it('we show the other number when the peer refuses the first', () => {
     const bench = new Bench();
     const peer = bench.peer('10.0.0.2', { localAs: LOCAL_AS });
-    const shown: (number | undefined)[] = [];
+    const exported: (number | undefined)[] = [];
     for (let i = 0; i < 3; i++) {
       peer.connect();
-      shown.push(asOf(peer));
+      exported.push(asOf(peer));
       peer.send(Uint8Array.from([...Array(16).fill(255), 0, 21, 3, 2, 2]));
       assert.ok(peer.closed);
     }
-    assert.deepEqual(shown, [OUR_AS, LOCAL_AS, OUR_AS]);
+    assert.deepEqual(exported, [OUR_AS, LOCAL_AS, OUR_AS]);
   });
 });

@@ -3,6 +3,7 @@
  * clock.
  */
 import assert from 'node:assert/strict';
+import { peerConfig, seededRandom } from 'bgp-js-testing/index.ts';
 import {
   type Attributes,
   CapabilityCode,
@@ -28,7 +29,6 @@ import {
   type SpeakerConfig,
   type SpeakerEvent,
 } from '../../index.ts';
-import { peerConfig, seededRandom } from '../../testing/index.ts';
 import { hex } from '../wire/bytes.ts';
 
 export const OUR_AS = 64512;
@@ -74,7 +74,7 @@ export class Bench {
     while (speaker.hasWork) speaker.work(this.now);
     for (const action of speaker.actions()) {
       if (action.type === 'connect') this.connects.push(action);
-      else this.wires.get(action.connection)?.close(action.farewell);
+      else this.wires.get(action.connection)?.close(action.lastBytes);
     }
     this.events.push(...speaker.events());
     for (const id of [...speaker.connections()]) {
@@ -124,8 +124,8 @@ class Wire {
     assert.equal(this.framer.pending, 0, 'the speaker sends whole messages');
   }
 
-  close(farewell: Uint8Array | null): void {
-    if (farewell) this.take(farewell);
+  close(lastBytes: Uint8Array | null): void {
+    if (lastBytes) this.take(lastBytes);
     this.closed = true;
   }
 }

@@ -20,7 +20,7 @@ function pathOf(bench: Bench): PathInfo {
   return path;
 }
 
-function told(peer: HandPeer, prefix = PREFIX): Attributes | undefined {
+function advertised(peer: HandPeer, prefix = PREFIX): Attributes | undefined {
   peer.take();
   return peer.routes.get(prefix);
 }
@@ -46,7 +46,7 @@ describe('communities that keep a route in (RFC 1997)', () => {
         bench.pump();
         // RFC 1997 keeps in what was received; who originates a route with NO_EXPORT means it for the neighbour.
         const expected = [inside, outside || (own && communities.some((each) => KEPT_IN.has(each)))];
-        assert.deepEqual([told(internal) !== undefined, told(external) !== undefined], expected);
+        assert.deepEqual([advertised(internal) !== undefined, advertised(external) !== undefined], expected);
       });
     }
   }
@@ -63,7 +63,8 @@ describe('large communities (RFC 8092)', () => {
     ] as const;
     bench.speaker.originate(PREFIX, { largeCommunities: [...largeCommunities] });
     bench.pump();
-    for (const peer of [internal, external]) assert.deepEqual(told(peer)?.largeCommunities, largeCommunities);
+    for (const peer of [internal, external])
+      assert.deepEqual(advertised(peer)?.largeCommunities, largeCommunities);
   });
 });
 
@@ -87,7 +88,7 @@ describe('BLACKHOLE (RFC 7999)', () => {
     const { status, attributes } = pathOf(bench);
     assert.deepEqual([status, attributes.communities], ['best', [blackhole, noExport]]);
     const external = bench.peer('10.0.0.3', { as: 65002 }).establish();
-    assert.equal(told(external), undefined);
+    assert.equal(advertised(external), undefined);
   });
 
   it('keeps NO_ADVERTISE and NO_EXPORT as they came', () => {
@@ -107,7 +108,10 @@ describe('GRACEFUL_SHUTDOWN (RFC 8326)', () => {
     const leaving = bench.peer('10.0.0.2', { as: 65001 }).establish();
     const inside = bench.peer('10.0.0.3').establish();
     leaving.announce([PREFIX], { communities: [gracefulShutdown] });
-    assert.deepEqual([told(inside)?.localPref, told(inside)?.communities], [0, [gracefulShutdown]]);
+    assert.deepEqual(
+      [advertised(inside)?.localPref, advertised(inside)?.communities],
+      [0, [gracefulShutdown]],
+    );
     const other = bench.peer('10.0.0.4', { as: 65004 }).establish();
     other.announce([PREFIX], { asPath: [{ type: 'sequence', ases: [65004, 1, 2, 3] }] });
     assert.equal(pathOf(bench).source.name, '10.0.0.4');
@@ -122,7 +126,7 @@ describe('GRACEFUL_SHUTDOWN (RFC 8326)', () => {
       .announce([PREFIX], { communities: [gracefulShutdown], localPref: 70 });
     const external = bench.peer('10.0.0.3', { as: 65003 }).establish();
     assert.deepEqual(pathOf(bench).attributes.localPref, 70);
-    assert.equal(told(external)?.localPref, undefined);
+    assert.equal(advertised(external)?.localPref, undefined);
   });
 
   it('our own: every route that we forward is announced with it, and without it again at the undo', () => {
@@ -135,7 +139,7 @@ describe('GRACEFUL_SHUTDOWN (RFC 8326)', () => {
     const view = () =>
       [inside, outside].flatMap((peer) =>
         ['10.244.1.0/26', PREFIX].map((prefix) => {
-          const { communities = [], localPref } = told(peer, prefix) ?? {};
+          const { communities = [], localPref } = advertised(peer, prefix) ?? {};
           return [communities.join(), localPref];
         }),
       );
@@ -169,7 +173,7 @@ describe('GRACEFUL_SHUTDOWN (RFC 8326)', () => {
     const peer = bench.peer('10.0.0.2');
     peer.connect();
     peer.send(peer.open(), KEEPALIVE);
-    assert.deepEqual(told(peer)?.communities, [gracefulShutdown]);
+    assert.deepEqual(advertised(peer)?.communities, [gracefulShutdown]);
   });
 
   it('a reflector that drains leaves alone what it does not forward', () => {
@@ -180,7 +184,7 @@ describe('GRACEFUL_SHUTDOWN (RFC 8326)', () => {
     from.announce([PREFIX], { localPref: 100 });
     bench.speaker.setGracefulShutdown(true);
     bench.pump();
-    assert.deepEqual([told(to)?.localPref, told(to)?.communities], [100, undefined]);
+    assert.deepEqual([advertised(to)?.localPref, advertised(to)?.communities], [100, undefined]);
   });
 });
 
@@ -193,8 +197,14 @@ describe('a route server (RFC 7947)', () => {
     bench.speaker.originate('10.244.1.0/26');
     bench.pump();
     const asPath = [{ type: 'sequence' as const, ases: [65001] }];
-    assert.deepEqual(told(to), { origin: 'IGP', asPath, nextHop: '10.0.0.2', med: 7, onlyToCustomer: 64512 });
-    assert.equal(told(to, '10.244.1.0/26')?.nextHop, OUR_ADDRESS);
+    assert.deepEqual(advertised(to), {
+      origin: 'IGP',
+      asPath,
+      nextHop: '10.0.0.2',
+      med: 7,
+      onlyToCustomer: 64512,
+    });
+    assert.equal(advertised(to, '10.244.1.0/26')?.nextHop, OUR_ADDRESS);
   });
 });
 
@@ -226,8 +236,8 @@ describe('attributes that are passed on', () => {
       const a = bench.peer('10.0.0.2', from).establish();
       const b = bench.peer('10.0.0.3', to).establish();
       a.announce([PREFIX], { aigp: AIGP });
-      assert.ok(told(b));
-      assert.equal(told(b)?.aigp, expected);
+      assert.ok(advertised(b));
+      assert.equal(advertised(b)?.aigp, expected);
     });
   }
 
@@ -236,7 +246,7 @@ describe('attributes that are passed on', () => {
     const a = bench.peer('10.0.0.2', { as: 65001, aigp: true }).establish();
     const b = bench.peer('10.0.0.3').establish();
     a.announce([PREFIX], { aigp: 0xffffffffffffffffn });
-    assert.equal(told(b)?.aigp, 0xffffffffffffffffn);
+    assert.equal(advertised(b)?.aigp, 0xffffffffffffffffn);
   });
 
   it('AIGP from a session with it does not leak to one without', () => {
@@ -271,7 +281,7 @@ describe('attributes that are passed on', () => {
     const prefixSid = { flags: 0xc0, type: 40, value: hex('01 0007 00 0000 00000064') };
     a.announce([PREFIX], { ...passed, others: [prefixSid, { flags: 0xc0, type: 99, value: hex('ab') }] });
     const { communities, extendedCommunities, ipv6ExtendedCommunities, largeCommunities, others } =
-      told(b) ?? {};
+      advertised(b) ?? {};
     assert.deepEqual({ communities, extendedCommunities, ipv6ExtendedCommunities, largeCommunities }, passed);
     assert.deepEqual(others, [prefixSid, { flags: 0xe0, type: 99, value: hex('ab') }]);
   });

@@ -1,7 +1,7 @@
 /** When the speaker wants to be called next: what brings a timer forward counts at once. */
 import assert from 'node:assert/strict';
+import { peerConfig } from 'bgp-js-testing/index.ts';
 import { KEEPALIVE } from '../../index.ts';
-import { peerConfig } from '../../testing/index.ts';
 import { Bench, OUR_AS } from './bench.ts';
 
 const PEER = '10.0.0.2';

@@ -1,7 +1,7 @@
 /** A change of what a peer is shown, on a session with many routes: no reset, and only the difference is sent. */
 import assert from 'node:assert/strict';
+import { Simulation } from 'bgp-js-testing/index.ts';
 import { peerConfig } from '../../index.ts';
-import { Simulation } from '../../testing/index.ts';
 import { nlri } from '../rib/helpers.ts';
 
 const ROUTES = 100_000;
@@ -82,7 +82,7 @@ describe('a change on a session with 100,000 routes', () => {
       peerConfig({ address: '10.0.0.2', as: 65001, export: 'own', requirePolicy: false }),
       sim.now,
     );
-    const told = Buffer.concat(node.speaker.transmit(first, 65536));
-    assert.ok(told.includes(Buffer.from(nlri('10.1.0.0/16'))), 'the withdrawal is still sent');
+    const advertised = Buffer.concat(node.speaker.transmit(first, 65536));
+    assert.ok(advertised.includes(Buffer.from(nlri('10.1.0.0/16'))), 'the withdrawal is still sent');
   });
 });

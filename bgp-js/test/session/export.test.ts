@@ -9,7 +9,7 @@ const EBGP_2 = { as: 65002 };
 const seq = (...ases: number[]): Attributes['asPath'] => [{ type: 'sequence', ases }];
 
 /** What the peer knows of the prefix by now. */
-function told(peer: HandPeer, prefix: string): Attributes | undefined {
+function advertised(peer: HandPeer, prefix: string): Attributes | undefined {
   peer.take();
   return peer.routes.get(prefix);
 }
@@ -23,7 +23,12 @@ describe('routes of our own', () => {
     const peer = bench.peer('10.0.0.2');
     peer.connect();
     peer.send(peer.open(), KEEPALIVE);
-    assert.deepEqual(told(peer, OWN), { origin: 'IGP', asPath: [], nextHop: OUR_ADDRESS, localPref: 100 });
+    assert.deepEqual(advertised(peer, OWN), {
+      origin: 'IGP',
+      asPath: [],
+      nextHop: OUR_ADDRESS,
+      localPref: 100,
+    });
   });
 
   it('to eBGP: our address, our AS, no LOCAL_PREF', () => {
@@ -34,7 +39,7 @@ describe('routes of our own', () => {
     peer.send(peer.open(), KEEPALIVE);
     const communities = [0xfc000001];
     const expected = { origin: 'IGP', asPath: seq(OUR_AS), nextHop: OUR_ADDRESS, med: 7, communities };
-    assert.deepEqual(told(peer, OWN), expected);
+    assert.deepEqual(advertised(peer, OWN), expected);
   });
 
   it('octet by octet', () => {
@@ -97,7 +102,7 @@ describe('learned routes', () => {
     const reader = bench.peer('10.0.0.2').establish();
     bench.peer('10.0.0.3', EBGP).establish().announce([PREFIX], FULL);
     const expected = { origin: 'IGP', asPath: seq(65001), nextHop: OUR_ADDRESS, localPref: 100, ...FULL };
-    assert.deepEqual(told(reader, PREFIX), expected);
+    assert.deepEqual(advertised(reader, PREFIX), expected);
   });
 
   it('from eBGP to eBGP: our AS in front, our address, no MED', () => {
@@ -106,7 +111,7 @@ describe('learned routes', () => {
     bench.peer('10.0.0.3', EBGP).establish().announce([PREFIX], FULL);
     const { med: _med, ...rest } = FULL;
     const expected = { origin: 'IGP', asPath: seq(OUR_AS, 65001), nextHop: OUR_ADDRESS, ...rest };
-    assert.deepEqual(told(reader, PREFIX), expected);
+    assert.deepEqual(advertised(reader, PREFIX), expected);
   });
 
   it('from iBGP to eBGP: our AS in front, our address, neither LOCAL_PREF nor reflection attributes', () => {
@@ -114,7 +119,11 @@ describe('learned routes', () => {
     const reader = bench.peer('10.0.0.2', EBGP).establish();
     const attributes = { localPref: 200, originatorId: '10.0.0.9', clusterList: ['10.0.0.8'] };
     bench.peer('10.0.0.3').establish().announce([PREFIX], attributes);
-    assert.deepEqual(told(reader, PREFIX), { origin: 'IGP', asPath: seq(OUR_AS), nextHop: OUR_ADDRESS });
+    assert.deepEqual(advertised(reader, PREFIX), {
+      origin: 'IGP',
+      asPath: seq(OUR_AS),
+      nextHop: OUR_ADDRESS,
+    });
   });
 
   it('prepending joins the sequence in front, but neither a set nor a full one', () => {
@@ -130,7 +139,7 @@ describe('learned routes', () => {
       const bench = new Bench();
       const reader = bench.peer('10.0.0.2', EBGP_2).establish();
       bench.peer('10.0.0.3', EBGP).establish().announce([PREFIX], { asPath });
-      assert.deepEqual(told(reader, PREFIX)?.asPath, expected);
+      assert.deepEqual(advertised(reader, PREFIX)?.asPath, expected);
     }
   });
 
@@ -186,8 +195,8 @@ describe('learned routes', () => {
         .peer('10.0.0.4', EBGP)
         .establish()
         .announce([PREFIX], { communities: [7, Community[name]] });
-      assert.equal(told(inside, PREFIX) !== undefined, toIbgp);
-      assert.equal(told(outside, PREFIX) !== undefined, toEbgp);
+      assert.equal(advertised(inside, PREFIX) !== undefined, toIbgp);
+      assert.equal(advertised(outside, PREFIX) !== undefined, toEbgp);
     });
   }
 });
@@ -211,8 +220,8 @@ describe('nextHopSelf', () => {
     const keeps = bench.peer('10.0.0.2', { client: true }).establish();
     const replaces = bench.peer('10.0.0.3', { client: true, nextHopSelf: true }).establish();
     bench.peer('10.0.0.4').establish().announce(['10.9.0.0/16']);
-    assert.equal(told(keeps, '10.9.0.0/16')?.nextHop, '10.0.0.4');
-    assert.equal(told(replaces, '10.9.0.0/16')?.nextHop, OUR_ADDRESS);
+    assert.equal(advertised(keeps, '10.9.0.0/16')?.nextHop, '10.0.0.4');
+    assert.equal(advertised(replaces, '10.9.0.0/16')?.nextHop, OUR_ADDRESS);
   });
 });
 
@@ -222,8 +231,8 @@ describe('a reflector, which forwards no packets', () => {
     const keeps = bench.peer('10.0.0.2', { client: true }).establish();
     const replaces = bench.peer('10.0.0.4', { client: true, nextHopSelf: true }).establish();
     bench.peer('10.0.0.3', EBGP).establish().announce(['10.9.0.0/16']);
-    assert.equal(told(keeps, '10.9.0.0/16')?.nextHop, '10.0.0.3');
-    assert.equal(told(replaces, '10.9.0.0/16')?.nextHop, OUR_ADDRESS);
+    assert.equal(advertised(keeps, '10.9.0.0/16')?.nextHop, '10.0.0.3');
+    assert.equal(advertised(replaces, '10.9.0.0/16')?.nextHop, OUR_ADDRESS);
   });
 });
 
@@ -286,7 +295,7 @@ describe('reflection (RFC 4456)', () => {
     const { client, plain, outside } = cluster();
     outside.announce([PREFIX]);
     for (const peer of [client, plain]) {
-      const attributes = told(peer, PREFIX);
+      const attributes = advertised(peer, PREFIX);
       assert.deepEqual([attributes?.originatorId, attributes?.clusterList], [undefined, undefined]);
     }
   });
@@ -294,7 +303,7 @@ describe('reflection (RFC 4456)', () => {
   it('marks what it reflects: ORIGINATOR_ID once, its cluster in front, and changes nothing else', () => {
     const { client, other } = cluster();
     client.announce([PREFIX], { localPref: 250, med: 3 });
-    assert.deepEqual(told(other, PREFIX), {
+    assert.deepEqual(advertised(other, PREFIX), {
       origin: 'IGP',
       asPath: [],
       nextHop: '10.0.0.2',
@@ -304,7 +313,7 @@ describe('reflection (RFC 4456)', () => {
       clusterList: [CLUSTER],
     });
     client.announce([PREFIX], { originatorId: '10.0.0.9', clusterList: ['10.0.0.8'] });
-    const again = told(other, PREFIX);
+    const again = advertised(other, PREFIX);
     assert.deepEqual([again?.originatorId, again?.clusterList], ['10.0.0.9', [CLUSTER, '10.0.0.8']]);
   });
 });

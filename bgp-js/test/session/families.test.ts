@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
+import { Simulation } from 'bgp-js-testing/index.ts';
 import { CapabilityCode, encodeMessage, IPV4_UNICAST, routeTo } from '../../index.ts';
-import { Simulation } from '../../testing/index.ts';
 import { hex, update } from '../wire/bytes.ts';
 import { Bench } from './bench.ts';
 
@@ -170,15 +170,15 @@ describe('enhanced route refresh (RFC 7313)', () => {
     const peer = bench.peer('10.0.0.2', {}).establish();
     peer.announce(['10.9.0.0/16']);
     const { routing } = bench.speaker;
-    const attachment = bench.speaker.attachmentOf([...bench.speaker.peers][0]);
-    assert.ok(attachment);
-    routing.beginRefresh(attachment.source, IPV4_UNICAST);
+    const ribSession = bench.speaker.attachmentOf([...bench.speaker.peers][0]);
+    assert.ok(ribSession);
+    routing.beginRefresh(ribSession.source, IPV4_UNICAST);
     peer.announce(['10.9.0.0/16']);
-    routing.sweepStale(attachment.source, IPV4_UNICAST);
-    routing.beginRefresh(attachment.source, IPV4_UNICAST);
+    routing.sweepStale(ribSession.source, IPV4_UNICAST);
+    routing.beginRefresh(ribSession.source, IPV4_UNICAST);
     bench.pump();
     assert.ok(routeTo(bench.speaker, '10.9.0.0/16'), 'it may still be told again');
-    routing.sweepStale(attachment.source, IPV4_UNICAST);
+    routing.sweepStale(ribSession.source, IPV4_UNICAST);
     bench.pump();
     assert.equal(routeTo(bench.speaker, '10.9.0.0/16'), null);
   });
@@ -230,15 +230,15 @@ describe('enhanced route refresh (RFC 7313)', () => {
     sim.run(3000);
     // A route that b holds and a does not know of, as after a withdrawal that was lost.
     const [peer] = b.speaker.peers;
-    const attachment = b.speaker.attachmentOf(peer);
-    assert.ok(attachment);
+    const ribSession = b.speaker.attachmentOf(peer);
+    assert.ok(ribSession);
     const { rib } = b.speaker.routing;
     const bytes = Uint8Array.of(16, 10, 99);
     rib.announce(
-      attachment.source.index,
+      ribSession.source.index,
       bytes,
       0,
-      rib.setOf(rib.bestOf(rib.prefixes.find(Uint8Array.of(16, 10, 1), 0))),
+      rib.attrsOf(rib.bestOf(rib.prefixes.find(Uint8Array.of(16, 10, 1), 0))),
       0,
     );
     assert.ok(routeTo(b.speaker, '10.99.0.0/16'));

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
+import { type SimNode, Simulation } from 'bgp-js-testing/index.ts';
 import { routeTo } from '../../index.ts';
-import { type SimNode, Simulation } from '../../testing/index.ts';
 
 const PREFIX = '10.244.1.0/26';
 const OTHER = '10.244.2.0/26';

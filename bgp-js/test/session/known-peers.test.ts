@@ -1,7 +1,7 @@
 /** Who is let in: unknown addresses, ranges, and peers that come and go. */
 import assert from 'node:assert/strict';
+import { peerConfig } from 'bgp-js-testing/index.ts';
 import { encodeMessage, KEEPALIVE } from '../../index.ts';
-import { peerConfig } from '../../testing/index.ts';
 import { hex, message } from '../wire/bytes.ts';
 import { Bench, HandPeer, OUR_AS } from './bench.ts';
 
@@ -35,9 +35,12 @@ describe('connections from unknown addresses', () => {
   it('cost a bounded amount of memory, however many there are', () => {
     const bench = new Bench();
     for (let i = 0; i < 5000; i++) stranger(bench, `192.0.${i >> 8}.${i & 255}`).connect();
-    const told = bench.eventsOf('refused');
-    assert.equal(new Set(told.map(({ address }) => address)).size, 1025);
-    assert.deepEqual([told[1023].count, told[1024].address, told[4999].count], [1, 'other addresses', 3976]);
+    const advertised = bench.eventsOf('refused');
+    assert.equal(new Set(advertised.map(({ address }) => address)).size, 1025);
+    assert.deepEqual(
+      [advertised[1023].count, advertised[1024].address, advertised[4999].count],
+      [1, 'other addresses', 3976],
+    );
     assert.equal(bench.speaker.refusedConnections, 5000);
     stranger(bench, '192.0.0.0').connect();
     assert.equal(bench.eventsOf('refused').at(-1)?.count, 2, 'the first ones are remembered');

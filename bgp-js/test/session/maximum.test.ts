@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
+import { peerConfig, Simulation } from 'bgp-js-testing/index.ts';
 import { peerStatuses, routeTo } from '../../index.ts';
-import { peerConfig, Simulation } from '../../testing/index.ts';
 
 describe('a maximum of prefixes', () => {
   /** A peer that announces `count` prefixes to a node with these limits. */
@@ -13,16 +13,20 @@ describe('a maximum of prefixes', () => {
     for (let i = 0; i < count; i++) peer.speaker.originate(`20.0.${i}.0/24`);
     sim.run(5000);
     const [session] = node.speaker.peers;
-    const told = () => node.log.filter(({ event }) => event.type === 'limit').map(({ event }) => event);
-    return { sim, node, peer, session, told };
+    const advertised = () => node.log.filter(({ event }) => event.type === 'limit').map(({ event }) => event);
+    return { sim, node, peer, session, told: advertised };
   }
 
   it('is warned of once, at the share that was asked for', () => {
-    const { sim, peer, told } = announced(80, { maximumPrefixes: 100, maximumPrefixesWarning: 0.8 });
-    assert.deepEqual(told(), []);
+    const {
+      sim,
+      peer,
+      told: advertised,
+    } = announced(80, { maximumPrefixes: 100, maximumPrefixesWarning: 0.8 });
+    assert.deepEqual(advertised(), []);
     for (let i = 80; i < 90; i++) peer.speaker.originate(`20.0.${i}.0/24`);
     sim.run(1000);
-    assert.equal(told().length, 1);
+    assert.equal(advertised().length, 1);
   });
 
   it('keeps the peer out for as long as was asked for', () => {
@@ -37,11 +41,11 @@ describe('a maximum of prefixes', () => {
 
   it('with the action "drop" takes no more routes, tells so once, and the session stays', () => {
     const limits = { maximumPrefixes: 10, maximumPrefixesAction: 'drop' } as const;
-    const { sim, node, peer, session, told } = announced(15, limits);
+    const { sim, node, peer, session, told: advertised } = announced(15, limits);
     const held = () => peerStatuses(node.speaker, 0)[0].prefixes;
     assert.equal(session.state(0), 'Established');
     assert.deepEqual([held().received, held().dropped], [10, 5]);
-    assert.equal(told().length, 1);
+    assert.equal(advertised().length, 1);
     // A route that it has may change.
     peer.speaker.originate('20.0.3.0/24', { med: 7 });
     sim.run(1000);

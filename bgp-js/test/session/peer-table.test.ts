@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type Peer, type PeerConfig, PeerTable, peerKey } from 'bgp-js';
-import { peerConfig } from 'bgp-js/testing';
+import { peerConfig } from 'bgp-js-testing';
 
 const config = (fields: Partial<PeerConfig>): PeerConfig => peerConfig({ as: 64512, ...fields });
 

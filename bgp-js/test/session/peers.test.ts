@@ -1,10 +1,10 @@
 /** Who may be a peer, and when it is tried again. */
 import assert from 'node:assert/strict';
+import { peerConfig, seededRandom } from 'bgp-js-testing/index.ts';
 import { Backoff } from '../../session/backoff.ts';
 import { Peer } from '../../session/peer.ts';
 import type { PeerConfig } from '../../session/peer-config.ts';
 import { PeerTable } from '../../session/peer-table.ts';
-import { peerConfig, seededRandom } from '../../testing/index.ts';
 
 const AS = { as: 65001 };
 

@@ -1,7 +1,7 @@
 /** Policies on sessions: what comes in, what goes out, and changes of them without a reset. */
 import assert from 'node:assert/strict';
+import { peerConfig } from 'bgp-js-testing/index.ts';
 import { PolicyError, type PolicyRule, type PolicySet, routeTo } from '../../index.ts';
-import { peerConfig } from '../../testing/index.ts';
 import { Bench, type HandPeer } from './bench.ts';
 
 const only = (name: string, rules: PolicyRule[], otherwise: 'accept' | 'reject' = 'accept'): PolicySet => ({
@@ -43,10 +43,10 @@ describe('policies of a session', () => {
     const { bench, tor, node } = pair({ policies: { ...OPEN, in: { rules: [rule], otherwise: 'reject' } } });
     tor.announce(['10.8.1.0/24', '10.9.0.0/16']);
     node.take();
-    const told = node.routes.get('10.8.1.0/24');
-    assert.equal(told?.localPref, 200);
-    assert.deepEqual(told?.communities, [((65001 << 16) >>> 0) + 7]);
-    assert.deepEqual(told?.asPath, [{ type: 'sequence', ases: [64512, 64512, 65001] }]);
+    const advertised = node.routes.get('10.8.1.0/24');
+    assert.equal(advertised?.localPref, 200);
+    assert.deepEqual(advertised?.communities, [((65001 << 16) >>> 0) + 7]);
+    assert.deepEqual(advertised?.asPath, [{ type: 'sequence', ases: [64512, 64512, 65001] }]);
     assert.equal(node.routes.has('10.9.0.0/16'), false);
     assert.match(routeTo(bench.speaker, '10.9.0.0/16')?.paths[0].reason ?? '', /import policy/);
     bench.speaker.setPolicies({ policies: OPEN });

@@ -139,7 +139,11 @@ describe('OTC on routes that come in', () => {
 
 describe('OTC on routes that go out', () => {
   /** OTC as a peer to which we are `role` gets it; null: it does not get the route. */
-  function told(role: Role | undefined, as: number, onlyToCustomer?: number): number | undefined | null {
+  function advertised(
+    role: Role | undefined,
+    as: number,
+    onlyToCustomer?: number,
+  ): number | undefined | null {
     const bench = new Bench();
     const from = bench.peer('10.0.0.2').establish();
     const to: HandPeer = bench.peer('10.0.0.3', { as, role }).establish();
@@ -165,7 +169,7 @@ describe('OTC on routes that go out', () => {
   for (const [role, onlyToCustomer, expected] of ROWS) {
     const outcome = expected === null ? 'not sent' : (expected ?? 'none');
     it(`we ${role ?? 'without a role'}, OTC ${onlyToCustomer ?? 'missing'}: ${outcome}`, () => {
-      assert.equal(told(role, 65001, onlyToCustomer), expected);
+      assert.equal(advertised(role, 65001, onlyToCustomer), expected);
     });
   }
 

@@ -1,7 +1,7 @@
 /** How much is done in one slice of work when many peers have something to say at once. */
 import assert from 'node:assert/strict';
+import { openBytes } from 'bgp-js-testing/index.ts';
 import { KEEPALIVE, peerConfig, Speaker } from '../../index.ts';
-import { openBytes } from '../../testing/index.ts';
 import { OUR_ADDRESS, OUR_AS } from './bench.ts';
 
 const PEERS = 200;

@@ -6,10 +6,10 @@ import {
   encodePrefix,
   formatIPv4,
   formatPrefix,
+  isValidNlri,
   maskOf,
   parseIPv4,
   parsePrefix,
-  soundNlri,
 } from '../../wire/prefix.ts';
 import { hex, toHex } from './bytes.ts';
 
@@ -74,7 +74,7 @@ describe('prefixes', () => {
     it(`${text} is ${wire}, and back`, () => {
       assert.equal(toHex(encodePrefix(prefix(text))), toHex(hex(wire)));
       assert.equal(formatPrefix(decodePrefix(hex(wire), 0)), text);
-      assert.ok(soundNlri(hex(wire), 0, hex(wire).length, 32));
+      assert.ok(isValidNlri(hex(wire), 0, hex(wire).length, 32));
     });
   }
 
@@ -114,7 +114,7 @@ describe('prefixes', () => {
 });
 
 describe('NLRI fields', () => {
-  const sound = (wire: string) => soundNlri(hex(wire), 0, hex(wire).length, 32);
+  const sound = (wire: string) => isValidNlri(hex(wire), 0, hex(wire).length, 32);
 
   it('sound: none, one, many', () => {
     for (const wire of ['', '00', '20 0a000001', '18 0af401 00 20 0a000001']) assert.ok(sound(wire), wire);
@@ -128,7 +128,7 @@ describe('NLRI fields', () => {
 
   it('only the octets in bounds are looked at', () => {
     const bytes = hex('ff 18 0af401 ff');
-    assert.ok(soundNlri(bytes, 1, 5, 32));
-    assert.ok(!soundNlri(bytes, 1, 4, 32));
+    assert.ok(isValidNlri(bytes, 1, 5, 32));
+    assert.ok(!isValidNlri(bytes, 1, 4, 32));
   });
 });

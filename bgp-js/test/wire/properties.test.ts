@@ -22,12 +22,12 @@ import {
   formatIPv4,
   interpretCapabilities,
   isError,
+  isValidNlri,
   type Message,
   maskOf,
   scanAttributes,
   shutdownData,
   shutdownMessage,
-  soundNlri,
 } from '../../wire/index.ts';
 import { message, toHex } from './bytes.ts';
 
@@ -179,7 +179,7 @@ describe('properties of the codec', () => {
         const prefix = { address: (value & maskOf(length)) >>> 0, length };
         const wire = encodePrefix(prefix);
         assert.deepEqual(decodePrefix(wire, 0), prefix);
-        assert.ok(soundNlri(wire, 0, wire.length, 32));
+        assert.ok(isValidNlri(wire, 0, wire.length, 32));
       }),
     );
   });
@@ -268,9 +268,9 @@ describe('properties of the codec', () => {
       fc.property(fc.string({ unit: 'binary', maxLength: 300 }), (text) => {
         const data = shutdownData(text);
         assert.ok(data.length <= 256);
-        const shown = shutdownMessage({ code: 6, subcode: 2, data }) ?? '';
+        const exported = shutdownMessage({ code: 6, subcode: 2, data }) ?? '';
         const expected = text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, '\ufffd');
-        assert.ok(expected.startsWith(shown), JSON.stringify({ expected, shown }));
+        assert.ok(expected.startsWith(exported), JSON.stringify({ expected, shown: exported }));
       }),
     );
   });

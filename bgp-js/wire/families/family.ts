@@ -10,7 +10,7 @@ export interface Family {
   /** Bits of an address, a multiple of 32: the longest prefix. */
   bits: number;
   /** Routes may travel in the UPDATE's own fields (RFC 4271) instead of MP_REACH_NLRI. */
-  classic: boolean;
+  usesUpdateFields: boolean;
   /** The NLRI of a prefix in text form, host bits masked; null when the text is none of this family. */
   parse(text: string): Uint8Array | null;
   /** The text form of the NLRI at `at`, whose bounds were checked. */

@@ -6,7 +6,7 @@ export const IPV4_UNICAST: Family = {
   afi: 1,
   safi: 1,
   bits: 32,
-  classic: true,
+  usesUpdateFields: true,
   parse: (text) => {
     const prefix = parsePrefix(text);
     return prefix && encodePrefix(prefix);

@@ -7,7 +7,7 @@ export const IPV6_UNICAST: Family = {
   afi: 2,
   safi: 1,
   bits: 128,
-  classic: false,
+  usesUpdateFields: false,
   parse: (text) => {
     const [address, length, rest] = text.split('/');
     const bytes = parseIPv6(address);

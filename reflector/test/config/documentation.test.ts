@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { documentedKeys } from '@flatroute/daemon/config.ts';
+import { documentedKeys } from '@flatroute/common/config/config.ts';
 import { reflectorFormat } from '../../config/schema.ts';
 
 const DOCUMENT = new URL('../../../docs/configuration.md', import.meta.url);

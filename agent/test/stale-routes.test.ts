@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { mock } from 'node:test';
+import { EventLog } from '@flatroute/common/process/events.ts';
+import { createLogger } from '@flatroute/common/process/log.ts';
+import { StaleRoutes } from '../stale-routes.ts';
+
+const endOfRib = (peer: string) => ({ type: 'end-of-rib', peer, family: 'ipv4-unicast' }) as const;
+const turn = async (): Promise<void> => {
+  for (let i = 0; i < 5; i++) await Promise.resolve();
+};
+
+describe('Restart', () => {
+  let releases: number;
+  let restart: StaleRoutes;
+
+  beforeEach(() => {
+    mock.timers.enable({ apis: ['setTimeout', 'Date'] });
+    releases = 0;
+    restart = new StaleRoutes({
+      staleSeconds: 120,
+      events: new EventLog(createLogger({ level: 'silent', format: 'json' })),
+      release: async () => ++releases,
+    });
+  });
+  afterEach(() => {
+    restart.end();
+    mock.timers.reset();
+  });
+
+  it('releases once every peer has told its whole table', async () => {
+    restart.begin([{ name: 'n2' }, { name: 'tor' }, { name: 'guests', range: '10.0.0.0/24' }]);
+    restart.onEvent(endOfRib('n2'));
+    await turn();
+    assert.equal(releases, 0);
+    restart.onEvent(endOfRib('tor'));
+    await turn();
+    assert.equal(releases, 1);
+    restart.onEvent(endOfRib('tor'));
+    mock.timers.tick(1_000_000);
+    await turn();
+    assert.equal(releases, 1);
+  });
+
+  it('does not wait for peers that stay away longer than the limit', async () => {
+    restart.begin([{ name: 'n2' }]);
+    mock.timers.tick(119_000);
+    await turn();
+    assert.equal(releases, 0);
+    mock.timers.tick(2_000);
+    await turn();
+    assert.equal(releases, 1);
+  });
+
+  it('takes a changed limit', async () => {
+    restart.begin([{ name: 'n2' }]);
+    mock.timers.tick(50_000);
+    restart.setLimit(60);
+    mock.timers.tick(9_000);
+    await turn();
+    assert.equal(releases, 0);
+    mock.timers.tick(2_000);
+    await turn();
+    assert.equal(releases, 1);
+  });
+
+  it('releases at once without peers to wait for', async () => {
+    restart.begin([]);
+    await turn();
+    assert.equal(releases, 1);
+  });
+
+  it('releases nothing when the agent stops first', async () => {
+    restart.begin([{ name: 'n2' }]);
+    restart.end();
+    mock.timers.tick(1_000_000);
+    await turn();
+    assert.equal(releases, 0);
+  });
+});

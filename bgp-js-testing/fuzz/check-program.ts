@@ -1,0 +1,87 @@
+/** All oracles of the fuzzer on one program. */
+import assert from 'node:assert/strict';
+import { type AttributeContext, AttributeScan, SetFlag, scanAttributes } from 'bgp-js/wire/attribute-scan.ts';
+import { decodeAttributes } from 'bgp-js/wire/attributes.ts';
+import { MAX_MESSAGE_LENGTH } from 'bgp-js/wire/frame.ts';
+import { decodeMessage, encodeMessage, isError, type Message } from 'bgp-js/wire/message.ts';
+import { parseIPv4 } from 'bgp-js/wire/prefix.ts';
+import { Dice } from './dice.ts';
+import { LOCAL_AS, type Program } from './program.ts';
+import { runProgram } from './run-program.ts';
+
+/** Throws an Error that says what does not hold. The result tells what the program led to, for statistics. */
+export function checkProgram(program: Program, seed: number): string {
+  for (const message of [program.open, ...program.messages]) checkDecoder(message, program);
+  const whole = runProgram(program, { split: null, poison: 0xff });
+  const split = runProgram(program, { split: new Dice(seed), poison: 0x00 });
+  assert.deepEqual(split, whole, 'a split stream leaves something else than whole messages');
+  assert.deepEqual(whole.fuzzed.complaints, [], 'messages to the fuzzed session are sound');
+  return whole.fuzzed.notification?.split(' ')[0] ?? whole.fuzzed.state;
+}
+
+/** A message or an error, whatever lies around the bytes; and what was decoded is encoded to the same meaning. */
+function checkDecoder(bytes: Uint8Array, program: Program): void {
+  const results = [0x00, 0xff].map((poison) => {
+    const buffer = new Uint8Array(bytes.length + 64).fill(poison);
+    buffer.set(bytes, 32);
+    return decodeMessage(buffer.subarray(32, 32 + bytes.length), 0xffff);
+  });
+  assert.deepEqual(results[0], results[1], 'the decoder looked at octets around the message');
+  const [message] = results;
+  if (isError(message)) return;
+  // Of ours only an UPDATE is ever longer.
+  if (bytes.length <= MAX_MESSAGE_LENGTH || message.type === 'update') checkIdentity(message);
+  if (message.type === 'update') checkAttributes(message.attributes, program);
+}
+
+function checkIdentity(message: Message): void {
+  const again = decodeMessage(encodeMessage(message, 0xffff), 0xffff);
+  assert.deepEqual(again, message, 'decoded, encoded and decoded again it is another message');
+}
+
+/** The scan, which the RIB lives by, and the object decoder, which people see, must tell the same of attributes. */
+function checkAttributes(bytes: Uint8Array, program: Program): void {
+  const scan = new AttributeScan();
+  const { ebgp, fourOctetAs } = program;
+  const context: AttributeContext = {
+    ebgp,
+    fourOctetAs,
+    localAs: LOCAL_AS,
+    localId: 0x0a000001,
+    clusterId: 0x0a000007,
+  };
+  scanAttributes(bytes, 0, bytes.length, context, scan);
+  if (scan.error || scan.rewrite || !fourOctetAs) return;
+  const decoded = decodeAttributes(bytes);
+  const path = decoded.asPath;
+  const length = path.reduce((sum, { type, ases }) => {
+    if (type === 'sequence') return sum + ases.length;
+    return type === 'set' ? sum + 1 : sum;
+  }, 0);
+  const first = path.at(0)?.type === 'sequence' ? path[0].ases[0] : 0;
+  const address = (text: string | undefined) => (text === undefined ? 0 : parseIPv4(text));
+  const flag = (bit: number) => (scan.flags & bit) !== 0;
+  assert.deepEqual(
+    {
+      length: scan.asPathLength,
+      first: scan.firstAs,
+      nextHop: scan.nextHop,
+      med: flag(SetFlag.hasMed) ? scan.med : undefined,
+      localPref: flag(SetFlag.hasLocalPref) ? scan.localPref : undefined,
+      originator: scan.originatorId,
+      clusters: scan.clusterListLength,
+      loop: flag(SetFlag.asLoop),
+    },
+    {
+      length,
+      first,
+      nextHop: address(decoded.nextHop),
+      med: decoded.med,
+      localPref: decoded.localPref,
+      originator: address(decoded.originatorId),
+      clusters: decoded.clusterList?.length ?? 0,
+      loop: path.some(({ ases }) => ases.includes(LOCAL_AS)),
+    },
+    'the scan and the object decoder read these attributes differently',
+  );
+}

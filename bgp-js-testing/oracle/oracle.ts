@@ -1,0 +1,246 @@
+/**
+ * What every RIB has to hold, computed from the model alone: routes are passed on from node to node in rounds until
+ * nothing changes. It is simple-minded on purpose and shares no code with the RIB, so that both do not err alike. The
+ * configurations it is given have exactly one stable outcome; docs/testing.md says why.
+ */
+import type { OriginateOptions } from 'bgp-js/speaker/speaker-types.ts';
+import type { Model, ModelNode, ModelRule } from './model.ts';
+
+/** A route as a node has it: its own, or as it came from a neighbour. */
+export interface OracleRoute {
+  prefix: string;
+  /** The neighbour's address, or null for a route of the node's own. */
+  from: string | null;
+  fromAs: number;
+  asPath: number[];
+  nextHop: string;
+  med: number | null;
+  localPref: number | null;
+  communities: number[];
+  originator: string | null;
+  clusters: string[];
+  usable: boolean;
+}
+
+/** What a node has to hold for a prefix. */
+export interface OracleEntry {
+  /** By the neighbour's address; '' for its own route. */
+  routes: Map<string, OracleRoute>;
+  best: OracleRoute | null;
+  /** The best route and those that share traffic with it. */
+  multipath: OracleRoute[];
+}
+
+/** By prefix. */
+export type OracleRib = Map<string, OracleEntry>;
+
+const NO_EXPORT = 0xffffff01;
+const NO_ADVERTISE = 0xffffff02;
+
+/** The RIBs of all nodes that are alive, by address. Throws when the routes do not come to rest. */
+export function computeRibs(model: Model): Map<string, OracleRib> {
+  const alive = [...model.nodes.values()].filter((node) => node.alive);
+  let best = new Map<string, Map<string, OracleRoute>>(alive.map((node) => [node.address, new Map()]));
+  for (let round = 0; round < 20 + 4 * alive.length; round++) {
+    const ribs = new Map(alive.map((node) => [node.address, ribOf(node, model, best)]));
+    const next = new Map<string, Map<string, OracleRoute>>();
+    for (const [address, rib] of ribs) {
+      const chosen = new Map<string, OracleRoute>();
+      for (const [prefix, entry] of rib) if (entry.best) chosen.set(prefix, entry.best);
+      next.set(address, chosen);
+    }
+    if (sameChoices(best, next)) return ribs;
+    best = next;
+  }
+  throw new Error('the oracle finds no stable state: the scenario is not of the kind that converges');
+}
+
+/** What a node holds when its neighbours have chosen `best`. */
+function ribOf(
+  node: ModelNode,
+  model: Model,
+  best: ReadonlyMap<string, ReadonlyMap<string, OracleRoute>>,
+): OracleRib {
+  const rib: OracleRib = new Map();
+  const put = (route: OracleRoute) => {
+    const entry = rib.get(route.prefix) ?? { routes: new Map(), best: null, multipath: [] };
+    entry.routes.set(route.from ?? '', route);
+    rib.set(route.prefix, entry);
+  };
+  for (const [prefix, options] of node.routes) put(ownRoute(node, prefix, options));
+  for (const neighbour of model.neighbours(node)) {
+    for (const route of best.get(neighbour.address)?.values() ?? []) {
+      const advertised = toldBy(neighbour, node, route, model);
+      if (advertised) put(takenIn(node, advertised));
+    }
+  }
+  for (const entry of rib.values()) choose(entry, node, model);
+  return rib;
+}
+
+function ownRoute(node: ModelNode, prefix: string, options: OriginateOptions): OracleRoute {
+  return {
+    prefix,
+    from: null,
+    fromAs: node.as,
+    asPath: [],
+    nextHop: node.address,
+    med: options.med ?? null,
+    localPref: options.localPref ?? null,
+    communities: options.communities ?? [],
+    originator: null,
+    clusters: [],
+    usable: true,
+  };
+}
+
+/** How `a` shows its best route to `b`, or null when it does not. */
+function toldBy(a: ModelNode, b: ModelNode, best: OracleRoute, model: Model): OracleRoute | null {
+  const config = a.peers.get(b.address);
+  const own = best.from === null;
+  if (!config || best.from === b.address || best.communities.includes(NO_ADVERTISE)) return null;
+  if (!own && config.exportOwn) return null;
+  const route = applied(config.exportRules ?? [], best, a.as);
+  if (!route) return null;
+  const advertised = { ...route, from: a.address, fromAs: a.as };
+  if (a.as !== b.as) {
+    // RFC 4271 §5.1: our AS in front, ourselves as the next hop; MED, LOCAL_PREF and reflection stay inside.
+    if (!own && route.communities.includes(NO_EXPORT)) return null;
+    const med = own ? route.med : null;
+    const asPath = [a.as, ...route.asPath];
+    return {
+      ...advertised,
+      asPath,
+      nextHop: a.address,
+      med,
+      localPref: null,
+      originator: null,
+      clusters: [],
+    };
+  }
+  const localPref = route.localPref ?? 100;
+  if (own || route.fromAs !== a.as) return { ...advertised, localPref, nextHop: a.address };
+  // From within the AS to within the AS: only by reflection, and then only from or to a client (RFC 4456 §6).
+  const fromClient = a.peers.get(route.from ?? '')?.client ?? false;
+  if (a.clusterId === null || !(config.client || fromClient)) return null;
+  const originator = route.originator ?? model.node(route.from ?? '').address;
+  const clusters = [a.clusterId, ...route.clusters];
+  const nextHop = config.nextHopSelf ? a.address : route.nextHop;
+  return { ...advertised, localPref, originator, clusters, nextHop };
+}
+
+/** A route from a neighbour as the node has it: judged, and changed by the import policy. */
+function takenIn(node: ModelNode, route: OracleRoute): OracleRoute {
+  if (!isUsable(node, route)) return { ...route, usable: false };
+  const changed = applied(node.peers.get(route.from ?? '')?.importRules ?? [], route, node.as);
+  return changed ?? { ...route, usable: false };
+}
+
+/** What a policy makes of a route; null: it rejects it. Rules look at the route as it came. */
+function applied(rules: readonly ModelRule[], route: OracleRoute, as: number): OracleRoute | null {
+  let changed = route;
+  for (const { within, community, neighbourAs: first, action, addCommunity, prepend } of rules) {
+    if (within !== null && !lies(route.prefix, within)) continue;
+    if (community !== null && !route.communities.includes(community)) continue;
+    if (first !== null && route.asPath[0] !== first) continue;
+    if (action === 'reject') return null;
+    const added = addCommunity !== null && !changed.communities.includes(addCommunity) ? [addCommunity] : [];
+    const asPath = [...new Array<number>(prepend).fill(as), ...changed.asPath];
+    changed = { ...changed, communities: [...changed.communities, ...added], asPath };
+    if (action === 'accept') break;
+  }
+  return changed;
+}
+
+/** Whether a route from a neighbour may take part in the decision. */
+function isUsable(node: ModelNode, route: OracleRoute): boolean {
+  if (route.asPath.includes(node.as)) return false;
+  if (route.originator === node.address) return false;
+  if (node.clusterId !== null && route.clusters.includes(node.clusterId)) return false;
+  if (route.nextHop === node.address) return false;
+  if (route.prefix === '0.0.0.0/0') return node.peers.get(route.from ?? '')?.acceptDefault ?? false;
+  return !node.ranges.some((range) => lies(route.prefix, range));
+}
+
+/** Whether prefix `inner` is `outer` or a part of it. */
+function lies(inner: string, outer: string): boolean {
+  const [innerBits, outerBits] = [bitsOf(inner), bitsOf(outer)];
+  return innerBits.startsWith(outerBits);
+}
+
+/** The bits of a prefix as text: slow, and plain to see. */
+function bitsOf(prefix: string): string {
+  const [address, length] = prefix.split('/');
+  const bits = address.split('.').map((octet) => Number(octet).toString(2).padStart(8, '0'));
+  return bits.join('').slice(0, Number(length));
+}
+
+function addressNumber(address: string): number {
+  return address.split('.').reduce((value, octet) => value * 256 + Number(octet), 0);
+}
+
+/** RFC 4271 §9.1.2 as it is told there: rule by rule, whatever is worse than the best by it goes. */
+function choose(entry: OracleEntry, node: ModelNode, model: Model): void {
+  let left = [...entry.routes.values()].filter(({ usable }) => usable);
+  const keepLowest = (value: (route: OracleRoute) => number) => {
+    const lowest = Math.min(...left.map(value));
+    left = left.filter((route) => value(route) === lowest);
+  };
+  const external = (route: OracleRoute) => route.from !== null && route.fromAs !== node.as;
+  if (left.length === 0) return;
+  keepLowest((route) => (route.from === null ? 0 : 1));
+  keepLowest((route) => -(route.localPref ?? 100));
+  keepLowest((route) => route.asPath.length);
+  // ORIGIN is IGP everywhere.
+  left = left.filter(
+    (route) =>
+      !left.some((other) => neighbourAs(other) === neighbourAs(route) && (other.med ?? 0) < (route.med ?? 0)),
+  );
+  keepLowest((route) => (external(route) ? 0 : 1));
+  const equal = left;
+  // RFC 4456 §9: the originator's identifier counts, and the shorter CLUSTER_LIST behind it.
+  const identifier = (route: OracleRoute) =>
+    addressNumber(route.originator ?? (route.from === null ? node.address : model.node(route.from).address));
+  keepLowest(identifier);
+  keepLowest((route) => route.clusters.length);
+  keepLowest((route) => addressNumber(route.from ?? '0.0.0.0'));
+  entry.best = left[0];
+  const rank = (a: OracleRoute, b: OracleRoute) =>
+    identifier(a) - identifier(b) ||
+    a.clusters.length - b.clusters.length ||
+    addressNumber(a.from ?? '0.0.0.0') - addressNumber(b.from ?? '0.0.0.0');
+  entry.multipath = [...equal].sort(rank).slice(0, node.maximumPaths);
+}
+
+const neighbourAs = (route: OracleRoute): number => route.asPath[0] ?? 0;
+
+function sameChoices(
+  a: Map<string, Map<string, OracleRoute>>,
+  b: Map<string, Map<string, OracleRoute>>,
+): boolean {
+  for (const [address, routes] of b) {
+    const before = a.get(address);
+    if (before?.size !== routes.size) return false;
+    for (const [prefix, route] of routes) {
+      const other = before.get(prefix);
+      if (!other || describe(other) !== describe(route)) return false;
+    }
+  }
+  return true;
+}
+
+/** A route in one line; equal for equal routes. */
+export function describe(route: OracleRoute): string {
+  const parts = [
+    `from ${route.from ?? 'itself'}`,
+    `via ${route.nextHop}`,
+    `path [${route.asPath.join(' ')}]`,
+  ];
+  if (route.med !== null) parts.push(`med ${route.med}`);
+  if (route.localPref !== null) parts.push(`local-pref ${route.localPref}`);
+  // Their order means nothing.
+  if (route.communities.length > 0) parts.push(`communities ${[...route.communities].sort().join(' ')}`);
+  if (route.originator !== null) parts.push(`originator ${route.originator}`);
+  if (route.clusters.length > 0) parts.push(`clusters ${route.clusters.join(' ')}`);
+  return parts.join(', ') + (route.usable ? '' : ' (unusable)');
+}

@@ -1,0 +1,131 @@
+/** A speaker fed by hand under virtual time: no sockets, no delays; the other ends of its connections are FarEnds. */
+import type { PeerConfig } from 'bgp-js/session/peer-config.ts';
+import { Speaker } from 'bgp-js/speaker/speaker.ts';
+import type { SpeakerAction, SpeakerConfig, SpeakerEvent } from 'bgp-js/speaker/speaker-types.ts';
+import { FarEnd, greeting } from './far-end.ts';
+import { seededRandom } from './random.ts';
+
+/** A connection of the bench's: its number at the speaker, and the end that the test holds. */
+export interface BenchLink {
+  id: number;
+  end: FarEnd;
+}
+
+/** Events that are kept, so that a long run costs no memory. */
+const EVENTS_KEPT = 200;
+
+export class Bench {
+  readonly speaker: Speaker;
+  /** Virtual time in ms. */
+  now = 0;
+  /** The last events, newest last. */
+  readonly events: SpeakerEvent[] = [];
+  /** Connections that the speaker wants to be opened. */
+  readonly attempts: (SpeakerAction & { type: 'connect' })[] = [];
+  private readonly ends = new Map<number, FarEnd>();
+
+  constructor(config: SpeakerConfig, seed = 1) {
+    this.speaker = new Speaker(config, seededRandom(seed));
+  }
+
+  /** Configures a peer that connects to the speaker. */
+  addPeer(config: PeerConfig): void {
+    this.speaker.addPeer(config, this.now);
+  }
+
+  /** A peer connects from `address`; null when it is refused. */
+  connect(address: string): BenchLink | null {
+    const id = this.speaker.accepted(address, this.speaker.config.address, this.now);
+    return id === null ? null : this.adopt(id);
+  }
+
+  /** The speaker's attempt to connect is answered. */
+  answer(attempt: SpeakerAction & { type: 'connect' }): BenchLink {
+    this.speaker.connected(attempt.connection, this.speaker.config.address, this.now);
+    return this.adopt(attempt.connection);
+  }
+
+  private adopt(id: number): BenchLink {
+    const end = new FarEnd();
+    this.ends.set(id, end);
+    this.settle();
+    return { id, end };
+  }
+
+  /** The connection breaks without a word. */
+  drop({ id, end }: BenchLink): void {
+    end.closed = true;
+    this.ends.delete(id);
+    this.speaker.disconnected(id, 'the peer closed the connection', this.now);
+    this.settle();
+  }
+
+  /** Connects and sends OPEN and KEEPALIVE. Throws when the peer is refused. */
+  establish(address: string, open: Uint8Array): BenchLink {
+    const link = this.connect(address);
+    if (!link) throw new Error(`${address} was refused`);
+    this.send(link, greeting(open));
+    return link;
+  }
+
+  /** Hands the bytes over, which are given away, and lets the speaker do all its work. */
+  send(link: BenchLink, bytes: Uint8Array): void {
+    this.speaker.received(link.id, bytes);
+    this.settle();
+  }
+
+  /** Lets `ms` of virtual time pass, with every timer at its moment. */
+  wait(ms: number): void {
+    const until = this.now + ms;
+    for (;;) {
+      this.settle();
+      const next = this.speaker.deadline;
+      if (next > until) break;
+      this.now = Math.max(this.now, next);
+      this.speaker.tick(this.now);
+    }
+    this.now = until;
+  }
+
+  /** Runs the speaker until nothing is left to do at this moment. */
+  settle(): void {
+    const { speaker } = this;
+    for (let busy = true; busy; ) {
+      busy = speaker.hasWork;
+      if (busy) speaker.work(this.now);
+      else speaker.routing.clearRemains();
+      for (const action of speaker.actions()) {
+        busy = true;
+        this.carryOut(action);
+      }
+      for (const event of speaker.events()) this.note(event);
+      for (const id of [...speaker.connections()]) busy = this.transmit(id) || busy;
+    }
+  }
+
+  private transmit(id: number): boolean {
+    const end = this.ends.get(id);
+    if (!end || !this.speaker.wantsToSend(id)) return false;
+    const parts = this.speaker.transmit(id, 65536);
+    for (const part of parts) end.take(part);
+    return parts.length > 0;
+  }
+
+  private carryOut(action: SpeakerAction): void {
+    if (action.type === 'connect') {
+      this.attempts.push(action);
+      return;
+    }
+    if (action.type !== 'close') return;
+    const end = this.ends.get(action.connection);
+    if (!end) return;
+    if (action.lastBytes) end.take(action.lastBytes);
+    end.closed = true;
+    this.ends.delete(action.connection);
+  }
+
+  private note(event: SpeakerEvent): void {
+    this.events.push(event);
+    if (this.events.length > EVENTS_KEPT) this.events.shift();
+  }
+}

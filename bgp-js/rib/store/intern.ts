@@ -1,0 +1,137 @@
+/** From the attributes of an UPDATE to a set of the attribute table: judged once, stored in one form. */
+
+import { secondAs } from '../../wire/as-path.ts';
+import { type StoredFor, storedForm } from '../../wire/attribute-edit.ts';
+import {
+  type AttributeContext,
+  AttributeScan,
+  checkMandatory,
+  scanAttributes,
+} from '../../wire/attribute-scan.ts';
+import { decodeAttributes, encodeAttributes } from '../../wire/attributes.ts';
+import type { BgpError } from '../../wire/error.ts';
+import { type AttributeTable, AttrsKind, attrsKindOf, NO_ATTRS } from './attribute-table.ts';
+
+/** Where MP_REACH_NLRI and MP_UNREACH_NLRI lie in an UPDATE; a start of 0: not there. */
+export interface Multiprotocol {
+  reachStart: number;
+  reachEnd: number;
+  unreachStart: number;
+  unreachEnd: number;
+}
+
+export class AttributeInterner {
+  /** The strongest defect of the attributes that were last looked at; null: none. */
+  error: BgpError | null = null;
+  /** Where their multiprotocol attributes lie. */
+  readonly multiprotocol: Multiprotocol = { reachStart: 0, reachEnd: 0, unreachStart: 0, unreachEnd: 0 };
+  private readonly table: AttributeTable;
+  private readonly scan = new AttributeScan();
+
+  constructor(table: AttributeTable) {
+    this.table = table;
+  }
+
+  /**
+   * Judges the attributes of an UPDATE, which came in the given context; see `error` and `multiprotocol`. Returns the
+   * set for the routes in the UPDATE's own fields (`classic`: it has some), or NO_SET when there are none or when a
+   * defect is stronger than a dropped attribute. A set that is known already was found sound before. The caller lets go of
+   * the set with `release` when the UPDATE has been carried out.
+   */
+  validate(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    context: AttributeContext,
+    usesUpdateFields: boolean,
+  ): number {
+    return this.held(this.find(bytes, start, end, context, usesUpdateFields));
+  }
+
+  /** A set is held until its UPDATE has been carried out: a withdrawal in it may take the last route that has it. */
+  private held(attrs: number): number {
+    if (attrs !== NO_ATTRS) this.table.retain(attrs);
+    return attrs;
+  }
+
+  private find(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    context: AttributeContext,
+    usesUpdateFields: boolean,
+  ): number {
+    const { table, scan, multiprotocol } = this;
+    const kind = attrsKindOf(context);
+    multiprotocol.reachStart = multiprotocol.unreachStart = 0;
+    this.error = null;
+    if (usesUpdateFields && context.fourOctetAs && !context.edits) {
+      const known = table.find(kind, bytes, start, end);
+      if (known !== NO_ATTRS) return known;
+    }
+    scanAttributes(bytes, start, end, context, scan);
+    multiprotocol.reachStart = scan.mpReachStart;
+    multiprotocol.reachEnd = scan.mpReachEnd;
+    multiprotocol.unreachStart = scan.mpUnreachStart;
+    multiprotocol.unreachEnd = scan.mpUnreachEnd;
+    if (usesUpdateFields || scan.mpReachStart !== 0) checkMandatory(scan, usesUpdateFields);
+    this.error = scan.error;
+    if ((scan.error && scan.error.handling !== 'discard') || !usesUpdateFields) return NO_ATTRS;
+    if (!scan.rewrite) return table.add(kind, bytes, start, end, scan);
+    return this.store(bytes, start, end, context, 'classic');
+  }
+
+  /** The set for the routes of MP_REACH_NLRI; call after `judge` with the same attributes. */
+  multiprotocolSet(bytes: Uint8Array, start: number, end: number, context: AttributeContext): number {
+    scanAttributes(bytes, start, end, context, this.scan);
+    return this.held(this.store(bytes, start, end, context, 'multiprotocol'));
+  }
+
+  /** The stored form is scanned again: its numbers, not the wire's, are those of the set. */
+  private store(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    context: AttributeContext,
+    purpose: StoredFor,
+  ): number {
+    const { table, scan } = this;
+    const kind = attrsKindOf(context);
+    const stored = storedForm(bytes, start, end, context, scan, purpose);
+    const known = table.find(kind, stored, 0, stored.length);
+    if (known !== NO_ATTRS) return known;
+    scanAttributes(stored, 0, stored.length, { ...context, fourOctetAs: true, edits: undefined }, scan);
+    if (scan.error && scan.error.handling !== 'discard') {
+      this.error = scan.error;
+      return NO_ATTRS;
+    }
+    // The neighbouring AS is that of the peer, also where our local AS was put before it.
+    if (context.edits?.prependAs) scan.firstAs = secondAs(decodeAttributes(stored).asPath);
+    return table.add(kind, stored, 0, stored.length, scan);
+  }
+
+  /** The set that has a standard community more than set `id`, for which the caller has a use at once. */
+  withCommunity(id: number, community: number): number {
+    const { table, scan } = this;
+    const attributes = table.decode(id);
+    if (attributes.communities?.includes(community)) return id;
+    const more = encodeAttributes({
+      ...attributes,
+      communities: [...(attributes.communities ?? []), community],
+    });
+    const kind = table.kindOf(id);
+    const known = table.find(kind, more, 0, more.length);
+    if (known !== NO_ATTRS) return known;
+    const context = {
+      ebgp: (kind & AttrsKind.external) !== 0,
+      fourOctetAs: true,
+      localAs: 0,
+      localId: 0,
+      clusterId: 0,
+    };
+    scanAttributes(more, 0, more.length, context, scan);
+    // Loops were found with our own numbers when the set came; the other flags are the scan's.
+    scan.flags |= table.flags.values[id];
+    return table.add(kind, more, 0, more.length, scan);
+  }
+}

@@ -1,0 +1,179 @@
+/**
+ * Graceful restart (RFC 4724, RFC 8538, RFC 9494), both roles. As the helper this speaker keeps the routes of a peer
+ * whose session broke until it is back and has told them again. As the one that restarts it holds back its End-of-RIB
+ * markers until it has heard the peers; its routes it tells at once, so that nobody waits for anybody who is away.
+ */
+import type { RibSession } from '../rib/rib-session.ts';
+import type { Routing } from '../rib/routing.ts';
+import type { Source } from '../rib/source.ts';
+import type { Negotiated } from '../session/negotiate.ts';
+import type { Peer } from '../session/peer.ts';
+import type { Family } from '../wire/families.ts';
+
+/** How a session ended: the connection broke, or a NOTIFICATION was sent or received. */
+export type SessionEnd = 'lost' | 'notification' | 'hard';
+
+/** How long a peer that is back may take to tell its routes again, at the least; ms. */
+const CONFIRM_MS = 60_000;
+/** How long after its start a restarted speaker waits for peers that are not there yet, and for anything at all; ms. */
+const ARRIVAL_MS = 10_000;
+const DEFERRAL_MS = 60_000;
+
+/** Routes of a peer that are kept although its session ended. */
+interface RetainedRoutes {
+  source: Source;
+  /** The families in which routes are kept, with the time for long-lived ones in ms; 0: none. */
+  families: Map<Family, number>;
+  /** When the present phase ends. */
+  until: number;
+  phase: 'away' | 'long-lived' | 'back';
+}
+
+/** The helper's side. Times are ms of the caller's monotonic clock. */
+export class RestartHelper {
+  private readonly routing: Routing;
+  private readonly kept = new Map<Peer, RetainedRoutes>();
+
+  constructor(routing: Routing) {
+    this.routing = routing;
+  }
+
+  /** Whether routes of the peer are kept that it has not confirmed yet. */
+  keeps(peer: Peer): boolean {
+    return this.kept.has(peer);
+  }
+
+  /** When routes of a peer are to be let go of. */
+  get deadline(): number {
+    let nearest = Number.POSITIVE_INFINITY;
+    for (const { until } of this.kept.values()) nearest = Math.min(nearest, until);
+    return nearest;
+  }
+
+  /** A session ended: keeps its routes where that was agreed, and lets go of them otherwise. True: they are kept. */
+  sessionEnded(peer: Peer, ribSession: RibSession, terms: Negotiated, end: SessionEnd, now: number): boolean {
+    this.letGoOfOld(peer, ribSession);
+    const { restart, longLived } = terms;
+    const graceful = end === 'lost' || (end === 'notification' && terms.notificationKeeps);
+    const agreed = (restart?.families ?? []).filter(({ family }) => ribSession.ribFamilies.has(family));
+    if (!graceful || !restart || agreed.length === 0) {
+      this.routing.detach(ribSession);
+      return false;
+    }
+    const source = this.routing.retain(ribSession);
+    const families = new Map(
+      agreed.map(({ family }) => {
+        const seconds = longLived.find((offer) => offer.family === family)?.seconds ?? 0;
+        return [family, seconds * 1000];
+      }),
+    );
+    for (const family of ribSession.ribFamilies.keys()) {
+      if (!families.has(family)) this.routing.sweepStale(source, family);
+    }
+    this.kept.set(peer, { source, families, until: now + restart.seconds * 1000, phase: 'away' });
+    return true;
+  }
+
+  /** What an earlier restart has left when the session ends once more before the peer had told everything. */
+  private letGoOfOld(peer: Peer, ribSession: RibSession): void {
+    const retained = this.kept.get(peer);
+    this.kept.delete(peer);
+    if (retained && retained.source !== ribSession.source) this.routing.forget(retained.source);
+  }
+
+  /** The peer is back. Returns the source as which its new session goes on, or null for a fresh one. */
+  sessionBegins(peer: Peer, terms: Negotiated, now: number): Source | null {
+    const retained = this.kept.get(peer);
+    if (!retained) return null;
+    retained.phase = 'back';
+    const kept = terms.restart?.families ?? [];
+    for (const family of [...retained.families.keys()]) {
+      // RFC 4724 §4.2: what the peer did not preserve goes at once.
+      if (!kept.some((offer) => offer.family === family && offer.forwarding)) this.confirmed(peer, family);
+    }
+    retained.until = now + Math.max(CONFIRM_MS, (terms.restart?.seconds ?? 0) * 1000);
+    return retained.source;
+  }
+
+  /** The peer has told all its routes of a family: what it did not tell again goes. */
+  confirmed(peer: Peer, family: Family): void {
+    const retained = this.kept.get(peer);
+    if (!retained?.families.delete(family)) return;
+    this.routing.sweepStale(retained.source, family);
+    if (retained.families.size === 0 && retained.phase === 'back') this.kept.delete(peer);
+  }
+
+  /** Lets go of routes whose time is over; returns the peers of which nothing is kept any more. */
+  tick(now: number): Peer[] {
+    const done: Peer[] = [];
+    for (const [peer, retained] of this.kept) {
+      if (now < retained.until) continue;
+      if (retained.phase === 'back')
+        for (const family of [...retained.families.keys()]) this.confirmed(peer, family);
+      else if (retained.phase === 'away') this.goLongLived(peer, retained, now);
+      else this.drop(peer);
+      if (!this.kept.has(peer)) done.push(peer);
+    }
+    return done;
+  }
+
+  /** RFC 9494 §4.2: after the restart time routes stay as the last resort where that was agreed. */
+  private goLongLived(peer: Peer, retained: RetainedRoutes, now: number): void {
+    const longest = Math.max(0, ...retained.families.values());
+    if (longest === 0) return this.drop(peer);
+    for (const [family, time] of retained.families) {
+      if (time > 0) this.routing.makeLongLived(retained.source, family);
+      else this.routing.sweepStale(retained.source, family);
+    }
+    retained.phase = 'long-lived';
+    retained.until = now + longest;
+  }
+
+  /** Lets go of everything that is kept for a peer that has no session. */
+  drop(peer: Peer): void {
+    const retained = this.kept.get(peer);
+    this.kept.delete(peer);
+    if (retained && retained.phase !== 'back') this.routing.forget(retained.source);
+  }
+}
+
+/** The restarting side: whether End-of-RIB markers are held back. */
+export class RestartGate {
+  /** True until this speaker, which has restarted, has caught up. */
+  restarting: boolean;
+  /** When the first peers were looked at. */
+  private begun = Number.NaN;
+  private arrivalOver = false;
+  /** Peers that have told all their routes. */
+  private readonly heard = new Set<Peer>();
+
+  /** `restarted`: a former run's forwarding goes on, and its peers keep its routes. */
+  constructor(restarted: boolean) {
+    this.restarting = restarted;
+  }
+
+  endOfRib(peer: Peer): void {
+    this.heard.add(peer);
+  }
+
+  /** Opens the gate when there is nothing to wait for any more. */
+  update(peers: Iterable<Peer>, now: number): void {
+    if (!this.restarting) return;
+    if (Number.isNaN(this.begun)) this.begun = now;
+    const age = now - this.begun;
+    this.arrivalOver = age >= ARRIVAL_MS;
+    let waiting = false;
+    for (const peer of peers) {
+      const restart = peer.established?.negotiated?.restart;
+      const talking = restart && restart.families.length > 0 && !restart.restarting && !this.heard.has(peer);
+      if (talking) waiting = true;
+    }
+    if (age >= DEFERRAL_MS || (age >= ARRIVAL_MS && !waiting)) this.restarting = false;
+  }
+
+  /** When to look again. */
+  get deadline(): number {
+    if (!this.restarting || Number.isNaN(this.begun)) return this.restarting ? 0 : Number.POSITIVE_INFINITY;
+    return this.begun + (this.arrivalOver ? DEFERRAL_MS : ARRIVAL_MS);
+  }
+}

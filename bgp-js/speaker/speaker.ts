@@ -1,0 +1,325 @@
+/**
+ * A BGP speaker without sockets and without a clock. Bytes and times go in; what there is to do comes out as actions,
+ * bytes to send are pulled with `transmit`, and `deadline` says when to call `tick` next. Times are milliseconds of any
+ * monotonic clock. No method throws for what a peer does.
+ *
+ *     accepted / connected / received / disconnected / tick  →  work  →  actions, events, transmit
+ */
+
+import type { PolicySet } from '../rib/policy/policy-data.ts';
+import type { RibSession } from '../rib/rib-session.ts';
+import { Routing } from '../rib/routing.ts';
+import type { Peer } from '../session/peer.ts';
+import { needsReset, type PeerConfig } from '../session/peer-config.ts';
+import { PeerTable, peerKey } from '../session/peer-table.ts';
+import { canonicalAddress } from '../wire/address.ts';
+import { type BgpError, bgpError } from '../wire/error.ts';
+import { shutdownData } from '../wire/notification.ts';
+import { parseIPv4 } from '../wire/prefix.ts';
+import { RestartGate } from './graceful-restart.ts';
+import { InputScheduler } from './input-scheduler.ts';
+import { originate, setOwnRanges, withdraw } from './originate.ts';
+import { hasOutput, takeOutput } from './output.ts';
+import { checkLimits } from './prefix-limits.ts';
+import { advertiseAgain, changePolicies, reconfigure, requestRefresh } from './reconfigure.ts';
+import { SessionMessages } from './session-messages.ts';
+import { type PeerConnection, Sessions } from './sessions.ts';
+import type { OriginateOptions, SpeakerAction, SpeakerConfig, SpeakerEvent } from './speaker-types.ts';
+
+/** Refused addresses that are remembered for counting. */
+const REFUSED_LIMIT = 1024;
+
+export class Speaker {
+  readonly config: SpeakerConfig;
+  readonly routing: Routing;
+  readonly peers = new PeerTable();
+  private readonly sessions: Sessions;
+  private readonly input: InputScheduler;
+  private readonly refused = new Map<string, number>();
+  /** How many connections were not taken in. */
+  refusedConnections = 0;
+  /** The deadline that was last looked for. */
+  private nearest = 0;
+
+  /** `random` returns numbers in [0, 1) for jitter: Math.random, or a seeded one. Throws RangeError for a bad address. */
+  constructor(config: SpeakerConfig, random: () => number) {
+    for (const text of [config.routerId, config.address, config.clusterId ?? config.routerId]) {
+      if (parseIPv4(text) < 0) throw new RangeError(`${text} is not an IPv4 address`);
+    }
+    this.config = config;
+    this.routing = new Routing('local', config.maximumPaths);
+    this.routing.policies.localAs = config.as;
+    this.routing.own = { as: config.as, addresses: new Set([parseIPv4(config.address)]), ranges: new Map() };
+    const gate = new RestartGate(config.restarted === true);
+    this.routing.endOfRibGate.closed = gate.restarting;
+    this.sessions = new Sessions(config, this.peers, this.routing, random, gate);
+    this.input = new InputScheduler(this.sessions.links, new SessionMessages(this.sessions, this.routing));
+  }
+
+  /** Adds a peer or a range. Throws RangeError when it clashes with another or is malformed. */
+  addPeer(config: PeerConfig, now: number): void {
+    const peer = this.peers.add(config, now);
+    if (!peer) return;
+    peer.retryAt = now;
+    this.sessions.report(peer, 'configured', now);
+  }
+
+  /** The neighbour on the interface of an unnumbered peer has this link-local address. */
+  neighbourFound(name: string, address: string, now: number): void {
+    const peer = this.peers.neighbourFound(name, canonicalAddress(`${address.split('%')[0]}%${name}`) ?? '');
+    if (peer && peer.connectAt < now) peer.retryAt = now;
+    this.sessions.timersChanged = true;
+  }
+
+  /** Takes a peer or range out, by its address, range or interface; its sessions end with Cease: Peer De-configured. */
+  removePeer(key: string, now: number): void {
+    for (const peer of this.peers.remove(key)) {
+      this.stop(peer, bgpError(6, 3, 'the peer was taken out of the configuration'), now);
+      this.sessions.helper.drop(peer);
+    }
+  }
+
+  /**
+   * Changes the configuration of the peer or range with the same address, range or interface. Only what `needsReset`
+   * names resets a session; name, port, hold time and timers count from the next session on, limits and filters at once.
+   */
+  updatePeer(config: PeerConfig, now: number): void {
+    const key = peerKey(config);
+    const old = this.peers.config(key);
+    if (!old || needsReset(old, config)) {
+      this.removePeer(key, now);
+      this.addPeer(config, now);
+      return;
+    }
+    this.peers.replaceConfig(config);
+    this.sessions.timersChanged = true;
+    const touched = new Set<number>();
+    for (const peer of this.peers.of(key)) {
+      const link = this.linkOf(peer.established?.id);
+      if (!link) continue;
+      const changed = reconfigure(this.sessions.self, this.routing, link);
+      if (changed && link.ribSession) touched.add(link.ribSession.source.index);
+      checkLimits(this.sessions, link, now);
+    }
+    if (touched.size > 0) this.routing.revalidate(touched);
+  }
+
+  /** Takes over policies, and resets nothing; `keepOthers`: those not in `set` stay. Throws PolicyError for bad ones. */
+  setPolicies(set: PolicySet, keepOthers = false): void {
+    changePolicies(set, this.sessions, keepOthers);
+  }
+
+  /**
+   * Graceful shutdown (RFC 8326), and its undo: routes of which this speaker is the next hop are announced with
+   * GRACEFUL_SHUTDOWN, and inside the AS with LOCAL_PREF 0, so that others are used before it goes.
+   */
+  setGracefulShutdown(draining: boolean): void {
+    const { self } = this.sessions;
+    if (self.gracefulShutdown === draining) return;
+    self.gracefulShutdown = draining;
+    for (const link of this.sessions.links.values()) advertiseAgain(self, this.routing, link);
+  }
+
+  /** Ends all sessions with Cease: Administrative Shutdown and a message for people (RFC 9003), for good. */
+  shutdown(message: string, now: number): void {
+    for (const peer of [...this.peers]) {
+      peer.retryAt = peer.idleUntil = Number.POSITIVE_INFINITY;
+      this.stop(peer, bgpError(6, 2, `"${message}"`, shutdownData(message)), now);
+    }
+  }
+
+  /** Closes all sessions without a NOTIFICATION: this speaker is about to restart, its peers keep its routes. */
+  leave(now: number): void {
+    for (const peer of this.peers) peer.retryAt = peer.idleUntil = Number.POSITIVE_INFINITY;
+    for (const link of [...this.sessions.links.values()])
+      this.sessions.drop(link, 'leaving for a restart', now);
+  }
+
+  /** Asks a peer to tell its routes again (RFC 2918); false when it cannot. */
+  refresh(name: string): boolean {
+    const peer = [...this.peers].find((candidate) => candidate.name === name);
+    const link = this.linkOf(peer?.established?.id);
+    return link !== undefined && requestRefresh(link);
+  }
+
+  private stop(peer: Peer, error: BgpError, now: number): void {
+    for (const link of [...this.sessions.links.values()]) {
+      if (link.peer === peer) this.sessions.fail(link, error, now, true);
+    }
+  }
+
+  /** Announces a route, or changes it; `prefix` is of any known family. Throws RangeError when it is not. */
+  originate(prefix: string, options: OriginateOptions = {}): void {
+    originate(this.routing, this.config, prefix, options);
+  }
+
+  /** Withdraws a route of our own. */
+  withdraw(prefix: string): void {
+    withdraw(this.routing, prefix);
+  }
+
+  /** Ranges that only this speaker may announce: routes to them or within them are refused from every peer. */
+  setOwnRanges(ranges: readonly string[]): void {
+    setOwnRanges(this.routing, ranges);
+  }
+
+  /** A peer connected to us: the number of the connection, or null when it is to be closed at once. */
+  accepted(from: string, at: string, now: number): number | null {
+    const remote = canonicalAddress(from) ?? from;
+    const local = canonicalAddress(at) ?? at;
+    const peer = this.peers.forAddress(remote, now);
+    if (typeof peer === 'string') return this.refuse(remote, peer);
+    if (now < peer.idleUntil) return this.refuse(remote, 'it is kept out for a while after an error');
+    const current = peer.established;
+    const mayRestart = current?.negotiated?.restart && !peer.outgoing;
+    if (current === peer.incoming && current && !mayRestart)
+      return this.refuse(remote, 'its session is established');
+    const stale = current ? undefined : this.linkOf(peer.incoming?.id);
+    const link = this.sessions.accept(peer, local, now);
+    // A second connection of the peer's replaces a first that has led to nothing.
+    if (stale) this.sessions.fail(stale, bgpError(6, 7, 'a newer connection came'), now, true);
+    return link.connection.id;
+  }
+
+  /** The connection that a `connect` action asked for is there. */
+  connected(id: number, local: string, now: number): void {
+    const link = this.linkOf(id);
+    if (!link) return;
+    this.sessions.connected(link, canonicalAddress(local) ?? local, now);
+  }
+
+  /** The connection could not be made, or is closed or broken; `reason` in the operating system's words. */
+  disconnected(id: number, reason: string, now: number): void {
+    const link = this.linkOf(id);
+    if (!link) return;
+    if (link.connection.state === 'Connecting') this.sessions.connectFailed(link, reason, now);
+    else this.sessions.drop(link, reason, now);
+  }
+
+  /** Bytes arrived; `work` processes them. The buffer is given away. */
+  received(id: number, bytes: Uint8Array): void {
+    this.input.received(id, bytes);
+  }
+
+  /** The peer of a connection, or null when the connection is gone. */
+  peerOf(id: number): Peer | null {
+    return this.linkOf(id)?.peer ?? null;
+  }
+
+  /** Octets received on the connection and not yet processed; the shell stops reading when they are many. */
+  backlog(id: number): number {
+    return this.linkOf(id)?.connection.input.pending ?? 0;
+  }
+
+  /** The transport of a connection has stopped to take what we send, or takes it again (RFC 9687). */
+  blocked(id: number, blocked: boolean, now: number): void {
+    this.linkOf(id)?.connection.setBlocked(blocked, now);
+    this.sessions.timersChanged = true;
+  }
+
+  /** Runs the timers that are due, and connects to peers whose time has come. */
+  tick(now: number): void {
+    this.sessions.timersChanged = true;
+    for (const link of [...this.sessions.links.values()]) {
+      if (now >= link.connection.deadline) this.sessions.runTimers(link, now);
+    }
+    this.sessions.runRestartTimers(now);
+    for (const peer of this.peers) {
+      if (peer.shouldConnect(now)) this.sessions.connect(peer, now);
+      else if (peer.reported === 'Idle') this.sessions.report(peer, 'the waiting time is over', now);
+    }
+  }
+
+  /**
+   * When to call `tick` next, or sooner; Infinity: never by time alone. What is heard from a peer puts its timers off,
+   * and with a thousand peers they are not all looked at for that.
+   */
+  get deadline(): number {
+    if (this.sessions.timersChanged) {
+      this.sessions.timersChanged = false;
+      this.nearest = this.nearestDeadline();
+    }
+    return this.nearest;
+  }
+
+  /** When the first timer of all is due, looked for. */
+  nearestDeadline(): number {
+    let nearest = this.sessions.nearestDeadline();
+    for (const peer of this.peers) {
+      nearest = Math.min(nearest, peer.connectAt);
+      if (peer.reported === 'Idle') nearest = Math.min(nearest, peer.idleUntil);
+    }
+    return nearest;
+  }
+
+  /** Counts and tells a connection that is not taken in. The first addresses are counted each, all others as one. */
+  refuse(from: string, reason: string): null {
+    const known = this.refused.has(from) || this.refused.size < REFUSED_LIMIT;
+    const address = known ? from : 'other addresses';
+    const count = (this.refused.get(address) ?? 0) + 1;
+    this.refused.set(address, count);
+    this.refusedConnections++;
+    this.sessions.events.push({ type: 'refused', address, reason, count });
+    return null;
+  }
+
+  /** A peer's place in the RIB while its session is established. */
+  attachmentOf(peer: Peer): RibSession | null {
+    return this.linkOf(peer.established?.id)?.ribSession ?? null;
+  }
+
+  linkOf(id: number | undefined): PeerConnection | undefined {
+    return id === undefined ? undefined : this.sessions.links.get(id);
+  }
+
+  // --- work ----------------------------------------------------------------------------------------------------------
+
+  /** Whether `work` has something to do. */
+  get hasWork(): boolean {
+    return this.input.waiting || this.routing.hasWork;
+  }
+
+  /** Does a piece of work, of about a millisecond: messages of connections in turn, and a piece of background work. */
+  work(now: number): void {
+    this.input.work(now);
+    this.routing.work();
+  }
+
+  /** Processes all whole messages of a connection at once; for the end of a connection. */
+  drainInput(id: number, now: number): void {
+    this.input.drain(id, now);
+  }
+
+  // --- what comes out ------------------------------------------------------------------------------------------------
+
+  /** What the shell has to do now; each action is told once. */
+  actions(): SpeakerAction[] {
+    const queue = this.sessions.actions;
+    this.sessions.actions = [];
+    return queue;
+  }
+
+  /** What happened since the last call. */
+  events(): SpeakerEvent[] {
+    const queue = this.sessions.events;
+    this.sessions.events = [];
+    return queue;
+  }
+
+  /** Connections that exist, for the shell's rounds. */
+  connections(): Iterable<number> {
+    return this.sessions.links.keys();
+  }
+
+  /** Whether there is something to send on the connection. */
+  wantsToSend(id: number): boolean {
+    const link = this.linkOf(id);
+    return link !== undefined && hasOutput(link);
+  }
+
+  /** Takes what is to be sent on the connection, about `limit` octets; see `takeOutput`. */
+  transmit(id: number, limit: number): readonly Uint8Array[] {
+    const link = this.linkOf(id);
+    return link ? takeOutput(link, limit) : [];
+  }
+}

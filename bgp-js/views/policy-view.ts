@@ -1,0 +1,114 @@
+/** What policies made of routes, in words, for people: which rule decided, and how often each did. */
+
+import { type FamilyRib, NO_PATH } from '../rib/family-rib.ts';
+import { mayExport } from '../rib/out/export-profile.ts';
+import { NO_POLICY } from '../rib/policy/policy.ts';
+import type { PolicyChoice } from '../rib/policy/policy-registry.ts';
+import { type Direction, verdictText } from '../rib/policy/policy-run.ts';
+import type { RibSession } from '../rib/rib-session.ts';
+import { PathState } from '../rib/store/path-state.ts';
+import { NO_PREFIX } from '../rib/store/prefix-table.ts';
+import type { Peer } from '../session/peer.ts';
+import { isExternal } from '../speaker/derive-session.ts';
+import type { Speaker } from '../speaker/speaker.ts';
+import { parseRoute } from '../wire/families.ts';
+
+/** Whether a peer was told a route, and why or why not. */
+export interface ExportVerdict {
+  peer: string;
+  advertised: boolean;
+  reason: string;
+}
+
+/** A policy and its rules, with the routes to which each was applied since it was written or changed. */
+export interface PolicyInfo {
+  name: string;
+  rules: { name: string; action: 'accept' | 'reject' | 'next'; hits: number }[];
+  otherwise: { action: 'accept' | 'reject'; hits: number };
+  /** The peers that name it, in either direction. */
+  peers: { peer: string; direction: Direction }[];
+}
+
+/** All policies of a speaker. */
+export function policyInfos(speaker: Speaker): PolicyInfo[] {
+  const users = new Map<string, PolicyInfo['peers']>();
+  for (const { name: peer, config } of speaker.peers) {
+    for (const direction of ['import', 'export'] as const) {
+      const name = chosen(config, direction);
+      if (name === undefined) continue;
+      const known = users.get(name);
+      if (known) known.push({ peer, direction });
+      else users.set(name, [{ peer, direction }]);
+    }
+  }
+  return speaker.routing.policies.list().map(({ name, rules, otherwise, otherwiseHits }) => ({
+    name,
+    rules: rules.map(({ name: rule, action, hits }) => ({ name: rule, action, hits })),
+    otherwise: { action: otherwise, hits: otherwiseHits },
+    peers: users.get(name) ?? [],
+  }));
+}
+
+const chosen = ({ importPolicy, exportPolicy }: PolicyChoice, direction: Direction): string | undefined =>
+  direction === 'import' ? importPolicy : exportPolicy;
+
+/** A peer's policies by their names; `missing`: it is an eBGP peer that needs one (RFC 8212), or has one that is not there. */
+export function policiesOf(
+  speaker: Speaker,
+  { config }: Peer,
+): Record<Direction, { name: string | null; missing: boolean }> {
+  const external = isExternal(speaker.config, config, config.as);
+  const use = (direction: Direction) => {
+    const id = speaker.routing.policies.idFor(config, direction, external);
+    return { name: chosen(config, direction) ?? null, missing: id === NO_POLICY.id };
+  };
+  return { import: use('import'), export: use('export') };
+}
+
+/** What the import policy of its peer says of a path; null where none has been asked. */
+export function importVerdict(speaker: Speaker, rib: FamilyRib, prefix: number, path: number): string | null {
+  const { routing } = speaker;
+  const ribSession = routing.attachmentOf(rib.sourceOf(path));
+  const state = rib.stateOf(path);
+  const judged = [PathState.usable, PathState.refusedByPolicy, PathState.noPolicy] as number[];
+  const run = ribSession && routing.policies.run(ribSession.rules.policy, 'import', rib.family);
+  if (!run || !judged.includes(state)) return null;
+  const verdict = run.explain(rib.receivedOf(path), ribSession.source, rib.prefixes.nlri(prefix), 0);
+  return verdictText(verdict, 'import');
+}
+
+/** For every peer whether it was told the best route to exactly this prefix, and why. */
+export function exportVerdicts(speaker: Speaker, prefix: string): ExportVerdict[] {
+  const parsed = parseRoute(prefix);
+  const rib = parsed && speaker.routing.ribOf(parsed.family);
+  const id = rib ? rib.prefixes.find(parsed.nlri, 0) : NO_PREFIX;
+  if (!rib || id === NO_PREFIX) return [];
+  return [...speaker.peers].map((peer) => {
+    const ribSession = speaker.attachmentOf(peer);
+    const route = ribSession?.ribFamilies.get(rib.family)?.group.advertised(id);
+    const advertised = !!ribSession && !!route && route.source !== ribSession.source.index;
+    return { peer: peer.name, advertised, reason: reasonFor(speaker, rib, id, ribSession) };
+  });
+}
+
+function reasonFor(speaker: Speaker, rib: FamilyRib, id: number, ribSession: RibSession | null): string {
+  if (!ribSession) return 'there is no session';
+  const ribFamily = ribSession.ribFamilies.get(rib.family);
+  if (!ribFamily) return `the session has no ${rib.family.name}`;
+  const best = rib.bestOf(id);
+  if (best === NO_PATH) return 'no path is usable';
+  const { profile } = ribFamily.group;
+  const { routing } = speaker;
+  const source = rib.sources.get(rib.sourceOf(best));
+  if (source.index === ribSession.source.index && profile.addPath === 0) return 'the best route came from it';
+  const attrs = rib.attrsOf(best);
+  if (!mayExport(profile, source, routing.attributes.flags.values[attrs])) return refusal(profile.ownOnly);
+  const run = routing.policies.run(profile.policy, 'export', rib.family);
+  if (!run) return 'no export policy';
+  return verdictText(run.explain(attrs, source, rib.prefixes.nlri(id), 0), 'export');
+}
+
+const refusal = (ownOnly: boolean): string =>
+  ownOnly
+    ? 'it is told our own routes alone ("export: own")'
+    : 'such a route does not go to such a peer (RFC 4271 §9.2, RFC 4456 §6, or a well-known community)';

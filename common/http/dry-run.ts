@@ -1,0 +1,45 @@
+/** `POST /v1/plan`: what a reload of a configuration would do. */
+import type { IncomingMessage } from 'node:http';
+import { type PeerConfig, type PolicySet, planChange, type Speaker } from 'bgp-js';
+import { MAXIMUM_CONFIG_BYTES } from '../config/config.ts';
+import type { ChangedKeys } from '../config/diff.ts';
+import { TimeSlicing } from '../process/time-slicing.ts';
+import type { PlanView } from './api-documents.ts';
+import { RequestError } from './request-error.ts';
+
+const work = new TimeSlicing();
+
+/** Plans a change of the speaker's peers and policies; `keys` are those of the configuration that it comes from. */
+export async function planView(
+  speaker: Speaker,
+  policies: PolicySet,
+  configs: readonly PeerConfig[],
+  keys: ChangedKeys,
+): Promise<PlanView> {
+  const peers = await work.run(() => planChange(speaker, policies, configs));
+  return {
+    ...keys,
+    peers: peers.map(({ taken, advertised: told, ...rest }) => ({
+      ...rest,
+      ...(taken && { taken }),
+      ...(told && { told }),
+    })),
+  };
+}
+
+/** The text that a request carries. Throws RequestError when it is too long or no text. */
+export async function bodyOf(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > MAXIMUM_CONFIG_BYTES)
+      throw new RequestError(413, `the configuration is larger than ${MAXIMUM_CONFIG_BYTES} octets`);
+    chunks.push(chunk);
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks));
+  } catch {
+    throw new RequestError(400, 'the configuration is not UTF-8 text');
+  }
+}

@@ -1,0 +1,69 @@
+/** Which of the peers somebody wants to see, and in which order: a reflector has a thousand. */
+import type { PeersView, PeerView } from './api-documents.ts';
+
+/** Orders by name; sessions that are not up first, the most recent change first, the most prefixes first, … */
+export const PEER_SORTS = ['state', 'name', 'as', 'since', 'in', 'out'] as const;
+export type PeerSort = (typeof PEER_SORTS)[number];
+
+/** States of RFC 4271 in lower case, and the two kinds of them that matter. */
+export const PEER_STATES = [
+  'up',
+  'down',
+  'idle',
+  'connect',
+  'active',
+  'opensent',
+  'openconfirm',
+  'established',
+] as const;
+export type PeerStateFilter = (typeof PEER_STATES)[number];
+
+/** Which peers are asked for; all, in the order of the configuration, when it is empty. */
+export interface PeersQuery {
+  state?: PeerStateFilter;
+  /** Only peers in whose name, address, range, AS, type or state every word of this text is found. */
+  q?: string;
+  sort?: PeerSort;
+  limit?: number;
+  offset?: number;
+}
+
+const byName = (a: PeerView, b: PeerView) => collator.compare(a.name, b.name);
+const collator = new Intl.Collator('en', { numeric: true });
+const isUp = (peer: PeerView) => peer.state === 'Established';
+
+const ORDERS: Record<PeerSort, (a: PeerView, b: PeerView) => number> = {
+  state: (a, b) => Number(isUp(a)) - Number(isUp(b)) || byName(a, b),
+  name: byName,
+  as: (a, b) => a.as - b.as || byName(a, b),
+  // ISO 8601 sorts as text.
+  since: (a, b) => (a.since === b.since ? byName(a, b) : a.since < b.since ? 1 : -1),
+  in: (a, b) => b.prefixes.received - a.prefixes.received || byName(a, b),
+  out: (a, b) => b.prefixes.sent - a.prefixes.sent || byName(a, b),
+};
+
+/** The peers that are asked for, how many match besides this page, and how many of all are in each state. */
+export function selectPeers(all: readonly PeerView[], query: PeersQuery): PeersView {
+  const { state, q = '', sort, limit = Number.POSITIVE_INFINITY, offset = 0 } = query;
+  const words = q.toLowerCase().split(/\s+/).filter(Boolean);
+  const matching = all.filter((peer) => isInState(peer, state) && mentions(peer, words));
+  if (sort) matching.sort(ORDERS[sort]);
+  const states: PeersView['states'] = {};
+  for (const peer of all) states[peer.state] = (states[peer.state] ?? 0) + 1;
+  return { peers: matching.slice(offset, offset + limit), total: matching.length, states };
+}
+
+function isInState(peer: PeerView, state: PeerStateFilter | undefined): boolean {
+  if (state === undefined) return true;
+  if (state === 'up' || state === 'down') return isUp(peer) === (state === 'up');
+  return peer.state.toLowerCase() === state;
+}
+
+function mentions(
+  { name, address, range = '', as, type, state }: PeerView,
+  words: readonly string[],
+): boolean {
+  if (words.length === 0) return true;
+  const text = `${name} ${address} ${range} as${as} ${type} ${state}`.toLowerCase();
+  return words.every((word) => text.includes(word));
+}

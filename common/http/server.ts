@@ -1,0 +1,182 @@
+/** The status endpoint of a daemon: HTTP on a Unix socket, and on a TCP address when one is configured. */
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { isIP } from 'node:net';
+import type { Logger } from '../process/log.ts';
+import { answer, sendError } from './api.ts';
+import { RequestError } from './request-error.ts';
+import type { StatusSource } from './source.ts';
+import { listenUnix } from './unix-socket.ts';
+
+export interface StatusServerOptions {
+  source: StatusSource;
+  /** Path of the Unix socket; none when left out. */
+  socket?: string;
+  /** Address and port for TCP (port 0: any); null or left out: none. */
+  http?: { address: string; port: number } | null;
+  log: Logger;
+  /** How long the source may take for one answer. */
+  answerTimeoutMs?: number;
+}
+
+export interface StatusServer {
+  /** The TCP address in use; undefined without one. */
+  readonly http: { address: string; port: number } | undefined;
+  /** Stops listening, ends the connections and removes the socket. */
+  close(): Promise<void>;
+}
+
+/** Starts the status endpoint. Throws when a socket is in use, naming it. */
+export async function startStatusServer(options: StatusServerOptions): Promise<StatusServer> {
+  const servers: Server[] = [];
+  const close = async () => {
+    for (const server of servers.splice(0)) {
+      const closed = once(server, 'close');
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    }
+  };
+  try {
+    if (options.socket !== undefined) {
+      const server = makeServer(options, 'unix');
+      await listenUnix(server, options.socket);
+      servers.push(survives(server, options.log));
+    }
+    let http: StatusServer['http'];
+    if (options.http) {
+      const server = makeServer(options, 'tcp');
+      await listenTcp(server, options.http);
+      servers.push(survives(server, options.log));
+      http = { address: options.http.address, port: (server.address() as AddressInfo).port };
+    }
+    return { http, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** A connection that cannot be accepted (no file descriptor left) is no reason for the daemon to end. */
+function survives(server: Server, log: Logger): Server {
+  return server.on('error', (err) => log.warn({ subject: 'status', err }, 'a connection was not accepted'));
+}
+
+async function listenTcp(
+  server: Server,
+  { address, port }: { address: string; port: number },
+): Promise<void> {
+  server.listen({ host: address, port });
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    const remedy = {
+      EADDRINUSE: 'another process listens there; configure another http.listen',
+      EADDRNOTAVAIL: 'no interface has this address; configure another http.listen',
+      EACCES: 'this user may not; choose a port above 1023',
+    }[code ?? ''];
+    throw new Error(`cannot listen on ${address}:${port}: ${remedy ?? (error as Error).message}`, {
+      cause: error,
+    });
+  }
+}
+
+/**
+ * Whether the Host header names this machine by address or as localhost. A page of a foreign site that rebinds
+ * its DNS name to this address sends that name, and gets nothing.
+ */
+export function isDirectHost(host: string | undefined): boolean {
+  if (host === undefined) return false;
+  const name = host.replace(/:\d{1,5}$/, '');
+  return name === 'localhost' || isIP(name) === 4 || (/^\[.*\]$/.test(name) && isIP(name.slice(1, -1)) === 6);
+}
+
+const SECURITY_HEADERS = {
+  'Content-Security-Policy':
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; " +
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  'X-Content-Type-Options': 'nosniff',
+  'Referrer-Policy': 'no-referrer',
+  'Cross-Origin-Resource-Policy': 'same-origin',
+  'Cache-Control': 'no-store',
+};
+
+/** How a request came in. */
+type Transport = 'unix' | 'tcp';
+
+function makeServer(options: StatusServerOptions, transport: Transport): Server {
+  const server = createServer(
+    {
+      maxHeaderSize: 8192,
+      headersTimeout: 5000,
+      requestTimeout: 10_000,
+      keepAliveTimeout: 10_000,
+      connectionsCheckingInterval: 2000,
+    },
+    (request, response) => void serve(options, transport, request, response),
+  );
+  server.maxConnections = 64;
+  // Also ends those who stop reading their answer.
+  server.setTimeout(30_000);
+  return server;
+}
+
+async function serve(
+  options: StatusServerOptions,
+  transport: Transport,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const { source, log } = options;
+  for (const [name, value] of Object.entries(SECURITY_HEADERS)) response.setHeader(name, value);
+  try {
+    refuse(request, response, transport);
+    await within(options.answerTimeoutMs ?? 10_000, answer(source, request, response));
+  } catch (error) {
+    const known = error instanceof RequestError;
+    if (!known) log.error({ subject: 'status', err: error, url: request.url }, 'a request failed');
+    // Once the document has begun, only a broken connection can say that it is not whole.
+    if (response.headersSent) response.destroy();
+    else
+      sendError(
+        response,
+        known ? error : new RequestError(500, 'internal error; the log of the daemon has it'),
+      );
+  }
+}
+
+function refuse(request: IncomingMessage, response: ServerResponse, transport: Transport): void {
+  if (transport === 'tcp' && !isDirectHost(request.headers.host)) {
+    throw new RequestError(403, 'use the address of this machine or localhost in the URL, not another name');
+  }
+  const hasBody =
+    request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length']) > 0;
+  if (hasBody) response.shouldKeepAlive = false;
+  // Only root can open the Unix socket: what a configuration names is read with the daemon's rights.
+  if (transport === 'unix' && request.method === 'POST' && request.url?.startsWith('/v1/plan')) return;
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    response.setHeader('Allow', 'GET, HEAD');
+    throw new RequestError(
+      405,
+      `${request.method} is not possible here; everything is read with GET or HEAD`,
+    );
+  }
+  if (hasBody) throw new RequestError(400, 'the request has a body; send it without');
+}
+
+async function within(milliseconds: number, work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(
+      () => reject(new RequestError(503, 'no answer in time; the daemon is busy, try again')),
+      milliseconds,
+    );
+  });
+  try {
+    await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,54 @@
+/** What the status server asks of a daemon. */
+import type {
+  ExplainView,
+  PeerView,
+  PlanView,
+  PodView,
+  PolicyView,
+  RouteView,
+  StatusView,
+} from './api-documents.ts';
+
+/** Which routes are asked for. */
+export interface RoutesQuery {
+  /** A network in canonical form; an address asked for is "ADDRESS/32". Undefined: all. */
+  prefix?: string;
+  /** The longest prefix that covers `prefix`, instead of `prefix` itself. */
+  longest: boolean;
+  /** Only routes of whose prefix, next hop, peer or AS path this text is a part; at most 64 characters. */
+  q?: string;
+  /** 1 to 1000. */
+  limit: number;
+  offset: number;
+}
+
+/** Routes in the order of their prefixes, and how many there are besides this page. */
+export interface RoutesPage {
+  routes: RouteView[];
+  total: number;
+}
+
+/** Whether the daemon can serve, and what is missing when it cannot. */
+export interface Readiness {
+  ready: boolean;
+  reasons: string[];
+}
+
+type Answer<T> = T | Promise<T>;
+
+/** The state of a daemon as documents. Answers should take a few milliseconds at most. */
+export interface StatusSource {
+  status(): Answer<StatusView>;
+  peers(): Answer<PeerView[]>;
+  routes(query: RoutesQuery): Answer<RoutesPage>;
+  policies(): Answer<PolicyView[]>;
+  /** Absent where there are none (reflector). */
+  pods?(): Answer<PodView[]>;
+  /** Absent where nothing can be followed (reflector). The address is a valid IPv4 address. */
+  explain?(address: string): Answer<ExplainView>;
+  /** What a reload of a configuration would do; `file` is its name in errors. Throws ConfigError. */
+  plan?(text: string, file: string): Promise<PlanView>;
+  /** Prometheus text, version 0.0.4. */
+  metrics(): Promise<string>;
+  ready(): Readiness;
+}

@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { serialised } from '../../process/lifecycle.ts';
+
+const CHILD = fileURLToPath(new URL('lifecycle-child.ts', import.meta.url));
+
+describe('lifecycle', () => {
+  const children: ChildProcess[] = [];
+  afterEach(() => {
+    for (const child of children.splice(0)) child.kill('SIGKILL');
+  });
+
+  /** A child, with what it wrote so far and a way to wait for a text in it. */
+  function start(behaviour: string) {
+    const child = spawn(process.execPath, [CHILD, behaviour], { stdio: ['ignore', 'pipe', 'pipe'] });
+    children.push(child);
+    const written = { text: '' };
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (chunk) => {
+        written.text += chunk;
+      });
+    const said = async (text: string) => {
+      while (!written.text.includes(text)) await once(child.stdout, 'data');
+    };
+    return { child, written, said, ended: once(child, 'close') };
+  }
+
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    it(`stops in good order on ${signal} and exits with 0`, async () => {
+      const { child, written, said, ended } = start('good');
+      await said('ready');
+      child.kill(signal);
+      assert.deepEqual(await ended, [0, null]);
+      assert.match(written.text, new RegExp(`stop ${signal}`));
+    });
+  }
+
+  it('ends with 1 when the stop takes too long, fails, or is asked for twice', async () => {
+    const hanging = start('hang');
+    await hanging.said('ready');
+    hanging.child.kill('SIGTERM');
+    assert.deepEqual(await hanging.ended, [1, null]);
+    assert.match(hanging.written.text, /not stopped after 0\.05 s/);
+
+    const failing = start('bad-stop');
+    await failing.said('ready');
+    failing.child.kill('SIGTERM');
+    assert.deepEqual(await failing.ended, [1, null]);
+    assert.match(failing.written.text, /cannot stop/);
+
+    const slow = start('slow');
+    await slow.said('ready');
+    slow.child.kill('SIGTERM');
+    await slow.said('stop SIGTERM');
+    slow.child.kill('SIGINT');
+    assert.deepEqual(await slow.ended, [1, null]);
+  });
+
+  it('reloads on SIGHUP, one after the other', async () => {
+    const { child, written, said } = start('good');
+    await said('ready');
+    child.kill('SIGHUP');
+    await said('reload 1');
+    child.kill('SIGHUP');
+    await said('reloaded 2');
+    assert.doesNotMatch(written.text, /at once 2/);
+  });
+
+  it('keeps running when a reload fails, with each problem on its line', async () => {
+    const { child, written, said, ended } = start('bad-reload');
+    await said('ready');
+    child.kill('SIGHUP');
+    await said('reloaded 1');
+    child.kill('SIGTERM');
+    assert.deepEqual(await ended, [0, null]);
+    assert.match(written.text, /"msg":"f\.yaml:1:1: first"/);
+    assert.match(written.text, /"msg":"f\.yaml:2:1: second"/);
+    assert.match(written.text, /what ran before keeps running/);
+  });
+
+  for (const behaviour of ['throw', 'reject']) {
+    it(`logs an uncaught failure (${behaviour}) and exits with 1`, async () => {
+      const { written, ended } = start(behaviour);
+      assert.deepEqual(await ended, [1, null]);
+      assert.match(written.text, /"level":"fatal".*defect/);
+    });
+  }
+});
+
+describe('serialised', () => {
+  it('runs once more for all calls that come meanwhile', async () => {
+    let runs = 0;
+    const { promise: gate, resolve: open } = Promise.withResolvers<void>();
+    const run = serialised(async () => {
+      runs++;
+      await gate;
+    });
+    const all = Promise.all([run(), run(), run(), run()]);
+    open();
+    await all;
+    assert.equal(runs, 2);
+    await run();
+    assert.equal(runs, 3);
+  });
+});
