@@ -5,7 +5,7 @@ import { FEATURES } from '../../fuzz/features.ts';
 import { findingOf, fuzzOne, programOf } from '../../fuzz/fuzzer.ts';
 import { formatProgram, parseProgram } from '../../fuzz/program.ts';
 
-const findings = join(import.meta.dirname, '../fuzz/findings');
+const findings = join(import.meta.dirname, '../../fuzz/findings');
 /** New sessions in every run; `npm run fuzz` goes on from other seeds. */
 const SECONDS = 5;
 const AT_LEAST = 100;
