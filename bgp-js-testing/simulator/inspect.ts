@@ -83,7 +83,7 @@ export function advertisedRoutes(speaker: Speaker): Map<string, Set<string>> {
   const { rib } = speaker.routing;
   const advertised = new Map<string, Set<string>>();
   for (const peer of speaker.peers) {
-    const ribSession = speaker.attachmentOf(peer);
+    const ribSession = speaker.ribSessionOf(peer);
     if (!ribSession) continue;
     const prefixes = new Set<string>();
     for (let id = 0; id < rib.prefixes.end; id++) {
@@ -100,7 +100,7 @@ export function advertisedRoutes(speaker: Speaker): Map<string, Set<string>> {
 function* shownSets(speaker: Speaker): Iterable<number> {
   const { rib } = speaker.routing;
   for (const peer of speaker.peers) {
-    const ribFamily = speaker.attachmentOf(peer)?.ribFamilies.get(rib.family);
+    const ribFamily = speaker.ribSessionOf(peer)?.ribFamilies.get(rib.family);
     for (let id = 0; ribFamily && id < rib.prefixes.end; id++) {
       const advertised = rib.prefixes.has(id) && ribFamily.group.advertised(id);
       if (advertised) yield advertised.attrs;
@@ -139,7 +139,7 @@ export function accountFaults(speaker: Speaker): string[] {
   expect('prefixes', rib.prefixes.size, prefixes);
   for (const exported of shownSets(speaker)) attrs.add(exported);
   expect('attribute sets', attributes.size, attrs.size);
-  const known = [...speaker.peers].map((peer) => speaker.attachmentOf(peer)?.source.index ?? -1);
+  const known = [...speaker.peers].map((peer) => speaker.ribSessionOf(peer)?.source.index ?? -1);
   for (const index of [0, ...known]) {
     if (index < 0) continue;
     const { name, received, accepted, best } = rib.sources.get(index);

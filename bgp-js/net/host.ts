@@ -105,7 +105,7 @@ export class SpeakerHost {
    * a word, for a restart over which the peers keep our routes (RFC 4724 §4).
    */
   async stop(message: string | null): Promise<void> {
-    if (message === null) this.speaker.leave(this.now());
+    if (message === null) this.speaker.closeForRestart(this.now());
     else this.speaker.shutdown(message, this.now());
     this.stopped = true;
     this.carryOut(() => false);
@@ -274,7 +274,7 @@ export class SpeakerHost {
   }
 
   private adopt(id: number, socket: net.Socket, transport: TransportConfig): void {
-    const wire = new PeerSocket(id, socket, transport, this.speaker.linkOf(id) ?? null);
+    const wire = new PeerSocket(id, socket, transport, this.speaker.connectionOf(id) ?? null);
     this.wires.set(id, wire);
     let reason = PEER_CLOSED;
     socket.on('error', (error: NodeJS.ErrnoException) => {

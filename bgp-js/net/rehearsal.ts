@@ -165,7 +165,7 @@ class Stage {
     const [id] = speaker.connections();
     const socket = new net.Socket().on('error', () => {});
     socket.cork();
-    const wire = new PeerSocket(id, socket, {}, speaker.linkOf(id) ?? null);
+    const wire = new PeerSocket(id, socket, {}, speaker.connectionOf(id) ?? null);
     wire.write([new Uint8Array(socket.writableHighWaterMark)]);
     speaker.originate('11.0.0.0/24');
     new Sender<PeerSocket>(() => speaker.blocked(id, true, this.host.now())).send(

@@ -1,6 +1,6 @@
 /**
  * The RIB with everything that feeds it and reads it: routes in, update groups out, routes of our own, and the work
- * that is done in slices. Sessions come and go by `attach` and `detach`.
+ * that is done in slices. `openSession` and `closeSession` add and remove peers.
  */
 import type { AttributeContext } from '../wire/attribute-scan.ts';
 import { Community, SetFlag } from '../wire/attribute-types.ts';
@@ -46,7 +46,7 @@ export class Routing {
   /** Sizes of the work: small ones make a test pass through states that otherwise take a full table. */
   readonly limits = { slice: SLICE, logOctets: LOG_LIMIT };
   private readonly groups = new Map<string, UpdateGroup>();
-  private readonly attachments = new Map<number, RibSession>();
+  private readonly ribSessions = new Map<number, RibSession>();
   private readonly jobs = new Jobs();
 
   constructor(localName: string, maximumPaths: number) {
@@ -73,7 +73,7 @@ export class Routing {
   // --- sessions ----------------------------------------------------------------------------------------------------
 
   /** A session begins. With `retained` it goes on as that source, whose stale routes the peer confirms or not. */
-  attach(
+  openSession(
     fields: SourceFields,
     context: AttributeContext,
     rules: ImportRules,
@@ -90,33 +90,33 @@ export class Routing {
     const ribFamilies = new Map(ribFamilyList.map((ribFamily) => [ribFamily.rib.family, ribFamily]));
     const countedPolicy = rules.policy;
     const ribSession = { source, context, rules, ribFamilies, ribFamilyList, countedPolicy };
-    this.attachments.set(source.index, ribSession);
+    this.ribSessions.set(source.index, ribSession);
     return ribSession;
   }
 
   /** The session whose routes come from this source, or null. */
-  attachmentOf(source: number): RibSession | null {
-    return this.attachments.get(source) ?? null;
+  ribSessionOf(source: number): RibSession | null {
+    return this.ribSessions.get(source) ?? null;
   }
 
   /** The session ended: its routes go, a slice at a time. */
-  detach(ribSession: RibSession): void {
+  closeSession(ribSession: RibSession): void {
     this.leave(ribSession);
-    this.forget(ribSession.source);
+    this.removeSource(ribSession.source);
   }
 
   /**
    * The session ended, but its routes stay as stale ones (RFC 4724 §4.2); those that were stale before go. The source
-   * is given to `attach` when the peer comes back, or to `forget`.
+   * is given to `openSession` when the peer returns, or to `removeSource`.
    */
-  retain(ribSession: RibSession): Source {
+  retainSession(ribSession: RibSession): Source {
     this.leave(ribSession);
     for (const rib of this.ribs.values()) rib.newGeneration(ribSession.source.index);
     return ribSession.source;
   }
 
   private leave(ribSession: RibSession): void {
-    this.attachments.delete(ribSession.source.index);
+    this.ribSessions.delete(ribSession.source.index);
     for (const { group, member } of ribSession.ribFamilies.values()) {
       group.leave(member);
       this.dropIfEmpty(group);
@@ -124,7 +124,7 @@ export class Routing {
   }
 
   /** Sweeps all routes of a source that has no session, and then the source. */
-  forget(source: Source): void {
+  removeSource(source: Source): void {
     const { index } = source;
     for (const rib of this.ribs.values()) this.jobs.add((from) => rib.sweep(index, from, this.limits.slice));
     this.jobs.add(
@@ -285,7 +285,7 @@ export class Routing {
 
   /** Judges learned routes again after the rules or our own ranges changed: all, or those of some sources. */
   revalidate(only: ReadonlySet<number> | null = null): void {
-    const judged = [...this.attachments.values()].map((ribSession) => ({
+    const judged = [...this.ribSessions.values()].map((ribSession) => ({
       attachment: ribSession,
       by: ribSession.rules.policy,
     }));
@@ -306,7 +306,7 @@ export class Routing {
   }
 
   private rejudgeOne(rib: FamilyRib, path: number, prefix: number, nlri: Uint8Array): void {
-    const ribSession = this.attachments.get(rib.sourceOf(path));
+    const ribSession = this.ribSessions.get(rib.sourceOf(path));
     if (!ribSession) return;
     const { source, rules } = ribSession;
     const attrs = rib.receivedOf(path);

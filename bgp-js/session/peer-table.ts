@@ -85,12 +85,12 @@ export class PeerTable {
   }
 
   /** Takes a configuration out, by its key; returns the peers that lived by it. */
-  remove(key: string): Peer[] {
+  removeConfig(key: string): Peer[] {
     this.changes++;
     const peers = this.of(key);
     this.ranges.delete(key);
     this.byInterface.delete(key);
-    for (const peer of peers) this.forget(peer);
+    for (const peer of peers) this.removePeer(peer);
     return peers;
   }
 
@@ -169,7 +169,7 @@ export class PeerTable {
   }
 
   /** Forgets a peer that came out of a range. */
-  forget(peer: Peer): void {
+  removePeer(peer: Peer): void {
     this.all.delete(peer);
     if (this.byAddress.get(peer.address) === peer) this.byAddress.delete(peer.address);
   }

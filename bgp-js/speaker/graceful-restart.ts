@@ -32,35 +32,41 @@ interface RetainedRoutes {
 /** The helper's side. Times are ms of the caller's monotonic clock. */
 export class RestartHelper {
   private readonly routing: Routing;
-  private readonly kept = new Map<Peer, RetainedRoutes>();
+  private readonly retained = new Map<Peer, RetainedRoutes>();
 
   constructor(routing: Routing) {
     this.routing = routing;
   }
 
   /** Whether routes of the peer are kept that it has not confirmed yet. */
-  keeps(peer: Peer): boolean {
-    return this.kept.has(peer);
+  retains(peer: Peer): boolean {
+    return this.retained.has(peer);
   }
 
   /** When routes of a peer are to be let go of. */
   get deadline(): number {
     let nearest = Number.POSITIVE_INFINITY;
-    for (const { until } of this.kept.values()) nearest = Math.min(nearest, until);
+    for (const { until } of this.retained.values()) nearest = Math.min(nearest, until);
     return nearest;
   }
 
   /** A session ended: keeps its routes where that was agreed, and lets go of them otherwise. True: they are kept. */
-  sessionEnded(peer: Peer, ribSession: RibSession, terms: Negotiated, end: SessionEnd, now: number): boolean {
-    this.letGoOfOld(peer, ribSession);
+  onSessionClosed(
+    peer: Peer,
+    ribSession: RibSession,
+    terms: Negotiated,
+    end: SessionEnd,
+    now: number,
+  ): boolean {
+    this.releaseEarlier(peer, ribSession);
     const { restart, longLived } = terms;
     const graceful = end === 'lost' || (end === 'notification' && terms.notificationKeeps);
     const agreed = (restart?.families ?? []).filter(({ family }) => ribSession.ribFamilies.has(family));
     if (!graceful || !restart || agreed.length === 0) {
-      this.routing.detach(ribSession);
+      this.routing.closeSession(ribSession);
       return false;
     }
-    const source = this.routing.retain(ribSession);
+    const source = this.routing.retainSession(ribSession);
     const families = new Map(
       agreed.map(({ family }) => {
         const seconds = longLived.find((offer) => offer.family === family)?.seconds ?? 0;
@@ -70,49 +76,49 @@ export class RestartHelper {
     for (const family of ribSession.ribFamilies.keys()) {
       if (!families.has(family)) this.routing.sweepStale(source, family);
     }
-    this.kept.set(peer, { source, families, until: now + restart.seconds * 1000, phase: 'away' });
+    this.retained.set(peer, { source, families, until: now + restart.seconds * 1000, phase: 'away' });
     return true;
   }
 
   /** What an earlier restart has left when the session ends once more before the peer had told everything. */
-  private letGoOfOld(peer: Peer, ribSession: RibSession): void {
-    const retained = this.kept.get(peer);
-    this.kept.delete(peer);
-    if (retained && retained.source !== ribSession.source) this.routing.forget(retained.source);
+  private releaseEarlier(peer: Peer, ribSession: RibSession): void {
+    const retained = this.retained.get(peer);
+    this.retained.delete(peer);
+    if (retained && retained.source !== ribSession.source) this.routing.removeSource(retained.source);
   }
 
   /** The peer is back. Returns the source as which its new session goes on, or null for a fresh one. */
-  sessionBegins(peer: Peer, terms: Negotiated, now: number): Source | null {
-    const retained = this.kept.get(peer);
+  onSessionOpened(peer: Peer, terms: Negotiated, now: number): Source | null {
+    const retained = this.retained.get(peer);
     if (!retained) return null;
     retained.phase = 'back';
     const kept = terms.restart?.families ?? [];
     for (const family of [...retained.families.keys()]) {
       // RFC 4724 §4.2: what the peer did not preserve goes at once.
-      if (!kept.some((offer) => offer.family === family && offer.forwarding)) this.confirmed(peer, family);
+      if (!kept.some((offer) => offer.family === family && offer.forwarding)) this.onEndOfRib(peer, family);
     }
     retained.until = now + Math.max(CONFIRM_MS, (terms.restart?.seconds ?? 0) * 1000);
     return retained.source;
   }
 
   /** The peer has told all its routes of a family: what it did not tell again goes. */
-  confirmed(peer: Peer, family: Family): void {
-    const retained = this.kept.get(peer);
+  onEndOfRib(peer: Peer, family: Family): void {
+    const retained = this.retained.get(peer);
     if (!retained?.families.delete(family)) return;
     this.routing.sweepStale(retained.source, family);
-    if (retained.families.size === 0 && retained.phase === 'back') this.kept.delete(peer);
+    if (retained.families.size === 0 && retained.phase === 'back') this.retained.delete(peer);
   }
 
   /** Lets go of routes whose time is over; returns the peers of which nothing is kept any more. */
-  tick(now: number): Peer[] {
+  runTimers(now: number): Peer[] {
     const done: Peer[] = [];
-    for (const [peer, retained] of this.kept) {
+    for (const [peer, retained] of this.retained) {
       if (now < retained.until) continue;
       if (retained.phase === 'back')
-        for (const family of [...retained.families.keys()]) this.confirmed(peer, family);
+        for (const family of [...retained.families.keys()]) this.onEndOfRib(peer, family);
       else if (retained.phase === 'away') this.goLongLived(peer, retained, now);
-      else this.drop(peer);
-      if (!this.kept.has(peer)) done.push(peer);
+      else this.release(peer);
+      if (!this.retained.has(peer)) done.push(peer);
     }
     return done;
   }
@@ -120,7 +126,7 @@ export class RestartHelper {
   /** RFC 9494 §4.2: after the restart time routes stay as the last resort where that was agreed. */
   private goLongLived(peer: Peer, retained: RetainedRoutes, now: number): void {
     const longest = Math.max(0, ...retained.families.values());
-    if (longest === 0) return this.drop(peer);
+    if (longest === 0) return this.release(peer);
     for (const [family, time] of retained.families) {
       if (time > 0) this.routing.makeLongLived(retained.source, family);
       else this.routing.sweepStale(retained.source, family);
@@ -130,10 +136,10 @@ export class RestartHelper {
   }
 
   /** Lets go of everything that is kept for a peer that has no session. */
-  drop(peer: Peer): void {
-    const retained = this.kept.get(peer);
-    this.kept.delete(peer);
-    if (retained && retained.phase !== 'back') this.routing.forget(retained.source);
+  release(peer: Peer): void {
+    const retained = this.retained.get(peer);
+    this.retained.delete(peer);
+    if (retained && retained.phase !== 'back') this.routing.removeSource(retained.source);
   }
 }
 

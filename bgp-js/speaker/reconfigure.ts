@@ -45,7 +45,7 @@ export function reconfigure(self: Self, routing: Routing, link: PeerConnection):
  */
 export function changePolicies(
   set: PolicySet,
-  { self, routing, links }: Sessions,
+  { self, routing, connections: links }: Sessions,
   keepOthers: boolean,
 ): void {
   routing.policies.replace(set, keepOthers);

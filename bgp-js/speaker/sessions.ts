@@ -52,7 +52,7 @@ export interface PeerConnection {
 }
 
 export class Sessions {
-  readonly links = new Map<number, PeerConnection>();
+  readonly connections = new Map<number, PeerConnection>();
   actions: SpeakerAction[] = [];
   events: SpeakerEvent[] = [];
   private readonly config: SpeakerConfig;
@@ -125,7 +125,7 @@ export class Sessions {
       ...reported,
       queued: false,
     };
-    this.links.set(connection.id, link);
+    this.connections.set(connection.id, link);
     return link;
   }
 
@@ -144,7 +144,7 @@ export class Sessions {
   /** The nearest deadline of all connections and of restarts, looked for. */
   nearestDeadline(): number {
     let nearest = Math.min(this.helper.deadline, this.gate.deadline);
-    for (const { connection } of this.links.values()) nearest = Math.min(nearest, connection.deadline);
+    for (const { connection } of this.connections.values()) nearest = Math.min(nearest, connection.deadline);
     return nearest;
   }
 
@@ -174,7 +174,7 @@ export class Sessions {
 
   /** Runs the timers of graceful restart. */
   runRestartTimers(now: number): void {
-    for (const peer of this.helper.tick(now)) this.forgetDynamic(peer);
+    for (const peer of this.helper.runTimers(now)) this.forgetDynamic(peer);
     this.gate.update(this.peers, now);
     this.routing.endOfRibGate.closed = this.gate.restarting;
   }
@@ -221,7 +221,7 @@ export class Sessions {
   survivesCollision(link: PeerConnection, terms: Negotiated, now: number): boolean {
     const { peer, connection } = link;
     const other = peer.other(connection);
-    const rival = other && this.links.get(other.id);
+    const rival = other && this.connections.get(other.id);
     if (!rival || rival.connection.state === 'Connecting') return true;
     const { localId, localAs } = connection.offer;
     const outgoingStays = keepOutgoing(localId, terms.peerId, localAs, terms.peerAs);
@@ -245,15 +245,15 @@ export class Sessions {
     connection.state = 'Established';
     connection.restartHoldTimer(now);
     const other = peer.other(connection);
-    const rival = other && this.links.get(other.id);
+    const rival = other && this.connections.get(other.id);
     if (rival) this.fail(rival, bgpError(6, 7, 'the other connection was established'), now, true);
     const { self } = this;
-    link.ribSession = this.routing.attach(
+    link.ribSession = this.routing.openSession(
       sourceFields(self, peer, terms),
       attributeContext(self, peer, terms),
       importRules(self, peer.config, terms),
       ribSessionTerms(self, peer.config, terms, local),
-      this.helper.sessionBegins(peer, terms, now),
+      this.helper.onSessionOpened(peer, terms, now),
     );
     connection.input.maxLength = terms.maxLength;
     // That it could not be reached before is no longer of interest.
@@ -265,7 +265,7 @@ export class Sessions {
 
   /** The peer has told all its routes of a family. */
   endOfRib(peer: Peer, family: Family): void {
-    this.helper.confirmed(peer, family);
+    this.helper.onEndOfRib(peer, family);
     this.gate.endOfRib(peer);
     this.events.push({ type: 'end-of-rib', peer: peer.name, family: family.name });
   }
@@ -323,16 +323,16 @@ export class Sessions {
 
   /** A peer out of a range is there for as long as it has a connection, or routes that are kept. */
   private forgetDynamic(peer: Peer): void {
-    if (peer.dynamic && !peer.current && !this.helper.keeps(peer)) this.peers.forget(peer);
+    if (peer.dynamic && !peer.current && !this.helper.retains(peer)) this.peers.removePeer(peer);
   }
 
   private forget(link: PeerConnection, end: SessionEnd, now: number): void {
     const { connection, peer, ribSession } = link;
     const terms = connection.negotiated;
-    if (ribSession && terms) this.helper.sessionEnded(peer, ribSession, terms, end, now);
+    if (ribSession && terms) this.helper.onSessionClosed(peer, ribSession, terms, end, now);
     link.ribSession = null;
     connection.close();
-    this.links.delete(connection.id);
+    this.connections.delete(connection.id);
     peer.drop(connection);
   }
 

@@ -53,7 +53,10 @@ export class Speaker {
     const gate = new RestartGate(config.restarted === true);
     this.routing.endOfRibGate.closed = gate.restarting;
     this.sessions = new Sessions(config, this.peers, this.routing, random, gate);
-    this.input = new InputScheduler(this.sessions.links, new SessionMessages(this.sessions, this.routing));
+    this.input = new InputScheduler(
+      this.sessions.connections,
+      new SessionMessages(this.sessions, this.routing),
+    );
   }
 
   /** Adds a peer or a range. Throws RangeError when it clashes with another or is malformed. */
@@ -73,9 +76,9 @@ export class Speaker {
 
   /** Takes a peer or range out, by its address, range or interface; its sessions end with Cease: Peer De-configured. */
   removePeer(key: string, now: number): void {
-    for (const peer of this.peers.remove(key)) {
+    for (const peer of this.peers.removeConfig(key)) {
       this.stop(peer, bgpError(6, 3, 'the peer was taken out of the configuration'), now);
-      this.sessions.helper.drop(peer);
+      this.sessions.helper.release(peer);
     }
   }
 
@@ -95,7 +98,7 @@ export class Speaker {
     this.sessions.timersChanged = true;
     const touched = new Set<number>();
     for (const peer of this.peers.of(key)) {
-      const link = this.linkOf(peer.established?.id);
+      const link = this.connectionOf(peer.established?.id);
       if (!link) continue;
       const changed = reconfigure(this.sessions.self, this.routing, link);
       if (changed && link.ribSession) touched.add(link.ribSession.source.index);
@@ -117,7 +120,7 @@ export class Speaker {
     const { self } = this.sessions;
     if (self.gracefulShutdown === draining) return;
     self.gracefulShutdown = draining;
-    for (const link of this.sessions.links.values()) advertiseAgain(self, this.routing, link);
+    for (const link of this.sessions.connections.values()) advertiseAgain(self, this.routing, link);
   }
 
   /** Ends all sessions with Cease: Administrative Shutdown and a message for people (RFC 9003), for good. */
@@ -129,21 +132,21 @@ export class Speaker {
   }
 
   /** Closes all sessions without a NOTIFICATION: this speaker is about to restart, its peers keep its routes. */
-  leave(now: number): void {
+  closeForRestart(now: number): void {
     for (const peer of this.peers) peer.retryAt = peer.idleUntil = Number.POSITIVE_INFINITY;
-    for (const link of [...this.sessions.links.values()])
+    for (const link of [...this.sessions.connections.values()])
       this.sessions.drop(link, 'leaving for a restart', now);
   }
 
   /** Asks a peer to tell its routes again (RFC 2918); false when it cannot. */
   refresh(name: string): boolean {
     const peer = [...this.peers].find((candidate) => candidate.name === name);
-    const link = this.linkOf(peer?.established?.id);
+    const link = this.connectionOf(peer?.established?.id);
     return link !== undefined && requestRefresh(link);
   }
 
   private stop(peer: Peer, error: BgpError, now: number): void {
-    for (const link of [...this.sessions.links.values()]) {
+    for (const link of [...this.sessions.connections.values()]) {
       if (link.peer === peer) this.sessions.fail(link, error, now, true);
     }
   }
@@ -174,7 +177,7 @@ export class Speaker {
     const mayRestart = current?.negotiated?.restart && !peer.outgoing;
     if (current === peer.incoming && current && !mayRestart)
       return this.refuse(remote, 'its session is established');
-    const stale = current ? undefined : this.linkOf(peer.incoming?.id);
+    const stale = current ? undefined : this.connectionOf(peer.incoming?.id);
     const link = this.sessions.accept(peer, local, now);
     // A second connection of the peer's replaces a first that has led to nothing.
     if (stale) this.sessions.fail(stale, bgpError(6, 7, 'a newer connection came'), now, true);
@@ -183,14 +186,14 @@ export class Speaker {
 
   /** The connection that a `connect` action asked for is there. */
   connected(id: number, local: string, now: number): void {
-    const link = this.linkOf(id);
+    const link = this.connectionOf(id);
     if (!link) return;
     this.sessions.connected(link, canonicalAddress(local) ?? local, now);
   }
 
   /** The connection could not be made, or is closed or broken; `reason` in the operating system's words. */
   disconnected(id: number, reason: string, now: number): void {
-    const link = this.linkOf(id);
+    const link = this.connectionOf(id);
     if (!link) return;
     if (link.connection.state === 'Connecting') this.sessions.connectFailed(link, reason, now);
     else this.sessions.drop(link, reason, now);
@@ -203,24 +206,24 @@ export class Speaker {
 
   /** The peer of a connection, or null when the connection is gone. */
   peerOf(id: number): Peer | null {
-    return this.linkOf(id)?.peer ?? null;
+    return this.connectionOf(id)?.peer ?? null;
   }
 
   /** Octets received on the connection and not yet processed; the shell stops reading when they are many. */
   backlog(id: number): number {
-    return this.linkOf(id)?.connection.input.pending ?? 0;
+    return this.connectionOf(id)?.connection.input.pending ?? 0;
   }
 
   /** The transport of a connection has stopped to take what we send, or takes it again (RFC 9687). */
   blocked(id: number, blocked: boolean, now: number): void {
-    this.linkOf(id)?.connection.setBlocked(blocked, now);
+    this.connectionOf(id)?.connection.setBlocked(blocked, now);
     this.sessions.timersChanged = true;
   }
 
   /** Runs the timers that are due, and connects to peers whose time has come. */
   tick(now: number): void {
     this.sessions.timersChanged = true;
-    for (const link of [...this.sessions.links.values()]) {
+    for (const link of [...this.sessions.connections.values()]) {
       if (now >= link.connection.deadline) this.sessions.runTimers(link, now);
     }
     this.sessions.runRestartTimers(now);
@@ -264,12 +267,12 @@ export class Speaker {
   }
 
   /** A peer's place in the RIB while its session is established. */
-  attachmentOf(peer: Peer): RibSession | null {
-    return this.linkOf(peer.established?.id)?.ribSession ?? null;
+  ribSessionOf(peer: Peer): RibSession | null {
+    return this.connectionOf(peer.established?.id)?.ribSession ?? null;
   }
 
-  linkOf(id: number | undefined): PeerConnection | undefined {
-    return id === undefined ? undefined : this.sessions.links.get(id);
+  connectionOf(id: number | undefined): PeerConnection | undefined {
+    return id === undefined ? undefined : this.sessions.connections.get(id);
   }
 
   // --- work ----------------------------------------------------------------------------------------------------------
@@ -308,18 +311,18 @@ export class Speaker {
 
   /** Connections that exist, for the shell's rounds. */
   connections(): Iterable<number> {
-    return this.sessions.links.keys();
+    return this.sessions.connections.keys();
   }
 
   /** Whether there is something to send on the connection. */
   wantsToSend(id: number): boolean {
-    const link = this.linkOf(id);
+    const link = this.connectionOf(id);
     return link !== undefined && hasOutput(link);
   }
 
   /** Takes what is to be sent on the connection, about `limit` octets; see `takeOutput`. */
   transmit(id: number, limit: number): readonly Uint8Array[] {
-    const link = this.linkOf(id);
+    const link = this.connectionOf(id);
     return link ? takeOutput(link, limit) : [];
   }
 }

@@ -56,7 +56,7 @@ export function* planChange(
   for (const peer of speaker.peers) {
     const config = after.get(peerKey(peer.config));
     const planned = config && attach(speaker, shadow, self, peer, config);
-    const live = speaker.attachmentOf(peer);
+    const live = speaker.ribSessionOf(peer);
     if (planned && live) pairs.set(peer, { live, planned });
   }
   const all = [...pairs.values()];
@@ -92,11 +92,11 @@ function attach(
   peer: Peer,
   config: PeerConfig,
 ): RibSession | null {
-  const link = speaker.linkOf(peer.established?.id);
+  const link = speaker.connectionOf(peer.established?.id);
   const terms = link?.connection.negotiated;
   if (!link || !terms) return null;
   const changed = { name: peer.name, address: peer.address, config } as Peer;
-  return shadow.attach(
+  return shadow.openSession(
     sourceFields(self, changed, terms),
     attributeContext(self, changed, terms),
     importRules(self, config, terms),
@@ -117,7 +117,7 @@ function* copyRoutes(speaker: Speaker, shadow: Routing, pairs: readonly Pair[]):
         const planned = bySource.get(index);
         if (planned) return copyRoute(speaker, shadow, rib, path, prefix, planned);
         const source = rib.sources.get(index);
-        const removed = speaker.routing.attachmentOf(index) !== null;
+        const removed = speaker.routing.ribSessionOf(index) !== null;
         if (removed) return;
         if (index !== 0 && !away.has(index)) away.set(index, shadow.sources.add(source));
         const attrs = shadow.attributes.adopt(speaker.routing.attributes, rib.receivedOf(path));

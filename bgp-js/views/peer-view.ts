@@ -55,7 +55,7 @@ function stateOf(peer: Peer, now: number): Pick<PeerStatus, 'state' | 'since'> {
 function peerStatus(speaker: Speaker, peer: Peer, now: number): PeerStatus {
   const { config, counters, lastError } = peer;
   const terms = peer.current?.negotiated ?? null;
-  const ribSession = speaker.attachmentOf(peer);
+  const ribSession = speaker.ribSessionOf(peer);
   const { received = 0, accepted = 0, best = 0, dropped = 0 } = ribSession?.source ?? {};
   let sent = 0;
   for (const { group } of ribSession?.ribFamilies.values() ?? []) sent += group.announced;

@@ -68,7 +68,7 @@ export function policiesOf(
 /** What the import policy of its peer says of a path; null where none has been asked. */
 export function importVerdict(speaker: Speaker, rib: FamilyRib, prefix: number, path: number): string | null {
   const { routing } = speaker;
-  const ribSession = routing.attachmentOf(rib.sourceOf(path));
+  const ribSession = routing.ribSessionOf(rib.sourceOf(path));
   const state = rib.stateOf(path);
   const judged = [PathState.usable, PathState.refusedByPolicy, PathState.noPolicy] as number[];
   const run = ribSession && routing.policies.run(ribSession.rules.policy, 'import', rib.family);
@@ -84,7 +84,7 @@ export function exportVerdicts(speaker: Speaker, prefix: string): ExportVerdict[
   const id = rib ? rib.prefixes.find(parsed.nlri, 0) : NO_PREFIX;
   if (!rib || id === NO_PREFIX) return [];
   return [...speaker.peers].map((peer) => {
-    const ribSession = speaker.attachmentOf(peer);
+    const ribSession = speaker.ribSessionOf(peer);
     const route = ribSession?.ribFamilies.get(rib.family)?.group.advertised(id);
     const advertised = !!ribSession && !!route && route.source !== ribSession.source.index;
     return { peer: peer.name, advertised, reason: reasonFor(speaker, rib, id, ribSession) };

@@ -54,7 +54,7 @@ export function advertisedTo(speaker: Speaker, prefix: string): string[] {
   if (!place) return [];
   const advertised: string[] = [];
   for (const peer of speaker.peers) {
-    const ribSession = speaker.attachmentOf(peer);
+    const ribSession = speaker.ribSessionOf(peer);
     const route = ribSession?.ribFamilies.get(place.rib.family)?.group.advertised(place.id);
     if (ribSession && route && route.source !== ribSession.source.index) advertised.push(peer.name);
   }

@@ -28,7 +28,7 @@ function loaded() {
   }
   for (let i = 0; i < 10; i++) node.speaker.originate(`10.244.${i}.0/24`);
   const [session] = peer.speaker.peers;
-  const held = () => peer.speaker.attachmentOf(session)?.source.received ?? 0;
+  const held = () => peer.speaker.ribSessionOf(session)?.source.received ?? 0;
   sim.runUntil(() => held() === ROUTES + 10, 30_000);
   const change = (fields: object): void => {
     const config = peerConfig({ address: '10.0.0.2', as: 65001, requirePolicy: false, ...fields });

@@ -170,7 +170,7 @@ describe('enhanced route refresh (RFC 7313)', () => {
     const peer = bench.peer('10.0.0.2', {}).establish();
     peer.announce(['10.9.0.0/16']);
     const { routing } = bench.speaker;
-    const ribSession = bench.speaker.attachmentOf([...bench.speaker.peers][0]);
+    const ribSession = bench.speaker.ribSessionOf([...bench.speaker.peers][0]);
     assert.ok(ribSession);
     routing.beginRefresh(ribSession.source, IPV4_UNICAST);
     peer.announce(['10.9.0.0/16']);
@@ -230,7 +230,7 @@ describe('enhanced route refresh (RFC 7313)', () => {
     sim.run(3000);
     // A route that b holds and a does not know of, as after a withdrawal that was lost.
     const [peer] = b.speaker.peers;
-    const ribSession = b.speaker.attachmentOf(peer);
+    const ribSession = b.speaker.ribSessionOf(peer);
     assert.ok(ribSession);
     const { rib } = b.speaker.routing;
     const bytes = Uint8Array.of(16, 10, 99);

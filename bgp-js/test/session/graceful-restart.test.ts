@@ -214,7 +214,7 @@ describe('graceful restart, the one that restarts (RFC 4724 §4.1)', () => {
 
   it('leaves for a restart without a NOTIFICATION', () => {
     const { sim, tor, node } = rack(15);
-    node.speaker.leave(sim.now);
+    node.speaker.closeForRestart(sim.now);
     sim.run(1000);
     assert.equal(staleAt(tor), true);
     const status = [...tor.speaker.peers].find(({ address }) => address === '10.0.0.1');

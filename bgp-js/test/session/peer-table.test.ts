@@ -21,7 +21,7 @@ describe('PeerTable', () => {
     const table = tableOf({ address: '2001:DB8:0::1', name: 'spine' });
     assert.equal(found(table, '2001:db8::1').name, 'spine');
     assert.throws(() => table.add(config({ address: '2001:db8::0:1' }), 0), /2001:db8::1 exists/);
-    assert.equal(table.remove('2001:db8::1').length, 1);
+    assert.equal(table.removeConfig('2001:db8::1').length, 1);
     assert.equal(table.size, 0);
   });
 
@@ -58,7 +58,7 @@ describe('PeerTable', () => {
     assert.equal(found(table, 'fe80::1%eth0'), peer);
     assert.equal(found(table, 'fe80::2%eth0'), peer, 'another neighbour took the place of an idle one');
     assert.match(String(table.forAddress('fe80::1%eth1', 0)), /no peer is configured/);
-    assert.deepEqual(table.remove('eth0'), [peer]);
+    assert.deepEqual(table.removeConfig('eth0'), [peer]);
     assert.match(String(table.forAddress('fe80::2%eth0', 0)), /no peer is configured/);
   });
 

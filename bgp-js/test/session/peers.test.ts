@@ -50,7 +50,7 @@ describe('PeerTable', () => {
     const peer = peerOf(table.forAddress('10.0.0.7', 5));
     assert.deepEqual([peer.dynamic, peer.name, peer.config.name, peer.since], [true, '10.0.0.7', 'rack', 5]);
     assert.equal(table.forAddress('10.0.0.7', 6), peer);
-    table.forget(peer);
+    table.removePeer(peer);
     assert.equal(table.size, 0);
     assert.notEqual(table.forAddress('10.0.0.7', 7), peer);
   });
@@ -94,7 +94,7 @@ describe('PeerTable', () => {
     assert.equal(table.forAddress('10.0.0.3', 0), 'rack has its maximum of 2 peers');
     peerOf(table.forAddress('10.0.0.1', 0));
     peerOf(table.forAddress('10.0.1.1', 0));
-    table.forget(first);
+    table.removePeer(first);
     peerOf(table.forAddress('10.0.0.3', 0));
   });
 
@@ -103,11 +103,11 @@ describe('PeerTable', () => {
     table.add(peerConfig({ ...AS, address: '10.0.0.2' }), 0);
     table.add(peerConfig({ ...AS, range: '10.1.0.0/16' }), 0);
     for (const address of ['10.1.0.1', '10.1.0.2']) peerOf(table.forAddress(address, 0));
-    const addresses = table.remove('10.1.0.0/16').map((peer) => peer.address);
+    const addresses = table.removeConfig('10.1.0.0/16').map((peer) => peer.address);
     assert.deepEqual(addresses, ['10.1.0.1', '10.1.0.2']);
     assert.equal(typeof table.forAddress('10.1.0.1', 0), 'string');
-    assert.equal(table.remove('10.0.0.2').length, 1);
-    assert.equal(table.remove('10.0.0.2').length, 0);
+    assert.equal(table.removeConfig('10.0.0.2').length, 1);
+    assert.equal(table.removeConfig('10.0.0.2').length, 0);
     assert.equal(table.size, 0);
   });
 
