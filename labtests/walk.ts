@@ -12,7 +12,7 @@ import { Daemon } from './lab/daemon.ts';
 import { Lab } from './lab/lab.ts';
 import { repository } from './lab/processes.ts';
 import { stopOnSignals } from './lab/signals.ts';
-import type { Topology } from './lab/topology.ts';
+import type { LabTopology } from './lab/topology.ts';
 import { until } from './lab/wait.ts';
 import { oneNode } from './topologies/one-node.ts';
 
@@ -29,7 +29,7 @@ const ORDER = [
   'common',
 ];
 
-const topology: Topology = {
+const topology: LabTopology = {
   ...oneNode,
   name: 'walk',
   machines: oneNode.machines.map((machine) =>

@@ -17,7 +17,7 @@ export interface Medians {
   absent?: true;
 }
 
-export type Column = Exclude<keyof Medians, 'absent'>;
+export type ComparedDaemon = Exclude<keyof Medians, 'absent'>;
 
 /** Medians by scenario and daemon; ours is named `ours`. */
 export type Comparison = Record<string, Record<string, Medians>>;

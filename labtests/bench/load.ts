@@ -3,10 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { seededRandom } from 'bgp-js-testing';
 import { until } from '../lab/wait.ts';
 import { RouteSpace } from './routes.ts';
-import { type Target, TcpNeighbour } from './tcp-neighbour.ts';
+import { TcpNeighbour, type TcpTarget } from './tcp-neighbour.ts';
 
 export interface LoadOptions {
-  target: Target;
+  target: TcpTarget;
   /** The first half of the clients' addresses. */
   network: string;
   clients: number;

@@ -1,11 +1,13 @@
 /** The reflector beside BIRD, FRR, OpenBGPD and GoBGP on the same work. */
 import type { Benchmark } from './benchmarks.ts';
 import type { BarsChart, Panel } from './chart.ts';
-import { type Column, type Comparison, compare, type Medians } from './compare.ts';
+import { type ComparedDaemon, type Comparison, compare, type Medians } from './compare.ts';
 import { type BenchResult, bounded, limited, markdownTable, type Row, round } from './result.ts';
 
 /** What a column of a scenario must not exceed: so many times a peer's figure, or a limit in the column's unit. */
-type Bound = { column: Column; peer: string; ratio: number } | { column: Column; limit: number };
+type Bound =
+  | { column: ComparedDaemon; peer: string; ratio: number }
+  | { column: ComparedDaemon; limit: number };
 
 const BOUNDS: Record<string, Bound[]> = {
   table: [
@@ -29,7 +31,7 @@ const BOUNDS: Record<string, Bound[]> = {
   ],
 };
 
-const COLUMNS: [Column, string][] = [
+const COLUMNS: [ComparedDaemon, string][] = [
   ['converge_s', 'converge, s'],
   ['withdraw_s', 'withdraw, s'],
   ['churn_p50_ms', 'churn p50, ms'],
@@ -65,7 +67,7 @@ export function comparisonRows(comparison: Comparison): Row[] {
   );
 }
 
-function figure(medians: Medians | undefined, column: Column): number | null {
+function figure(medians: Medians | undefined, column: ComparedDaemon): number | null {
   return medians?.[column] ?? null;
 }
 
@@ -81,7 +83,7 @@ export function comparisonTables(comparison: Comparison): string[] {
   });
 }
 
-function shown(medians: Medians, column: Column): string {
+function shown(medians: Medians, column: ComparedDaemon): string {
   if (medians.absent) return 'not installed';
   const value = medians[column];
   return value === null ? 'not in time' : value === undefined ? '' : String(round(value));

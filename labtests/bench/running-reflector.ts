@@ -4,12 +4,12 @@ import { once } from 'node:events';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { LabReflector, type ReflectorSettings } from '../lab/reflector.ts';
+import { LabReflector, type LabReflectorSettings } from '../lab/reflector.ts';
 import { folderOf, registerLab, removeAbandonedLabs, removeLab } from '../lab/registry.ts';
 import { stopOnSignals } from '../lab/signals.ts';
 import { UndoList } from '../lab/undo.ts';
 import { until } from '../lab/wait.ts';
-import type { Target } from './tcp-neighbour.ts';
+import type { TcpTarget } from './tcp-neighbour.ts';
 
 /** Neither the port of BGP nor one that the kernel gives to clients. */
 export const REFLECTOR_PORT = 1790;
@@ -17,8 +17,8 @@ const AS = 65000;
 
 export interface RunningReflector {
   reflector: LabReflector;
-  settings: ReflectorSettings;
-  target: Target;
+  settings: LabReflectorSettings;
+  target: TcpTarget;
   /** The first half of its clients' addresses. */
   network: string;
   /** Resident memory in MB. */
@@ -28,7 +28,7 @@ export interface RunningReflector {
 }
 
 /** What is particular to a reflector. */
-export type Particulars = Partial<ReflectorSettings>;
+export type Particulars = Partial<LabReflectorSettings>;
 
 /** Starts a reflector, runs `work`, and takes everything down again whatever happens. */
 export function withReflector<T>(
@@ -80,7 +80,7 @@ async function freeNetwork(): Promise<string> {
 }
 
 /** A reflector for clients from all of `network`. */
-function settingsOf(network: string, address: string, particulars: Particulars): ReflectorSettings {
+function settingsOf(network: string, address: string, particulars: Particulars): LabReflectorSettings {
   return {
     name: `rr${address.split('.')[3]}`,
     address,
@@ -96,7 +96,7 @@ async function start(
   lab: string,
   undo: UndoList,
   network: string,
-  settings: ReflectorSettings,
+  settings: LabReflectorSettings,
 ): Promise<RunningReflector> {
   const folder = join(folderOf(lab), settings.name);
   mkdirSync(folder, { mode: 0o700 });

@@ -21,7 +21,7 @@ export interface ClusterSize {
 }
 
 /** A step, as it was for the reflector with the most to do, for a node, and how many routes were wrong after it. */
-export interface Step {
+export interface ScaleStep {
   reflector: Effort;
   nodeCpuMs: number;
   wrong: number;
@@ -66,7 +66,7 @@ export class ScaleCluster {
   }
 
   /** Everything starts at the same moment. */
-  coldStart(): Step {
+  coldStart(): ScaleStep {
     for (const [index, reflector] of this.reflectors.entries()) {
       for (const other of this.reflectors.slice(0, index)) {
         other.addPeer({ address: reflector.address });
@@ -85,7 +85,7 @@ export class ScaleCluster {
   }
 
   /** The last reflector dies: everybody's connection with it breaks. */
-  loseReflector(): Step {
+  loseReflector(): ScaleStep {
     const index = this.reflectors.length - 1;
     const [dead] = this.reflectors.splice(index, 1);
     this.listeners.splice(index, 1);
@@ -97,7 +97,7 @@ export class ScaleCluster {
   }
 
   /** The last `count` nodes are gone: their hold timers have expired. */
-  loseNodes(count: number): Step {
+  loseNodes(count: number): ScaleStep {
     for (const [index, reflector] of this.reflectors.entries()) {
       reflector.disconnect(this.connections[index].slice(-count));
     }
@@ -106,7 +106,7 @@ export class ScaleCluster {
   }
 
   /** Every node sends a KEEPALIVE. */
-  keepalives(): Step {
+  keepalives(): ScaleStep {
     for (const [index, reflector] of this.reflectors.entries()) reflector.keepalives(this.connections[index]);
     return this.step();
   }
@@ -144,7 +144,7 @@ export class ScaleCluster {
     this.truth.hosts.fill(there ? node + 1 : 0, node * hosts, (node + 1) * hosts);
   }
 
-  private step(): Step {
+  private step(): ScaleStep {
     settle([...this.reflectors, this.node]);
     const efforts = this.reflectors.map((reflector) => reflector.takeEffort());
     const busiest = efforts.reduce((most, effort) => (effort.cpuMs > most.cpuMs ? effort : most));

@@ -11,7 +11,7 @@ import {
   round,
   told,
 } from './result.ts';
-import { type ClusterSize, ScaleCluster, type Step } from './scale-cluster.ts';
+import { type ClusterSize, ScaleCluster, type ScaleStep } from './scale-cluster.ts';
 import { type MeshNode, meshNode } from './scale-mesh.ts';
 
 /** Host routes of each node: 250,000 among 5,000. */
@@ -29,10 +29,10 @@ const RACK_LIMIT_NODES = 5000;
 interface ClusterResult {
   size: ClusterSize;
   paths: { reflector: number; node: number };
-  cold: Step;
-  keepalives: Step;
-  rack: Step;
-  reflector: Step;
+  cold: ScaleStep;
+  keepalives: ScaleStep;
+  rack: ScaleStep;
+  reflector: ScaleStep;
 }
 
 function measure(size: ClusterSize): ClusterResult {
@@ -45,7 +45,7 @@ function measure(size: ClusterSize): ClusterResult {
 }
 
 /** When the last node has what a step told, in ms: the reflector computes and sends while the line carries. */
-function convergence({ reflector, nodeCpuMs }: Step): number {
+function convergence({ reflector, nodeCpuMs }: ScaleStep): number {
   const sending = reflector.cpuMs + reflector.writes * WRITE_MS + reflector.octets / COPY;
   return Math.max(sending, lineMs(reflector.octets)) + nodeCpuMs;
 }
@@ -93,7 +93,7 @@ function stepTable(results: readonly ClusterResult[]): string {
     'all know it after, ms',
   ];
   const body = results.flatMap(({ size, cold, rack, reflector, keepalives }) => {
-    const steps: [string, Step][] = [
+    const steps: [string, ScaleStep][] = [
       ['cold start', cold],
       [`a rack of ${RACK} gone`, rack],
       ['a reflector dies', reflector],

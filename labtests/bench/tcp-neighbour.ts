@@ -7,7 +7,7 @@ import { RouteListener } from './listener.ts';
 import type { RouteSpace } from './routes.ts';
 
 /** Where the reflector listens, and its AS. */
-export interface Target {
+export interface TcpTarget {
   address: string;
   port: number;
   as: number;
@@ -30,12 +30,12 @@ export class TcpNeighbour {
   /** How often a session ended that it did not end by itself, and why the last time. */
   losses = 0;
   lastLoss = '';
-  private readonly target: Target;
+  private readonly target: TcpTarget;
   private socket: net.Socket | null = null;
   private keepalives: NodeJS.Timeout | null = null;
 
   /** `index` counts the clients; `network` is the first half of their addresses, such as "127.80". */
-  constructor(index: number, network: string, target: Target, space: RouteSpace) {
+  constructor(index: number, network: string, target: TcpTarget, space: RouteSpace) {
     const host = index + 256;
     this.address = `${network}.${host >> 8}.${host & 255}`;
     this.routerId = `10.201.${host >> 8}.${host & 255}`;

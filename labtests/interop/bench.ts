@@ -26,7 +26,7 @@ import {
 import type { FeederPlan } from './speaker/protocol.ts';
 import { OurSpeaker } from './speaker/speaker.ts';
 
-export class Bench implements Sides {
+export class InteropBench implements Sides {
   readonly kind: RouterKind;
   readonly number: number;
   readonly ours: Addresses;
@@ -51,8 +51,8 @@ export class Bench implements Sides {
   }
 
   /** Makes the namespaces and the link, and starts to capture. `number` is 1–250. */
-  static async open(kind: RouterKind, number: number): Promise<Bench> {
-    const bench = new Bench(kind, number);
+  static async open(kind: RouterKind, number: number): Promise<InteropBench> {
+    const bench = new InteropBench(kind, number);
     try {
       const us = await createNamespace(bench.id, 'us');
       const peer = await createNamespace(bench.id, 'peer');

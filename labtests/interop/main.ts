@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { mapLimit } from '../lab/wait.ts';
-import { cellsOf, type Outcome, runCell } from './matrix.ts';
+import { type CellOutcome, cellsOf, runCell } from './matrix.ts';
 import { ROUTER_NAMES, versionOf } from './peers/index.ts';
 import { ROUTER_KINDS, type RouterKind } from './peers/router.ts';
 import { ROWS } from './rows/index.ts';
@@ -51,7 +51,7 @@ if (!values.keep) rmSync(folder, { recursive: true });
 process.exitCode =
   outcomes.some(({ status }) => status === 'failed') || verdict.complaints.length > 0 ? 1 : 0;
 
-async function print(all: Outcome[]): Promise<void> {
+async function print(all: CellOutcome[]): Promise<void> {
   const versions = await Promise.all(chosen.kinds.map(versionOf));
   const heads = chosen.kinds.map((kind, index) => `${ROUTER_NAMES[kind]} ${versions[index]}`);
   const lines = [['', ...heads]];

@@ -2,20 +2,20 @@
 
 import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Bench } from './bench.ts';
+import { InteropBench } from './bench.ts';
 import { ROUTER_KINDS, type RouterKind } from './peers/router.ts';
 import { ROWS } from './rows/index.ts';
-import type { Row } from './rows/row.ts';
+import type { MatrixRow } from './rows/row.ts';
 
-export interface Cell {
-  row: Row;
+export interface MatrixCell {
+  row: MatrixRow;
   kind: RouterKind;
   /** 1–250, and unlike that of any other cell: its addresses. */
   number: number;
 }
 
-export interface Outcome {
-  cell: Cell;
+export interface CellOutcome {
+  cell: MatrixCell;
   /** `lacks`: the router cannot do it, and `text` says how that was seen. `failed`: `text` is the error. */
   status: 'passed' | 'lacks' | 'failed';
   text: string;
@@ -28,7 +28,10 @@ export interface Outcome {
 }
 
 /** The cells of some rows and kinds; all when not told which. */
-export function cellsOf(kinds: readonly RouterKind[] = ROUTER_KINDS, rows: readonly Row[] = ROWS): Cell[] {
+export function cellsOf(
+  kinds: readonly RouterKind[] = ROUTER_KINDS,
+  rows: readonly MatrixRow[] = ROWS,
+): MatrixCell[] {
   return kinds.flatMap((kind) =>
     rows.map((row) => ({
       row,
@@ -39,12 +42,19 @@ export function cellsOf(kinds: readonly RouterKind[] = ROUTER_KINDS, rows: reado
 }
 
 /** Runs one cell. Never rejects; what cannot be cleaned up is a failure, too. */
-export async function runCell(cell: Cell, folder: string): Promise<Outcome> {
+export async function runCell(cell: MatrixCell, folder: string): Promise<CellOutcome> {
   const started = performance.now();
-  const outcome: Outcome = { cell, status: 'passed', text: '', seconds: 0, ourAddresses: [], originated: [] };
-  let bench: Bench | undefined;
+  const outcome: CellOutcome = {
+    cell,
+    status: 'passed',
+    text: '',
+    seconds: 0,
+    ourAddresses: [],
+    originated: [],
+  };
+  let bench: InteropBench | undefined;
   try {
-    bench = await Bench.open(cell.kind, cell.number);
+    bench = await InteropBench.open(cell.kind, cell.number);
     const lack = cell.row.lacks?.[cell.kind];
     if (lack) {
       outcome.text = await lack(bench);
@@ -71,8 +81,8 @@ export async function runCell(cell: Cell, folder: string): Promise<Outcome> {
 }
 
 async function keepCapture(
-  bench: Bench | undefined,
-  cell: Cell,
+  bench: InteropBench | undefined,
+  cell: MatrixCell,
   folder: string,
 ): Promise<string | undefined> {
   const file = await bench?.endCapture();
@@ -83,7 +93,7 @@ async function keepCapture(
 }
 
 /** What both sides say of a session that went wrong. */
-async function sideViews(bench: Bench | undefined): Promise<string> {
+async function sideViews(bench: InteropBench | undefined): Promise<string> {
   if (!bench) return '';
   const ours = await speakerTells(bench);
   const theirs = await routerTells(bench);
@@ -91,7 +101,7 @@ async function sideViews(bench: Bench | undefined): Promise<string> {
   return `\nour speaker: ${ours}\n${bench.kind}:\n${tail}`;
 }
 
-async function routerTells(bench: Bench): Promise<string> {
+async function routerTells(bench: InteropBench): Promise<string> {
   try {
     return await bench.router.tells();
   } catch (error) {
@@ -99,7 +109,7 @@ async function routerTells(bench: Bench): Promise<string> {
   }
 }
 
-async function speakerTells(bench: Bench): Promise<string> {
+async function speakerTells(bench: InteropBench): Promise<string> {
   try {
     const { state, lastError, capabilities } = await bench.speaker.peer();
     return `${state}, last error: ${lastError?.text ?? 'none'}; ${capabilities.join(', ')}`;

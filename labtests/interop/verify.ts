@@ -6,7 +6,7 @@
 import { join } from 'node:path';
 import { must } from '../lab/processes.ts';
 import { tsharkFields } from './capture.ts';
-import type { Outcome } from './matrix.ts';
+import type { CellOutcome } from './matrix.ts';
 
 /** What the codecs found. */
 export interface Verdict {
@@ -42,7 +42,7 @@ const TRANSPORT =
 const PREFIX_FIELDS = ['bgp.nlri_prefix', 'bgp.mp_reach_nlri_ipv4_prefix', 'bgp.mp_reach_nlri_ipv6_prefix'];
 
 /** Looks at the captures of some outcomes; `folder` takes the merged file. */
-export async function verify(outcomes: readonly Outcome[], folder: string): Promise<Verdict> {
+export async function verify(outcomes: readonly CellOutcome[], folder: string): Promise<Verdict> {
   const captured = outcomes.filter(({ pcap }) => pcap !== undefined);
   if (captured.length === 0) return { messages: 0, routes: 0, complaints: [] };
   const merged = join(folder, `merged-${captured[0].cell.kind}.pcap`);
@@ -75,7 +75,7 @@ export async function verify(outcomes: readonly Outcome[], folder: string): Prom
 }
 
 /** Messages of ours that tshark finds malformed or worth a warning, in words. */
-async function tsharkComplaints(file: string, outcomes: Outcome[]): Promise<string[]> {
+async function tsharkComplaints(file: string, outcomes: CellOutcome[]): Promise<string[]> {
   const marked = 'bgp and (_ws.malformed or _ws.expert.severity >= 0x00600000)';
   const fields = ['ip.src', 'ipv6.src', '_ws.expert.message', '_ws.malformed'];
   const lines: string[] = [];

@@ -11,7 +11,7 @@ import type { AgentMachine } from './topology.ts';
 /** The `flatroute` command of this repository. */
 export const flatroute = join(repository, 'node_modules/.bin/flatroute');
 
-export class Agent {
+export class LabAgent {
   readonly daemon: Daemon;
   readonly machine: AgentMachine;
   /** Path of agent.yaml. */

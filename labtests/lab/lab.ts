@@ -6,7 +6,7 @@
 
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { Agent } from './agent.ts';
+import { LabAgent } from './agent.ts';
 import { Bird } from './bird.ts';
 import { Frr } from './frr.ts';
 import { createNamespace, ipBatch, namespacesOf, netnsOf } from './netns.ts';
@@ -23,7 +23,7 @@ import {
   saveRecord,
 } from './registry.ts';
 import type { LabRouter } from './router.ts';
-import type { Topology } from './topology.ts';
+import type { LabTopology } from './topology.ts';
 import { UndoList } from './undo.ts';
 import { until, type WaitOptions } from './wait.ts';
 
@@ -31,8 +31,8 @@ import { until, type WaitOptions } from './wait.ts';
 export type Progress = (step: string, seconds: number) => void;
 
 export class Lab {
-  readonly topology: Topology;
-  readonly agents = new Map<string, Agent>();
+  readonly topology: LabTopology;
+  readonly agents = new Map<string, LabAgent>();
   /** Those of foreign software. */
   readonly routers = new Map<string, LabRouter>();
   readonly reflectors = new Map<string, LabReflector>();
@@ -45,7 +45,7 @@ export class Lab {
   #stopping: Promise<string[]> | undefined;
 
   /** Registers the lab; nothing else is done before `start`. */
-  constructor(topology: Topology, progress: Progress = () => {}) {
+  constructor(topology: LabTopology, progress: Progress = () => {}) {
     this.topology = topology;
     this.#progress = progress;
     const machines = topology.machines.map(({ name, role }) => ({ name, role }));
@@ -120,7 +120,7 @@ export class Lab {
   async #startAgents(): Promise<void> {
     for (const machine of this.topology.machines) {
       if (machine.role !== 'agent') continue;
-      const agent = new Agent({ machine, ...this.#place(machine.name) });
+      const agent = new LabAgent({ machine, ...this.#place(machine.name) });
       this.agents.set(machine.name, agent);
       agent.daemon.start();
     }
@@ -219,7 +219,7 @@ export class Lab {
     this.pods.delete(name);
   }
 
-  agent(name: string): Agent {
+  agent(name: string): LabAgent {
     const agent = this.agents.get(name);
     if (!agent) throw new Error(`the lab has no agent ${name}`);
     return agent;

@@ -2,10 +2,10 @@
 
 import { createNamespace, ipBatch, netnsOf } from './netns.ts';
 import { must } from './processes.ts';
-import type { Machine, Topology } from './topology.ts';
+import type { LabTopology, Machine } from './topology.ts';
 
 /** Makes a namespace for every machine and joins them by the topology's segments. */
-export async function buildNetwork(lab: string, topology: Topology): Promise<void> {
+export async function buildNetwork(lab: string, topology: LabTopology): Promise<void> {
   for (const machine of topology.machines) await createNamespace(lab, machine.name);
   for (const segment of topology.segments) await buildSegment(lab, topology, segment.name, segment.switch);
   for (const machine of topology.machines) await configure(lab, machine);
@@ -14,7 +14,7 @@ export async function buildNetwork(lab: string, topology: Topology): Promise<voi
 /** Pulls or plugs in a machine's cable on a segment: the carrier goes away and comes back at the machine's end. */
 export async function setCable(
   lab: string,
-  topology: Topology,
+  topology: LabTopology,
   segment: string,
   machine: string,
   plugged: boolean,
@@ -25,7 +25,7 @@ export async function setCable(
 }
 
 // The switch's end of a cable bears the name of the machine at the other end.
-async function buildSegment(lab: string, topology: Topology, segment: string, hub: string): Promise<void> {
+async function buildSegment(lab: string, topology: LabTopology, segment: string, hub: string): Promise<void> {
   const lines: string[] = [];
   for (const machine of topology.machines) {
     for (const attachment of machine.attachments) {
@@ -46,7 +46,7 @@ async function buildSegment(lab: string, topology: Topology, segment: string, hu
   await ipBatch(lab, netnsOf(lab, hub), lines);
 }
 
-function bridgeOf(topology: Topology, segment: string, hub: string): string {
+function bridgeOf(topology: LabTopology, segment: string, hub: string): string {
   const machine = topology.machines.find((candidate) => candidate.name === hub);
   const attachment = machine?.attachments.find((candidate) => candidate.segment === segment);
   if (!attachment) throw new Error(`${hub} is the switch of segment ${segment} and is not attached to it`);

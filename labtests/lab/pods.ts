@@ -1,7 +1,7 @@
 /** Pods of a lab: a network namespace each, wired and unwired by really executing the CNI plugin (CNI spec 1.1.0). */
 
 import { join } from 'node:path';
-import type { Agent } from './agent.ts';
+import type { LabAgent } from './agent.ts';
 import { netnsOf } from './netns.ts';
 import { type Result, repository, run } from './processes.ts';
 
@@ -18,7 +18,7 @@ export interface Pod {
 }
 
 /** What a CNI error result says. */
-export interface CniError {
+export interface PluginError {
   code: number;
   msg: string;
   details?: string;
@@ -27,13 +27,13 @@ export interface CniError {
 /** What the plugin answered: the parsed result, or the parsed error. */
 export interface CniAnswer {
   result?: { ips: { address: string }[]; [key: string]: unknown };
-  error?: CniError;
+  error?: PluginError;
 }
 
 /** Executes the plugin in the node's namespace, as a container runtime would. */
 export async function callPlugin(
   lab: string,
-  agent: Agent,
+  agent: LabAgent,
   command: 'ADD' | 'DEL' | 'CHECK',
   pod: string,
   prevResult?: unknown,
@@ -55,14 +55,14 @@ export async function callPlugin(
 function parseAnswer({ code, stdout, stderr }: Result): CniAnswer {
   if (code === 0) return { result: stdout.trim() === '' ? undefined : JSON.parse(stdout) };
   try {
-    return { error: JSON.parse(stdout) as CniError };
+    return { error: JSON.parse(stdout) as PluginError };
   } catch {
     throw new Error(`the plugin ended with ${code} and no CNI error: "${stdout}" ${stderr}`);
   }
 }
 
 /** The error of an answer as an Error in words. */
-export function cniFailure(command: string, pod: string, error: CniError): Error {
+export function cniFailure(command: string, pod: string, error: PluginError): Error {
   return new Error(
     `CNI ${command} of pod ${pod} failed with code ${error.code}: ${error.msg} ${error.details ?? ''}`,
   );

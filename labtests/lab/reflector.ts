@@ -8,7 +8,7 @@ import { get, view } from './status-client.ts';
 import type { ReflectorMachine } from './topology.ts';
 
 /** What a reflector is to be, wherever it runs. */
-export type ReflectorSettings = Omit<ReflectorMachine, 'role' | 'attachments'>;
+export type LabReflectorSettings = Omit<ReflectorMachine, 'role' | 'attachments'>;
 
 /** Where and how a reflector runs. */
 export interface ReflectorPlace {
@@ -30,7 +30,7 @@ export class LabReflector {
   readonly configFile: string;
   readonly #place: ReflectorPlace;
 
-  constructor(machine: ReflectorSettings, place: ReflectorPlace) {
+  constructor(machine: LabReflectorSettings, place: ReflectorPlace) {
     const { lab, netns, folder } = place;
     this.name = machine.name;
     this.socket = join(folder, 'reflector.sock');
@@ -47,7 +47,7 @@ export class LabReflector {
   }
 
   /** Writes reflector.yaml; a running reflector takes it over with SIGHUP. */
-  configure(machine: ReflectorSettings): void {
+  configure(machine: LabReflectorSettings): void {
     writeFileSync(this.configFile, reflectorConfig(machine, this.#place, this.socket), { mode: 0o600 });
   }
 
@@ -76,7 +76,7 @@ export class LabReflector {
 }
 
 function reflectorConfig(
-  machine: ReflectorSettings,
+  machine: LabReflectorSettings,
   { holdTimeSeconds, port = 179 }: ReflectorPlace,
   socket: string,
 ): string {

@@ -1,7 +1,7 @@
 /** A lab as data: machines, the links between them, and what runs on each. */
 
 /** A layer-2 segment: a bridge inside the machine that is its switch; the others have one veth each into it. */
-export interface Segment {
+export interface LabSegment {
   name: string;
   /** The machine that holds the bridge; its own address on the segment sits on the bridge. */
   switch: string;
@@ -87,9 +87,9 @@ export interface HostMachine extends MachineBase {
 
 export type Machine = AgentMachine | BirdMachine | FrrMachine | ReflectorMachine | HostMachine;
 
-export interface Topology {
+export interface LabTopology {
   name: string;
-  segments: Segment[];
+  segments: LabSegment[];
   machines: Machine[];
   /** Hold time of every BGP session, in seconds. */
   holdTimeSeconds: number;

@@ -5,11 +5,11 @@
  */
 import { RouteSpace } from '../bench/routes.ts';
 import { tableBytes, versionIn } from '../bench/tables.ts';
-import { type Target, TcpNeighbour } from '../bench/tcp-neighbour.ts';
+import { TcpNeighbour, type TcpTarget } from '../bench/tcp-neighbour.ts';
 import { until } from '../lab/wait.ts';
 
 export interface LoaderOptions {
-  target: Target;
+  target: TcpTarget;
   /** The first half of the neighbours' addresses, and the numbers of the two (tcp-neighbour.ts). */
   network: string;
   loader: number;

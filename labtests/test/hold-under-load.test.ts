@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { peerConfig } from 'bgp-js';
-import { Bench } from '../interop/bench.ts';
+import { InteropBench } from '../interop/bench.ts';
 import { THEIR_PREFIX, weHave } from '../interop/rows/basics.ts';
 import { OUR_AS } from '../interop/session-plan.ts';
 import { repository } from '../lab/processes.ts';
@@ -30,11 +30,11 @@ const client = (name: string, host: number) =>
   });
 
 describe('a session with a hold time of 3 s', () => {
-  let bench: Bench;
+  let bench: InteropBench;
 
   before(async function () {
     this.timeout(60_000);
-    bench = await Bench.open('bird', NUMBER);
+    bench = await InteropBench.open('bird', NUMBER);
     await bench.runIn('us', ['ip', 'addr', 'add', `${addressOf(LOADER)}/24`, 'dev', 'eth0']);
     await bench.runIn('us', ['ip', 'addr', 'add', `${addressOf(SINK)}/24`, 'dev', 'eth0']);
   });

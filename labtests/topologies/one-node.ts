@@ -1,7 +1,7 @@
-import type { Topology } from '../lab/topology.ts';
+import type { LabTopology } from '../lab/topology.ts';
 
 /** One node with a range of 253 addresses for pods, beside a BIRD router as its ToR switch; no pods at the start. */
-export const oneNode: Topology = {
+export const oneNode: LabTopology = {
   name: 'one-node',
   holdTimeSeconds: 9,
   segments: [{ name: 'fabric', switch: 'tor' }],

@@ -1,9 +1,9 @@
-import type { AgentMachine, BirdMachine, LabPeer, ReflectorMachine, Topology } from '../lab/topology.ts';
+import type { AgentMachine, BirdMachine, LabPeer, LabTopology, ReflectorMachine } from '../lab/topology.ts';
 
 const AS = 64512;
 
 /** An agent and three BIRDs on one segment that speak with so many reflectors and not with each other. */
-export function reflected(reflectors: 1 | 2): Topology {
+export function reflected(reflectors: 1 | 2): LabTopology {
   const names = Array.from({ length: reflectors }, (_, index) => `rr${index + 1}`);
   const peers: LabPeer[] = names.map((name, index) => ({ name, address: `10.0.0.${101 + index}`, as: AS }));
   const wire = (address: string, hub = false) => [

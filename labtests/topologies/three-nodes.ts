@@ -1,4 +1,4 @@
-import type { AgentMachine, Topology } from '../lab/topology.ts';
+import type { AgentMachine, LabTopology } from '../lab/topology.ts';
 
 const nodes = [1, 2, 3];
 const nodeAddress = (n: number) => `10.0.0.${n}`;
@@ -7,7 +7,7 @@ const nodeAddress = (n: number) => `10.0.0.${n}`;
  * The lab of `npm start`: nodes n1–n3 (AS 64512, full mesh) on 10.0.0.0/24 with two pods each, the ToR switch `tor`
  * (BIRD, AS 65001) with a session to each node, and `outside`, a plain host behind it.
  */
-export const threeNodes: Topology = {
+export const threeNodes: LabTopology = {
   name: 'three-nodes',
   holdTimeSeconds: 9,
   segments: [
@@ -52,7 +52,7 @@ export const threeNodes: Topology = {
 };
 
 /** The same with FRR as the ToR switch. */
-export const threeNodesFrr: Topology = {
+export const threeNodesFrr: LabTopology = {
   ...threeNodes,
   name: 'three-nodes-frr',
   machines: threeNodes.machines.map((machine) =>

@@ -1,9 +1,9 @@
-import type { BirdMachine, Topology } from '../lab/topology.ts';
+import type { BirdMachine, LabTopology } from '../lab/topology.ts';
 
 const routers = [1, 2, 3];
 
 /** Three BIRD routers in a full eBGP mesh on one segment, each announcing a range of its own: no agent, no pods. */
-export const threeRouters: Topology = {
+export const threeRouters: LabTopology = {
   name: 'three-routers',
   holdTimeSeconds: 9,
   segments: [{ name: 'fabric', switch: 'r1' }],

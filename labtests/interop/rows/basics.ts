@@ -2,11 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { until } from '../../lab/wait.ts';
-import type { Bench } from '../bench.ts';
+import type { InteropBench } from '../bench.ts';
 import type { FamilyName, LearnedRoute } from '../peers/router.ts';
 import { OUR_AS, type SessionPlan, THEIR_AS } from '../session-plan.ts';
 import type { OurRoute } from '../speaker/speaker.ts';
-import type { Row } from './row.ts';
+import type { MatrixRow } from './row.ts';
 
 export const OUR_PREFIX = '10.1.0.0/24';
 export const THEIR_PREFIX = '10.2.0.0/24';
@@ -14,7 +14,7 @@ export const OUR_PREFIX6 = 'fd01::/48';
 export const THEIR_PREFIX6 = 'fd02::/48';
 
 /** Waits until the router has our route to a prefix; the route. */
-export function theyHave(bench: Bench, prefix: string): Promise<LearnedRoute> {
+export function theyHave(bench: InteropBench, prefix: string): Promise<LearnedRoute> {
   const family: FamilyName = prefix.includes(':') ? 'ipv6-unicast' : 'ipv4-unicast';
   return until(`${bench.kind} to have ${prefix}`, async () => {
     const routes = await bench.router.routes(family);
@@ -23,7 +23,7 @@ export function theyHave(bench: Bench, prefix: string): Promise<LearnedRoute> {
 }
 
 /** Waits until we have the router's route to a prefix; the route. */
-export function weHave(bench: Bench, prefix: string): Promise<OurRoute> {
+export function weHave(bench: InteropBench, prefix: string): Promise<OurRoute> {
   return until(`us to have ${prefix}`, async () => {
     const routes = await bench.speaker.routes();
     return routes.find((route) => route.prefix === prefix);
@@ -31,12 +31,12 @@ export function weHave(bench: Bench, prefix: string): Promise<OurRoute> {
 }
 
 /** Waits until the router's log or its view of us says something; what matched. */
-export function theyTell(bench: Bench, pattern: RegExp): Promise<string> {
+export function theyTell(bench: InteropBench, pattern: RegExp): Promise<string> {
   return until(`${bench.kind} to tell ${pattern}`, async () => pattern.exec(await bench.router.tells())?.[0]);
 }
 
 /** Waits until neither side has the prefix that the other has withdrawn. */
-export async function bothLose(bench: Bench, ours: string, theirs: string): Promise<void> {
+export async function bothLose(bench: InteropBench, ours: string, theirs: string): Promise<void> {
   const family: FamilyName = ours.includes(':') ? 'ipv6-unicast' : 'ipv4-unicast';
   await until(`${bench.kind} to lose ${ours}`, async () =>
     (await bench.router.routes(family)).every(({ prefix }) => prefix !== ours),
@@ -52,7 +52,7 @@ export function asPathOf(route: OurRoute): string {
 }
 
 /** A session of a type, with one route each way, seen with the right AS_PATH and next hop. */
-async function exchange(bench: Bench, plan: SessionPlan): Promise<void> {
+async function exchange(bench: InteropBench, plan: SessionPlan): Promise<void> {
   await bench.bring({
     originate: [{ prefix: OUR_PREFIX, options: { med: 17 } }],
     announce: [{ prefix: THEIR_PREFIX }],
@@ -70,7 +70,7 @@ async function exchange(bench: Bench, plan: SessionPlan): Promise<void> {
 }
 
 /** Routes of a family come, with a community, and go while the session stays. */
-async function comeAndGo(bench: Bench, family: FamilyName): Promise<void> {
+async function comeAndGo(bench: InteropBench, family: FamilyName): Promise<void> {
   const six = family === 'ipv6-unicast';
   const [ours, theirs] = six ? ['fd11::/48', 'fd12::/48'] : ['10.11.0.0/20', '10.12.0.0/25'];
   await bench.speaker.originate(ours, { communities: [OUR_AS * 65536 + 7] });
@@ -86,7 +86,7 @@ async function comeAndGo(bench: Bench, family: FamilyName): Promise<void> {
   assert.equal((await bench.speaker.peer()).counters.established, 1);
 }
 
-export const basics: Row[] = [
+export const basics: MatrixRow[] = [
   {
     name: 'ibgp',
     title: 'iBGP: a route each way; LOCAL_PREF and an empty AS_PATH',
@@ -144,7 +144,7 @@ export const basics: Row[] = [
   },
 ];
 
-async function firstToConnect(bench: Bench, begins: 'us' | 'peer'): Promise<void> {
+async function firstToConnect(bench: InteropBench, begins: 'us' | 'peer'): Promise<void> {
   await bench.bring({ type: 'eBGP', begins, originate: [{ prefix: OUR_PREFIX }] });
   await theyHave(bench, OUR_PREFIX);
   const ends = await bench.runIn('us', ['ss', '-tnH', 'state', 'established', 'sport = :179']);

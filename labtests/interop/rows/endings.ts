@@ -2,14 +2,14 @@
 
 import assert from 'node:assert/strict';
 import { until } from '../../lab/wait.ts';
-import type { Bench } from '../bench.ts';
+import type { InteropBench } from '../bench.ts';
 import { OUR_PREFIX, THEIR_PREFIX, theyHave, theyTell, weHave } from './basics.ts';
-import type { Row } from './row.ts';
+import type { MatrixRow } from './row.ts';
 
 const MESSAGE = 'rack 7 moves, back at noon';
 
 /** Waits until we told such a reason for the end of a session; the text. A last error is that of the next attempt soon. */
-async function weTell(bench: Bench, pattern: RegExp): Promise<string> {
+async function weTell(bench: InteropBench, pattern: RegExp): Promise<string> {
   return until(`us to tell ${pattern}`, async () => {
     const reasons = (await bench.speaker.events()).map((event) =>
       event.type === 'down' ? event.reason : '',
@@ -23,19 +23,19 @@ async function weTell(bench: Bench, pattern: RegExp): Promise<string> {
 const manyPrefixes = (net: number, count: number) =>
   Array.from({ length: count }, (_, index) => ({ prefix: `10.${net}.${index}.0/24` }));
 
-async function weSaySo(bench: Bench): Promise<void> {
+async function weSaySo(bench: InteropBench): Promise<void> {
   await bench.bring({ type: 'eBGP' });
   await bench.speaker.stop(MESSAGE);
   await theyTell(bench, new RegExp(MESSAGE));
 }
 
-async function theySaySo(bench: Bench): Promise<void> {
+async function theySaySo(bench: InteropBench): Promise<void> {
   await bench.bring({ type: 'eBGP' });
   const said = await bench.router.shutdown(MESSAGE);
   assert.match(await weTell(bench, /received$/), new RegExp(`\\(6/2\\).*"${said}".*received`));
 }
 
-async function theySendTooMany(bench: Bench): Promise<void> {
+async function theySendTooMany(bench: InteropBench): Promise<void> {
   await bench.bring({ type: 'eBGP', announce: [{ prefix: THEIR_PREFIX }], ours: { maximumPrefixes: 3 } });
   await weHave(bench, THEIR_PREFIX);
   for (const route of manyPrefixes(22, 3)) await bench.router.announce(route);
@@ -45,14 +45,14 @@ async function theySendTooMany(bench: Bench): Promise<void> {
 }
 
 // FRR looks at its count before it takes a route: it is the fifth one that it finds to be too many.
-async function weSendTooMany(bench: Bench): Promise<void> {
+async function weSendTooMany(bench: InteropBench): Promise<void> {
   await bench.bring({ type: 'eBGP', originate: [{ prefix: OUR_PREFIX }], theirs: { maximumPrefixes: 3 } });
   await theyHave(bench, OUR_PREFIX);
   for (const { prefix } of manyPrefixes(21, 5)) await bench.speaker.originate(prefix);
   await weTell(bench, /maximum.*\(6\/1\).*received/i);
 }
 
-async function silence(bench: Bench): Promise<void> {
+async function silence(bench: InteropBench): Promise<void> {
   await bench.bring({ type: 'eBGP', holdTime: 3, announce: [{ prefix: THEIR_PREFIX }] });
   await weHave(bench, THEIR_PREFIX);
   assert.equal((await bench.speaker.peer()).holdTime, 3);
@@ -64,7 +64,7 @@ async function silence(bench: Bench): Promise<void> {
 }
 
 /** ExaBGP's parser is asked for a word that it does not know. */
-async function exabgpKnowsNoLimit(bench: Bench): Promise<string> {
+async function exabgpKnowsNoLimit(bench: InteropBench): Promise<string> {
   const words = await bench.runIn('peer', ['man', '-P', 'cat', 'exabgp.conf']).catch(() => '');
   assert.doesNotMatch(words, /maximum-prefix|prefix-limit/);
   const found = await bench.runIn('peer', [
@@ -80,7 +80,7 @@ async function exabgpKnowsNoLimit(bench: Bench): Promise<string> {
 }
 
 /** ExaBGP joins text to octets while it reads the message, which fails, and calls our NOTIFICATION malformed. */
-async function exabgpCannotRead(bench: Bench): Promise<string> {
+async function exabgpCannotRead(bench: InteropBench): Promise<string> {
   await bench.bring({ type: 'eBGP' });
   await bench.speaker.stop(MESSAGE);
   const complaint = /can not decode update message of type [^"]*"3/;
@@ -90,7 +90,7 @@ async function exabgpCannotRead(bench: Bench): Promise<string> {
   return `ExaBGP fails on every NOTIFICATION 6/2 with a text, and answers it with 1/0: ${what}".`;
 }
 
-export const endings: Row[] = [
+export const endings: MatrixRow[] = [
   {
     name: 'shutdown-ours',
     title: 'our shutdown message (RFC 9003) is shown by the peer',

@@ -3,12 +3,12 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { until } from '../../lab/wait.ts';
-import type { Bench } from '../bench.ts';
+import type { InteropBench } from '../bench.ts';
 import { type Feeder, OUR_AS, type SessionPlan, THEIR_AS } from '../session-plan.ts';
 import { readByScapy } from '../verify.ts';
 import { asPathOf, OUR_PREFIX, THEIR_PREFIX, theyHave, weHave } from './basics.ts';
 import { notInOpen } from './lacks.ts';
-import type { Row } from './row.ts';
+import type { MatrixRow } from './row.ts';
 
 const [A, B, C, D] = [65011, 65012, 65013, 65014];
 const feeder = (as: number, to: Feeder['to'], prefix: string): Feeder => ({
@@ -31,7 +31,7 @@ const PATHS: SessionPlan = {
 };
 
 /** Waits until the router has exactly these AS_PATHs from us. */
-function theirPaths(bench: Bench, prefix: string, wanted: string[]): Promise<boolean> {
+function theirPaths(bench: InteropBench, prefix: string, wanted: string[]): Promise<boolean> {
   return until(`${bench.kind} to have the paths ${wanted} to ${prefix}`, async () => {
     const routes = await bench.router.routes('ipv4-unicast');
     const paths = routes.filter((route) => route.prefix === prefix).map(({ asPath }) => asPath);
@@ -40,7 +40,7 @@ function theirPaths(bench: Bench, prefix: string, wanted: string[]): Promise<boo
   });
 }
 
-function ourPaths(bench: Bench, prefix: string, wanted: string[]): Promise<boolean> {
+function ourPaths(bench: InteropBench, prefix: string, wanted: string[]): Promise<boolean> {
   return until(`us to have the paths ${wanted} to ${prefix}`, async () => {
     const route = (await bench.speaker.routes()).find((candidate) => candidate.prefix === prefix);
     const fromPeer = route?.paths.filter(({ peer }) => peer === bench.kind) ?? [];
@@ -51,7 +51,7 @@ function ourPaths(bench: Bench, prefix: string, wanted: string[]): Promise<boole
 }
 
 /** Both paths go both ways; when one goes, the other stays. */
-async function addPath(bench: Bench): Promise<void> {
+async function addPath(bench: InteropBench): Promise<void> {
   await bench.bring(PATHS);
   const [a, b] = [A, B].map((as) => `${OUR_AS} ${as}`);
   const [c, d] = [C, D].map((as) => `${THEIR_AS} ${as}`);
@@ -64,7 +64,7 @@ async function addPath(bench: Bench): Promise<void> {
 }
 
 /** ExaBGP keeps no table: it is told both paths itself. */
-async function addPathScripted(bench: Bench): Promise<void> {
+async function addPathScripted(bench: InteropBench): Promise<void> {
   const paths = [C, D].map((as, index) => ({
     prefix: THEIR_PREFIX,
     path: { id: index + 1, asPath: String(as) },
@@ -85,7 +85,7 @@ const SIX: SessionPlan = {
   originate: [{ prefix: OUR_PREFIX }],
 };
 
-async function sixNextHops(bench: Bench): Promise<void> {
+async function sixNextHops(bench: InteropBench): Promise<void> {
   await bench.bring({ ...SIX, announce: [{ prefix: THEIR_PREFIX }] });
   assert.equal((await theyHave(bench, OUR_PREFIX)).nextHop, bench.ours.ipv6);
   const { paths } = await weHave(bench, THEIR_PREFIX);
@@ -103,7 +103,7 @@ const COMMUNITY_TEXTS = COMMUNITIES.map((_, index) => `${OUR_AS}:${index}`);
 const LONG_ROUTE = { prefix: THEIR_PREFIX, communities: COMMUNITY_TEXTS };
 const LONG: SessionPlan = { type: 'eBGP', ours: { maximumPrefixes: 5000 } };
 
-async function longMessages(bench: Bench): Promise<void> {
+async function longMessages(bench: InteropBench): Promise<void> {
   await bench.bring({
     ...LONG,
     announce: bench.kind === 'frr' ? MANY : [LONG_ROUTE],
@@ -127,7 +127,7 @@ async function longMessages(bench: Bench): Promise<void> {
 
 const LARGE = ['4200000001:7:4294967295', '65002:0:1'];
 
-async function largeCommunities(bench: Bench): Promise<void> {
+async function largeCommunities(bench: InteropBench): Promise<void> {
   await bench.bring({
     type: 'eBGP',
     originate: [
@@ -148,7 +148,7 @@ async function largeCommunities(bench: Bench): Promise<void> {
   assert.deepEqual(attributes.largeCommunities?.map((value) => value.join(':')).sort(), LARGE);
 }
 
-export const extensions: Row[] = [
+export const extensions: MatrixRow[] = [
   {
     name: 'add-path',
     title: 'ADD-PATH (RFC 7911): two paths to a prefix each way, and one of them goes',

@@ -5,10 +5,10 @@ import { endings } from './endings.ts';
 import { extensions } from './extensions.ts';
 import { refresh } from './refresh.ts';
 import { restart } from './restart.ts';
-import type { Row } from './row.ts';
+import type { MatrixRow } from './row.ts';
 import { security } from './security.ts';
 
-export const ROWS: readonly Row[] = [
+export const ROWS: readonly MatrixRow[] = [
   ...basics,
   ...refresh,
   ...extensions,

@@ -2,11 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { until } from '../../lab/wait.ts';
-import type { Bench } from '../bench.ts';
+import type { InteropBench } from '../bench.ts';
 import type { SessionPlan } from '../session-plan.ts';
 import { OUR_PREFIX, THEIR_PREFIX, theyHave, theyTell, weHave } from './basics.ts';
 import { notInOpen } from './lacks.ts';
-import type { Row } from './row.ts';
+import type { MatrixRow } from './row.ts';
 
 const PLAN: SessionPlan = {
   type: 'eBGP',
@@ -18,7 +18,7 @@ const PLAN: SessionPlan = {
 const LATER_PREFIX = '10.2.1.0/24';
 
 /** Subtypes of the ROUTE-REFRESH messages that one side has sent so far: 0 asks, 1 begins, 2 ends. */
-async function refreshes(bench: Bench, from: string): Promise<string[]> {
+async function refreshes(bench: InteropBench, from: string): Promise<string[]> {
   const packets = await bench.decoded(`bgp.type == 5 and ip.src == ${from}`, ['bgp.route_refresh.subtype']);
   return packets.flatMap(([subtypes]) => subtypes.split(',')).map((text) => String(Number(text)));
 }
@@ -27,7 +27,7 @@ async function refreshes(bench: Bench, from: string): Promise<string[]> {
  * Both have the other's route. Returns how many sessions that took: FRR listens before it has read its configuration to
  * the end, and resets a session that is there by then.
  */
-async function both(bench: Bench): Promise<number> {
+async function both(bench: InteropBench): Promise<number> {
   await bench.bring(PLAN);
   await theyHave(bench, OUR_PREFIX);
   await weHave(bench, THEIR_PREFIX);
@@ -35,7 +35,7 @@ async function both(bench: Bench): Promise<number> {
 }
 
 /** Both still have them, and it is the same session. */
-async function stillThere(bench: Bench, sessions: number): Promise<void> {
+async function stillThere(bench: InteropBench, sessions: number): Promise<void> {
   await theyHave(bench, OUR_PREFIX);
   await until(
     'us to have what was told again',
@@ -45,13 +45,13 @@ async function stillThere(bench: Bench, sessions: number): Promise<void> {
 }
 
 /** How often a side has told the other its route so far. */
-async function timesTold(bench: Bench, from: string, prefix: string): Promise<number> {
+async function timesTold(bench: InteropBench, from: string, prefix: string): Promise<number> {
   const updates = await bench.decoded(`bgp.type == 2 and ip.src == ${from}`, ['bgp.nlri_prefix']);
   const addresses = updates.flatMap(([list]) => list.split(','));
   return addresses.filter((address) => address === prefix.split('/')[0]).length;
 }
 
-async function weAsk(bench: Bench): Promise<void> {
+async function weAsk(bench: InteropBench): Promise<void> {
   const sessions = await both(bench);
   assert.equal(await bench.speaker.refresh(bench.kind), true);
   await until('the peer to tell its route twice', async () => {
@@ -60,7 +60,7 @@ async function weAsk(bench: Bench): Promise<void> {
   await stillThere(bench, sessions);
 }
 
-async function theyAsk(bench: Bench): Promise<void> {
+async function theyAsk(bench: InteropBench): Promise<void> {
   const sessions = await both(bench);
   await bench.router.requestRefresh();
   await until('us to tell our route twice', async () => {
@@ -70,7 +70,7 @@ async function theyAsk(bench: Bench): Promise<void> {
 }
 
 /** Both ask, and both say where their answer begins and ends. What is not told in between would be swept. */
-async function marked(bench: Bench): Promise<void> {
+async function marked(bench: InteropBench): Promise<void> {
   const sessions = await both(bench);
   assert.equal(await bench.speaker.refresh(bench.kind), true);
   await until('the peer to mark the begin and the end', async () => {
@@ -84,7 +84,7 @@ async function marked(bench: Bench): Promise<void> {
 }
 
 /** GoBGP's `softresetin` reads its own Adj-RIB-In again. */
-async function gobgpNeverAsks(bench: Bench): Promise<string> {
+async function gobgpNeverAsks(bench: InteropBench): Promise<string> {
   await both(bench);
   await bench.router.requestRefresh();
   await bench.router.announce({ prefix: LATER_PREFIX });
@@ -99,7 +99,7 @@ async function gobgpNeverAsks(bench: Bench): Promise<string> {
 }
 
 /** OpenBGPD 7.7 has the test of the family upside down; mended in 7.8. */
-async function openbgpdIgnores(bench: Bench): Promise<string> {
+async function openbgpdIgnores(bench: InteropBench): Promise<string> {
   await both(bench);
   await bench.speaker.refresh(bench.kind);
   const log = await theyTell(bench, /route refresh: AID IPv4 unicast not negotiated/);
@@ -110,7 +110,7 @@ async function openbgpdIgnores(bench: Bench): Promise<string> {
 }
 
 /** ExaBGP 4.2 chokes on the mark that it puts in front of its answer. */
-async function exabgpCloses(bench: Bench): Promise<string> {
+async function exabgpCloses(bench: InteropBench): Promise<string> {
   await both(bench);
   await bench.speaker.refresh(bench.kind);
   const said = await theyTell(bench, /"state": "down", "reason": "[^"]*"/);
@@ -123,7 +123,7 @@ async function exabgpCloses(bench: Bench): Promise<string> {
 
 const noMarks = notInOpen('enhanced route refresh', PLAN);
 
-export const refresh: Row[] = [
+export const refresh: MatrixRow[] = [
   {
     name: 'refresh-ours',
     title: 'we ask for a route refresh (RFC 2918), and the peer sends all again',

@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { until } from '../../lab/wait.ts';
-import type { Bench } from '../bench.ts';
+import type { InteropBench } from '../bench.ts';
 import type { SessionPlan } from '../session-plan.ts';
 import { OUR_PREFIX, THEIR_PREFIX, theyHave, theyTell, weHave } from './basics.ts';
-import type { Row } from './row.ts';
+import type { MatrixRow } from './row.ts';
 
 const SENTINEL = '10.1.9.0/24';
 
@@ -24,14 +24,14 @@ const PLAN: SessionPlan = {
   ],
 };
 
-async function both(bench: Bench): Promise<void> {
+async function both(bench: InteropBench): Promise<void> {
   await bench.bring(PLAN);
   await theyHave(bench, OUR_PREFIX);
   await weHave(bench, THEIR_PREFIX);
 }
 
 /** Waits until our other peer has heard so many routes; the number of UPDATEs that it was told. */
-function updatesHeard(bench: Bench, routes: number): Promise<number> {
+function updatesHeard(bench: InteropBench, routes: number): Promise<number> {
   return until('our other peer to have heard it all', async () => {
     const { prefixes, counters } = await bench.speaker.feeder(0);
     // Each route has attributes of its own; End-of-RIB is one, too.
@@ -40,7 +40,7 @@ function updatesHeard(bench: Bench, routes: number): Promise<number> {
 }
 
 /** The router is killed and comes back; our other peer hears nothing of it. */
-async function peerRestarts(bench: Bench): Promise<void> {
+async function peerRestarts(bench: InteropBench): Promise<void> {
   await both(bench);
   const before = await updatesHeard(bench, 2);
   await bench.router.daemons.at(-1)!.kill();
@@ -62,21 +62,21 @@ async function peerRestarts(bench: Bench): Promise<void> {
   assert.equal(await updatesHeard(bench, 3), before + 1);
 }
 
-function observerHas(bench: Bench, wanted: string): Promise<boolean> {
+function observerHas(bench: InteropBench, wanted: string): Promise<boolean> {
   return until(`the observer to have ${wanted}`, async () => {
     return (await bench.observer.routes()).some(({ prefix }) => prefix === wanted);
   });
 }
 
 /** The restart state and forwarding state bits of our OPENs, in their order, as tshark reads them. */
-async function ourBits(bench: Bench): Promise<string[]> {
+async function ourBits(bench: InteropBench): Promise<string[]> {
   const filter = `bgp.type == 1 and ip.src == ${bench.ours.ipv4} and ip.dst == ${bench.theirs.ipv4}`;
   const fields = ['bgp.cap.gr.timers.restart_flag', 'bgp.cap.gr.flag.pfs'];
   return (await bench.decoded(filter, fields)).map((bits) => bits.join(' '));
 }
 
 /** We are killed and come back; the router has our route all the while, and its other peer hears nothing of it. */
-async function weRestart(bench: Bench): Promise<void> {
+async function weRestart(bench: InteropBench): Promise<void> {
   await both(bench);
   await observerHas(bench, OUR_PREFIX);
   const watched = { looks: 0, over: false, missing: 0 };
@@ -119,7 +119,7 @@ async function weRestart(bench: Bench): Promise<void> {
 }
 
 /** Bare of families and time, the capability only says that End-of-RIB will come (RFC 4724 §3). */
-async function openbgpdOnlyHelps(bench: Bench): Promise<string> {
+async function openbgpdOnlyHelps(bench: InteropBench): Promise<string> {
   await bench.bring(PLAN);
   const opens = await bench.decoded(`bgp.type == 1 and ip.src == ${bench.theirs.ipv4}`, [
     'bgp.cap.gr.timers.restart_time',
@@ -131,7 +131,7 @@ async function openbgpdOnlyHelps(bench: Bench): Promise<string> {
 }
 
 /** ExaBGP has no routing table of its own. */
-async function exabgpKeepsNothing(bench: Bench): Promise<string> {
+async function exabgpKeepsNothing(bench: InteropBench): Promise<string> {
   await both(bench);
   await bench.speaker.kill();
   const said = await theyTell(bench, /"state": "down", "reason": "[^"]*"/);
@@ -141,7 +141,7 @@ async function exabgpKeepsNothing(bench: Bench): Promise<string> {
   return `ExaBGP has no table in which to keep routes: its process hears ${said} and no more, and \`${grep}\` finds 0 files.`;
 }
 
-export const restart: Row[] = [
+export const restart: MatrixRow[] = [
   {
     name: 'gr-helper',
     title: 'graceful restart (RFC 4724): the peer is killed and comes back, and we keep its routes',

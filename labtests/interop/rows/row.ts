@@ -1,15 +1,15 @@
 /** One row of the matrix: something that a session can do, tried against every kind of router. */
 
-import type { Bench } from '../bench.ts';
+import type { InteropBench } from '../bench.ts';
 import type { RouterKind } from '../peers/router.ts';
 
 /** A scenario: throws when what it tries does not work. */
-export type Scenario = (bench: Bench) => Promise<void>;
+export type Scenario = (bench: InteropBench) => Promise<void>;
 
 /** Shows that a router lacks something: the evidence in words; throws when it has it after all. */
-export type Lack = (bench: Bench) => Promise<string>;
+export type Lack = (bench: InteropBench) => Promise<string>;
 
-export interface Row {
+export interface MatrixRow {
   /** Short and stable: with a kind of router it names a cell on the command line. */
   name: string;
   /** What is tried, in words. */

@@ -2,31 +2,31 @@
 
 import assert from 'node:assert/strict';
 import { until } from '../../lab/wait.ts';
-import type { Bench } from '../bench.ts';
+import type { InteropBench } from '../bench.ts';
 import { THEIR_PREFIX, weHave } from './basics.ts';
-import type { Row } from './row.ts';
+import type { MatrixRow } from './row.ts';
 
 /** A counter of the kernel's TCP in our namespace. */
-async function tcpCounter(bench: Bench, name: string): Promise<number> {
+async function tcpCounter(bench: InteropBench, name: string): Promise<number> {
   const text = await bench.runIn('us', ['nstat', '-asz', `TcpExt${name}`]);
   return Number(new RegExp(`^TcpExt${name} +(\\d+)`, 'm').exec(text)?.[1]);
 }
 
 /** How many captured packets pass a filter of tcpdump. */
-async function captured(bench: Bench, filter: string): Promise<number> {
+async function captured(bench: InteropBench, filter: string): Promise<number> {
   const file = await bench.endCapture();
   assert.ok(file);
   const text = await bench.runIn('us', ['tcpdump', '-n', '-r', file, filter]);
   return text.split('\n').filter((line) => line !== '').length;
 }
 
-async function neverEstablished(bench: Bench): Promise<void> {
+async function neverEstablished(bench: InteropBench): Promise<void> {
   assert.notEqual((await bench.speaker.peer()).state, 'Established');
   assert.equal((await bench.speaker.peer()).counters.established, 0);
   assert.equal(await bench.router.established().catch(() => false), false);
 }
 
-async function sameKey(bench: Bench): Promise<void> {
+async function sameKey(bench: InteropBench): Promise<void> {
   const password = 'a key that both know';
   const key = bench.kind === 'frr' || bench.kind === 'openbgpd' ? password.replaceAll(' ', '-') : password;
   await bench.bring({
@@ -43,7 +43,7 @@ async function sameKey(bench: Bench): Promise<void> {
   assert.equal(await captured(bench, 'tcp[12] >> 4 < 10 and not tcp[tcpflags] & tcp-rst != 0'), 0);
 }
 
-async function wrongKey(bench: Bench): Promise<void> {
+async function wrongKey(bench: InteropBench): Promise<void> {
   await bench.start({
     type: 'eBGP',
     ours: { transport: { password: 'ours' } },
@@ -54,7 +54,7 @@ async function wrongKey(bench: Bench): Promise<void> {
   await neverEstablished(bench);
 }
 
-async function gtsm(bench: Bench): Promise<void> {
+async function gtsm(bench: InteropBench): Promise<void> {
   await bench.bring({
     type: 'eBGP',
     // ExaBGP sets the TTL on connections that it makes, and not on those that it takes; FRR on those only after it has
@@ -69,7 +69,7 @@ async function gtsm(bench: Bench): Promise<void> {
   assert.ok((await captured(bench, `src host ${bench.ours.ipv4} and ip[8] = 255`)) > 3);
 }
 
-async function gtsmRefuses(bench: Bench): Promise<void> {
+async function gtsmRefuses(bench: InteropBench): Promise<void> {
   await bench.start({
     type: 'eBGP',
     begins: 'both',
@@ -81,7 +81,7 @@ async function gtsmRefuses(bench: Bench): Promise<void> {
   await neverEstablished(bench);
 }
 
-export const security: Row[] = [
+export const security: MatrixRow[] = [
   {
     name: 'md5',
     title: 'TCP MD5 (RFC 2385) with the right key: every segment is signed',

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { cellsOf, type Outcome, runCell } from '../../interop/matrix.ts';
+import { type CellOutcome, cellsOf, runCell } from '../../interop/matrix.ts';
 import { ROUTER_NAMES } from '../../interop/peers/index.ts';
 import type { RouterKind } from '../../interop/peers/router.ts';
 import { verify } from '../../interop/verify.ts';
@@ -18,7 +18,7 @@ export function describeColumn(kind: RouterKind): void {
   describe(`interoperation with ${ROUTER_NAMES[kind]}`, () => {
     const cells = cellsOf([kind]);
     const folder = mkdtempSync(join(tmpdir(), 'flatroute-interop-'));
-    let outcomes: Outcome[] = [];
+    let outcomes: CellOutcome[] = [];
 
     before(async function () {
       this.timeout(240_000);

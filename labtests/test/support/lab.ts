@@ -4,14 +4,14 @@ import { flatroute } from '../../lab/agent.ts';
 import { Lab } from '../../lab/lab.ts';
 import { repository } from '../../lab/processes.ts';
 import { stopOnSignals } from '../../lab/signals.ts';
-import type { Topology } from '../../lab/topology.ts';
+import type { LabTopology } from '../../lab/topology.ts';
 import { until } from '../../lab/wait.ts';
 import { ping } from '../../start/reachability.ts';
 
 let current: Lab | undefined;
 
 /** Brings a lab up before the tests of the enclosing `describe` and takes it down after them; nothing may be left. */
-export function useLab(topology: Topology): () => Lab {
+export function useLab(topology: LabTopology): () => Lab {
   before(async function () {
     this.timeout(90_000);
     if (!current) stopOnSignals(async () => current?.stop());
