@@ -23,7 +23,7 @@ import { NO_POLICY } from './policy/policy.ts';
 import { PolicyRegistry } from './policy/policy-registry.ts';
 import type { PolicyRun } from './policy/policy-run.ts';
 import type { RibSession, RibSessionFamily, RibSessionTerms } from './rib-session.ts';
-import { type Source, SourceTable } from './source.ts';
+import { LOCAL_SOURCE, type Source, SourceTable } from './source.ts';
 import { AttributeTable, NO_ATTRS } from './store/attribute-table.ts';
 import { AttributeInterner } from './store/intern.ts';
 import { PathState } from './store/path-state.ts';
@@ -159,7 +159,7 @@ export class Routing {
           rib.withdraw(source.index, nlri, 0, rib.pathIdOf(path));
           return;
         }
-        const marked = this.interner.withCommunity(attrs, Community.llgrStale);
+        const marked = this.interner.withCommunity(attrs, Community.llgrStale, source.index);
         rib.change(path, marked, rib.stateOf(path), rib.receivedOf(path));
         this.attributes.releaseUnused(marked);
       }),
@@ -270,15 +270,21 @@ export class Routing {
   originate(family: Family, nlri: Uint8Array, attributes: Attributes, context: AttributeContext): void {
     const bytes = encodeAttributes(attributes);
     const local = { ...context, ebgp: false, fourOctetAs: true };
-    this.attributes.chargedSource = 0;
-    const attrs = this.interner.validate(bytes, 0, bytes.length, local, true);
+    const attrs = this.interner.validate({
+      bytes,
+      start: 0,
+      end: bytes.length,
+      context: local,
+      usesUpdateFields: true,
+      chargedSource: LOCAL_SOURCE,
+    });
     if (attrs === NO_ATTRS) throw new RangeError(this.interner.error?.text ?? 'the attributes are malformed');
-    this.ribOf(family).announce(0, nlri, 0, attrs, PathState.usable);
+    this.ribOf(family).announce(LOCAL_SOURCE, nlri, 0, attrs, PathState.usable);
     this.drop(attrs);
   }
 
   withdrawOwn(family: Family, nlri: Uint8Array): void {
-    this.ribOf(family).withdraw(0, nlri, 0);
+    this.ribOf(family).withdraw(LOCAL_SOURCE, nlri, 0);
   }
 
   // --- work in slices ------------------------------------------------------------------------------------------------

@@ -1,6 +1,9 @@
 /** From where a path came, as far as routing decides by it. */
 export const SourceKind = { local: 0, external: 1, internal: 2, client: 3 } as const;
 
+/** The index of this speaker as a source; octets of attributes that no peer answers for are charged to it. */
+export const LOCAL_SOURCE = 0;
+
 /**
  * One origin of paths: this speaker itself (index 0), or one session with a peer. Every session gets a fresh index,
  * so the paths of a session that ended can be swept while the next one already fills.
@@ -41,7 +44,7 @@ export class SourceTable {
       best: 0,
       dropped: 0,
     };
-    this.list[0] = { index: 0, kind: SourceKind.local, name: localName, ...none };
+    this.list[LOCAL_SOURCE] = { index: LOCAL_SOURCE, kind: SourceKind.local, name: localName, ...none };
   }
 
   get(index: number): Source {

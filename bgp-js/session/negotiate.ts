@@ -55,8 +55,10 @@ export interface Negotiated {
   /** What the peer said of its restarts (RFC 4724), and whether NOTIFICATIONs keep routes too (RFC 8538). */
   restart: RestartOffer | null;
   notificationKeeps: boolean;
-  /** RFC 9494. */
+  /** For how long the peer's stale routes are kept (RFC 9494); empty unless both sides offered the capability. */
   longLived: LongLivedOffer[];
+  /** The peer sent the capability, with families or without: it may receive LLGR_STALE routes (RFC 9494 §4.3). */
+  longLivedAware: boolean;
   capabilities: Capabilities;
 }
 
@@ -124,6 +126,7 @@ type AgreedOptions = Pick<
   | 'restart'
   | 'notificationKeeps'
   | 'longLived'
+  | 'longLivedAware'
 >;
 
 /** What both sides can do, each way by itself for ADD-PATH (RFC 7911 §4). */
@@ -141,7 +144,8 @@ function agreeOnOptions(families: Family[], theirs: Capabilities, ours: Capabili
     addPathSend: families.filter((family) => addPath(family, 'send')),
     restart: ours.restart ? theirs.restart : null,
     notificationKeeps: !!(ours.restart?.notification && theirs.restart?.notification),
-    longLived: ours.longLived && ours.longLived.length > 0 ? theirs.longLived : [],
+    longLived: ours.longLived && ours.longLived.length > 0 ? (theirs.longLived ?? []) : [],
+    longLivedAware: theirs.longLived !== null,
   };
 }
 

@@ -187,7 +187,7 @@ export function ribSessionTerms(
       ownOnly: config.export === 'own',
       addPath: terms.addPathSend.includes(family) ? (config.addPath?.send ?? 0) : 0,
       maxLength: terms.maxLength,
-      longLived: terms.longLived.some((offer) => offer.family === family),
+      longLivedAware: terms.longLivedAware,
       gracefulShutdown: self.gracefulShutdown,
       policy: self.policies.idFor(config, 'export', ebgp),
       aigp: config.aigp ?? !ebgp,

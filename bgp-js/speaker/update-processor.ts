@@ -3,6 +3,7 @@
 import type { RibSession, RibSessionFamily } from '../rib/rib-session.ts';
 import type { Routing } from '../rib/routing.ts';
 import { NO_ATTRS } from '../rib/store/attribute-table.ts';
+import type { ReceivedAttributes } from '../rib/store/intern.ts';
 import { readU16 } from '../wire/cursor.ts';
 import { type BgpError, bgpError } from '../wire/error.ts';
 import { type Family, familyOf, IPV4_UNICAST } from '../wire/families.ts';
@@ -37,7 +38,6 @@ export class UpdateProcessor {
   /** Processes the UPDATE whose body lies between `start` and `end`. */
   process(ribSession: RibSession, bytes: Uint8Array, start: number, end: number): UpdateOutcome {
     const { sections } = this;
-    this.routing.attributes.chargedSource = ribSession.source.index;
     const outcome: UpdateOutcome = { reset: null, defect: null, endOfRib: null };
     const usesUpdateFields = ribSession.ribFamilies.get(IPV4_UNICAST) ?? null;
     outcome.reset = splitUpdate(bytes, start, end, sections) ?? this.checkNlri(bytes, usesUpdateFields);
@@ -75,8 +75,15 @@ export class UpdateProcessor {
     const { interner } = routing;
     const { withdrawnStart, withdrawnEnd, attributesStart, attributesEnd, nlriStart, nlriEnd } = sections;
     const hasClassic = nlriEnd > nlriStart;
-    const { context } = ribSession;
-    const attrs = interner.validate(bytes, attributesStart, attributesEnd, context, hasClassic);
+    const received: ReceivedAttributes = {
+      bytes,
+      start: attributesStart,
+      end: attributesEnd,
+      context: ribSession.context,
+      usesUpdateFields: hasClassic,
+      chargedSource: ribSession.source.index,
+    };
+    const attrs = interner.validate(received);
     const { reachStart, reachEnd, unreachStart, unreachEnd } = interner.multiprotocol;
     this.note(outcome, interner.error, hasClassic || reachStart !== 0);
     const reach =
@@ -90,21 +97,24 @@ export class UpdateProcessor {
       if (attrs === NO_ATTRS) routing.withdraw(ribSession, usesUpdateFields, bytes, nlriStart, nlriEnd);
       else routing.announce(ribSession, usesUpdateFields, bytes, nlriStart, nlriEnd, attrs);
     }
-    if (reach) this.reach(ribSession, reach, bytes, outcome);
+    if (reach) this.reach(ribSession, reach, received, outcome);
     routing.drop(attrs);
     const onlyUnreach = unreach && !hasClassic && !reach && withdrawnEnd === withdrawnStart;
     if (onlyUnreach && unreach.end === unreach.start) outcome.endOfRib = unreach.ribFamily.rib.family;
   }
 
   /** Carries out the routes of MP_REACH_NLRI. */
-  private reach(ribSession: RibSession, routes: MpRoutes, bytes: Uint8Array, outcome: UpdateOutcome): void {
-    const { routing, sections } = this;
+  private reach(
+    ribSession: RibSession,
+    routes: MpRoutes,
+    received: ReceivedAttributes,
+    outcome: UpdateOutcome,
+  ): void {
+    const { routing } = this;
     const { ribFamily, start, end } = routes;
-    const { attributesStart, attributesEnd } = sections;
+    const { bytes } = received;
     const withdrawn = outcome.defect?.handling === 'treat-as-withdraw';
-    const attrs = withdrawn
-      ? NO_ATTRS
-      : routing.interner.multiprotocolSet(bytes, attributesStart, attributesEnd, ribSession.context);
+    const attrs = withdrawn ? NO_ATTRS : routing.interner.multiprotocolSet(received);
     if (attrs === NO_ATTRS) routing.withdraw(ribSession, ribFamily, bytes, start, end);
     else routing.announce(ribSession, ribFamily, bytes, start, end, attrs);
     routing.drop(attrs);

@@ -67,8 +67,8 @@ export interface Capabilities {
   addPath: AddPathOffer[];
   /** RFC 4724; null from a speaker that does not know it. */
   restart: RestartOffer | null;
-  /** RFC 9494. */
-  longLived: LongLivedOffer[];
+  /** RFC 9494; empty from a speaker that keeps no routes itself and knows what LLGR_STALE means, null from any other. */
+  longLived: LongLivedOffer[] | null;
   /** The AS number of RFC 6793, or null from a speaker that knows only two octets. */
   fourOctetAs: number | null;
   /** All of them, unknown ones included, in the order in which they came. */
@@ -119,7 +119,7 @@ function nothingSaid(raw: RawCapability[]): Capabilities {
     extendedNextHop: [],
     addPath: [],
     restart: null,
-    longLived: [],
+    longLived: null,
     fourOctetAs: null,
     raw,
   };

@@ -46,8 +46,8 @@ export interface ExportProfile {
   role?: Role;
   /** AIGP is passed on (RFC 7311). */
   aigp?: boolean;
-  /** The peer knows long-lived stale routes (RFC 9494); who does not is not told of them. */
-  longLived?: boolean;
+  /** The peer sent the LLGR capability: only such peers are advertised LLGR_STALE routes (RFC 9494 §4.3). */
+  longLivedAware?: boolean;
   /** The number of the export policy. */
   policy?: number;
   /** This speaker is about to go: its routes are to be avoided (RFC 8326). */
@@ -93,8 +93,8 @@ export function mayExport(t: ExportProfile, source: Source, attrsFlags: number):
   if (source.kind === SourceKind.local) return (attrsFlags & SetFlag.noAdvertise) === 0;
   if ((attrsFlags & SetFlag.noAdvertise) !== 0 || (t.ebgp && (attrsFlags & SetFlag.noExport) !== 0))
     return false;
-  // RFC 9494 §4.3: long-lived stale routes stay among those who know what they are.
-  if ((attrsFlags & SetFlag.llgrStale) !== 0 && !t.longLived) return false;
+  // RFC 9494 §4.3: other peers do not know that LLGR_STALE routes are a last resort.
+  if ((attrsFlags & SetFlag.llgrStale) !== 0 && !t.longLivedAware) return false;
   if (t.ownOnly) return false;
   if (t.ebgp) return true;
   if (source.kind === SourceKind.external) return true;

@@ -4,7 +4,7 @@
  */
 import { AttributeScan, scanAttributes } from '../../wire/attribute-scan.ts';
 import type { Family } from '../../wire/families.ts';
-import type { Source } from '../source.ts';
+import { LOCAL_SOURCE, type Source } from '../source.ts';
 import { type AttributeTable, NO_ATTRS } from '../store/attribute-table.ts';
 import type { CompiledPolicy, CompiledRule } from './policy.ts';
 import { applyEdit, emptyEdit } from './policy-changes.ts';
@@ -75,7 +75,8 @@ export class PolicyRun {
     const key = this.applied.join();
     const known = memo.results.get(key);
     if (known !== undefined) return known;
-    const result = this.change(memo.subject);
+    // What the peer sent is charged to it as this speaker keeps it; export policies are this speaker's own doing.
+    const result = this.change(memo.subject, this.exporting ? LOCAL_SOURCE : source.index);
     if (result !== NO_ATTRS) this.table.retain(result);
     memo.results.set(key, result);
     return result;
@@ -152,7 +153,7 @@ export class PolicyRun {
   }
 
   /** The set with the changes of all rules that applied; NO_SET when it would not be sound. */
-  private change(subject: RouteSubject): number {
+  private change(subject: RouteSubject, chargedSource: number): number {
     const { table } = this;
     const edit = emptyEdit();
     let changes = false;
@@ -182,7 +183,7 @@ export class PolicyRun {
     if (bytes.length > 0xffff || (this.scan.error && this.scan.error.handling !== 'discard')) return NO_ATTRS;
     // MED is compared among routes of one neighbour, whatever a policy puts before it.
     this.scan.firstAs = table.firstAs.values[subject.attrs];
-    return table.add(kind, bytes, 0, bytes.length, this.scan);
+    return table.add(kind, bytes, 0, bytes.length, this.scan, chargedSource);
   }
 }
 

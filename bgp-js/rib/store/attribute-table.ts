@@ -5,6 +5,7 @@
 import type { AttributeContext, AttributeScan } from '../../wire/attribute-scan.ts';
 import { type Attributes, decodeAttributes } from '../../wire/attributes.ts';
 import { eachAttribute } from '../../wire/tlv.ts';
+import { LOCAL_SOURCE } from '../source.ts';
 import { Arena } from './arena.ts';
 import { U8Column, U16Column, U32Column } from './column.ts';
 import { FreeList } from './free-list.ts';
@@ -64,10 +65,9 @@ export class AttributeTable {
   /** How many there are, with those that nothing refers to any more. */
   private entries = 0;
   private readonly unused = new FreeList();
-  /** The source whose routes bring the sets that are added now: it is charged with their octets. */
-  chargedSource = 0;
-  private readonly payers = new U16Column();
-  private readonly octets = new U32Column();
+  /** By set: the source that is charged with its octets. By source: how many octets that makes. */
+  private readonly chargedSources = new U16Column();
+  private readonly chargedOctets = new U32Column();
   private end = 1;
   private readonly arena = new Arena();
   private readonly places = new U32Column();
@@ -96,16 +96,27 @@ export class AttributeTable {
     return this.slots[this.probe(hash(kind, bytes, start, end), kind, bytes, start, end)];
   }
 
-  /** Adds a set that `find` did not find, with the numbers of its scan. The caller refers to it with `retain`. */
-  add(kind: number, bytes: Uint8Array, start: number, end: number, scan: AttributeNumbers): number {
+  /**
+   * Adds a set that `find` did not find, with the numbers of its scan; the caller refers to it with `retain`. Its octets
+   * are charged to a source for as long as the set exists, also when routes of other sources come to share it: to the
+   * peer that sent it or whose path it was made for, or to source 0, this speaker, for what no peer is to answer for.
+   */
+  add(
+    kind: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    scan: AttributeNumbers,
+    chargedSource: number,
+  ): number {
     const h = hash(kind, bytes, start, end);
     const id = this.allocate();
     this.slots[this.probe(h, kind, bytes, start, end)] = id;
     this.places.values[id] = this.arena.store(bytes, start, end);
     this.byteLengths.values[id] = end - start;
-    this.payers.values[id] = this.chargedSource;
-    this.octets.ensure(this.chargedSource);
-    this.octets.values[this.chargedSource] += end - start;
+    this.chargedSources.values[id] = chargedSource;
+    this.chargedOctets.ensure(chargedSource);
+    this.chargedOctets.values[chargedSource] += end - start;
     this.hashes.values[id] = h;
     this.references.values[id] = 0;
     this.kinds.values[id] = kind;
@@ -122,14 +133,14 @@ export class AttributeTable {
     return id;
   }
 
-  /** The set of this table that is equal to set `id` of another one; it is added when there is none. */
+  /** The set of this table that is equal to set `id` of another one; it is added, charged to nobody, when there is none. */
   adopt(from: AttributeTable, id: number): number {
     const kind = from.kinds.values[id];
     const bytes = from.chunkOf(id);
     const start = from.offsetOf(id);
     const end = start + from.lengthOf(id);
     const known = this.find(kind, bytes, start, end);
-    return known !== NO_ATTRS ? known : this.add(kind, bytes, start, end, from.scanOf(id));
+    return known !== NO_ATTRS ? known : this.add(kind, bytes, start, end, from.scanOf(id), LOCAL_SOURCE);
   }
 
   /** Whether set `id` is equal to a set of another table. */
@@ -184,9 +195,9 @@ export class AttributeTable {
     }
   }
 
-  /** Octets of the sets that a source was the first to bring. */
+  /** Octets that are charged to a source. */
   octetsOf(source: number): number {
-    return source < this.octets.values.length ? this.octets.values[source] : 0;
+    return source < this.chargedOctets.values.length ? this.chargedOctets.values[source] : 0;
   }
 
   /** Where the value of an attribute of a set lies in `chunkOf`, or null when the set has none of this type. */
@@ -263,7 +274,7 @@ export class AttributeTable {
   private columns(): (U8Column | U16Column | U32Column)[] {
     const { places, byteLengths, hashes, references, kinds, localPref, med, asPathLength } = this;
     const { origin, firstAs, nextHop, originatorId, clusterListLength, flags } = this;
-    const own = [this.payers, places, byteLengths, hashes, references, kinds];
+    const own = [this.chargedSources, places, byteLengths, hashes, references, kinds];
     const compared = [localPref, med, asPathLength, origin, firstAs, nextHop, originatorId];
     return [...own, ...compared, clusterListLength, flags];
   }
@@ -296,7 +307,7 @@ export class AttributeTable {
     }
     this.slots[gap] = NO_ATTRS;
     this.arena.release(this.places.values[id], this.byteLengths.values[id]);
-    this.octets.values[this.payers.values[id]] -= this.byteLengths.values[id];
+    this.chargedOctets.values[this.chargedSources.values[id]] -= this.byteLengths.values[id];
     this.references.values[id] = this.freeList;
     this.freeList = id;
     this.entries--;

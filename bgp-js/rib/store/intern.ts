@@ -20,6 +20,19 @@ export interface Multiprotocol {
   unreachEnd: number;
 }
 
+/** The attributes of an UPDATE, and what their meaning depends on. */
+export interface ReceivedAttributes {
+  /** They lie in `bytes` from `start` to `end`. */
+  bytes: Uint8Array;
+  start: number;
+  end: number;
+  context: AttributeContext;
+  /** The UPDATE announces routes in its own NLRI field (RFC 4271 §4.3). */
+  usesUpdateFields: boolean;
+  /** The source that is charged with a set that is new. */
+  chargedSource: number;
+}
+
 export class AttributeInterner {
   /** The strongest defect of the attributes that were last looked at; null: none. */
   error: BgpError | null = null;
@@ -33,19 +46,12 @@ export class AttributeInterner {
   }
 
   /**
-   * Judges the attributes of an UPDATE, which came in the given context; see `error` and `multiprotocol`. Returns the
-   * set for the routes in the UPDATE's own fields (`classic`: it has some), or NO_SET when there are none or when a
-   * defect is stronger than a dropped attribute. A set that is known already was found sound before. The caller lets go of
-   * the set with `release` when the UPDATE has been carried out.
+   * Validates the attributes of an UPDATE; see `error` and `multiprotocol`. Returns the set for the routes in the
+   * UPDATE's own fields, or NO_ATTRS when there are none or when a defect is more serious than a discarded attribute. A
+   * known set was validated when it was added. The caller releases the set when the UPDATE has been carried out.
    */
-  validate(
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-    context: AttributeContext,
-    usesUpdateFields: boolean,
-  ): number {
-    return this.held(this.find(bytes, start, end, context, usesUpdateFields));
+  validate(received: ReceivedAttributes): number {
+    return this.held(this.find(received));
   }
 
   /** A set is held until its UPDATE has been carried out: a withdrawal in it may take the last route that has it. */
@@ -54,14 +60,9 @@ export class AttributeInterner {
     return attrs;
   }
 
-  private find(
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-    context: AttributeContext,
-    usesUpdateFields: boolean,
-  ): number {
+  private find(received: ReceivedAttributes): number {
     const { table, scan, multiprotocol } = this;
+    const { bytes, start, end, context, usesUpdateFields, chargedSource } = received;
     const kind = attrsKindOf(context);
     multiprotocol.reachStart = multiprotocol.unreachStart = 0;
     this.error = null;
@@ -77,25 +78,21 @@ export class AttributeInterner {
     if (usesUpdateFields || scan.mpReachStart !== 0) checkMandatory(scan, usesUpdateFields);
     this.error = scan.error;
     if ((scan.error && scan.error.handling !== 'discard') || !usesUpdateFields) return NO_ATTRS;
-    if (!scan.rewrite) return table.add(kind, bytes, start, end, scan);
-    return this.store(bytes, start, end, context, 'classic');
+    if (!scan.rewrite) return table.add(kind, bytes, start, end, scan, chargedSource);
+    return this.store(received, 'classic');
   }
 
-  /** The set for the routes of MP_REACH_NLRI; call after `judge` with the same attributes. */
-  multiprotocolSet(bytes: Uint8Array, start: number, end: number, context: AttributeContext): number {
+  /** The set for the routes of MP_REACH_NLRI; call after `validate` with the same attributes. */
+  multiprotocolSet(received: ReceivedAttributes): number {
+    const { bytes, start, end, context } = received;
     scanAttributes(bytes, start, end, context, this.scan);
-    return this.held(this.store(bytes, start, end, context, 'multiprotocol'));
+    return this.held(this.store(received, 'multiprotocol'));
   }
 
   /** The stored form is scanned again: its numbers, not the wire's, are those of the set. */
-  private store(
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-    context: AttributeContext,
-    purpose: StoredFor,
-  ): number {
+  private store(received: ReceivedAttributes, purpose: StoredFor): number {
     const { table, scan } = this;
+    const { bytes, start, end, context, chargedSource } = received;
     const kind = attrsKindOf(context);
     const stored = storedForm(bytes, start, end, context, scan, purpose);
     const known = table.find(kind, stored, 0, stored.length);
@@ -107,11 +104,11 @@ export class AttributeInterner {
     }
     // The neighbouring AS is that of the peer, also where our local AS was put before it.
     if (context.edits?.prependAs) scan.firstAs = secondAs(decodeAttributes(stored).asPath);
-    return table.add(kind, stored, 0, stored.length, scan);
+    return table.add(kind, stored, 0, stored.length, scan, chargedSource);
   }
 
-  /** The set that has a standard community more than set `id`, for which the caller has a use at once. */
-  withCommunity(id: number, community: number): number {
+  /** Set `id` with one more standard community, charged to `chargedSource` when it is new; the caller retains it at once. */
+  withCommunity(id: number, community: number, chargedSource: number): number {
     const { table, scan } = this;
     const attributes = table.decode(id);
     if (attributes.communities?.includes(community)) return id;
@@ -132,6 +129,6 @@ export class AttributeInterner {
     scanAttributes(more, 0, more.length, context, scan);
     // Loops were found with our own numbers when the set came; the other flags are the scan's.
     scan.flags |= table.flags.values[id];
-    return table.add(kind, more, 0, more.length, scan);
+    return table.add(kind, more, 0, more.length, scan, chargedSource);
   }
 }

@@ -2,7 +2,7 @@
 
 import { FamilyRib } from '../../rib/family-rib.ts';
 import type { ExportProfile } from '../../rib/out/export-profile.ts';
-import { type Source, SourceTable } from '../../rib/source.ts';
+import { LOCAL_SOURCE, type Source, SourceTable } from '../../rib/source.ts';
 import { AttributeTable, AttrsKind } from '../../rib/store/attribute-table.ts';
 import { AttributeScan, scanAttributes } from '../../wire/attribute-scan.ts';
 import { type Attributes, encodeAttributes } from '../../wire/attributes.ts';
@@ -27,7 +27,7 @@ export function makeSet(table: AttributeTable, fields: Partial<Attributes> = {})
   const scan = new AttributeScan();
   scanAttributes(bytes, 0, bytes.length, CONTEXT, scan);
   if (scan.error) throw new Error(scan.error.text);
-  return table.add(AttrsKind.internal, bytes, 0, bytes.length, scan);
+  return table.add(AttrsKind.internal, bytes, 0, bytes.length, scan, LOCAL_SOURCE);
 }
 
 export function makeRib(): { rib: FamilyRib; attributes: AttributeTable; sources: SourceTable } {

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { type SimNode, Simulation } from 'bgp-js-testing/index.ts';
-import { routeTo } from '../../index.ts';
+import { CapabilityCode, Community, routeTo } from '../../index.ts';
+import { hex } from '../wire/bytes.ts';
+import { Bench } from './bench.ts';
 
 const PREFIX = '10.244.1.0/26';
 const OTHER = '10.244.2.0/26';
@@ -187,6 +189,31 @@ describe('long-lived graceful restart (RFC 9494)', () => {
     sim.run(100_000);
     assert.equal(routeTo(tor.speaker, PREFIX), null);
   });
+});
+
+describe('LLGR_STALE routes (RFC 9494 §4.3)', () => {
+  const stale = { communities: [Community.llgrStale] };
+  const BASE = [
+    { code: CapabilityCode.multiprotocol, value: hex('0001 00 01') },
+    { code: CapabilityCode.fourOctetAs, value: hex('0000fc00') },
+    { code: CapabilityCode.gracefulRestart, value: hex('0078') },
+  ];
+  const rows: [string, string | null, boolean][] = [
+    ['no LLGR capability', null, false],
+    ['an LLGR capability without families', '', true],
+    ['an LLGR capability for another family', '0002 01 00 000e10', true],
+    ['an LLGR capability for their family', '0001 01 00 000e10', true],
+  ];
+  for (const [title, value, advertised] of rows) {
+    it(`are ${advertised ? 'advertised' : 'not advertised'} to a peer that sends ${title}`, () => {
+      const bench = new Bench();
+      const longLived = value === null ? [] : [{ code: CapabilityCode.longLivedRestart, value: hex(value) }];
+      const peer = bench.peer('10.0.0.3').establish({ capabilities: [...BASE, ...longLived] });
+      bench.peer('10.0.0.2', { as: 65001 }).establish().announce([PREFIX], stale);
+      peer.take();
+      assert.equal(peer.routes.has(PREFIX), advertised);
+    });
+  }
 });
 
 describe('graceful restart, the one that restarts (RFC 4724 §4.1)', () => {

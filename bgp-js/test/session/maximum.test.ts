@@ -1,6 +1,29 @@
 import assert from 'node:assert/strict';
 import { peerConfig, Simulation } from 'bgp-js-testing/index.ts';
-import { peerStatuses, routeTo } from '../../index.ts';
+import {
+  CapabilityCode,
+  Community,
+  type PeerConfig,
+  type PolicyData,
+  type PolicyRule,
+  type PolicySet,
+  peerStatuses,
+  routeTo,
+} from '../../index.ts';
+import { hex } from '../wire/bytes.ts';
+import { Bench } from './bench.ts';
+
+const { llgrStale: LLGR_STALE } = Community;
+
+/** The OPEN of AS 65001 that restarts within 30 s and whose stale routes may be kept for an hour. */
+const GRACEFUL = {
+  capabilities: [
+    { code: CapabilityCode.multiprotocol, value: hex('0001 00 01') },
+    { code: CapabilityCode.fourOctetAs, value: hex('0000fde9') },
+    { code: CapabilityCode.gracefulRestart, value: hex('001e 0001 01 80') },
+    { code: CapabilityCode.longLivedRestart, value: hex('0001 01 80 000e10') },
+  ],
+};
 
 describe('a maximum of prefixes', () => {
   /** A peer that announces `count` prefixes to a node with these limits. */
@@ -84,5 +107,65 @@ describe('a maximum of prefixes', () => {
     announce(0, 60);
     assert.match(session.lastError?.text ?? '', /Out of Resources.*octets of path attributes/);
     assert.equal(peerStatuses(node.speaker, 0)[1].state, 'Established');
+  });
+});
+
+describe('octets of path attributes', () => {
+  const GIVER = '10.0.0.2';
+  const INNOCENT = '10.0.0.3';
+  const rule = (set: PolicyRule['set']): PolicyData => ({
+    rules: [{ name: 'change', set, action: 'accept' }],
+    otherwise: 'accept',
+  });
+  const longer = rule({ prepend: { times: 32 } });
+  const plain: PolicyData = { rules: [], otherwise: 'accept' };
+
+  /** A peer that announces routes with 30 sets of attributes, and one that announces a single route after them. */
+  function pair(policies: PolicySet, giverFields: Partial<PeerConfig> = {}) {
+    const bench = new Bench();
+    bench.speaker.setPolicies(policies);
+    const giver = bench.peer(GIVER, { as: 65001, importPolicy: 'in', ...giverFields }).establish(GRACEFUL);
+    const innocent = bench
+      .peer(INNOCENT, { as: 65002, importPolicy: 'plain', exportPolicy: 'out', maximumAttributeOctets: 500 })
+      .establish();
+    for (let i = 0; i < 30; i++) giver.announce([`20.0.${i}.0/24`], { communities: [i + 1] });
+    innocent.announce(['30.0.0.0/24']);
+    const octets = () => [GIVER, INNOCENT].map((address) => bench.status(address).attributeOctets);
+    /** The innocent peer sends one UPDATE more, after which its limit is checked. */
+    const stays = () => {
+      innocent.announce(['30.0.1.0/24']);
+      assert.equal(bench.status(INNOCENT).state, 'Established');
+    };
+    return { bench, giver, octets, stays };
+  }
+
+  it('of sets that a changed import policy makes are charged to the source of the paths', () => {
+    const { bench, octets, stays } = pair({ policies: { in: plain, plain, out: plain } });
+    const [giver, innocent] = octets();
+    bench.speaker.setPolicies({ policies: { in: longer, plain, out: plain } });
+    bench.pump();
+    assert.ok(octets()[0] > giver + 30 * 128, `the giver has ${octets()[0]} octets, had ${giver}`);
+    assert.equal(octets()[1], innocent);
+    stays();
+  });
+
+  it('of sets that an export policy makes are charged to no peer', () => {
+    const { bench, octets, stays } = pair({ policies: { in: plain, plain, out: plain } });
+    const before = octets();
+    bench.speaker.setPolicies({ policies: { in: plain, plain, out: longer } });
+    bench.pump();
+    assert.deepEqual(octets(), before);
+    stays();
+  });
+
+  it('of sets marked LLGR_STALE are charged to the source of the paths (RFC 9494 §4.2)', () => {
+    const fields = { restartTime: 120, longLivedStaleTime: 3600 };
+    const { bench, giver, octets, stays } = pair({ policies: { in: plain, plain, out: plain } }, fields);
+    const [, innocent] = octets();
+    bench.speaker.disconnected(giver.id, 'the connection broke', bench.now);
+    bench.advance(60_000);
+    assert.ok(routeTo(bench.speaker, '20.0.1.0/24')?.paths[0].attributes.communities?.includes(LLGR_STALE));
+    assert.equal(octets()[1], innocent);
+    stays();
   });
 });

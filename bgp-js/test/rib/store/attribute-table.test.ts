@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { LOCAL_SOURCE } from '../../../rib/source.ts';
 import { AttributeTable, AttrsKind, NO_ATTRS } from '../../../rib/store/attribute-table.ts';
 import { AttributeScan } from '../../../wire/attribute-scan.ts';
 import { makeSet } from '../helpers.ts';
@@ -30,9 +31,9 @@ describe('AttributeTable', () => {
     const table = new AttributeTable();
     const scan = new AttributeScan();
     const bytes = Uint8Array.of(0x40, 1, 1, 0);
-    const inside = table.add(AttrsKind.internal, bytes, 0, 4, scan);
+    const inside = table.add(AttrsKind.internal, bytes, 0, 4, scan, LOCAL_SOURCE);
     assert.equal(table.find(AttrsKind.external, bytes, 0, 4), NO_ATTRS);
-    const outside = table.add(AttrsKind.external, bytes, 0, 4, scan);
+    const outside = table.add(AttrsKind.external, bytes, 0, 4, scan, LOCAL_SOURCE);
     assert.notEqual(inside, outside);
   });
 
