@@ -73,13 +73,13 @@ export class Agent {
     const state = { ready: false };
     const source = new AgentStatus(settings, parts, state);
     const status = await startStatusServer({ source, socket: settings.socket, http: settings.http, log });
-    origin.setRanges(settings.podCIDRs);
+    origin.setRanges(settings.podCIDRs.map(String));
     // Before any session: an End-of-RIB marker that came before our ranges would withdraw them at the peers.
     await origin.settled(ORIGIN_MS);
     host.speaker.setPolicies(settings.policies);
     for (const peer of settings.peers) host.speaker.addPeer(peerConfig(peer), host.now());
     await host.start();
-    restart.begin(settings.peers);
+    restart.begin(settings.peers.map(peerConfig));
     await pods.listen();
     state.ready = true;
     const agent = new Agent(settings, log, parts, status);
@@ -116,14 +116,14 @@ export class Agent {
       return;
     }
     // The only step that can be refused comes first.
-    pods.setRanges(settings.podCIDRs);
+    pods.setRanges(settings.podCIDRs.map(String));
     pods.setQuarantine(settings.pods.quarantineSeconds);
     pods.setMtu(settings.pods.mtu);
     routes.setReconcile(settings.kernel.reconcileSeconds * 1000);
     restart.setLimit(settings.kernel.staleSeconds);
     const before = this.#settings;
     this.#settings = settings;
-    origin.setRanges(settings.podCIDRs);
+    origin.setRanges(settings.podCIDRs.map(String));
     this.#applyPeers(before);
     host.speaker.routing.setMaximumPaths(settings.bgp.maximumPaths);
     this.#log.level = settings.log.level;
@@ -135,7 +135,7 @@ export class Agent {
     const { host } = this.#parts;
     // Those that go stay until nobody names them: else their peers would be without a policy for a moment.
     host.speaker.setPolicies(this.#settings.policies, true);
-    const key = ({ address, range }: PeerSettings): string => address ?? range ?? '';
+    const key = ({ address, range }: PeerSettings): string => String(address ?? range ?? '');
     const old = new Map(before.peers.map((peer) => [key(peer), peer]));
     for (const peer of this.#settings.peers) {
       const former = old.get(key(peer));
@@ -165,8 +165,8 @@ function openPods(
   return PodService.open({
     stateDir,
     cniSocket,
-    podCIDRs,
-    nodeAddress: address,
+    podCIDRs: podCIDRs.map(String),
+    nodeAddress: address.toString(),
     mtu: pods.mtu,
     quarantineSeconds: pods.quarantineSeconds,
     routes,
@@ -183,13 +183,14 @@ function compose(
   events: EventLog,
   restarted: boolean,
 ): AgentParts {
-  const { as, routerId, address, bgp } = settings;
+  const { as, bgp } = settings;
+  const address = settings.address.toString();
   const dataplane = new DirectDataplane({
     routes,
     onError: (error) => events.error('kernel', error.message),
   });
   const speaker = new Speaker(
-    { as, routerId, address, maximumPaths: bgp.maximumPaths, restarted },
+    { as, routerId: settings.routerId.toString(), address, maximumPaths: bgp.maximumPaths, restarted },
     Math.random,
   );
   const fib = new Fib(speaker.routing.rib, dataplane);
@@ -199,7 +200,8 @@ function compose(
     restart.onEvent(event);
   };
   const pump = makePump(fib);
-  const host = new SpeakerHost(speaker, { listen: bgp.listen, localAddress: address, onEvent, onWork: pump });
+  const listen = bgp.listen && { address: bgp.listen.address.toString(), port: bgp.listen.port };
+  const host = new SpeakerHost(speaker, { listen, localAddress: address, onEvent, onWork: pump });
   const restart = new StaleRoutes({
     staleSeconds: settings.kernel.staleSeconds,
     events,

@@ -7,10 +7,11 @@ const RESTART_SECONDS = 120;
 
 /** A peer of the settings as the BGP library takes it. */
 export function peerConfig(peer: PeerSettings): PeerConfig {
-  const { holdTimeSeconds, connectRetrySeconds, importPolicy, exportPolicy, ...rest } = peer;
+  const { holdTimeSeconds, connectRetrySeconds, importPolicy, exportPolicy, address, range, ...rest } = peer;
   return {
     restartTime: RESTART_SECONDS,
     ...rest,
+    ...(address === undefined ? { range: range?.toString() } : { address: address.toString() }),
     holdTime: holdTimeSeconds,
     connectRetry: connectRetrySeconds,
     nextHopSelf: false,

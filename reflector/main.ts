@@ -2,6 +2,7 @@
 
 import { runLifecycle } from '@flatroute/common/process/lifecycle.ts';
 import { createLogger } from '@flatroute/common/process/log.ts';
+import { parsePrefix } from 'bgp-js/ip';
 import { REHEARSAL_RANGE, rehearse } from 'bgp-js/net';
 import { loadReflectorConfig } from './config/load.ts';
 import type { ClientSettings } from './config/settings.ts';
@@ -31,7 +32,7 @@ export async function runReflector(options: { configFile: string }): Promise<voi
 /** A client without options, with its settings in the order in which the configuration has them. */
 const REHEARSED: ClientSettings = {
   name: REHEARSAL_RANGE,
-  range: REHEARSAL_RANGE,
+  range: parsePrefix(REHEARSAL_RANGE) ?? undefined,
   as: 65000,
   client: true,
   clientToClient: true,

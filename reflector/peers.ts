@@ -7,10 +7,12 @@ const RESTART_SECONDS = 120;
 
 /** A client of the settings as the BGP library takes it. */
 export function peerConfig(client: ClientSettings): PeerConfig {
-  const { holdTimeSeconds, connectRetrySeconds, importPolicy, exportPolicy, ...rest } = client;
+  const { holdTimeSeconds, connectRetrySeconds, importPolicy, exportPolicy, address, range, ...rest } =
+    client;
   return {
     restartTime: RESTART_SECONDS,
     ...rest,
+    ...(address === undefined ? { range: range?.toString() } : { address: address.toString() }),
     holdTime: holdTimeSeconds,
     connectRetry: connectRetrySeconds,
     acceptDefault: true,

@@ -40,7 +40,9 @@ export class Reflector {
   static async start(settings: ReflectorSettings, log: Logger): Promise<Reflector> {
     const events = new EventLog(log);
     const teller = new BgpEvents(events);
-    const { as, routerId, clusterId, listen } = settings;
+    const { as } = settings;
+    const [routerId, clusterId] = [settings.routerId.toString(), settings.clusterId.toString()];
+    const listen = { ...settings.listen, address: settings.listen.address.toString() };
     const speaker = new Speaker(
       // Packets never come this way, so that forwarding goes on over every restart: End-of-RIB waits until the clients
       // have told their routes again, and nobody lets go of a route meanwhile (RFC 4724 §4.1).
@@ -87,7 +89,7 @@ export class Reflector {
         needRestart.map((key) => ({ line: 0, column: 0, key, message })),
       );
     }
-    const key = ({ address, range }: ClientSettings): string => address ?? range ?? '';
+    const key = ({ address, range }: ClientSettings): string => String(address ?? range ?? '');
     const old = new Map(this.#settings.clients.map((client) => [key(client), client]));
     const { speaker } = this.#host;
     // Those that go stay until nobody names them: else their clients would be without a policy for a moment.

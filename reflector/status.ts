@@ -2,6 +2,7 @@
 
 import { addBgpMetrics } from '@flatroute/common/bgp/metrics.ts';
 import { peerCounts, peerViews, policyWarnings, RoutePages } from '@flatroute/common/bgp/views.ts';
+import { formatEndpoint } from '@flatroute/common/config/values.ts';
 import type { PeerView, PlanView, PolicyView, StatusView } from '@flatroute/common/http/api-documents.ts';
 import { planView } from '@flatroute/common/http/dry-run.ts';
 import { Metrics } from '@flatroute/common/http/metrics.ts';
@@ -57,8 +58,8 @@ export class ReflectorStatus implements StatusSource {
       started: new Date(this.#started).toISOString(),
       uptimeSeconds: Math.floor((Date.now() - this.#started) / 1000),
       as,
-      routerId,
-      listen: [`${listen.address}:${this.#host.port}`],
+      routerId: routerId.toString(),
+      listen: [formatEndpoint({ ...listen, port: this.#host.port })],
       ...this.ready(),
       warnings: policyWarnings(peers),
       peers: peerCounts(peers),

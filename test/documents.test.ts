@@ -21,7 +21,7 @@ function blockAfter(text: string): string {
 describe('documents and examples', () => {
   it('deploy/agent.yaml and deploy/reflector.yaml are valid', () => {
     const agent = parseAgentConfig(read('deploy/agent.yaml'), 'agent.yaml');
-    assert.deepEqual(agent.podCIDRs, ['10.244.1.0/26']);
+    assert.deepEqual(agent.podCIDRs.map(String), ['10.244.1.0/26']);
     const reflector = parseReflectorConfig(read('deploy/reflector.yaml'), 'reflector.yaml');
     assert.equal(reflector.clients.length, 1);
   });

@@ -6,11 +6,11 @@ import { checkPolicies, peerPolicyKeys, policyKeys, policySet } from '@flatroute
 import {
   checkHttp,
   checkPeers,
-  checkPodRanges,
+  checkPodPrefixes,
   httpSection,
   logSection,
 } from '@flatroute/common/config/sections.ts';
-import { peerAddress, peerRange, sessionKeys, sessionSettings } from '@flatroute/common/config/session.ts';
+import { sessionKeys, sessionSettings } from '@flatroute/common/config/session.ts';
 import * as value from '@flatroute/common/config/values.ts';
 import * as z from 'zod';
 import type { AgentSettings, PeerSettings } from './settings.ts';
@@ -36,8 +36,8 @@ const routingTable = value.scalar((table, fail) => {
 });
 
 const peer = value.section({
-  address: z.optional(peerAddress),
-  range: z.optional(peerRange),
+  address: z.optional(value.anyHostAddress),
+  range: z.optional(value.anyPrefix),
   as: value.asNumber,
   name: z.optional(value.text(64)),
   port: value.port.default(179),
@@ -56,7 +56,7 @@ const schema = value.section({
   address: value.reachableAddress,
   as: value.asNumber,
   routerId: z.optional(value.identifier),
-  podCIDRs: value.list(value.cidr),
+  podCIDRs: value.list(value.ipv4Prefix),
   peers: value.list(peer),
   ...policyKeys,
   bgp: value.optionalSection({
@@ -94,7 +94,7 @@ type AgentConfig = z.output<typeof schema>;
 
 function check(content: unknown, report: Report): void {
   const ownAddress = addressAt(content, ['address']);
-  checkPodRanges(content, ownAddress, report);
+  checkPodPrefixes(content, ownAddress, report);
   checkPeers(content, { list: 'peers', ownAddress }, report);
   checkPolicies(content, 'peers', report);
   checkHttp(content, report);
@@ -109,7 +109,7 @@ function check(content: unknown, report: Report): void {
 function peerSettings(peer: AgentConfig['peers'][number], config: AgentConfig): PeerSettings {
   const { address, range } = peer;
   return {
-    name: peer.name ?? address ?? range ?? '',
+    name: peer.name ?? String(address ?? range ?? ''),
     ...(address === undefined ? { range } : { address }),
     as: peer.as,
     port: peer.port,

@@ -1,15 +1,17 @@
 /** The agent's settings: what agent.yaml becomes once it is read, checked and every default is filled in. */
 import type { SessionSettings } from '@flatroute/common/config/session.ts';
+import type { Endpoint } from '@flatroute/common/config/values.ts';
 import type { PolicySet } from 'bgp-js';
+import type { IPAddress, IPPrefix } from 'bgp-js/ip';
 
 /** One peer, or one range of addresses from which peers may connect. */
 export interface PeerSettings extends SessionSettings {
   /** Shown in views and logs; by default the address or the range. */
   name: string;
-  /** A single peer's IPv4 address; exactly one of `address` and `range` is set. */
-  address?: string;
-  /** Peers connect to us from this IPv4 range; we never connect to them. */
-  range?: string;
+  /** A single peer's address; exactly one of `address` and `range` is set. */
+  address?: IPAddress;
+  /** Peers connect to us from this prefix; we never connect to them. */
+  range?: IPPrefix;
   /** The peer's AS number, 1–4294967294. */
   as: number;
   port: number;
@@ -35,17 +37,17 @@ export interface AgentSettings {
   /** The node's name, by default the host name. */
   node: string;
   /** The node's own IPv4 address: source of its BGP sessions and next hop of its routes. */
-  address: string;
+  address: IPAddress;
   as: number;
-  /** BGP identifier in dotted form, by default `address`. */
-  routerId: string;
-  /** IPv4 ranges from which this node's pods get their addresses; announced over BGP. */
-  podCIDRs: string[];
+  /** BGP identifier, an IPv4 address; by default `address`. */
+  routerId: IPAddress;
+  /** IPv4 prefixes from which this node's pods get their addresses; announced over BGP. */
+  podCIDRs: IPPrefix[];
   peers: PeerSettings[];
   policies: PolicySet;
   bgp: {
     /** Where BGP sessions are accepted, by default `address`:179; null: no listener. */
-    listen: { address: string; port: number } | null;
+    listen: Endpoint | null;
     /** How many equal paths go into one kernel route; 1 turns ECMP off. */
     maximumPaths: number;
     /** Text of the Cease sent at a clean stop (RFC 9003), at most 255 octets of UTF-8. */
@@ -73,6 +75,6 @@ export interface AgentSettings {
   /** Unix socket of the CNI server, mode 0600. */
   cniSocket: string;
   /** HTTP address of the status endpoint; null turns it off. */
-  http: { address: string; port: number } | null;
+  http: Endpoint | null;
   log: { level: 'debug' | 'info' | 'warn' | 'error'; format: 'auto' | 'text' | 'json' };
 }

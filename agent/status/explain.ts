@@ -1,15 +1,8 @@
 /** An address followed through every layer of the agent: who has it, who says so, who was told, where packets go. */
 
 import type { ExplainView } from '@flatroute/common/http/api-documents.ts';
-import {
-  covers,
-  type ExportVerdict,
-  exportVerdicts,
-  formatAsPath,
-  longestMatch,
-  parsePrefix,
-  type RouteInfo,
-} from 'bgp-js';
+import { type ExportVerdict, exportVerdicts, formatAsPath, longestMatch, type RouteInfo } from 'bgp-js';
+import type { IPAddress } from 'bgp-js/ip';
 import type { AgentParts } from '../agent.ts';
 import type { AgentSettings } from '../config/settings.ts';
 import { findLink } from '../kernel/link.ts';
@@ -18,9 +11,10 @@ import type { RouteSync } from '../kernel/route-sync.ts';
 
 type Step = ExplainView['steps'][number];
 
-/** Follows `address`, a valid IPv4 address. */
-export function explain(address: string, settings: AgentSettings, parts: AgentParts): ExplainView {
-  const range = ownRange(address, settings);
+/** Follows an address of either family; of IPv6, this version gives pods no addresses and installs no routes. */
+export function explain(target: IPAddress, settings: AgentSettings, parts: AgentParts): ExplainView {
+  const address = target.toString();
+  const range = settings.podCIDRs.find((prefix) => prefix.contains(target))?.toString() ?? null;
   const route = longestMatch(parts.host.speaker, address);
   const steps = [
     podStep(address, parts),
@@ -28,18 +22,9 @@ export function explain(address: string, settings: AgentSettings, parts: AgentPa
     announcementStep(range, parts),
     advertisedStep(range, parts),
     ribStep(address, route, range),
-    kernelStep(address, route, parts),
+    target.version === 4 ? kernelStep(address, route, parts) : kernelStepIPv6(route),
   ];
-  return { address, summary: summaryOf(address, settings, range, route, parts, steps), steps };
-}
-
-function ownRange(address: string, settings: AgentSettings): string | null {
-  const host = parsePrefix(address);
-  const inside = (cidr: string): boolean => {
-    const range = parsePrefix(cidr);
-    return range !== null && host !== null && covers(range, host);
-  };
-  return settings.podCIDRs.find(inside) ?? null;
+  return { address, summary: summaryOf(target, settings, range, route, parts, steps), steps };
 }
 
 function podStep(address: string, { pods }: AgentParts): Step {
@@ -130,6 +115,12 @@ function kernelStep(address: string, route: RouteInfo | null, { routes, dataplan
   return { layer: 'kernel', verdict: state === null || state === 'installed' ? 'ok' : 'warning', lines };
 }
 
+/** The agent installs IPv4 routes alone: a learned IPv6 route ends in the RIB. */
+function kernelStepIPv6(route: RouteInfo | null): Step {
+  const lines = ['this version installs no IPv6 routes; see "ip -6 route get"'];
+  return { layer: 'kernel', verdict: route === null ? 'none' : 'warning', lines };
+}
+
 function describeEntry(entry: RouteEntry, routes: RouteSync): string {
   const hops = entry.nextHops.map(({ gateway, interface: index }) => {
     const link = index === undefined ? '' : ` on ${linkName(index, routes)}`;
@@ -149,7 +140,7 @@ function linkName(index: number, routes: RouteSync): string {
 }
 
 function summaryOf(
-  address: string,
+  target: IPAddress,
   settings: AgentSettings,
   range: string | null,
   route: RouteInfo | null,
@@ -158,8 +149,9 @@ function summaryOf(
 ): string {
   const wrong = steps.find(({ verdict }) => verdict === 'warning');
   const but = wrong ? `; look at ${wrong.layer}` : '';
+  const address = target.toString();
   const pod = pods.find(address);
-  if (address === settings.address) return `${address} is this node's own address.`;
+  if (target.equals(settings.address)) return `${address} is this node's own address.`;
   if (pod) return `${address} is pod ${pod.view.name} of this node${but}.`;
   if (range) return `${address} is free: it is in ${range} of this node, and no pod has it${but}.`;
   if (!route) return `${address} is not known to BGP here; the kernel's table decides alone.`;

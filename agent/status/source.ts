@@ -2,6 +2,7 @@
 import { hostname } from 'node:os';
 import { addBgpMetrics } from '@flatroute/common/bgp/metrics.ts';
 import { peerCounts, peerViews, RoutePages } from '@flatroute/common/bgp/views.ts';
+import { formatEndpoint } from '@flatroute/common/config/values.ts';
 import type {
   ExplainView,
   PeerView,
@@ -16,6 +17,7 @@ import type { Readiness, RoutesPage, RoutesQuery, StatusSource } from '@flatrout
 import { EventLoopMonitor } from '@flatroute/common/process/event-loop.ts';
 import { TimeSlicing } from '@flatroute/common/process/time-slicing.ts';
 import { peerBriefs, policyInfos, routeCounts } from 'bgp-js';
+import type { IPAddress } from 'bgp-js/ip';
 import type { AgentParts } from '../agent.ts';
 import { changedKeys, parseAgentConfig } from '../config/load.ts';
 import type { AgentSettings } from '../config/settings.ts';
@@ -67,8 +69,8 @@ export class AgentStatus implements StatusSource {
       started: new Date(this.#started).toISOString(),
       uptimeSeconds: Math.floor((Date.now() - this.#started) / 1000),
       as,
-      routerId,
-      listen: bgp.listen ? [`${bgp.listen.address}:${host.port}`] : [],
+      routerId: routerId.toString(),
+      listen: bgp.listen ? [formatEndpoint({ ...bgp.listen, port: host.port })] : [],
       ...this.ready(),
       warnings: warnings(this.settings(), this.#parts, peers),
       peers: peerCounts(peers),
@@ -97,7 +99,7 @@ export class AgentStatus implements StatusSource {
     return this.#parts.pods.list();
   }
 
-  explain(address: string): ExplainView {
+  explain(address: IPAddress): ExplainView {
     return explain(address, this.settings(), this.#parts);
   }
 
@@ -117,7 +119,7 @@ export class AgentStatus implements StatusSource {
     const { origin } = this.#parts;
     const reasons = this.#state.ready ? [] : ['the agent is starting'];
     for (const range of this.settings().podCIDRs) {
-      const state = origin.state(range);
+      const state = origin.state(range.toString());
       if (state !== 'announced') reasons.push(`${range} is ${state ?? 'not announced yet'}`);
     }
     return { ready: reasons.length === 0, reasons };

@@ -3,6 +3,7 @@
  * work that can be done bit by bit: between the pieces routes may come and go, and the page shows them as it finds them.
  */
 
+import type { IPPrefix } from '../ip/index.ts';
 import { type FamilyRib, NO_PATH } from '../rib/family-rib.ts';
 import { U8Column } from '../rib/store/column.ts';
 import { NO_PREFIX, type PrefixTable } from '../rib/store/prefix-table.ts';
@@ -163,6 +164,21 @@ function* divided(prefixes: PrefixTable, selection: Selection): Generator<void, 
     if (bucket && ids.has(id)) bucket.members.push(id);
   }
   return [...wanted.values()];
+}
+
+/** Accepts the prefix itself and every more specific one. */
+export function routesWithin(prefix: IPPrefix): RouteFilter {
+  const { address, length } = prefix;
+  const bytes = address.toBytes();
+  // The pieces of 16 bits that the length reaches, and the bits of each that count.
+  const pieces = Array.from({ length: Math.ceil(length / 16) }, (_, index) => ({
+    value: (bytes[2 * index] << 8) | bytes[2 * index + 1],
+    mask: (0xffff << Math.max(0, 16 * (index + 1) - length)) & 0xffff,
+  }));
+  return ({ family, prefixes }, id) =>
+    family.bits === address.bits &&
+    prefixes.lengthOf(id) >= length &&
+    pieces.every(({ value, mask }, index) => ((prefixes.addressPiece(id, index) ^ value) & mask) === 0);
 }
 
 /** Accepts what has the text, in any case, in its prefix, or in the next hop, AS path or peer's name of a path. */

@@ -8,10 +8,12 @@ import {
   type PeerBrief,
   type PeerStatus,
   peerStatusesInPieces,
+  type RouteFilter,
   type RouteInfo,
   type RouteList,
   routePage,
   routesMentioning,
+  routesWithin,
   routeTo,
   type Speaker,
 } from 'bgp-js';
@@ -121,10 +123,13 @@ export class RoutePages {
   }
 
   /** The routes that a query asks for. */
-  async page({ prefix, longest, q, limit, offset }: RoutesQuery): Promise<RoutesPage> {
+  async page({ prefix, match, q, limit, offset }: RoutesQuery): Promise<RoutesPage> {
     const speaker = this.#speaker;
-    if (prefix !== undefined) {
-      const route = longest ? longestMatch(speaker, prefix.split('/')[0]) : routeTo(speaker, prefix);
+    if (prefix !== undefined && match !== 'moreSpecifics') {
+      const route =
+        match === 'longest'
+          ? longestMatch(speaker, prefix.address.toString())
+          : routeTo(speaker, prefix.toString());
       if (!route) return { routes: [], total: 0 };
       const sent = exportVerdicts(speaker, route.prefix).map(({ advertised, ...rest }) => ({
         ...rest,
@@ -132,7 +137,12 @@ export class RoutePages {
       }));
       return { routes: [{ ...routeView(route, this.#kernel), sent }], total: 1 };
     }
-    const filter = q === undefined ? undefined : routesMentioning(speaker, q);
+    const filters = [
+      ...(prefix === undefined ? [] : [routesWithin(prefix)]),
+      ...(q === undefined ? [] : [routesMentioning(speaker, q)]),
+    ];
+    const filter: RouteFilter | undefined =
+      filters.length === 0 ? undefined : (rib, id) => filters.every((accepts) => accepts(rib, id));
     return this.#work.run(() => routeViews(routePage(speaker, offset, limit, filter), this.#kernel));
   }
 }

@@ -1,6 +1,6 @@
 /** Looking into the plain content of a configuration file, any part of which may be missing or of a wrong kind. */
 
-import { type Cidr, parseCidr, parseIPv4 } from '../ipv4.ts';
+import { type IPAddress, IPPrefix, parseAddress, parseInterfaceAddress } from 'bgp-js/ip';
 import type { KeyPath } from './document.ts';
 import { parseEndpoint } from './values.ts';
 
@@ -26,17 +26,18 @@ export function textAt(content: unknown, path: KeyPath): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
-/** The IPv4 address at a path; undefined when there is no valid one. */
-export function addressAt(content: unknown, path: KeyPath): number | undefined {
-  return parseIPv4(textAt(content, path) ?? '');
+/** The address at a path; undefined when there is no valid one. */
+export function addressAt(content: unknown, path: KeyPath): IPAddress | undefined {
+  return parseAddress(textAt(content, path) ?? '') ?? undefined;
 }
 
-/** The IPv4 range at a path; undefined when there is no valid one. */
-export function cidrAt(content: unknown, path: KeyPath): Cidr | undefined {
-  return parseCidr(textAt(content, path) ?? '');
+/** The prefix at a path, with its host bits cleared; undefined when there is no valid one with a length. */
+export function prefixAt(content: unknown, path: KeyPath): IPPrefix | undefined {
+  const found = parseInterfaceAddress(textAt(content, path) ?? '');
+  return found === null ? undefined : IPPrefix.of(found.address, found.length);
 }
 
-/** The address at which a path says to listen, as a number; undefined when there is no valid one. */
-export function listenAddressAt(content: unknown, path: KeyPath): number | undefined {
-  return parseIPv4(parseEndpoint(valueAt(content, path))?.address ?? '');
+/** The address at which a path says to listen; undefined when there is no valid endpoint. */
+export function listenAddressAt(content: unknown, path: KeyPath): IPAddress | undefined {
+  return parseEndpoint(valueAt(content, path))?.address;
 }

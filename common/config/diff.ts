@@ -1,4 +1,5 @@
 /** What differs between two settings: for a reload, which applies some changes and has to refuse others. */
+import { IPAddress, IPPrefix } from 'bgp-js/ip';
 
 /** The keys that differ, as paths of the configuration file, e.g. "peers[10.0.0.2].holdTime". */
 export interface ChangedKeys {
@@ -40,7 +41,7 @@ function compare(before: unknown, after: unknown, key: string, rules: DiffRules,
   }
 }
 
-type PeerLike = Record<string, unknown> & { address?: string; range?: string };
+type PeerLike = Record<string, unknown> & { address?: IPAddress; range?: IPPrefix };
 
 function comparePeers(
   before: PeerLike[],
@@ -50,7 +51,7 @@ function comparePeers(
   changed: string[],
 ): void {
   const byIdentity = (peers: PeerLike[]) =>
-    new Map(peers.map((peer) => [peer.address ?? peer.range ?? '', peer]));
+    new Map(peers.map((peer) => [(peer.address ?? peer.range ?? '').toString(), peer]));
   const old = byIdentity(before);
   const now = byIdentity(after);
   for (const identity of new Set([...old.keys(), ...now.keys()])) {
@@ -62,7 +63,8 @@ function comparePeers(
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  const isValue = value instanceof IPAddress || value instanceof IPPrefix;
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !isValue;
 }
 
 function isPeerList(value: unknown): value is PeerLike[] {

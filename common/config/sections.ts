@@ -1,13 +1,12 @@
 /** The parts of a configuration file that both daemons have, and the rules that go with them. */
-import { canonicalAddress } from 'bgp-js';
-import { type Cidr, contains, formatCidr, formatIPv4, overlaps, parseCidr } from '../ipv4.ts';
+import { IPAddress, IPPrefix } from 'bgp-js/ip';
 import { closest, type KeyPath, type Report } from './config.ts';
-import { addressAt, cidrAt, listAt, listenAddressAt, textAt, valueAt } from './content.ts';
-import { endpointOrOff, flag, oneOf, optionalSection } from './values.ts';
+import { addressAt, listAt, listenAddressAt, prefixAt, textAt, valueAt } from './content.ts';
+import { flag, httpEndpoint, oneOf, optionalSection } from './values.ts';
 
 /** The HTTP side of the status endpoint. */
 export const httpSection = optionalSection({
-  listen: endpointOrOff.default({ address: '127.0.0.1', port: 9179 }),
+  listen: httpEndpoint.default({ address: IPAddress.v4(0x7f000001), port: 9179 }),
   allowRemote: flag.default(false),
 });
 
@@ -16,17 +15,18 @@ export const logSection = optionalSection({
   format: oneOf('auto', 'text', 'json').default('auto'),
 });
 
-const LOOPBACK: Cidr = { address: 0x7f000000, length: 8 };
+const LOOPBACK = IPPrefix.of(IPAddress.v4(0x7f000000), 8);
+const LOOPBACK_IPV6 = IPPrefix.host(IPAddress.v6(0, 0, 0, 1));
 
 /** The status endpoint has no authentication: it leaves the machine only when that is asked for in so many words. */
 export function checkHttp(content: unknown, report: Report): void {
   const address = listenAddressAt(content, ['http', 'listen']);
-  if (address === undefined || contains(LOOPBACK, address)) return;
+  if (address === undefined || LOOPBACK.contains(address) || LOOPBACK_IPV6.contains(address)) return;
   if (valueAt(content, ['http', 'allowRemote']) === true) return;
   report(
     ['http', 'listen'],
     'can be reached from other machines, and the endpoint asks nobody for a password; ' +
-      'write an address of 127.0.0.0/8, or add "allowRemote: true" to http when a firewall guards it',
+      'write 127.0.0.1 or [::1], or add "allowRemote: true" to http when a firewall guards it',
   );
 }
 
@@ -35,30 +35,28 @@ export interface PeerRules {
   /** The key of the list. */
   list: 'peers' | 'clients';
   /** The daemon's own address, which cannot be a peer's; undefined when it is not known. */
-  ownAddress?: number;
+  ownAddress?: IPAddress;
 }
 
 /** The rules of a list of peers: one of `address` and `range` each, nobody twice, no ranges that overlap. */
 export function checkPeers(content: unknown, rules: PeerRules, report: Report): void {
-  const addresses = new Map<number, string>();
-  const texts = new Map<string, string>();
+  const addresses = new Map<IPAddress['key'], string>();
   const names = new Map<string, string>();
-  const ranges: { range: Cidr; key: string }[] = [];
+  const ranges: KnownPrefix[] = [];
   for (const index of listAt(content, [rules.list]).keys()) {
     const path = [rules.list, index];
     const key = `${rules.list}[${index}]`;
     checkPeerKind(content, path, report);
     checkSession(content, path, report);
-    checkIPv6Twin(content, path, texts, report);
     const address = addressAt(content, [...path, 'address']);
     if (address !== undefined) {
       checkPeerAddress(address, { ...rules, path, addresses }, report);
-      if (!addresses.has(address)) addresses.set(address, key);
+      if (!addresses.has(address.key)) addresses.set(address.key, key);
     }
-    const range = cidrAt(content, [...path, 'range']);
-    if (range !== undefined) {
-      checkPeerRange(range, path, ranges, report);
-      ranges.push({ range, key });
+    const prefix = prefixAt(content, [...path, 'range']);
+    if (prefix !== undefined) {
+      checkPeerRange(prefix, path, ranges, report);
+      ranges.push({ prefix, key });
     }
     const name = textAt(content, [...path, 'name']);
     const namesake = name === undefined ? undefined : names.get(name);
@@ -112,78 +110,72 @@ function checkSession(content: unknown, path: KeyPath, report: Report): void {
     report([...path, 'maximumPrefixesRestart'], 'means nothing when the session goes on; remove it');
 }
 
-/** Twins among IPv4 peers are found by number; here those of IPv6, by their one form. */
-function checkIPv6Twin(content: unknown, path: KeyPath, texts: Map<string, string>, report: Report): void {
-  for (const key of ['address', 'range'] as const) {
-    const [text, length] = (textAt(content, [...path, key]) ?? '').split('/');
-    const canonical = text.includes(':') ? canonicalAddress(text) : null;
-    if (canonical === null) continue;
-    const name = length === undefined ? canonical : `${canonical}/${length}`;
-    const twin = texts.get(name);
-    if (twin !== undefined) report([...path, key], `is also the ${key} of ${twin}; remove one of the two`);
-    else texts.set(name, `${String(path[0])}[${String(path[1])}]`);
-  }
+/** A prefix that stands elsewhere in the file, and its key there. */
+interface KnownPrefix {
+  prefix: IPPrefix;
+  key: string;
 }
 
 interface AddressRules extends PeerRules {
   path: KeyPath;
-  addresses: ReadonlyMap<number, string>;
+  addresses: ReadonlyMap<IPAddress['key'], string>;
 }
 
-function checkPeerAddress(address: number, rules: AddressRules, report: Report): void {
+function checkPeerAddress(address: IPAddress, rules: AddressRules, report: Report): void {
   const path = [...rules.path, 'address'];
-  const twin = rules.addresses.get(address);
+  const twin = rules.addresses.get(address.key);
   if (twin !== undefined)
     report(path, `is also the address of ${twin}; a peer has one session, remove one of the two`);
-  if (address === rules.ownAddress) report(path, 'is the own address; a peer is another machine, remove it');
+  if (rules.ownAddress?.equals(address))
+    report(path, 'is the own address; a peer is another machine, remove it');
 }
 
 function checkPeerRange(
-  range: Cidr,
+  prefix: IPPrefix,
   path: KeyPath,
-  others: { range: Cidr; key: string }[],
+  others: readonly KnownPrefix[],
   report: Report,
 ): void {
-  const other = others.find((candidate) => overlaps(candidate.range, range));
+  const other = others.find((candidate) => candidate.prefix.overlaps(prefix));
   if (other === undefined) return;
-  const reason = `overlaps ${formatCidr(other.range)} of ${other.key}, so that a peer could belong to either`;
+  const reason = `overlaps ${other.prefix} of ${other.key}, so that a peer could belong to either`;
   report([...path, 'range'], `${reason}; make them disjoint`);
 }
 
-const UNUSABLE: [string, string][] = [
-  ['0.0.0.0/8', '"this network" (RFC 1122)'],
-  ['127.0.0.0/8', 'loopback'],
-  ['169.254.0.0/16', 'link-local, which holds the gateway address of all pods'],
-  ['224.0.0.0/4', 'multicast'],
-  ['240.0.0.0/4', 'reserved'],
+const ipv4 = (first: number, second: number, length: number) =>
+  IPPrefix.of(IPAddress.v4((first << 24) | (second << 16)), length);
+
+const UNUSABLE: [IPPrefix, string][] = [
+  [ipv4(0, 0, 8), '"this network" (RFC 1122)'],
+  [LOOPBACK, 'loopback'],
+  [ipv4(169, 254, 16), 'link-local, which holds the gateway address of all pods'],
+  [ipv4(224, 0, 4), 'multicast'],
+  [ipv4(240, 0, 4), 'reserved'],
 ];
 
-/** The rules of the ranges from which pods get their addresses. */
-export function checkPodRanges(content: unknown, ownAddress: number | undefined, report: Report): void {
-  const seen: { range: Cidr; key: string }[] = [];
+/** The rules of the prefixes from which pods get their addresses. */
+export function checkPodPrefixes(content: unknown, ownAddress: IPAddress | undefined, report: Report): void {
+  const seen: KnownPrefix[] = [];
   for (const index of listAt(content, ['podCIDRs']).keys()) {
     const path = ['podCIDRs', index];
-    const range = cidrAt(content, path);
-    if (range === undefined) continue;
-    const other = seen.find((candidate) => overlaps(candidate.range, range));
+    const prefix = prefixAt(content, path);
+    if (prefix === undefined) continue;
+    const other = seen.find((candidate) => candidate.prefix.overlaps(prefix));
     if (other !== undefined) {
-      report(path, `overlaps ${formatCidr(other.range)} of ${other.key}; make the ranges disjoint`);
+      report(path, `overlaps ${other.prefix} of ${other.key}; make the prefixes disjoint`);
     }
-    seen.push({ range, key: `podCIDRs[${index}]` });
-    const unusable = UNUSABLE.find(([network]) => overlaps(parseCidr(network) as Cidr, range));
+    seen.push({ prefix, key: `podCIDRs[${index}]` });
+    const unusable = UNUSABLE.find(([network]) => network.overlaps(prefix));
     if (unusable !== undefined) {
       report(
         path,
-        `holds addresses of ${unusable[0]}, ${unusable[1]}; choose a range of 10.0.0.0/8, for example`,
+        `holds addresses of ${unusable[0]}, ${unusable[1]}; choose a prefix of 10.0.0.0/8, for example`,
       );
     }
-    // The blackhole of the range would be the very route of its only pod.
-    if (range.length === 32) report(path, 'has room for one address only; write a length of 31 or less');
-    if (unusable === undefined && ownAddress !== undefined && contains(range, ownAddress)) {
-      report(
-        path,
-        `holds the node's own address ${formatIPv4(ownAddress)}; choose a range apart from those of the nodes`,
-      );
+    // The blackhole of the prefix would be the very route of its only pod.
+    if (prefix.isHost) report(path, 'has room for one address only; write a length of 31 or less');
+    if (unusable === undefined && ownAddress !== undefined && prefix.contains(ownAddress)) {
+      report(path, `holds the node's own address ${ownAddress}; choose a prefix without node addresses`);
     }
   }
 }

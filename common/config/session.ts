@@ -1,44 +1,12 @@
 /** The keys of a session's options, which peers of the agent and clients of the reflector share. */
 import { readFileSync, statSync } from 'node:fs';
-import { canonicalAddress, isLinkLocal, type PeerConfig, parseAddress, parseRange } from 'bgp-js';
+import type { PeerConfig } from 'bgp-js';
 import * as z from 'zod';
 import * as value from './values.ts';
 
 /** TCP_MD5SIG_MAXKEYLEN. */
 const MAXIMUM_KEY = 80;
 const MAXIMUM_FILE = 4096;
-
-/** An IPv4 or IPv6 address of a peer; a link-local one with its interface, `fe80::1%eth0`. */
-export const peerAddress = value.scalar((found, fail) => {
-  if (typeof found !== 'string' || !found.includes(':')) {
-    const result = value.hostAddress.safeParse(found);
-    return result.success ? result.data : fail(result.error.issues[0].message);
-  }
-  const address = parseAddress(found);
-  const text = canonicalAddress(found);
-  if (!address || text === null)
-    return fail('is not an IP address; write one such as 10.0.0.1 or 2001:db8::1');
-  if (isLinkLocal(address) && address.zone === '')
-    return fail('is link-local and means nothing without its interface; write ADDRESS%INTERFACE');
-  if (address.bytes[0] === 255 || text === '::')
-    return fail('is not the address of a host; write a unicast address');
-  return text;
-});
-
-/** A range of either family, without host bits. */
-export const peerRange = value.scalar((found, fail) => {
-  if (typeof found !== 'string' || !found.includes(':')) {
-    const result = value.cidr.safeParse(found);
-    return result.success ? result.data : fail(result.error.issues[0].message);
-  }
-  const range = parseRange(found);
-  if (!range) return fail('is not a range; write ADDRESS/LENGTH, such as 2001:db8::/64');
-  const [address] = found.split('/');
-  const written = parseAddress(address)?.bytes;
-  if (written?.some((octet, i) => octet !== range.bytes[i]))
-    return fail(`has bits set beyond its length of ${range.length}; clear them`);
-  return `${canonicalAddress(address)}/${range.length}`;
-});
 
 /** A file with a key on one line, which nobody but its owner and group may read; becomes the key. */
 const passwordFile = value.scalar((path, fail): string => {
@@ -95,7 +63,7 @@ export const sessionKeys = {
   passwordFile: z.optional(passwordFile),
   ttlSecurity: z.optional(value.integer(1, 254)),
   multihop: z.optional(value.integer(2, 255)),
-  source: z.optional(peerAddress),
+  source: z.optional(value.anyHostAddress),
   interface: z.optional(value.text(15)),
   dscp: z.optional(value.integer(0, 63)),
   userTimeout: z.optional(value.duration(1, 86_400)),
@@ -131,7 +99,7 @@ export type SessionSettings = Pick<
 export function sessionSettings(keys: SessionKeys): SessionSettings {
   const { families, gracefulRestart, maximumPrefixesWarning, userTimeout } = keys;
   const transport = defined({
-    localAddress: keys.source,
+    localAddress: keys.source?.toString(),
     interface: keys.interface,
     password: keys.passwordFile,
     ttlSecurity: keys.ttlSecurity,

@@ -2,8 +2,8 @@
  * The kinds of value that configuration files hold, as zod types. A message begins with what is wrong with the
  * value found, which the loader puts in front of it, and ends with what to do.
  */
+import { type IPAddress, IPPrefix, parseAddress, parseInterfaceAddress } from 'bgp-js/ip';
 import * as z from 'zod';
-import { formatCidr, networkOf, parseCidr, parseIPv4 } from '../ipv4.ts';
 
 type Fail = (message: string) => never;
 
@@ -140,85 +140,132 @@ export const asNumber = scalar((value, fail) => {
 
 /** An IPv4 address of a host: neither 0/8 nor multicast or reserved. */
 export const hostAddress = scalar((value, fail) => {
-  const address = readAddress(value, fail);
-  const first = address.number >>> 24;
-  if (first === 0 || first >= 224) return fail('is not the address of a host; write a unicast address');
-  return address.text;
+  const address = readIPv4(value, fail);
+  return isHostIPv4(address) ? address : fail('is not the address of a host; write a unicast address');
 });
 
 /** An IPv4 address that other machines can reach: not loopback either. */
 export const reachableAddress = scalar((value, fail) => {
-  const address = readAddress(value, fail);
-  const first = address.number >>> 24;
+  const address = readIPv4(value, fail);
+  const first = address.value >>> 24;
   if (first === 127)
     return fail('is a loopback address, which no other machine can reach; write one of an interface');
   if (first === 0) return fail('is not the address of a host; write that of an interface of this machine');
   if (first >= 224)
     return fail('is a multicast or reserved address; write that of an interface of this machine');
-  return address.text;
+  return address;
 });
 
 /** A BGP identifier: four octets in dotted form, not zero (RFC 6286). */
 export const identifier = scalar((value, fail) => {
-  const address = readAddress(value, fail);
-  return address.number === 0 ? fail('is not a BGP identifier; write any other (RFC 6286)') : address.text;
+  const address = readIPv4(value, fail);
+  return address.isUnspecified ? fail('is not a BGP identifier; write any other (RFC 6286)') : address;
 });
 
-function readAddress(value: unknown, fail: Fail): { number: number; text: string } {
+function isHostIPv4(address: IPAddress): boolean {
+  const first = address.value >>> 24;
+  return first !== 0 && first < 224;
+}
+
+function readIPv4(value: unknown, fail: Fail): IPAddress {
   if (typeof value === 'string') {
-    const number = parseIPv4(value);
-    if (number !== undefined) return { number, text: value };
-    if (value.includes(':'))
+    const address = parseAddress(value);
+    if (address?.version === 4) return address;
+    if (address !== null)
       return fail('is an IPv6 address, which this version does not support; write an IPv4 one');
-    if (parseCidr(value)) return fail(`is a range; write an address without "/${value.split('/')[1]}"`);
+    if (parseInterfaceAddress(value))
+      return fail(`is a prefix; write an address without "/${value.split('/')[1]}"`);
   }
   return fail('is not an IPv4 address; write four numbers of 0 to 255, such as 10.0.0.1');
 }
 
-/** An IPv4 range without host bits. */
-export const cidr = scalar((value, fail) => {
-  if (typeof value === 'string') {
-    const found = parseCidr(value);
-    if (found !== undefined) {
-      const network = networkOf(found);
-      if (network.address === found.address) return value;
-      return fail(`has bits set beyond its length of ${found.length}; write ${formatCidr(network)}`);
-    }
-    if (value.includes(':'))
-      return fail('is an IPv6 range, which this version does not support; write an IPv4 one');
-    if (parseIPv4(value) !== undefined)
-      return fail(`has no length; write ${value}/LENGTH, such as ${value}/32`);
+/** An IPv4 or IPv6 address of a host; a link-local one with its interface, `fe80::1%eth0`. */
+export const anyHostAddress = scalar((value, fail) => {
+  if (typeof value !== 'string' || !value.includes(':')) {
+    const address = readIPv4(value, fail);
+    return isHostIPv4(address) ? address : fail('is not the address of a host; write a unicast address');
   }
-  return fail('is not an IPv4 range; write ADDRESS/LENGTH, such as 10.244.1.0/26');
+  const address = parseAddress(value);
+  if (address === null) return fail('is not an IP address; write one such as 10.0.0.1 or 2001:db8::1');
+  if (address.version === 6 && address.isLinkLocal && address.zone === '')
+    return fail('is link-local and means nothing without its interface; write ADDRESS%INTERFACE');
+  const isMulticast = address.version === 6 && address.w0 >>> 24 === 0xff;
+  if (isMulticast || address.isUnspecified)
+    return fail('is not the address of a host; write a unicast address');
+  return address;
 });
 
-/** An IPv4 address and a TCP port, "10.0.0.1:179". */
+/** An IPv4 prefix without host bits. */
+export const ipv4Prefix = scalar((value, fail) => {
+  const prefix = readPrefix(
+    value,
+    fail,
+    'is not an IPv4 prefix; write ADDRESS/LENGTH, such as 10.244.1.0/26',
+  );
+  if (prefix.version === 4) return prefix;
+  return fail('is an IPv6 prefix, which this version does not support; write an IPv4 one');
+});
+
+/** A prefix of either family without host bits. */
+export const anyPrefix = scalar((value, fail) =>
+  readPrefix(value, fail, 'is not a prefix; write ADDRESS/LENGTH, such as 10.0.0.0/24 or 2001:db8::/64'),
+);
+
+function readPrefix(value: unknown, fail: Fail, otherwise: string): IPPrefix {
+  if (typeof value !== 'string') return fail(otherwise);
+  const found = parseInterfaceAddress(value);
+  if (found === null) {
+    const address = parseAddress(value);
+    if (address === null) return fail(otherwise);
+    return fail(`has no length; write ${address}/LENGTH, such as ${IPPrefix.host(address)}`);
+  }
+  if (found.address.zone !== '') return fail('has an interface, which a prefix cannot have; remove it');
+  const prefix = IPPrefix.of(found.address, found.length);
+  if (prefix.address.sameBits(found.address)) return prefix;
+  return fail(`has bits set beyond its length of ${found.length}; write ${prefix}`);
+}
+
+/** An address and a TCP port: "10.0.0.1:179" or "[2001:db8::1]:179". */
 export interface Endpoint {
-  address: string;
+  address: IPAddress;
   port: number;
 }
 
-/** Reads "ADDRESS:PORT"; undefined when the value is anything else. */
-export function parseEndpoint(value: unknown): Endpoint | undefined {
-  const match = typeof value === 'string' ? /^([\d.]+):(\d{1,5})$/.exec(value) : null;
-  if (match === null || parseIPv4(match[1]) === undefined) return undefined;
-  const number = Number(match[2]);
-  return number >= 1 && number <= 65535 ? { address: match[1], port: number } : undefined;
+/** An endpoint as it is written, an IPv6 address in brackets. */
+export function formatEndpoint({ address, port }: Endpoint): string {
+  return address.version === 6 ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
-/** Where to listen: "ADDRESS:PORT". */
-export const endpoint = scalar(
-  (value, fail) =>
-    parseEndpoint(value) ??
-    fail('is not ADDRESS:PORT; write an IPv4 address and a port, such as 10.0.0.1:179'),
-);
+/** Reads "ADDRESS:PORT" or "[ADDRESS]:PORT"; undefined when the value is anything else. */
+export function parseEndpoint(value: unknown): Endpoint | undefined {
+  const match = typeof value === 'string' ? /^(?:\[([^\]]+)\]|([\d.]+)):(\d{1,5})$/.exec(value) : null;
+  if (match === null) return undefined;
+  const address = parseAddress(match[1] ?? match[2]);
+  const number = Number(match[3]);
+  return address !== null && number >= 1 && number <= 65535 ? { address, port: number } : undefined;
+}
 
-/** Where to listen, or `off` for not at all (null). */
+/** Where to listen for BGP: an IPv4 address and a port. */
+export const endpoint = scalar((value, fail) => readEndpoint(value, fail, 'is not ADDRESS:PORT'));
+
+/** Where to listen for BGP, or `off` for not at all (null). */
 export const endpointOrOff = scalar((value, fail) => {
   if (value === 'off' || value === false) return null;
-  return (
-    parseEndpoint(value) ?? fail('is neither ADDRESS:PORT nor off; write one of them, such as 127.0.0.1:9179')
-  );
+  return readEndpoint(value, fail, 'is neither ADDRESS:PORT nor off');
+});
+
+function readEndpoint(value: unknown, fail: Fail, wrong: string): Endpoint {
+  const found = parseEndpoint(value);
+  if (found?.address.version === 6)
+    return fail('has an IPv6 address, which is not supported here; write an IPv4 one');
+  return found ?? fail(`${wrong}; write an IPv4 address and a port, such as 10.0.0.1:179`);
+}
+
+/** Where to listen for HTTP, of either family, or `off` for not at all (null). */
+export const httpEndpoint = scalar((value, fail) => {
+  if (value === 'off' || value === false) return null;
+  const wrong = 'is neither ADDRESS:PORT nor off; write one of them, such as 127.0.0.1:9179 or [::1]:9179';
+  return parseEndpoint(value) ?? fail(wrong);
 });
 
 /** An absolute path. */

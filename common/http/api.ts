@@ -2,8 +2,8 @@
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setImmediate } from 'node:timers/promises';
+import { type IPAddress, IPPrefix, parseAddress, parseInterfaceAddress } from 'bgp-js/ip';
 import { ConfigError } from '../config/config.ts';
-import { formatCidr, networkOf, parseCidr, parseIPv4 } from '../ipv4.ts';
 import { bodyOf } from './dry-run.ts';
 import { type PageFile, pageFiles } from './page-files.ts';
 import { PEER_SORTS, PEER_STATES, type PeersQuery, selectPeers } from './peer-selection.ts';
@@ -91,16 +91,30 @@ export function sendError(response: ServerResponse, error: RequestError): void {
 }
 
 function routesQuery(parameters: URLSearchParams): RoutesQuery {
-  const given = singleParameters(parameters, ['prefix', 'longest', 'limit', 'offset', 'q']);
-  const longest = given.longest !== undefined && given.longest !== '0';
-  if (longest && given.prefix === undefined) throw new RequestError(400, 'longest needs prefix=ADDRESS');
+  const given = singleParameters(parameters, ['prefix', 'longest', 'moreSpecifics', 'limit', 'offset', 'q']);
   return {
-    prefix: given.prefix === undefined ? undefined : canonicalPrefix(given.prefix),
-    longest,
+    prefix: given.prefix === undefined ? undefined : prefixParameter(given.prefix),
+    match: routeMatch(given),
     q: searchText(given.q),
     limit: whole(given.limit, 'limit', 1, 1000, 100),
     offset: whole(given.offset, 'offset', 0, 0xffffffff, 0),
   };
+}
+
+function routeMatch(given: Record<string, string | undefined>): RoutesQuery['match'] {
+  const longest = isSet(given.longest);
+  const moreSpecifics = isSet(given.moreSpecifics);
+  if (longest && moreSpecifics)
+    throw new RequestError(400, 'longest and moreSpecifics exclude each other; give one of them');
+  if (longest && given.prefix === undefined) throw new RequestError(400, 'longest needs prefix=ADDRESS');
+  if (moreSpecifics && given.prefix === undefined)
+    throw new RequestError(400, 'moreSpecifics needs prefix=ADDRESS/LENGTH');
+  return longest ? 'longest' : moreSpecifics ? 'moreSpecifics' : 'exact';
+}
+
+/** A parameter that is given, with any value but 0 and false. */
+function isSet(text: string | undefined): boolean {
+  return text !== undefined && text !== '0' && text !== 'false';
 }
 
 function peersQuery(parameters: URLSearchParams): PeersQuery {
@@ -126,13 +140,13 @@ function oneOf<T extends string>(text: string | undefined, name: string, known: 
   return found;
 }
 
-function explainAddress(parameters: URLSearchParams): string {
+function explainAddress(parameters: URLSearchParams): IPAddress {
   const { address } = singleParameters(parameters, ['address']);
   if (address === undefined)
     throw new RequestError(400, 'address is missing: ask for /v1/explain?address=10.244.1.5');
-  if (parseIPv4(address) === undefined)
-    throw new RequestError(400, `${quoted(address)} is not an IPv4 address`);
-  return address;
+  const found = parseAddress(address);
+  if (found === null) throw new RequestError(400, `${quoted(address)} is not an IP address`);
+  return found;
 }
 
 /** The parameters by name; unknown ones and repeated ones are errors, as they would silently change the answer. */
@@ -154,24 +168,20 @@ function singleParameters(
   return given;
 }
 
-function canonicalPrefix(text: string): string {
-  const address = parseIPv4(text);
-  if (address !== undefined) return `${text}/32`;
-  const cidr = parseCidr(text);
-  if (cidr === undefined) {
+/** A prefix, or an address as a /32 or /128. */
+function prefixParameter(text: string): IPPrefix {
+  const address = parseAddress(text);
+  if (address !== null) return IPPrefix.host(address);
+  const found = parseInterfaceAddress(text);
+  if (found === null) {
     throw new RequestError(
       400,
-      `${quoted(text)} is neither an IPv4 prefix nor an address; write 10.244.1.0/26`,
+      `${quoted(text)} is neither an address nor a prefix (example: 10.244.1.0/26)`,
     );
   }
-  const network = networkOf(cidr);
-  if (network.address !== cidr.address) {
-    throw new RequestError(
-      400,
-      `${text} has bits set beyond its length; did you mean ${formatCidr(network)}?`,
-    );
-  }
-  return text;
+  const prefix = IPPrefix.of(found.address, found.length);
+  if (prefix.address.sameBits(found.address)) return prefix;
+  throw new RequestError(400, `${text} has bits set beyond its length; did you mean ${prefix}?`);
 }
 
 function whole(

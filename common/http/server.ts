@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { isIP } from 'node:net';
+import { type Endpoint, formatEndpoint } from '../config/values.ts';
 import type { Logger } from '../process/log.ts';
 import { answer, sendError } from './api.ts';
 import { RequestError } from './request-error.ts';
@@ -13,16 +14,16 @@ export interface StatusServerOptions {
   source: StatusSource;
   /** Path of the Unix socket; none when left out. */
   socket?: string;
-  /** Address and port for TCP (port 0: any); null or left out: none. */
-  http?: { address: string; port: number } | null;
+  /** Where to listen on TCP (port 0: any); null or left out: nowhere. */
+  http?: Endpoint | null;
   log: Logger;
   /** How long the source may take for one answer. */
   answerTimeoutMs?: number;
 }
 
 export interface StatusServer {
-  /** The TCP address in use; undefined without one. */
-  readonly http: { address: string; port: number } | undefined;
+  /** Where it listens on TCP; undefined without. */
+  readonly http: Endpoint | undefined;
   /** Stops listening, ends the connections and removes the socket. */
   close(): Promise<void>;
 }
@@ -63,11 +64,8 @@ function survives(server: Server, log: Logger): Server {
   return server.on('error', (err) => log.warn({ subject: 'status', err }, 'a connection was not accepted'));
 }
 
-async function listenTcp(
-  server: Server,
-  { address, port }: { address: string; port: number },
-): Promise<void> {
-  server.listen({ host: address, port });
+async function listenTcp(server: Server, endpoint: Endpoint): Promise<void> {
+  server.listen({ host: endpoint.address.toString(), port: endpoint.port });
   try {
     await once(server, 'listening');
   } catch (error) {
@@ -77,7 +75,7 @@ async function listenTcp(
       EADDRNOTAVAIL: 'no interface has this address; configure another http.listen',
       EACCES: 'this user may not; choose a port above 1023',
     }[code ?? ''];
-    throw new Error(`cannot listen on ${address}:${port}: ${remedy ?? (error as Error).message}`, {
+    throw new Error(`cannot listen on ${formatEndpoint(endpoint)}: ${remedy ?? (error as Error).message}`, {
       cause: error,
     });
   }

@@ -1,4 +1,5 @@
 /** What the status server asks of a daemon. */
+import type { IPAddress, IPPrefix } from 'bgp-js/ip';
 import type {
   ExplainView,
   PeerView,
@@ -11,10 +12,10 @@ import type {
 
 /** Which routes are asked for. */
 export interface RoutesQuery {
-  /** A network in canonical form; an address asked for is "ADDRESS/32". Undefined: all. */
-  prefix?: string;
-  /** The longest prefix that covers `prefix`, instead of `prefix` itself. */
-  longest: boolean;
+  /** Only this prefix; an address is asked for as a /32 or /128. Undefined: all. */
+  prefix?: IPPrefix;
+  /** The route to `prefix` itself, the one with the longest prefix that covers it, or it and all more specific ones. */
+  match: 'exact' | 'longest' | 'moreSpecifics';
   /** Only routes of whose prefix, next hop, peer or AS path this text is a part; at most 64 characters. */
   q?: string;
   /** 1 to 1000. */
@@ -44,8 +45,8 @@ export interface StatusSource {
   policies(): Answer<PolicyView[]>;
   /** Absent where there are none (reflector). */
   pods?(): Answer<PodView[]>;
-  /** Absent where nothing can be followed (reflector). The address is a valid IPv4 address. */
-  explain?(address: string): Answer<ExplainView>;
+  /** Absent where nothing can be followed (reflector). */
+  explain?(address: IPAddress): Answer<ExplainView>;
   /** What a reload of a configuration would do; `file` is its name in errors. Throws ConfigError. */
   plan?(text: string, file: string): Promise<PlanView>;
   /** Prometheus text, version 0.0.4. */

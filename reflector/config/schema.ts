@@ -4,14 +4,15 @@ import type { ConfigFormat, Report } from '@flatroute/common/config/config.ts';
 import { listAt, listenAddressAt, valueAt } from '@flatroute/common/config/content.ts';
 import { checkPolicies, peerPolicyKeys, policyKeys, policySet } from '@flatroute/common/config/policy.ts';
 import { checkHttp, checkPeers, httpSection, logSection } from '@flatroute/common/config/sections.ts';
-import { peerAddress, peerRange, sessionKeys, sessionSettings } from '@flatroute/common/config/session.ts';
+import { sessionKeys, sessionSettings } from '@flatroute/common/config/session.ts';
 import * as value from '@flatroute/common/config/values.ts';
+import { IPAddress } from 'bgp-js/ip';
 import * as z from 'zod';
 import type { ClientSettings, ReflectorSettings } from './settings.ts';
 
 const client = value.section({
-  address: z.optional(peerAddress),
-  range: z.optional(peerRange),
+  address: z.optional(value.anyHostAddress),
+  range: z.optional(value.anyPrefix),
   as: value.asNumber,
   name: z.optional(value.text(64)),
   client: z.optional(value.flag),
@@ -31,7 +32,7 @@ const schema = value.section({
   routerId: value.identifier,
   clusterId: z.optional(value.identifier),
   clientToClient: value.flag.default(true),
-  listen: value.endpoint.default({ address: '0.0.0.0', port: 179 }),
+  listen: value.endpoint.default({ address: IPAddress.v4(0), port: 179 }),
   clients: value.list(client),
   ...policyKeys,
   bgp: value.optionalSection({
@@ -70,7 +71,11 @@ function check(content: unknown, report: Report): void {
     }
   }
   const ownAddress = listenAddressAt(content, ['listen']);
-  checkPeers(content, { list: 'clients', ownAddress: ownAddress === 0 ? undefined : ownAddress }, report);
+  checkPeers(
+    content,
+    { list: 'clients', ownAddress: ownAddress?.isUnspecified ? undefined : ownAddress },
+    report,
+  );
   checkPolicies(content, 'clients', report);
   checkHttp(content, report);
 }
@@ -78,7 +83,7 @@ function check(content: unknown, report: Report): void {
 function clientSettings(client: ReflectorConfig['clients'][number], config: ReflectorConfig): ClientSettings {
   const { address, range } = client;
   return {
-    name: client.name ?? address ?? range ?? '',
+    name: client.name ?? String(address ?? range ?? ''),
     ...(address === undefined ? { range } : { address }),
     as: client.as,
     client: client.client ?? client.as === config.as,

@@ -1,13 +1,15 @@
 /** The reflector's settings: what reflector.yaml becomes once it is read, checked and every default is filled in. */
 import type { SessionSettings } from '@flatroute/common/config/session.ts';
+import type { Endpoint } from '@flatroute/common/config/values.ts';
 import type { PolicySet } from 'bgp-js';
+import type { IPAddress, IPPrefix } from 'bgp-js/ip';
 
 /** One client, or a range of addresses from which clients may connect. */
 export interface ClientSettings extends SessionSettings {
   name: string;
   /** Exactly one of `address` and `range` is set. */
-  address?: string;
-  range?: string;
+  address?: IPAddress;
+  range?: IPPrefix;
   as: number;
   /** False: an ordinary iBGP peer to which routes of other non-clients are not reflected (RFC 4456 §6). */
   client: boolean;
@@ -30,9 +32,9 @@ export interface ClientSettings extends SessionSettings {
 export interface ReflectorSettings {
   node: string;
   as: number;
-  routerId: string;
-  clusterId: string;
-  listen: { address: string; port: number };
+  routerId: IPAddress;
+  clusterId: IPAddress;
+  listen: Endpoint;
   clients: ClientSettings[];
   policies: PolicySet;
   bgp: {
@@ -41,6 +43,6 @@ export interface ReflectorSettings {
     congestionControl: string | null;
   };
   socket: string;
-  http: { address: string; port: number } | null;
+  http: Endpoint | null;
   log: { level: 'debug' | 'info' | 'warn' | 'error'; format: 'auto' | 'text' | 'json' };
 }

@@ -79,7 +79,7 @@ describe('mistakes in agent.yaml', () => {
     [
       'an IPv6 pod range',
       withLines(4, 'podCIDRs: ["fd00:1::/64"]'),
-      '4:12: podCIDRs[0]: "fd00:1::/64" is an IPv6 range, which this version does not support',
+      '4:12: podCIDRs[0]: "fd00:1::/64" is an IPv6 prefix, which this version does not support',
     ],
     [
       'a pod range of one address',

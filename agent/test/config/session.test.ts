@@ -25,7 +25,7 @@ describe("a session's options", () => {
       'families: [ipv4-unicast, ipv6-unicast], addPath: { send: 4 }, gracefulRestart: { restartTime: 2m }, ' +
       `maximumPrefixesWarning: 80, passwordFile: ${keyFile('of the rack\n')}, multihop: 4, userTimeout: 3m`;
     const [peer] = parse(`address: 2001:DB8::1, as: 65001, ${options}`).peers;
-    assert.equal(peer.address, '2001:db8::1');
+    assert.equal(peer.address?.toString(), '2001:db8::1');
     assert.deepEqual(peer.families, ['ipv4-unicast', 'ipv6-unicast']);
     assert.deepEqual(peer.addPath, { receive: false, send: 4 });
     assert.equal(peer.restartTime, 120);

@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import { seededRandom } from 'bgp-js-testing/index.ts';
-import { listRoutes, type RouteFilter, routePage, routesMentioning, Speaker } from '../../index.ts';
+import {
+  listRoutes,
+  type RouteFilter,
+  routePage,
+  routesMentioning,
+  routesWithin,
+  Speaker,
+} from '../../index.ts';
+import { parsePrefix } from '../../ip/index.ts';
 import { parseRoute } from '../../wire/families.ts';
 
 const random = seededRandom(5);
@@ -54,6 +62,35 @@ describe('pages of the RIB', () => {
         expected.slice(offset, offset + limit),
         `${limit} from ${offset} on`,
       );
+    }
+  });
+
+  it('can be those of a prefix and its more specific ones', () => {
+    const texts = [
+      '0.0.0.0/0',
+      '20.0.0.0/8',
+      '20.0.0.0/13',
+      '20.0.0.0/32',
+      '10.244.3.64/26',
+      '10.244.0.0/17',
+    ];
+    for (const text of [
+      ...texts,
+      '::/0',
+      '2001:db8:2::/47',
+      '2001:db8:2:8::/62',
+      '2001:db8:2:8::/64',
+      '2001:db9::/32',
+    ]) {
+      const within = parsePrefix(text)!;
+      const { routes, total } = listRoutes(speaker, 0, 10_000, routesWithin(within));
+      const wanted = expected.filter((prefix) => within.covers(parsePrefix(prefix)!));
+      assert.deepEqual(
+        routes.map(({ prefix }) => prefix),
+        wanted,
+        text,
+      );
+      assert.equal(total, wanted.length);
     }
   });
 

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { type PeerBrief, peerBriefs } from 'bgp-js';
+import { parsePrefix } from 'bgp-js/ip';
 import { Simulation } from 'bgp-js-testing';
 import { peerCounts, peerViews, policyWarnings, RoutePages } from '../../bgp/views.ts';
+import type { RoutesQuery } from '../../http/source.ts';
 import { TimeSlicing } from '../../process/time-slicing.ts';
 
 describe('a BGP speaker as documents', () => {
@@ -17,10 +19,11 @@ describe('a BGP speaker as documents', () => {
   tor.speaker.originate('172.20.0.0/24');
   tor.speaker.originate('0.0.0.0/0');
   sim.run(5000);
-  const query = { longest: false, limit: 10, offset: 0 };
+  const query: RoutesQuery = { match: 'exact', limit: 10, offset: 0 };
   const work = new TimeSlicing();
   const pages = new RoutePages(node.speaker, () => 'installed', work);
-  const page = (fields: object) => pages.page({ ...query, ...fields });
+  const page = (fields: Partial<RoutesQuery>) => pages.page({ ...query, ...fields });
+  const prefix = (text: string) => parsePrefix(text)!;
 
   it('shows peers with their sessions and counts', async () => {
     const [first, second] = await work.run(() => peerViews(node.speaker, () => sim.now));
@@ -72,9 +75,12 @@ describe('a BGP speaker as documents', () => {
   });
 
   it('finds a prefix, a longest match and a text', async () => {
-    assert.equal((await page({ prefix: '10.244.2.0/26' })).routes[0].paths[0].nextHop, '10.0.0.2');
-    assert.equal((await page({ prefix: '10.244.2.7/32', longest: true })).routes[0].prefix, '10.244.2.0/26');
-    const none = await page({ prefix: '8.8.8.8/32', longest: true });
+    assert.equal((await page({ prefix: prefix('10.244.2.0/26') })).routes[0].paths[0].nextHop, '10.0.0.2');
+    assert.equal(
+      (await page({ prefix: prefix('10.244.2.7/32'), match: 'longest' })).routes[0].prefix,
+      '10.244.2.0/26',
+    );
+    const none = await page({ prefix: prefix('8.8.8.8/32'), match: 'longest' });
     assert.equal(none.total, 0, 'an unusable default is no match');
     assert.equal((await page({ q: '65001' })).total, 2);
     const { routes } = await page({ limit: 1, offset: 1 });
@@ -82,5 +88,41 @@ describe('a BGP speaker as documents', () => {
       routes.map(({ prefix }) => prefix),
       ['10.244.1.0/26'],
     );
+  });
+
+  it('finds IPv6 routes', async () => {
+    const six = new Simulation(4);
+    const lone = six.add({ as: 64512, address6: '2001:db8::1' }, '10.0.0.1');
+    for (const text of ['2001:db8:1::/48', '2001:db8:1:2::/64', '10.244.1.0/26'])
+      lone.speaker.originate(text);
+    six.run(1000);
+    const pagesOfSix = new RoutePages(lone.speaker, () => 'local', work);
+    const page = (fields: Partial<RoutesQuery>) => pagesOfSix.page({ ...query, ...fields });
+    const exact = await page({ prefix: prefix('2001:db8:1::/48') });
+    assert.equal(exact.routes[0].source, 'local');
+    const longest = await page({ prefix: prefix('2001:db8:1:2::7/128'), match: 'longest' });
+    assert.equal(longest.routes[0].prefix, '2001:db8:1:2::/64');
+    assert.equal((await page({ prefix: prefix('2001:db8:3::/128'), match: 'longest' })).total, 0);
+    const { routes } = await page({ prefix: prefix('2001:db8::/32'), match: 'moreSpecifics' });
+    assert.deepEqual(
+      routes.map((route) => route.prefix),
+      ['2001:db8:1::/48', '2001:db8:1:2::/64'],
+    );
+  });
+
+  it('finds a prefix and its more specific ones, a page at a time', async () => {
+    const within = async (text: string, fields: Partial<RoutesQuery> = {}) => {
+      const { routes, total } = await page({ prefix: prefix(text), match: 'moreSpecifics', ...fields });
+      return { total, prefixes: routes.map((route) => route.prefix) };
+    };
+    const own = ['10.244.1.0/26', '10.244.2.0/26'];
+    assert.deepEqual(await within('10.244.0.0/16'), { total: 2, prefixes: own });
+    assert.deepEqual(await within('10.244.0.0/16', { limit: 1, offset: 1 }), {
+      total: 2,
+      prefixes: [own[1]],
+    });
+    assert.deepEqual(await within('10.244.1.0/26'), { total: 1, prefixes: [own[0]] });
+    assert.deepEqual(await within('10.244.1.0/27'), { total: 0, prefixes: [] });
+    assert.deepEqual(await within('10.244.0.0/16', { q: '10.0.0.2' }), { total: 1, prefixes: [own[1]] });
   });
 });

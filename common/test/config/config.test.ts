@@ -13,11 +13,12 @@ import {
   parseConfig,
 } from '../../config/config.ts';
 import * as value from '../../config/values.ts';
+import { formatEndpoint, parseEndpoint } from '../../config/values.ts';
 
 const schema = value.section({
   name: value.text(16),
   as: z.optional(value.asNumber),
-  range: z.optional(value.cidr),
+  range: z.optional(value.ipv4Prefix),
   listen: z.optional(value.endpointOrOff),
   rest: value.duration(1, 3600).default(60),
   inner: value.optionalSection({ port: value.port.default(179), deep: z.optional(value.flag) }),
@@ -128,12 +129,12 @@ describe('configuration files', () => {
     [
       'a length beyond 32',
       'name: a\nrange: 10.0.0.0/33\n',
-      'f.yaml:2:8: range: "10.0.0.0/33" is not an IPv4 range',
+      'f.yaml:2:8: range: "10.0.0.0/33" is not an IPv4 prefix',
     ],
     [
       'an IPv6 range',
       'name: a\nrange: fd00::/64\n',
-      'f.yaml:2:8: range: "fd00::/64" is an IPv6 range, which this version',
+      'f.yaml:2:8: range: "fd00::/64" is an IPv6 prefix, which this version',
     ],
     [
       'an address with leading zeros',
@@ -143,7 +144,7 @@ describe('configuration files', () => {
     [
       'a range where an address belongs',
       'name: a\nlist: [{ address: 10.0.0.1/24 }]\n',
-      'f.yaml:2:19: list[0].address: "10.0.0.1/24" is a range; write an address without "/24"',
+      'f.yaml:2:19: list[0].address: "10.0.0.1/24" is a prefix; write an address without "/24"',
     ],
     [
       'a port out of bounds',
@@ -197,8 +198,24 @@ describe('configuration files', () => {
   it('reads durations in units and an endpoint or off', () => {
     const parsed = parseConfig('name: a\nrest: 5m\nlisten: 10.0.0.1:179\n', 'f.yaml', format);
     assert.equal(parsed.rest, 300);
-    assert.deepEqual(parsed.listen, { address: '10.0.0.1', port: 179 });
+    assert.deepEqual(parsed.listen && formatEndpoint(parsed.listen), '10.0.0.1:179');
     assert.equal(parseConfig('name: a\nlisten: off\n', 'f.yaml', format).listen, null);
+  });
+
+  it('reads endpoints of both families and writes them back', () => {
+    for (const text of ['10.0.0.1:179', '[::1]:9179', '[2001:db8::1]:65535', '0.0.0.0:1'])
+      assert.equal(formatEndpoint(parseEndpoint(text)!), text);
+    for (const text of [
+      '10.0.0.1',
+      '10.0.0.1:0',
+      '10.0.0.1:65536',
+      '::1:179',
+      '[10.0.0.1]',
+      '[]:1',
+      'a:1',
+      179,
+    ])
+      assert.equal(parseEndpoint(text), undefined, String(text));
   });
 
   it('answers any text with settings or with errors of a place within it', () => {

@@ -1,5 +1,6 @@
 /** A daemon that does not exist, with enough in it to see and test everything that shows a daemon. */
 
+import { formatIPv4, type IPAddress, parsePrefix } from 'bgp-js/ip';
 import type {
   EventView,
   ExplainView,
@@ -12,7 +13,6 @@ import type {
   StatusView,
 } from '../../http/api-documents.ts';
 import type { RoutesPage, RoutesQuery, StatusSource } from '../../http/source.ts';
-import { contains, formatIPv4, parseCidr, parseIPv4 } from '../../ipv4.ts';
 
 /** How much there is of everything. */
 export interface FakeSize {
@@ -257,7 +257,7 @@ export class FakeSource implements StatusSource {
 
   routes(query: RoutesQuery): RoutesPage {
     const found = this.#routes.filter((route) => matches(route, query));
-    if (query.longest)
+    if (query.match === 'longest')
       found.sort((a, b) => Number(b.prefix.split('/')[1]) - Number(a.prefix.split('/')[1])).splice(1);
     return { routes: found.slice(query.offset, query.offset + query.limit), total: found.length };
   }
@@ -266,8 +266,8 @@ export class FakeSource implements StatusSource {
     return Array.from({ length: this.#size.pods }, (_, index) => fakePod(index));
   }
 
-  explain(address: string): ExplainView {
-    return fakeExplain(address);
+  explain(address: IPAddress): ExplainView {
+    return fakeExplain(address.toString());
   }
 
   metrics(): Promise<string> {
@@ -284,7 +284,7 @@ export class FakeSource implements StatusSource {
 function matches(route: RouteView, query: RoutesQuery): boolean {
   if (query.q !== undefined && !JSON.stringify(route).includes(query.q)) return false;
   if (query.prefix === undefined) return true;
-  if (!query.longest) return route.prefix === query.prefix;
-  const cidr = parseCidr(route.prefix);
-  return cidr !== undefined && contains(cidr, parseIPv4(query.prefix.split('/')[0]) ?? 0);
+  const prefix = parsePrefix(route.prefix)!;
+  if (query.match === 'longest') return prefix.contains(query.prefix.address);
+  return query.match === 'exact' ? prefix.equals(query.prefix) : query.prefix.covers(prefix);
 }

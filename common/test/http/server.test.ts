@@ -5,6 +5,7 @@ import { request } from 'node:http';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { IPAddress, parseAddress } from 'bgp-js/ip';
 import { pageFiles } from '../../http/page-files.ts';
 import { isDirectHost, type StatusServer, startStatusServer } from '../../http/server.ts';
 import type { StatusSource } from '../../http/source.ts';
@@ -47,6 +48,8 @@ function ask(
   });
 }
 
+const LOOPBACK = IPAddress.v4(0x7f000001);
+
 describe('status server', () => {
   let folder: string;
   let path: string;
@@ -81,9 +84,12 @@ describe('status server', () => {
       6,
     );
     assert.deepEqual(await json('/v1/pods'), { pods: source.pods() });
-    assert.deepEqual(await json('/v1/explain?address=10.244.1.2'), source.explain('10.244.1.2'));
+    assert.deepEqual(
+      await json('/v1/explain?address=10.244.1.2'),
+      source.explain(parseAddress('10.244.1.2')!),
+    );
     const page = await json('/v1/routes?limit=2&offset=1');
-    assert.deepEqual(page, source.routes({ longest: false, limit: 2, offset: 1 }));
+    assert.deepEqual(page, source.routes({ match: 'exact', limit: 2, offset: 1 }));
     assert.equal((await json('/v1/routes?q=4200000002')).total, 1);
     assert.equal((await json('/v1/routes')).routes.length, 100);
     const metrics = await ask(path, '/metrics');
@@ -128,12 +134,21 @@ describe('status server', () => {
     assert.deepEqual(await prefixes('prefix=10.244.2.7&longest=1'), ['10.244.2.0/26']);
     assert.deepEqual(await prefixes('prefix=10.244.2.0/26'), ['10.244.2.0/26']);
     assert.deepEqual(await prefixes('prefix=10.244.2.7'), []);
+    assert.deepEqual(await prefixes('prefix=10.244.2.0/24&moreSpecifics=true'), ['10.244.2.0/26']);
+    assert.deepEqual(await prefixes('prefix=10.244.2.0/24&moreSpecifics=false'), []);
   });
 
   const refusals: [url: string, status: number, error: RegExp][] = [
     ['/v1/routes?prefix=10.244.2.1/26', 400, /did you mean 10\.244\.2\.0\/26/],
-    ['/v1/routes?prefix=nonsense', 400, /neither an IPv4 prefix nor an address/],
+    [
+      '/v1/routes?prefix=nonsense',
+      400,
+      /"nonsense" is neither an address nor a prefix \(example: 10.244.1.0\/26\)/,
+    ],
     ['/v1/routes?longest=1', 400, /needs prefix/],
+    ['/v1/routes?moreSpecifics=true', 400, /moreSpecifics needs prefix/],
+    ['/v1/routes?prefix=10.0.0.0/8&longest=1&moreSpecifics=1', 400, /exclude each other/],
+    ['/v1/routes?prefix=2001:db8::1/32', 400, /did you mean 2001:db8::\/32/],
     ['/v1/routes?limit=1001', 400, /limit is not a whole number of 1 to 1000/],
     ['/v1/routes?limit=1e3', 400, /limit/],
     ['/v1/routes?offset=-1', 400, /offset/],
@@ -145,7 +160,7 @@ describe('status server', () => {
     ['/v1/peers?sort=size', 400, /sort is none of state, name/],
     ['/v1/peers?limit=0', 400, /limit/],
     ['/v1/explain', 400, /address is missing/],
-    ['/v1/explain?address=10.244.1.2/26', 400, /is not an IPv4 address/],
+    ['/v1/explain?address=10.244.1.2/26', 400, /is not an IP address/],
     ['/v1/nothing', 404, /nothing here/],
     ['/../../etc/passwd', 404, /nothing here/],
     ['//', 400, /path is not valid/],
@@ -266,10 +281,10 @@ describe('status server', () => {
   });
 
   it('answers on TCP by address and as localhost, and nobody who came by another name', async () => {
-    const { http } = await start(new FakeSource(), { http: { address: '127.0.0.1', port: 0 } });
+    const { http } = await start(new FakeSource(), { http: { address: LOOPBACK, port: 0 } });
     assert.ok(http);
     const status = async (host: string) => {
-      const socket: Socket = connect(http.port, http.address);
+      const socket: Socket = connect(http.port, http.address.toString());
       socket.end(`GET /v1/status HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
       let text = '';
       for await (const chunk of socket) text += chunk;

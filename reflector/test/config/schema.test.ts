@@ -13,6 +13,9 @@ clients:
 
 const parse = (text: string) => parseReflectorConfig(text, 'reflector.yaml');
 
+/** Settings with their addresses and prefixes as text. */
+const plain = (settings: object) => JSON.parse(JSON.stringify(settings));
+
 function errorsOf(text: string): string[] {
   try {
     parse(text);
@@ -36,7 +39,7 @@ describe('reflector.yaml', () => {
       exportPolicy: null,
       requirePolicy: true,
     };
-    assert.deepEqual(parse(GOOD), {
+    assert.deepEqual(plain(parse(GOOD)), {
       node: 'rr1',
       as: 64512,
       routerId: '10.0.0.10',
