@@ -1,93 +1,127 @@
 /**
- * Runs a speaker on TCP: the only place with sockets and with a clock. Work is done in slices of a few milliseconds
- * between which the event loop turns, so that timers, other sockets and the rest of the process never wait long.
+ * Runs a speaker on TCP. Everything else in the library is free of sockets and clocks; this folder has both.
+ *
+ * ## How one thread's time is shared
+ *
+ * One thread does all of BGP. A full table takes seconds to read and to send, a thousand sessions may end in the same
+ * millisecond, and all the while keepalives have to go out and hold timers must not expire. Working through whatever has
+ * arrived would starve timers and all other sockets; doing a fixed small piece per event would spend the time on turns
+ * of the event loop. So a host works in slices of a few milliseconds and lets the event loop turn between them:
+ *
+ * 1. Node calls `onData` for each readable socket. It only queues the bytes (`Speaker.received`) and wakes the host. A
+ *    socket with more than INPUT_HIGH octets unprocessed is paused until `resumeReaders`.
+ * 2. `wake` schedules `runSlice` with setImmediate, which runs after this turn's sockets and before the next timers.
+ * 3. `runSlice` has `sliceMs` for input: `Speaker.tick` runs the timers that are due, then `Speaker.work` processes
+ *    input and background work in pieces of about a millisecond, reading the clock between them. Handshakes come first.
+ * 4. `processResults` performs the speaker's actions (connect, close), tears down ended connections and reports events.
+ *    `Sender.send` then writes output. Both stop after OUTPUT_SLICES more slices' time. What is left over comes first in
+ *    the next slice: `DeferredQueue` and `Sender` keep it, in order.
+ * 5. If work or output is left, the next slice is scheduled at once, behind a turn of the event loop. Only a host with
+ *    nothing else to do recycles ids of the RIB (`reclaim`). `setTimer` arms a timer for the speaker's next deadline.
+ *
+ * Output gets more time than input because a change should reach all peers in one slice where it can, and because
+ * processing more input first would only make more output.
+ *
+ * All deadlines are read from `performance.now`, the monotonic clock: a step of the wall clock ends no session.
  */
 import type net from 'node:net';
 import { performance } from 'node:perf_hooks';
-import { getSystemErrorMessage } from 'node:util';
+import { getSystemErrorMessage, isDeepStrictEqual } from 'node:util';
 import type { TransportConfig } from '../session/peer-config.ts';
 import type { Speaker } from '../speaker/speaker.ts';
 import type { SpeakerAction, SpeakerEvent } from '../speaker/speaker-types.ts';
 import { canonicalAddress } from '../wire/address.ts';
-import { DeferredQueue } from './deferred-queue.ts';
 import { reserveDescriptors } from './descriptors.ts';
-import { Discoveries } from './discoveries.ts';
-import { DEFAULT_HOST_OPTIONS, type HostOptions } from './host-options.ts';
-import { LingeringSockets } from './lingering-sockets.ts';
-import { type ListenAddress, Listener, validate } from './listener.ts';
-import { PeerSocket } from './peer-socket.ts';
-import { Remains } from './remains.ts';
+import { type ListenAddress, Listener } from './listener.ts';
+import { NeighbourDiscoveries } from './neighbour-discovery.ts';
+import { LingeringSockets, PeerSocket } from './peer-socket.ts';
 import { Sender } from './sender.ts';
-import { SliceTimes } from './slice-times.ts';
-import { adjust, dial } from './transport.ts';
+import { DeferredQueue, SliceTimes } from './slices.ts';
+import { dial, refusalOf, updateTransport } from './transport.ts';
 
+/** Milliseconds of input and background work in a slice. */
 const SLICE_MS = 1.25;
-/** Output may take so many times as long as work: a change should reach a thousand peers in one go. */
-const OUTPUT = 3;
-const PEER_CLOSED = 'the peer closed the connection';
-/** Octets of unprocessed input at which a socket is no longer read, and at which it is again. */
+/** Results and output may take this many times as long. */
+const OUTPUT_SLICES = 3;
+/** Octets of unprocessed input at which a socket is no longer read, and at which it is read again. */
 const INPUT_HIGH = 256 * 1024;
 const INPUT_LOW = 64 * 1024;
+const PEER_CLOSED = 'the peer closed the connection';
 
-/** A connection that its peer has ended, or that has failed, and why. */
+/** Where and how a speaker runs on TCP. */
+export interface HostOptions {
+  /** Where connections are accepted; null or an empty list: nowhere. */
+  listen: ListenAddress | readonly ListenAddress[] | null;
+  /** Source address of our connections to peers of its family; by default the kernel chooses. */
+  localAddress?: string;
+  /** Congestion control of the connections, by the kernel's name for it; by default the host's. */
+  congestionControl?: string;
+  /** Milliseconds of input per slice, by default 1.25; output may take three times as long. */
+  sliceMs?: number;
+  /** Called with each event after it happened. */
+  onEvent?: (event: SpeakerEvent) => void;
+  /** Called after routes may have changed, at most once per slice. */
+  onWork?: () => void;
+}
+
+/** A connection that has ended, and why. */
 interface Ended {
-  wire: PeerSocket;
+  connection: PeerSocket;
   reason: string;
 }
 
 export class SpeakerHost {
   readonly speaker: Speaker;
-  private readonly options: HostOptions;
-  private readonly wires = new Map<number, PeerSocket>();
-  /** Connections that are not read because too much of their input waits. */
-  private readonly paused = new Set<number>();
-  private readonly sender: Sender<PeerSocket>;
-  private readonly sliceMs: number;
-  private readonly farewells = new LingeringSockets();
-  private readonly remains: Remains;
-  /** What has ended since the last slice. */
-  private readonly ended: Ended[] = [];
-  private listeners: Listener[] = [];
-  private readonly actions = new DeferredQueue<SpeakerAction>((action) => this.act(action));
-  private readonly hangUps = new DeferredQueue<Ended>((ended) => this.finish(ended));
-  private readonly events = new DeferredQueue<SpeakerEvent>((event) => this.options.onEvent?.(event));
-  private readonly discoveries = new Discoveries({
-    found: (name, address) => {
-      this.speaker.neighbourFound(name, address, this.now());
-      this.wake();
-    },
-    failed: (name, text) => this.tell(name, text),
-  });
-  /** The state of the peers' configurations that the sockets follow. */
-  private configured = -1;
-  private timer: NodeJS.Timeout | null = null;
-  /** When the speaker's timers are next due, as of the last slice; ms. */
-  private deadline = 0;
-  private scheduled = false;
-  private stopped = false;
   /** How long slices took so far. */
   readonly slices = new SliceTimes();
+  private readonly options: HostOptions;
+  private readonly sliceMs: number;
+  private readonly connections = new Map<number, PeerSocket>();
+  /** Ids of connections that are not read because too much of their input is unprocessed. */
+  private readonly paused = new Set<number>();
+  private readonly sender: Sender<PeerSocket>;
+  private readonly lingering = new LingeringSockets();
+  private listeners: Listener[] = [];
+  private readonly discoveries: NeighbourDiscoveries;
+  /** Connections that ended since the last slice. */
+  private readonly ended: Ended[] = [];
+  private readonly actions = new DeferredQueue<SpeakerAction>((action) => this.perform(action));
+  private readonly teardowns = new DeferredQueue<Ended>((ended) => this.tearDown(ended));
+  private readonly events = new DeferredQueue<SpeakerEvent>((event) => this.options.onEvent?.(event));
+  /** The change count of the peers' configurations that the sockets have. */
+  private configured = -1;
+  private timer: NodeJS.Timeout | null = null;
+  /** The speaker's next deadline as of the last slice, in ms. */
+  private deadline = 0;
+  private isScheduled = false;
+  private isStopped = false;
 
   constructor(speaker: Speaker, options: HostOptions) {
     this.speaker = speaker;
-    this.options = { ...DEFAULT_HOST_OPTIONS, ...options };
+    this.options = options;
     this.sliceMs = options.sliceMs ?? SLICE_MS;
-    this.remains = new Remains(speaker.routing, () => this.now(), options.collect);
     this.sender = new Sender(({ id }) => speaker.blocked(id, true, this.now()));
+    this.discoveries = new NeighbourDiscoveries(
+      (name, address) => {
+        this.speaker.neighbourFound(name, address, this.now());
+        this.wake();
+      },
+      (name, text) => this.report(name, text),
+    );
   }
 
-  /** This clock's time, which every method of the speaker is to be given. */
+  /** The time in ms of the monotonic clock, which every method of the speaker takes as `now`. */
   now(): number {
     return performance.now();
   }
 
-  /** Starts to listen and to connect. Rejects when an address cannot be listened on or a peer's option be set. */
+  /** Starts to listen and to connect. Rejects when an address cannot be listened on or a socket option cannot be set. */
   async start(): Promise<void> {
     const { listen } = this.options;
     const addresses = listen === null ? [] : 'address' in listen ? [listen] : listen;
     reserveDescriptors();
     try {
-      for (const at of addresses) this.listeners.push(await this.listen(at, addresses));
+      for (const at of addresses) this.listeners.push(await this.openListener(at, addresses));
     } catch (error) {
       await Promise.all(this.listeners.map((listener) => listener.close()));
       throw error;
@@ -95,134 +129,110 @@ export class SpeakerHost {
     this.wake();
   }
 
-  /** The port that is listened on, of several addresses that of the first; 0 without a listener. */
+  /** The port of the first listener; 0 without one. */
   get port(): number {
     return this.listeners.at(0)?.port ?? 0;
   }
 
+  /** Where connections are accepted. */
+  get listening(): ListenAddress[] {
+    return this.listeners.map(({ address, port }) => ({ address, port }));
+  }
+
   /**
-   * Ends all sessions with a shutdown message (RFC 9003), waits for it to be sent, and closes everything. Null: without
-   * a word, for a restart over which the peers keep our routes (RFC 4724 §4).
+   * Ends all sessions with a shutdown message (RFC 9003), waits until it is delivered, and closes everything. With null
+   * the connections close without a NOTIFICATION, so that peers keep our routes over a restart (RFC 4724 §4).
    */
   async stop(message: string | null): Promise<void> {
     if (message === null) this.speaker.closeForRestart(this.now());
     else this.speaker.shutdown(message, this.now());
-    this.stopped = true;
-    this.carryOut(() => false);
+    this.isStopped = true;
+    this.processResults(() => false);
     if (this.timer) clearTimeout(this.timer);
-    this.discoveries.follow([]);
+    this.discoveries.setInterfaces([]);
     const closed = Promise.all(this.listeners.map((listener) => listener.close()));
-    await this.farewells.over();
+    await this.lingering.closed();
     await closed;
   }
 
-  /** Call after anything was changed from outside: a peer, a route of our own. */
+  /** Call after any change from outside: a peer, a route of our own. */
   wake(): void {
     this.sender.noteOutput();
     this.schedule();
   }
 
   private schedule(): void {
-    if (this.scheduled || this.stopped) return;
-    this.scheduled = true;
-    setImmediate(() => this.slice());
+    if (this.isScheduled || this.isStopped) return;
+    this.isScheduled = true;
+    setImmediate(() => this.runSlice());
   }
 
-  /** `::` takes IPv4 as well, unless another listener does. */
-  private listen(at: ListenAddress, all: readonly ListenAddress[]): Promise<Listener> {
-    const { congestionControl } = this.options;
-    const shared = all.some(({ address, port }) => !address.includes(':') && port === at.port);
-    return Listener.open(
-      { ipv6Only: at.address === '::' && shared, congestionControl, ...at },
-      this.speaker.peers,
-      (socket, listener) => this.accept(socket, listener),
-      (text) => this.tell('listener', text),
-    );
-  }
-
-  private tell(peer: string, text: string): void {
+  private report(peer: string, text: string): void {
     this.options.onEvent?.({ type: 'transport', peer, text });
-  }
-
-  /** Runs what sets options of sockets; what goes wrong is told. */
-  private attempt(peer: string, run: () => void): void {
-    try {
-      run();
-    } catch (error) {
-      this.tell(peer, error instanceof Error ? error.message : String(error));
-    }
-  }
-
-  /** Has the sockets follow the peers' configurations. */
-  private follow(): void {
-    const { peers } = this.speaker;
-    if (this.configured === peers.changes) return;
-    this.configured = peers.changes;
-    for (const listener of this.listeners) this.attempt('listener', () => listener.update(peers));
-    for (const [id, wire] of this.wires) this.adjust(id, wire);
-    this.discoveries.follow(peers.interfaces());
-  }
-
-  private adjust(id: number, wire: PeerSocket): void {
-    const peer = this.speaker.peerOf(id);
-    if (!peer || wire.closed || wire.socket.connecting) return;
-    const { transport = {} } = peer.config;
-    this.attempt(peer.name, () => adjust(wire.socket, transport, wire.transport));
-    wire.transport = transport;
   }
 
   // --- slices --------------------------------------------------------------------------------------------------------
 
-  private slice(): void {
-    this.scheduled = false;
-    if (this.stopped) return;
+  private runSlice(): void {
+    this.isScheduled = false;
+    if (this.isStopped) return;
     let now = this.now();
-    // What came before it in this turn of the event loop is part of it.
-    const half = this.slices.begin(now) + this.sliceMs;
+    // Input that arrived in this turn of the event loop has begun the slice.
+    const inputEnd = this.slices.begin(now) + this.sliceMs;
     const { speaker } = this;
-    this.follow();
+    this.applyConfigurations();
     if (now >= this.deadline) {
       speaker.tick(now);
       this.sender.noteOutput();
     }
-    for (let more = speaker.hasWork; more; more = speaker.hasWork && now < half) {
+    for (let more = speaker.hasWork; more; more = speaker.hasWork && now < inputEnd) {
       speaker.work(now);
       now = this.now();
     }
     this.options.onWork?.();
-    const isTimeUp = (): boolean => this.now() > half + OUTPUT * this.sliceMs;
-    const isDone = this.carryOut(isTimeUp);
-    const isSent = !this.sender.send(this.wires, isTimeUp);
+    const isTimeUp = (): boolean => this.now() > inputEnd + OUTPUT_SLICES * this.sliceMs;
+    const isProcessed = this.processResults(isTimeUp);
+    const isSent = !this.sender.send(this.connections.values(), isTimeUp);
     if (speaker.hasWork) this.wake();
-    else if (!isSent || !isDone || !this.remains.clear(half)) this.schedule();
+    else if (!isProcessed || !isSent || !this.reclaim(inputEnd)) this.schedule();
     this.resumeReaders();
     this.slices.end(this.now());
     this.setTimer();
   }
 
+  /** Performs actions, tears down ended connections and reports events. False when some wait for the next slice. */
+  private processResults(isTimeUp: () => boolean): boolean {
+    const isPerformed = this.actions.handle(this.speaker.actions(), isTimeUp);
+    const isTornDown = this.teardowns.handle(this.ended.splice(0), isTimeUp);
+    return this.events.handle(this.speaker.events(), isTimeUp) && isPerformed && isTornDown;
+  }
+
+  /** Recycles ids of routes that are gone until `end`, one piece at least. False when more are left. */
+  private reclaim(end: number): boolean {
+    const { routing } = this.speaker;
+    while (routing.hasRemains) {
+      routing.clearRemains();
+      if (routing.hasRemains && this.now() >= end) return false;
+    }
+    return true;
+  }
+
   private setTimer(): void {
-    if (this.stopped) return;
+    if (this.isStopped) return;
     const { deadline } = this.speaker;
     if (this.timer && deadline === this.deadline) return;
     if (this.timer) clearTimeout(this.timer);
     this.timer = null;
     this.deadline = deadline;
     if (deadline === Number.POSITIVE_INFINITY) return;
-    const wait = Math.min(Math.max(0, Math.ceil(deadline - this.now())), 0x7fffffff);
+    const delay = Math.min(Math.max(0, Math.ceil(deadline - this.now())), 0x7fffffff);
     this.timer = setTimeout(() => {
       this.timer = null;
       this.wake();
-    }, wait);
+    }, delay);
   }
 
-  /** Does and tells what the speaker wants, a part at least; false when the rest waits for the next slice. */
-  private carryOut(isTimeUp: () => boolean): boolean {
-    const acted = this.actions.handle(this.speaker.actions(), isTimeUp);
-    const closed = this.hangUps.handle(this.ended.splice(0), isTimeUp);
-    return this.events.handle(this.speaker.events(), isTimeUp) && acted && closed;
-  }
-
-  private act(action: SpeakerAction): void {
+  private perform(action: SpeakerAction): void {
     if (action.type === 'connect') this.connect(action);
     else this.close(action.connection, action.lastBytes);
   }
@@ -231,116 +241,167 @@ export class SpeakerHost {
     for (const id of this.paused) {
       if (this.speaker.backlog(id) >= INPUT_LOW) continue;
       this.paused.delete(id);
-      this.wires.get(id)?.socket.resume();
+      this.connections.get(id)?.socket.resume();
     }
   }
 
-  // --- sockets -------------------------------------------------------------------------------------------------------
+  // --- socket options ------------------------------------------------------------------------------------------------
+
+  /** `::` accepts IPv4 as well, unless another listener has the port for IPv4. */
+  private openListener(at: ListenAddress, all: readonly ListenAddress[]): Promise<Listener> {
+    const { congestionControl } = this.options;
+    const hasIPv4 = all.some(({ address, port }) => !address.includes(':') && port === at.port);
+    return Listener.open(
+      { ipv6Only: at.address === '::' && hasIPv4, congestionControl, ...at },
+      this.speaker.peers,
+      (socket, listener) => this.accept(socket, listener),
+      (text) => this.report('listener', text),
+    );
+  }
+
+  /** Updates the socket options after the peers' configurations have changed. */
+  private applyConfigurations(): void {
+    const { peers } = this.speaker;
+    if (this.configured === peers.changes) return;
+    this.configured = peers.changes;
+    for (const listener of this.listeners) this.reportFailure('listener', () => listener.update(peers));
+    for (const connection of this.connections.values()) this.applyTransport(connection);
+    this.discoveries.setInterfaces(peers.interfaces());
+  }
+
+  private applyTransport(connection: PeerSocket): void {
+    const { id, socket, closed } = connection;
+    const peer = this.speaker.peerOf(id);
+    if (!peer || closed || socket.connecting) return;
+    const { transport = {} } = peer.config;
+    if (isDeepStrictEqual(transport, connection.transport)) return;
+    this.reportFailure(peer.name, () => updateTransport(socket, transport, connection.transport));
+    connection.transport = transport;
+  }
+
+  /** Runs `setOptions`; what it throws becomes an event of the peer. */
+  private reportFailure(peer: string, setOptions: () => void): void {
+    try {
+      setOptions();
+    } catch (error) {
+      this.report(peer, error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  // --- connections ---------------------------------------------------------------------------------------------------
 
   private accept(socket: net.Socket, listener: Listener): void {
     socket.on('error', () => socket.destroy());
     const { remoteAddress, localAddress } = socket;
-    if (this.stopped || remoteAddress === undefined || localAddress === undefined) {
+    if (this.isStopped || remoteAddress === undefined || localAddress === undefined) {
       socket.destroy();
       return;
     }
     this.slices.begin(this.now());
     const remote = canonicalAddress(remoteAddress) ?? remoteAddress;
-    this.finishEnded(this.speaker.peers.at(remote)?.established?.id);
+    this.tearDownEnded(this.speaker.peers.at(remote)?.established?.id);
     const transport = this.speaker.peers.configFor(remote)?.transport ?? {};
-    const refusal = validate(socket, listener.family, transport);
+    const refusal = refusalOf(socket, listener.family, transport);
     const id =
       refusal === null
         ? this.speaker.accepted(remote, localAddress, this.now())
         : this.speaker.refuse(remote, refusal);
     if (id === null) socket.destroy();
-    else this.adopt(id, socket, transport);
+    else this.add(id, socket, transport);
     this.wake();
   }
 
   private connect(action: SpeakerAction & { type: 'connect' }): void {
-    const { connection, address, port, peer } = action;
+    const { connection: id, address, port, peer } = action;
     const { localAddress, congestionControl } = this.options;
     const transport = peer.transport ?? {};
     const socket = dial({ address, port, transport, localAddress, congestionControl });
-    this.adopt(connection, socket, transport);
+    this.add(id, socket, transport);
     socket.once('connect', () => {
-      const wire = this.wires.get(connection);
-      if (!wire) return;
-      this.adjust(connection, wire);
-      this.speaker.connected(connection, socket.localAddress ?? '', this.now());
+      const connection = this.connections.get(id);
+      if (!connection) return;
+      this.applyTransport(connection);
+      this.speaker.connected(id, socket.localAddress ?? '', this.now());
       this.wake();
     });
   }
 
-  private adopt(id: number, socket: net.Socket, transport: TransportConfig): void {
-    const wire = new PeerSocket(id, socket, transport, this.speaker.connectionOf(id) ?? null);
-    this.wires.set(id, wire);
+  private add(id: number, socket: net.Socket, transport: TransportConfig): void {
+    const peerConnection = this.speaker.connectionOf(id);
+    if (!peerConnection) {
+      socket.destroy();
+      return;
+    }
+    const connection = new PeerSocket(id, socket, transport, peerConnection);
+    this.connections.set(id, connection);
     let reason = PEER_CLOSED;
     socket.on('error', (error: NodeJS.ErrnoException) => {
       reason = error.errno === undefined ? error.message : getSystemErrorMessage(error.errno);
     });
-    socket.on('data', (chunk) => {
-      if (this.wires.get(id) !== wire) return;
-      this.slices.begin(this.now());
-      this.speaker.received(id, chunk);
-      if (this.speaker.backlog(id) > INPUT_HIGH) {
-        this.paused.add(id);
-        socket.pause();
-      }
-      this.wake();
-    });
+    socket.on('data', (chunk) => this.onData(connection, chunk));
     socket.on('drain', () => {
-      wire.blocked = false;
+      connection.blocked = false;
       this.speaker.blocked(id, false, this.now());
       this.wake();
     });
-    socket.on('end', () => this.hangUp(wire, PEER_CLOSED));
-    socket.on('close', () => this.hangUp(wire, reason));
+    socket.on('end', () => this.onEnded(connection, PEER_CLOSED));
+    socket.on('close', () => this.onEnded(connection, reason));
   }
 
-  /** The connection has ended. To take leave of a session takes a while, and a thousand peers may go at once. */
-  private hangUp(wire: PeerSocket, reason: string): void {
-    if (this.stopped) wire.socket.destroy();
-    if (this.stopped || wire.closed) return;
+  private onData(connection: PeerSocket, chunk: Uint8Array): void {
+    const { id, socket } = connection;
+    if (this.connections.get(id) !== connection) return;
     this.slices.begin(this.now());
-    // What is left to be sent has nobody to read it, and would be answered with a reset.
-    wire.closed = true;
-    this.ended.push({ wire, reason });
+    this.speaker.received(id, chunk);
+    if (this.speaker.backlog(id) > INPUT_HIGH) {
+      this.paused.add(id);
+      socket.pause();
+    }
+    this.wake();
+  }
+
+  /** The peer has closed the connection, or it has failed. The session ends in a slice: `tearDown`. */
+  private onEnded(connection: PeerSocket, reason: string): void {
+    if (this.isStopped) connection.socket.destroy();
+    if (this.isStopped || connection.closed) return;
+    this.slices.begin(this.now());
+    // Further output would be answered with a reset.
+    connection.closed = true;
+    this.ended.push({ connection, reason });
     this.schedule();
   }
 
-  /** What the peer sent before is processed first: it may be a NOTIFICATION that says why. */
-  private finish({ wire, reason }: Ended): void {
-    const { id, socket } = wire;
+  /** Ends the session of an ended connection. Its input is processed first: a NOTIFICATION there says why it ended. */
+  private tearDown({ connection, reason }: Ended): void {
+    const { id, socket } = connection;
     socket.destroy();
-    if (!this.forget(wire)) return;
+    if (!this.release(connection)) return;
     this.speaker.drainInput(id, this.now());
     this.speaker.disconnected(id, reason, this.now());
     this.wake();
   }
 
-  /** A peer whose connection has ended is back before that one's turn came. */
-  private finishEnded(id: number | undefined): void {
-    const wire = id === undefined ? undefined : this.wires.get(id);
-    if (wire?.closed) this.finish({ wire, reason: PEER_CLOSED });
+  /** The peer reconnected before the end of its old connection was processed: that is done now. */
+  private tearDownEnded(id: number | undefined): void {
+    const connection = id === undefined ? undefined : this.connections.get(id);
+    if (connection?.closed) this.tearDown({ connection, reason: PEER_CLOSED });
   }
 
+  /** Closes a connection that the speaker has ended, after `lastBytes`. */
   private close(id: number, lastBytes: Uint8Array | null): void {
-    const wire = this.wires.get(id);
-    if (!wire) return;
-    this.forget(wire);
-    this.farewells.close(wire.socket, lastBytes);
+    const connection = this.connections.get(id);
+    if (!connection) return;
+    this.release(connection);
+    this.lingering.close(connection.socket, lastBytes);
   }
 
-  /** A connection is no longer the speaker's; false when it was not before. */
-  private forget(wire: PeerSocket): boolean {
-    const { id } = wire;
-    if (this.wires.get(id) !== wire) return false;
-    wire.closed = true;
-    this.wires.delete(id);
+  /** Removes a connection from the host; false when it was removed before. */
+  private release(connection: PeerSocket): boolean {
+    const { id } = connection;
+    if (this.connections.get(id) !== connection) return false;
+    connection.closed = true;
+    this.connections.delete(id);
     this.paused.delete(id);
-    this.remains.leave();
     return true;
   }
 }

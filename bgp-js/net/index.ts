@@ -1,3 +1,2 @@
 export * from './host.ts';
-export type { HostOptions } from './host-options.ts';
-export * from './rehearsal.ts';
+export type { ListenAddress } from './listener.ts';

@@ -1,12 +1,12 @@
 /**
- * The libc calls that Node.js has no API for, through koffi: socket options, and send(2). It is loaded at the first
- * use; a speaker that sets no such options does without it (write.ts).
+ * The libc calls that Node.js has no API for, through koffi: socket options, raw ICMPv6 sockets, fcntl(2). koffi is
+ * loaded at the first use: a speaker whose peers have no such options runs without it.
  */
 import { createRequire } from 'node:module';
 import { getSystemErrorMessage } from 'node:util';
 import type Koffi from 'koffi';
 
-/** Watches a descriptor until it is closed; an error on the descriptor ends it before, until it is started again. */
+/** Watches a descriptor until `close`. An error on the descriptor ends the watch until `start` is called again. */
 export interface Poll {
   start(callback: () => void): void;
   close(): void;
@@ -16,7 +16,6 @@ export interface Libc {
   setsockopt(fd: number, level: number, option: number, value: Buffer, length: number): number;
   getsockopt(fd: number, level: number, option: number, value: Buffer, length: Buffer): number;
   socket(domain: number, type: number, protocol: number): number;
-  send(fd: number, data: Uint8Array, size: number, flags: number): number | bigint;
   sendto(fd: number, data: Buffer, size: number, flags: number, to: Buffer, length: number): number | bigint;
   recvfrom(
     fd: number,
@@ -27,20 +26,20 @@ export interface Libc {
     length: Buffer,
   ): number | bigint;
   close(fd: number): number;
-  /** fcntl(2) with a whole number, as F_DUPFD has. */
+  /** fcntl(2) with an integer argument, as F_DUPFD takes. */
   fcntl(fd: number, command: number, argument: number): number;
   if_nametoindex(name: string): number;
   /** The error of the last call, as an errno. */
   errno(): number;
-  /** The address of a buffer's memory, which is valid while the buffer is. */
+  /** The address of a buffer's memory, valid as long as the buffer. */
   address(buffer: Buffer): bigint;
-  /** Calls back when there is something to read. */
+  /** Calls back when the descriptor is readable. */
   poll(fd: number, callback: () => void): Poll;
 }
 
 let loaded: Libc | null = null;
 
-/** libc. Throws an Error when koffi is not there or does not run on this platform. */
+/** The libc of this process. Throws an Error when koffi is not installed or does not run on this platform. */
 export function libc(): Libc {
   loaded ??= load();
   return loaded;
@@ -54,7 +53,6 @@ function load(): Libc {
     setsockopt: f('int setsockopt(int fd, int level, int option, const void *value, uint32_t length)'),
     getsockopt: f('int getsockopt(int fd, int level, int option, void *value, void *length)'),
     socket: f('int socket(int domain, int type, int protocol)'),
-    send: f('int64 send(int fd, const void *data, size_t size, int flags)'),
     sendto: f(
       'int64 sendto(int fd, const void *data, size_t size, int flags, const void *to, uint32_t length)',
     ),
@@ -77,7 +75,7 @@ function requireKoffi(): typeof Koffi {
   }
 }
 
-/** A system call that failed: what was tried, and why it failed in the system's words. */
+/** A failed system call: `attempt` says what was tried; the reason is the system's text for `errno`. */
 export class SocketError extends Error {
   constructor(attempt: string, errno: number) {
     super(`cannot ${attempt}: ${getSystemErrorMessage(-errno)}`);

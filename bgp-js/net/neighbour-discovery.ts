@@ -147,3 +147,34 @@ export class NeighbourDiscovery {
     this.index = 0;
   }
 }
+
+/** The searches on all interfaces that have unnumbered peers. */
+export class NeighbourDiscoveries {
+  private readonly onNeighbour: (name: string, address: string) => void;
+  private readonly onError: (name: string, text: string) => void;
+  private running: NeighbourDiscovery[] = [];
+
+  /**
+   * @param onNeighbour gets the interface and a neighbour's link-local address without zone, at every advertisement.
+   * @param onError gets the interface and each new error once.
+   */
+  constructor(
+    onNeighbour: (name: string, address: string) => void,
+    onError: (name: string, text: string) => void,
+  ) {
+    this.onNeighbour = onNeighbour;
+    this.onError = onError;
+  }
+
+  /** Searches on these interfaces, and stops on all others. */
+  setInterfaces(names: readonly string[]): void {
+    const kept = this.running.filter((discovery) => names.includes(discovery.name));
+    for (const discovery of this.running) if (!kept.includes(discovery)) discovery.close();
+    this.running = kept;
+    for (const name of names) {
+      if (kept.some((discovery) => discovery.name === name)) continue;
+      const onNeighbour = (address: string): void => this.onNeighbour(name, address);
+      this.running.push(new NeighbourDiscovery(name, onNeighbour, (text) => this.onError(name, text)));
+    }
+  }
+}

@@ -1,69 +1,73 @@
+/** The TCP connection of a session once it exists: writing to it, and closing it after a last message. */
 import type net from 'node:net';
 import type { TransportConfig } from '../session/peer-config.ts';
 import { hasOutput, takeOutput } from '../speaker/output.ts';
 import type { PeerConnection } from '../speaker/sessions.ts';
-import { enqueue, sendNow } from './send.ts';
 import type { Outlet } from './sender.ts';
-import { descriptorIfOpen, isOpen } from './transport.ts';
 
-/**
- * A TCP connection of the speaker's. Octets are handed to the kernel itself, and what that does not take to the socket's
- * own queue: a stream's write costs several times what the kernel takes for it, and one change is written to a thousand
- * peers. For the same reason it looks at few objects: they and the kernel's own have to come from a cold memory.
- */
+/** A TCP connection of the speaker. */
 export class PeerSocket implements Outlet {
+  /** The speaker's id of the connection. */
   readonly id: number;
   readonly socket: net.Socket;
-  /** The options that the socket has. */
+  /** The socket options in force. */
   transport: TransportConfig;
   blocked = false;
   closed = false;
-  writes = 0;
-  /** Where the messages come from; null: from nowhere. */
-  private readonly link: PeerConnection | null;
-  /** The socket's descriptor, which is its own while it is open; -1 before the first write. */
-  private fd = -1;
-  /** Something may wait in the socket's own queue. */
-  private queued = true;
+  private readonly connection: PeerConnection;
 
-  constructor(id: number, socket: net.Socket, transport: TransportConfig, link: PeerConnection | null) {
+  constructor(id: number, socket: net.Socket, transport: TransportConfig, connection: PeerConnection) {
     this.id = id;
     this.socket = socket;
     this.transport = transport;
-    this.link = link;
+    this.connection = connection;
   }
 
   hasOutput(): boolean {
-    return this.link !== null && hasOutput(this.link);
+    return hasOutput(this.connection);
   }
 
   takeOutput(limit: number): readonly Uint8Array[] {
-    return this.link === null ? [] : takeOutput(this.link, limit);
+    return takeOutput(this.connection, limit);
   }
 
-  /** Writes parts one after the other; false when the queue is full. */
   write(parts: readonly Uint8Array[]): boolean {
-    let next = 0;
-    let taken = 0;
-    // Only behind an empty queue, so that the order stays.
-    if (isOpen(this.socket) && (!this.queued || this.isQueueEmpty())) {
-      for (; next < parts.length; next++) {
-        taken = sendNow(this.fd, parts[next]);
-        if (taken < parts[next].length) break;
-        taken = 0;
-      }
+    const { socket } = this;
+    // Corked, several parts become one writev(2).
+    if (parts.length > 1) socket.cork();
+    for (const part of parts) socket.write(part);
+    if (parts.length > 1) socket.uncork();
+    return !socket.writableNeedDrain;
+  }
+}
+
+/** How long a closing socket may take to deliver its last message. */
+const LINGER_MS = 2000;
+/** Sockets that may linger at the same time; above that they are closed without their message. */
+const LINGER_LIMIT = 1024;
+
+/** Sockets that are closing and still deliver a last message, such as a NOTIFICATION. */
+export class LingeringSockets {
+  private readonly sockets = new Set<net.Socket>();
+
+  /** Closes a socket after `lastBytes` have been delivered; null closes it at once. */
+  close(socket: net.Socket, lastBytes: Uint8Array | null): void {
+    if (!lastBytes || socket.destroyed || socket.connecting || this.sockets.size >= LINGER_LIMIT) {
+      socket.destroy();
+      return;
     }
-    if (next === parts.length) return true;
-    // No room, or the connection is gone: the socket finds that out for itself, and tells it.
-    this.queued = true;
-    return enqueue(this.socket, parts, next, taken);
+    this.sockets.add(socket);
+    socket.once('close', () => this.sockets.delete(socket));
+    socket.end(lastBytes);
+    // Unread input would turn the close into a reset, and the message would be lost.
+    socket.resume();
+    setTimeout(() => socket.destroy(), LINGER_MS).unref();
   }
 
-  private isQueueEmpty(): boolean {
-    const { socket } = this;
-    if (socket.connecting || socket.writableLength > 0) return false;
-    this.fd = descriptorIfOpen(socket);
-    this.queued = this.fd < 0;
-    return !this.queued;
+  /** Resolves when all of them are closed. */
+  async closed(): Promise<void> {
+    const closed = (socket: net.Socket) =>
+      new Promise<void>((resolve) => socket.once('close', () => resolve()));
+    await Promise.all([...this.sockets].map(closed));
   }
 }

@@ -1,4 +1,4 @@
-/** Connections to peers, made and protected as the peer's {@link TransportConfig} says. */
+/** TCP connections to and from peers, with the options of the peer's {@link TransportConfig}. */
 import net from 'node:net';
 import type { TransportConfig } from '../session/peer-config.ts';
 import { type IPAddress, isLinkLocal, parseAddress } from '../wire/address.ts';
@@ -14,9 +14,9 @@ import {
   setUserTimeout,
 } from './socket-options.ts';
 
-/** CS6, network control: what RFC 4594 §3.1 gives to routing protocols. */
+/** CS6, network control: the DSCP of routing protocols (RFC 4594 §3.1). */
 const CS6 = 48;
-/** The TTL of a packet that nobody has forwarded (RFC 5082 §3). */
+/** The TTL of a packet that was not forwarded (RFC 5082 §3). */
 const FULL_TTL = 255;
 
 /** What to connect to. */
@@ -24,30 +24,30 @@ export interface DialTarget {
   address: string;
   port: number;
   transport: TransportConfig;
-  /** Our address where `transport` has none and this one is of the peer's family. */
+  /** Our address, unless `transport` has one or the families differ. */
   localAddress: string | undefined;
-  /** The kernel's own where there is none. */
+  /** By default the host's. */
   congestionControl?: string;
 }
 
 export const familyOf = (address: string): SocketFamily => (address.includes(':') ? 6 : 4);
 
-/** The octet of DSCP and ECN that a peer's packets bear. */
+/** The octet of DSCP and ECN in the packets to a peer. */
 export const trafficClass = (transport: TransportConfig): number => (transport.dscp ?? CS6) << 2;
 
-/** The least TTL with which the packets of a peer may come, 0: any (RFC 5082 §3). */
-export const leastHopLimit = ({ ttlSecurity }: TransportConfig): number =>
+/** The lowest TTL at which packets of a peer are accepted; 0: any (RFC 5082 §3). */
+export const minimumHopLimit = ({ ttlSecurity }: TransportConfig): number =>
   ttlSecurity === undefined ? 0 : FULL_TTL + 1 - ttlSecurity;
 
-/** The TTL of our packets to a peer; -1: as the kernel has it. */
+/** The TTL of packets to a peer; -1: the kernel's default. */
 const hopLimit = ({ ttlSecurity, ttl }: TransportConfig): number =>
   ttlSecurity === undefined ? (ttl ?? -1) : FULL_TTL;
 
-/** The interface to which a connection is bound; that of a link-local peer is in its address. */
+/** The interface to bind a connection to; a link-local peer has it in its address. */
 const boundInterface = (transport: TransportConfig, peer: IPAddress): string | undefined =>
   isLinkLocal(peer) ? undefined : transport.interface;
 
-/** Begins a connection. What fails at once is told by the socket's `error` and `close`, as what fails later is. */
+/** Starts a connection. All failures, immediate ones too, arrive as the socket's `error` and `close` events. */
 export function dial(target: DialTarget): net.Socket {
   try {
     const socket = makeSocket(target);
@@ -102,8 +102,8 @@ function applyTransport(
   before: TransportConfig,
 ): void {
   if (hopLimit(transport) !== hopLimit(before)) setHopLimit(fd, family, hopLimit(transport));
-  if (leastHopLimit(transport) !== leastHopLimit(before))
-    setMinimumHopLimit(fd, family, leastHopLimit(transport));
+  if (minimumHopLimit(transport) !== minimumHopLimit(before))
+    setMinimumHopLimit(fd, family, minimumHopLimit(transport));
   if (transport.userTimeoutMs !== before.userTimeoutMs) setUserTimeout(fd, transport.userTimeoutMs ?? 0);
   if (transport.password !== before.password) setMd5Key(fd, family, peer, transport.password ?? null);
   const name = boundInterface(transport, peer);
@@ -111,51 +111,60 @@ function applyTransport(
 }
 
 /**
- * Judges a connection that a peer made, and protects it as `transport` says. Its MD5 signature was judged by the
- * kernel. Returns why it is refused, or null. Throws SocketError.
+ * Why a connection that a peer made is refused, or null; then the options of `transport` are set on it. Its MD5
+ * signature was checked by the kernel.
  */
-export function admit(socket: net.Socket, listener: SocketFamily, transport: TransportConfig): string | null {
+export function refusalOf(
+  socket: net.Socket,
+  listener: SocketFamily,
+  transport: TransportConfig,
+): string | null {
+  try {
+    return admit(socket, listener, transport);
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+function admit(socket: net.Socket, listener: SocketFamily, transport: TransportConfig): string | null {
   const peer = parseAddress(socket.remoteAddress ?? '');
-  if (!peer) return 'it is gone already';
+  if (!peer) return 'the connection is closed already';
   socket.setTypeOfService(trafficClass(transport));
   const { password, ...rest } = transport;
   if (!needsDescriptor(rest, peer)) return null;
   const fd = descriptorOf(socket);
-  const least = leastHopLimit(transport);
-  const hops = least > 0 ? hopLimitOfSyn(fd) : null;
-  if (least > 0 && (hops === null || hops < least)) {
-    return `its packets come with a TTL of ${hops ?? 'unknown size'}, at least ${least} is asked for (GTSM)`;
+  const minimum = minimumHopLimit(transport);
+  const hops = minimum > 0 ? hopLimitOfSyn(fd) : null;
+  if (minimum > 0 && (hops === null || hops < minimum)) {
+    return `its packets arrive with a TTL of ${hops ?? 'unknown size'}, GTSM requires at least ${minimum}`;
   }
   applyTransport(fd, listener, peer, rest, {});
   return null;
 }
 
 /**
- * Applies a changed configuration to a live connection; the local address counts from the next one on. Throws
- * SocketError.
+ * Changes the options of a live connection from `before` to `transport`; the local address applies to the next one.
+ * Throws SocketError.
  */
-export function adjust(socket: net.Socket, transport: TransportConfig, before: TransportConfig): void {
+export function updateTransport(
+  socket: net.Socket,
+  transport: TransportConfig,
+  before: TransportConfig,
+): void {
   const peer = parseAddress(socket.remoteAddress ?? '');
-  if (!peer || JSON.stringify(transport) === JSON.stringify(before)) return;
+  if (!peer) return;
   socket.setTypeOfService(trafficClass(transport));
   // A socket of IPv6 may carry IPv4: its peer shows as ::ffff:a.b.c.d.
   applyTransport(descriptorOf(socket), familyOf(socket.remoteAddress ?? ''), peer, transport, before);
 }
 
-/** Whether a socket has its descriptor still: once it is destroyed, the number may be another's. */
-export function isOpen(socket: net.Socket): boolean {
-  return (socket as unknown as { _handle?: unknown })._handle != null;
-}
-
-/** The descriptor of a socket that Node made; it has no public name (net.BoundSocket has, before the connection). */
+/**
+ * The descriptor of a socket that Node made. Node has no public name for it (net.BoundSocket has one, before the
+ * connection); it is used for socket options alone. Throws an Error when the socket is closed.
+ */
 export function descriptorOf(socket: net.Socket | net.Server): number {
-  const fd = descriptorIfOpen(socket);
+  const { _handle: handle } = socket as unknown as { _handle?: { fd?: number } };
+  const fd = handle?.fd ?? -1;
   if (fd < 0) throw new Error('the socket is closed');
   return fd;
-}
-
-/** The same, or -1 where there is none. */
-export function descriptorIfOpen(socket: net.Socket | net.Server): number {
-  const { _handle: handle } = socket as unknown as { _handle?: { fd?: number } };
-  return handle?.fd ?? -1;
 }

@@ -41,7 +41,7 @@ const schema = value.section({
     maximumPrefixes: value.integer(1, 100_000_000).default(2_000_000),
     requirePolicy: value.flag.default(true),
     // The kernel's names have at most 15 letters (TCP_CA_NAME_MAX).
-    congestionControl: value.text(15).default('reno'),
+    congestionControl: value.text(15).default('system'),
     // RFC 9003 §2: at most 255 octets of UTF-8.
     shutdownMessage: value.text(255).default('flatroute reflector stopped'),
   }),

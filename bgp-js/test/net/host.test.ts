@@ -154,7 +154,10 @@ describe('a listener', () => {
     const second = new SpeakerHost(new Speaker(a.host.speaker.config, Math.random), {
       listen: { address: A, port: a.host.port },
     });
-    await assert.rejects(second.start(), new RegExp(`EADDRINUSE.*${A}:${a.host.port}`));
+    await assert.rejects(
+      second.start(),
+      new RegExp(`cannot listen on ${A}:${a.host.port}: the address is in use`),
+    );
     await second.stop('');
   });
 
@@ -163,7 +166,10 @@ describe('a listener', () => {
     const host = new SpeakerHost(new Speaker(config, Math.random), {
       listen: { address: '192.0.2.77', port: 0 },
     });
-    await assert.rejects(host.start(), /EADDRNOTAVAIL/);
+    await assert.rejects(
+      host.start(),
+      /cannot listen on 192\.0\.2\.77:0: this machine does not have that address/,
+    );
     await host.stop('');
   });
 });

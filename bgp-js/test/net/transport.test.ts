@@ -105,10 +105,10 @@ describe('TCP of sessions with BIRD', () => {
       });
     }
 
-    it('a peer that sends with TTL 64 is refused, and told once', async () => {
+    it('a peer that sends with TTL 64 is refused, and the event says why', async () => {
       await lab.bird(neighbour('multihop 64;'));
       const speaker = await lab.speaker({ ...IPV4, passive: true, transport: { ttlSecurity: 1 } });
-      const refused = await speaker.event('refused', /TTL of 64, at least 255/);
+      const refused = await speaker.event('refused', /TTL of 64, GTSM requires at least 255/);
       assert.equal(refused.type === 'refused' && refused.address, '10.9.0.2');
       assert.ok(!speaker.events.some(({ type }) => type === 'established'));
     });

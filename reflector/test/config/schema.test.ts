@@ -50,7 +50,7 @@ describe('reflector.yaml', () => {
         { ...common, name: 'edge', address: '10.9.0.1', as: 65001, client: false, passive: false },
       ],
       policies: { prefixLists: {}, asPathLists: {}, communityLists: {}, policies: {} },
-      bgp: { shutdownMessage: 'flatroute reflector stopped', congestionControl: 'reno' },
+      bgp: { shutdownMessage: 'flatroute reflector stopped', congestionControl: null },
       socket: '/run/flatroute/reflector.sock',
       http: { address: '127.0.0.1', port: 9179 },
       log: { level: 'info', format: 'auto' },
@@ -113,7 +113,7 @@ describe('reflector.yaml', () => {
   }
 
   it('tells what a reload changes, and what needs a restart', () => {
-    const text = `${GOOD.replace('65001', '65002').replace(':179', ':180')}clusterId: 10.0.0.11\nlog: { level: debug }\nbgp: { congestionControl: system }\n`;
+    const text = `${GOOD.replace('65001', '65002').replace(':179', ':180')}clusterId: 10.0.0.11\nlog: { level: debug }\nbgp: { congestionControl: reno }\n`;
     assert.deepEqual(changedKeys(parse(GOOD), parse(text)), {
       changed: ['clusterId', 'listen.port', 'clients[10.9.0.1].as', 'bgp.congestionControl', 'log.level'],
       needRestart: ['clusterId', 'listen.port', 'bgp.congestionControl'],
