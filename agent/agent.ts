@@ -4,8 +4,10 @@
  * then the kernel is made to match, then the network is told.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { applyPeers } from '@flatroute/common/bgp/apply-peers.ts';
 import { BgpEvents } from '@flatroute/common/bgp/events.ts';
-import { ConfigError } from '@flatroute/common/config/config.ts';
+import { RestartRequiredError } from '@flatroute/common/config/diff.ts';
+import { dryRunEndpoint } from '@flatroute/common/http/dry-run.ts';
 import { type StatusServer, startStatusServer } from '@flatroute/common/http/server.ts';
 import { EventLog } from '@flatroute/common/process/events.ts';
 import type { Logger } from '@flatroute/common/process/log.ts';
@@ -13,7 +15,8 @@ import { Speaker, type SpeakerEvent } from 'bgp-js';
 import { SpeakerHost } from 'bgp-js/net';
 import { Announcements } from './announcements/announcements.ts';
 import { changedKeys } from './config/load.ts';
-import type { AgentSettings, PeerSettings } from './config/settings.ts';
+import { agentFormat } from './config/schema.ts';
+import type { AgentSettings } from './config/settings.ts';
 import { DirectDataplane } from './dataplane/direct.ts';
 import { Fib } from './fib/fib.ts';
 import { RouteSync } from './kernel/route-sync.ts';
@@ -26,6 +29,8 @@ import { AgentStatus } from './status/source.ts';
 
 /** How long to wait for the blackholes of our ranges before sessions begin; they come later then. */
 const ORIGIN_MS = 3000;
+
+const NEEDS_RESTART = 'cannot change while the agent runs; restart it to apply this: pods keep running';
 
 /** The parts of a running agent, as the status endpoint looks at them. */
 export interface AgentParts {
@@ -72,7 +77,9 @@ export class Agent {
     const { host, origin, restart } = parts;
     const state = { ready: false };
     const source = new AgentStatus(settings, parts, state);
-    const status = await startStatusServer({ source, socket: settings.socket, http: settings.http, log });
+    const plan = dryRunEndpoint(agentFormat, (planned: AgentSettings) => source.plan(planned));
+    const { socket, http } = settings;
+    const status = await startStatusServer({ source, plan, socket, http, log });
     origin.setRanges(settings.podCIDRs.map(String));
     // Before any session: an End-of-RIB marker that came before our ranges would withdraw them at the peers.
     await origin.settled(ORIGIN_MS);
@@ -104,12 +111,12 @@ export class Agent {
   }
 
   /**
-   * Goes over to changed settings without touching what did not change. Throws ConfigError when a change needs a
-   * restart, or an Error when a range still has pods; nothing is changed then.
+   * Goes over to changed settings without touching what did not change. Throws RestartRequiredError when a
+   * change needs a restart, or an Error when a range still has pods; nothing is changed then.
    */
-  reload(settings: AgentSettings, file: string): void {
+  reload(settings: AgentSettings): void {
     const { changed, needRestart } = changedKeys(this.#settings, settings);
-    if (needRestart.length > 0) throw restartNeeded(file, needRestart);
+    if (needRestart.length > 0) throw new RestartRequiredError(needRestart, NEEDS_RESTART);
     const { pods, routes, restart, origin, host, events } = this.#parts;
     if (changed.length === 0) {
       events.info('config', 'reloaded: nothing has changed');
@@ -124,28 +131,15 @@ export class Agent {
     const before = this.#settings;
     this.#settings = settings;
     origin.setRanges(settings.podCIDRs.map(String));
-    this.#applyPeers(before);
+    applyPeers(host, {
+      before: before.peers.map(peerConfig),
+      after: settings.peers.map(peerConfig),
+      policies: settings.policies,
+    });
     host.speaker.routing.setMaximumPaths(settings.bgp.maximumPaths);
     this.#log.level = settings.log.level;
     host.wake();
     events.info('config', `reloaded: ${changed.join(', ')}`);
-  }
-
-  #applyPeers(before: AgentSettings): void {
-    const { host } = this.#parts;
-    // Those that go stay until nobody names them: else their peers would be without a policy for a moment.
-    host.speaker.setPolicies(this.#settings.policies, true);
-    const key = ({ address, range }: PeerSettings): string => String(address ?? range ?? '');
-    const old = new Map(before.peers.map((peer) => [key(peer), peer]));
-    for (const peer of this.#settings.peers) {
-      const former = old.get(key(peer));
-      old.delete(key(peer));
-      const config = peerConfig(peer);
-      if (!former) host.speaker.addPeer(config, host.now());
-      else if (JSON.stringify(former) !== JSON.stringify(peer)) host.speaker.updatePeer(config, host.now());
-    }
-    for (const gone of old.keys()) host.speaker.removePeer(gone, host.now());
-    host.speaker.setPolicies(this.#settings.policies);
   }
 }
 
@@ -234,12 +228,4 @@ function makePump(fib: Fib): () => void {
     setImmediate(pump);
   };
   return schedule;
-}
-
-function restartNeeded(file: string, keys: readonly string[]): ConfigError {
-  const message = 'cannot change while the agent runs; restart it to apply this: pods keep running';
-  return new ConfigError(
-    file,
-    keys.map((key) => ({ line: 0, column: 0, key, message })),
-  );
 }

@@ -1,19 +1,21 @@
 /** `flatroute reflector`: reads the configuration file and runs the reflector until a signal stops it. */
+import { followSettings, SettingsFile } from '@flatroute/common/config/settings-source.ts';
 import { runLifecycle } from '@flatroute/common/process/lifecycle.ts';
 import { createLogger } from '@flatroute/common/process/log.ts';
-import { loadReflectorConfig } from './config/load.ts';
+import { reflectorFormat } from './config/schema.ts';
 import { Reflector } from './reflector.ts';
 
 /** Runs the reflector until a signal ends it. Throws ConfigError, or an Error that says why it cannot start. */
 export async function runReflector(options: { configFile: string }): Promise<void> {
-  const { configFile } = options;
-  const settings = await loadReflectorConfig(configFile);
+  const source = new SettingsFile(options.configFile, reflectorFormat);
+  const settings = await source.current();
   const log = createLogger(settings.log);
   const reflector = await Reflector.start(settings, log);
+  void followSettings(source, (changed) => reflector.reload(changed), log);
   runLifecycle({
     log,
     stop: () => reflector.stop(),
     leave: () => reflector.stop('restart'),
-    reload: async () => reflector.reload(await loadReflectorConfig(configFile), configFile),
+    reload: () => source.notify(),
   });
 }

@@ -1,14 +1,17 @@
 /** A route reflector (RFC 4456), put together: the BGP speaker on its sockets, and the status endpoint. */
 
+import { applyPeers } from '@flatroute/common/bgp/apply-peers.ts';
 import { BgpEvents } from '@flatroute/common/bgp/events.ts';
-import { ConfigError } from '@flatroute/common/config/config.ts';
+import { RestartRequiredError } from '@flatroute/common/config/diff.ts';
+import { dryRunEndpoint } from '@flatroute/common/http/dry-run.ts';
 import { type StatusServer, startStatusServer } from '@flatroute/common/http/server.ts';
 import { EventLog } from '@flatroute/common/process/events.ts';
 import type { Logger } from '@flatroute/common/process/log.ts';
 import { Speaker } from 'bgp-js';
 import { SpeakerHost } from 'bgp-js/net';
 import { changedKeys } from './config/load.ts';
-import type { ClientSettings, ReflectorSettings } from './config/settings.ts';
+import { reflectorFormat } from './config/schema.ts';
+import type { ReflectorSettings } from './config/settings.ts';
 import { peerConfig } from './peers.ts';
 import { ReflectorStatus } from './status.ts';
 
@@ -56,7 +59,9 @@ export class Reflector {
       onEvent: (event) => teller.tell(event),
     });
     const source = new ReflectorStatus(settings, host, events);
-    const status = await startStatusServer({ source, socket: settings.socket, http: settings.http, log });
+    const plan = dryRunEndpoint(reflectorFormat, (planned: ReflectorSettings) => source.plan(planned));
+    const { socket, http } = settings;
+    const status = await startStatusServer({ source, plan, socket, http, log });
     try {
       speaker.setPolicies(settings.policies);
       for (const client of settings.clients) speaker.addPeer(peerConfig(client), host.now());
@@ -79,31 +84,18 @@ export class Reflector {
     await this.#status.close();
   }
 
-  /** Goes over to changed settings without touching what did not change. Throws ConfigError for what needs a restart. */
-  reload(settings: ReflectorSettings, file: string): void {
+  /** Goes over to changed settings without touching what did not change. Throws RestartRequiredError for a change that needs one. */
+  reload(settings: ReflectorSettings): void {
     const { changed, needRestart } = changedKeys(this.#settings, settings);
     if (needRestart.length > 0) {
-      const message = 'cannot change while the reflector runs; restart it to apply this';
-      throw new ConfigError(
-        file,
-        needRestart.map((key) => ({ line: 0, column: 0, key, message })),
-      );
+      const advice = 'cannot change while the reflector runs; restart it to apply this';
+      throw new RestartRequiredError(needRestart, advice);
     }
-    const key = ({ address, range }: ClientSettings): string => String(address ?? range ?? '');
-    const old = new Map(this.#settings.clients.map((client) => [key(client), client]));
-    const { speaker } = this.#host;
-    // Those that go stay until nobody names them: else their clients would be without a policy for a moment.
-    speaker.setPolicies(settings.policies, true);
-    for (const client of settings.clients) {
-      const former = old.get(key(client));
-      old.delete(key(client));
-      if (!former) speaker.addPeer(peerConfig(client), this.#host.now());
-      else if (JSON.stringify(former) !== JSON.stringify(client)) {
-        speaker.updatePeer(peerConfig(client), this.#host.now());
-      }
-    }
-    for (const gone of old.keys()) speaker.removePeer(gone, this.#host.now());
-    speaker.setPolicies(settings.policies);
+    applyPeers(this.#host, {
+      before: this.#settings.clients.map(peerConfig),
+      after: settings.clients.map(peerConfig),
+      policies: settings.policies,
+    });
     this.#settings = settings;
     this.#source.settings = settings;
     this.#log.level = settings.log.level;

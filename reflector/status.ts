@@ -12,7 +12,7 @@ import type { EventLog } from '@flatroute/common/process/events.ts';
 import { TimeSlicing } from '@flatroute/common/process/time-slicing.ts';
 import { peerBriefs, policyInfos, routeCounts } from 'bgp-js';
 import type { SpeakerHost } from 'bgp-js/net';
-import { changedKeys, parseReflectorConfig } from './config/load.ts';
+import { changedKeys } from './config/load.ts';
 import type { ReflectorSettings } from './config/settings.ts';
 import packageJson from './package.json' with { type: 'json' };
 import { peerConfig } from './peers.ts';
@@ -81,8 +81,8 @@ export class ReflectorStatus implements StatusSource {
     return this.#routes.page(query);
   }
 
-  plan(text: string, file: string): Promise<PlanView> {
-    const after = parseReflectorConfig(text, file);
+  /** What a reload with these settings would do. */
+  plan(after: ReflectorSettings): Promise<PlanView> {
     const keys = changedKeys(this.settings, after);
     return planView(this.#host.speaker, after.policies, after.clients.map(peerConfig), keys);
   }

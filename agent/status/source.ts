@@ -19,7 +19,7 @@ import { TimeSlicing } from '@flatroute/common/process/time-slicing.ts';
 import { peerBriefs, policyInfos, routeCounts } from 'bgp-js';
 import type { IPAddress } from 'bgp-js/ip';
 import type { AgentParts } from '../agent.ts';
-import { changedKeys, parseAgentConfig } from '../config/load.ts';
+import { changedKeys } from '../config/load.ts';
 import type { AgentSettings } from '../config/settings.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { peerConfig } from '../peers.ts';
@@ -103,9 +103,11 @@ export class AgentStatus implements StatusSource {
     return explain(address, this.settings(), this.#parts);
   }
 
-  /** Of routes it counts what peers and policies change; ranges of pods are among the keys. */
-  plan(text: string, file: string): Promise<PlanView> {
-    const after = parseAgentConfig(text, file);
+  /**
+   * What a reload with these settings would do. Routes are counted for changes of peers and policies; a change of
+   * podCIDRs is listed as a key alone.
+   */
+  plan(after: AgentSettings): Promise<PlanView> {
     const keys = changedKeys(this.settings(), after);
     return planView(this.#parts.host.speaker, after.policies, after.peers.map(peerConfig), keys);
   }

@@ -1,4 +1,5 @@
 /** What differs between two settings: for a reload, which applies some changes and has to refuse others. */
+import { isDeepStrictEqual } from 'node:util';
 import { IPAddress, IPPrefix } from 'bgp-js/ip';
 
 /** The keys that differ, as paths of the configuration file, e.g. "peers[10.0.0.2].holdTime". */
@@ -6,6 +7,16 @@ export interface ChangedKeys {
   changed: string[];
   /** Those among them that only a restart can apply. */
   needRestart: string[];
+}
+
+/** Settings that a running daemon refuses, because some of the keys that differ take a restart. */
+export class RestartRequiredError extends Error {
+  override readonly name = 'RestartRequiredError';
+
+  /** `advice` follows the name of each key: what keeps it from changing, and what to do. */
+  constructor(keys: readonly string[], advice: string) {
+    super(keys.map((key) => `${key}: ${advice}`).join('\n'));
+  }
 }
 
 /** How settings are compared and how their keys are called in the file. */
@@ -36,7 +47,7 @@ function compare(before: unknown, after: unknown, key: string, rules: DiffRules,
     }
   } else if (isPeerList(before) && isPeerList(after)) {
     comparePeers(before, after, key, rules, changed);
-  } else if (JSON.stringify(before) !== JSON.stringify(after)) {
+  } else if (!isDeepStrictEqual(before, after)) {
     changed.push(key);
   }
 }

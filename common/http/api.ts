@@ -4,15 +4,21 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setImmediate } from 'node:timers/promises';
 import { type IPAddress, IPPrefix, parseAddress, parseInterfaceAddress } from 'bgp-js/ip';
 import { ConfigError } from '../config/config.ts';
-import { bodyOf } from './dry-run.ts';
+import { bodyOf, type DryRunEndpoint } from './dry-run.ts';
 import { type PageFile, pageFiles } from './page-files.ts';
 import { PEER_SORTS, PEER_STATES, type PeersQuery, selectPeers } from './peer-selection.ts';
 import { RequestError } from './request-error.ts';
 import type { RoutesQuery, StatusSource } from './source.ts';
 
+/** What the documents are made from. */
+export interface Endpoints {
+  source: StatusSource;
+  plan?: DryRunEndpoint;
+}
+
 /** Answers one request with what it asks for; throws `RequestError` when it cannot. */
 export async function answer(
-  source: StatusSource,
+  { source, plan }: Endpoints,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -30,7 +36,7 @@ export async function answer(
       return sendList(response, { name: 'routes', items: routes, rest: { total } });
     }
     case '/v1/plan':
-      return sendJson(response, 200, await plan(source, request, url.searchParams));
+      return sendJson(response, 200, await planned(plan, request, url.searchParams));
     case '/v1/policies':
       return sendList(response, { name: 'policies', items: await source.policies() });
     case '/v1/pods':
@@ -69,16 +75,16 @@ async function sendPeers(
 }
 
 /** The request was let in because it came over the Unix socket: a configuration may name files. */
-async function plan(
-  source: StatusSource,
+async function planned(
+  plan: DryRunEndpoint | undefined,
   request: IncomingMessage,
   parameters: URLSearchParams,
 ): Promise<object> {
   if (request.method !== 'POST') throw new RequestError(405, 'send a configuration with POST');
-  if (source.plan === undefined) throw new RequestError(404, 'this daemon plans nothing');
+  if (plan === undefined) throw new RequestError(404, 'this daemon plans nothing');
   const { file = 'the configuration' } = singleParameters(parameters, ['file']);
   try {
-    return await source.plan(await bodyOf(request), file);
+    return await plan(await bodyOf(request), file);
   } catch (error) {
     if (error instanceof ConfigError) throw new RequestError(400, error.message);
     throw error;

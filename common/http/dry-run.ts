@@ -1,11 +1,22 @@
 /** `POST /v1/plan`: what a reload of a configuration would do. */
 import type { IncomingMessage } from 'node:http';
 import { type PeerConfig, type PolicySet, planChange, type Speaker } from 'bgp-js';
-import { MAXIMUM_CONFIG_BYTES } from '../config/config.ts';
+import { type ConfigFormat, MAXIMUM_CONFIG_BYTES, parseConfig } from '../config/config.ts';
 import type { ChangedKeys } from '../config/diff.ts';
 import { TimeSlicing } from '../process/time-slicing.ts';
 import type { PlanView } from './api-documents.ts';
 import { RequestError } from './request-error.ts';
+
+/** Says what a reload of a configuration, given as text, would do; `file` is its name in errors. Throws ConfigError. */
+export type DryRunEndpoint = (text: string, file: string) => Promise<PlanView>;
+
+/** Reads a configuration at the edge, and has the daemon plan with the settings it holds. */
+export function dryRunEndpoint<C, S>(
+  format: ConfigFormat<C, S>,
+  plan: (settings: S) => Promise<PlanView>,
+): DryRunEndpoint {
+  return async (text, file) => plan(parseConfig(text, file, format));
+}
 
 const work = new TimeSlicing();
 

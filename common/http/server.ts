@@ -6,12 +6,15 @@ import { isIP } from 'node:net';
 import { type Endpoint, formatEndpoint } from '../config/values.ts';
 import type { Logger } from '../process/log.ts';
 import { answer, sendError } from './api.ts';
+import type { DryRunEndpoint } from './dry-run.ts';
 import { RequestError } from './request-error.ts';
 import type { StatusSource } from './source.ts';
 import { listenUnix } from './unix-socket.ts';
 
 export interface StatusServerOptions {
   source: StatusSource;
+  /** Serves POST /v1/plan; without it there is no such document. */
+  plan?: DryRunEndpoint;
   /** Path of the Unix socket; none when left out. */
   socket?: string;
   /** Where to listen on TCP (port 0: any); null or left out: nowhere. */
@@ -131,7 +134,10 @@ async function serve(
   for (const [name, value] of Object.entries(SECURITY_HEADERS)) response.setHeader(name, value);
   try {
     refuse(request, response, transport);
-    await within(options.answerTimeoutMs ?? 10_000, answer(source, request, response));
+    await within(
+      options.answerTimeoutMs ?? 10_000,
+      answer({ source, plan: options.plan }, request, response),
+    );
   } catch (error) {
     const known = error instanceof RequestError;
     if (!known) log.error({ subject: 'status', err: error, url: request.url }, 'a request failed');

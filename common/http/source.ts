@@ -1,14 +1,6 @@
 /** What the status server asks of a daemon. */
 import type { IPAddress, IPPrefix } from 'bgp-js/ip';
-import type {
-  ExplainView,
-  PeerView,
-  PlanView,
-  PodView,
-  PolicyView,
-  RouteView,
-  StatusView,
-} from './api-documents.ts';
+import type { ExplainView, PeerView, PodView, PolicyView, RouteView, StatusView } from './api-documents.ts';
 
 /** Which routes are asked for. */
 export interface RoutesQuery {
@@ -47,8 +39,6 @@ export interface StatusSource {
   pods?(): Answer<PodView[]>;
   /** Absent where nothing can be followed (reflector). */
   explain?(address: IPAddress): Answer<ExplainView>;
-  /** What a reload of a configuration would do; `file` is its name in errors. Throws ConfigError. */
-  plan?(text: string, file: string): Promise<PlanView>;
   /** Prometheus text, version 0.0.4. */
   metrics(): Promise<string>;
   ready(): Readiness;

@@ -9,8 +9,8 @@ export interface LifecycleOptions {
   stop(signal: 'SIGTERM' | 'SIGINT'): Promise<void>;
   /** Stops for a restart that follows at once; called once, on SIGUSR2. Without it, `stop` is. */
   leave?(): Promise<void>;
-  /** Reads the configuration again; called on SIGHUP, never twice at a time. A rejection keeps what runs. */
-  reload?(): Promise<void>;
+  /** Asks for the configuration to be read again; called on SIGHUP. */
+  reload?(): void;
   /** How long `stop` may take before the process ends without it. */
   stopTimeoutMs?: number;
 }
@@ -58,20 +58,11 @@ export function runLifecycle(options: LifecycleOptions): Lifecycle {
     process.exit(0);
   };
 
-  const reload = serialised(async () => {
+  const reload = () => {
     if (stopping) return;
-    if (options.reload === undefined) {
-      log.warn('SIGHUP: there is nothing to reload');
-      return;
-    }
-    try {
-      await options.reload();
-    } catch (err) {
-      // A list of problems reads better line by line than as one error.
-      for (const line of reasonLines(err)) log.error(line);
-      log.error('the configuration was not reloaded: what ran before keeps running');
-    }
-  });
+    if (options.reload === undefined) log.warn('SIGHUP: there is nothing to reload');
+    else options.reload();
+  };
 
   const fail = (what: string) => (err: unknown) => {
     log.fatal({ err }, `${what}: ending; pods keep running`);
@@ -82,7 +73,7 @@ export function runLifecycle(options: LifecycleOptions): Lifecycle {
     ['SIGTERM', () => void stop('SIGTERM')],
     ['SIGINT', () => void stop('SIGINT')],
     ['SIGUSR2', () => void stop('SIGUSR2')],
-    ['SIGHUP', () => void reload()],
+    ['SIGHUP', reload],
     ['uncaughtException', fail('uncaught exception')],
     ['unhandledRejection', fail('unhandled rejection')],
   ];
@@ -94,30 +85,4 @@ export function runLifecycle(options: LifecycleOptions): Lifecycle {
       for (const [event, handler] of handlers) events.off(event, handler);
     },
   };
-}
-
-/** Runs a task at most once at a time; calls that come meanwhile make it run once more. */
-export function serialised(task: () => Promise<void>): () => Promise<void> {
-  let running: Promise<void> | undefined;
-  let again = false;
-  const run = async () => {
-    do {
-      again = false;
-      await task();
-    } while (again);
-  };
-  return () => {
-    if (running !== undefined) {
-      again = true;
-      return running;
-    }
-    running = run().finally(() => {
-      running = undefined;
-    });
-    return running;
-  };
-}
-
-function reasonLines(error: unknown): string[] {
-  return (error instanceof Error ? error.message : String(error)).split('\n');
 }

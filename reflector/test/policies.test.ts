@@ -46,7 +46,7 @@ class Stage {
   }
 
   reload(rest: string): void {
-    this.reflector.reload(this.settings(rest), 'reflector.yaml');
+    this.reflector.reload(this.settings(rest));
   }
 
   /** A peer that connects to the reflector, and announces so many routes. */

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { serialised } from '../../process/lifecycle.ts';
 
 const CHILD = fileURLToPath(new URL('lifecycle-child.ts', import.meta.url));
 
@@ -58,26 +57,19 @@ describe('lifecycle', () => {
     assert.deepEqual(await slow.ended, [1, null]);
   });
 
-  it('reloads on SIGHUP, one after the other', async () => {
-    const { child, written, said } = start('good');
+  it('asks for a reload on every SIGHUP, and not while it stops', async () => {
+    const { child, written, said, ended } = start('slow');
     await said('ready');
     child.kill('SIGHUP');
     await said('reload 1');
     child.kill('SIGHUP');
-    await said('reloaded 2');
-    assert.doesNotMatch(written.text, /at once 2/);
-  });
-
-  it('keeps running when a reload fails, with each problem on its line', async () => {
-    const { child, written, said, ended } = start('bad-reload');
-    await said('ready');
-    child.kill('SIGHUP');
-    await said('reloaded 1');
+    await said('reload 2');
     child.kill('SIGTERM');
-    assert.deepEqual(await ended, [0, null]);
-    assert.match(written.text, /"msg":"f\.yaml:1:1: first"/);
-    assert.match(written.text, /"msg":"f\.yaml:2:1: second"/);
-    assert.match(written.text, /what ran before keeps running/);
+    await said('stop SIGTERM');
+    child.kill('SIGHUP');
+    child.kill('SIGTERM');
+    assert.deepEqual(await ended, [1, null]);
+    assert.doesNotMatch(written.text, /reload 3/);
   });
 
   for (const behaviour of ['throw', 'reject']) {
@@ -87,21 +79,4 @@ describe('lifecycle', () => {
       assert.match(written.text, /"level":"fatal".*defect/);
     });
   }
-});
-
-describe('serialised', () => {
-  it('runs once more for all calls that come meanwhile', async () => {
-    let runs = 0;
-    const { promise: gate, resolve: open } = Promise.withResolvers<void>();
-    const run = serialised(async () => {
-      runs++;
-      await gate;
-    });
-    const all = Promise.all([run(), run(), run(), run()]);
-    open();
-    await all;
-    assert.equal(runs, 2);
-    await run();
-    assert.equal(runs, 3);
-  });
 });
