@@ -1,25 +1,29 @@
-// Hands a command over to Node 24: `node scripts/run.mjs [--no-setup | --packages-only | --lab] FILE.ts ARGUMENTS…`
-// Does the set-up first (for --lab without the routers of the interop matrix), then stays only to pass signals and the exit code on.
+// Runs a program on Node 24 after the set-up that it needs:
+// `node scripts/run.mjs [--no-setup | --packages-only | --lab] FILE.ts ARGUMENTS…`
+// By default that is everything: npm and Debian packages, and the build. `--lab` leaves out the routers of the interop
+// matrix and the library; `--packages-only` installs npm packages alone. Then it only passes on signals and exit code.
 
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { node24, root, setUp, setUpNpmPackages, toolPath } from './setup.mjs';
+import { build, node24, root, setUp, setUpNpmPackages, toolPath } from './setup.mjs';
 
 const args = process.argv.slice(2);
 const mode = args[0].startsWith('--') ? args.shift() : '--setup';
 const [file, ...rest] = args;
 
 try {
-  if (mode === '--setup' || mode === '--lab') setUp(mode === '--setup');
-  else if (mode === '--packages-only') setUpNpmPackages();
-  else if (!existsSync(node24)) throw new Error('nothing is set up yet: run `npm start` first');
+  if (mode === '--packages-only') setUpNpmPackages();
+  else if (mode !== '--no-setup') {
+    setUp(mode === '--setup');
+    build(...(mode === '--lab' ? ['command', 'plugin'] : []));
+  } else if (!existsSync(node24)) throw new Error('nothing is set up yet: run `npm start` first');
 } catch (error) {
   process.stderr.write(`flatroute: ${error.message}\n`);
   process.exit(1);
 }
 
-// The channel tells the child when this process has died in a way that left it no time to say so.
+// By the channel the child notices when this process was killed and could not pass that on.
 const child = spawn(node24, [join(root, file), ...rest], {
   cwd: root,
   env: { ...process.env, PATH: `${join(root, 'node_modules/.bin')}:${toolPath}` },
@@ -27,7 +31,7 @@ const child = spawn(node24, [join(root, file), ...rest], {
 });
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
 
-// npm itself may be killed; then nobody is left to press Ctrl-C. Between npm and this process there is a shell.
+// Ends the child when npm was killed, after which no Ctrl-C arrives. npm runs a shell that runs this process.
 const ancestors = () => `${process.ppid} ${parentOf(process.ppid)}`;
 const before = ancestors();
 const watch = setInterval(() => {
@@ -39,7 +43,7 @@ function parentOf(pid) {
   try {
     return /^PPid:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
   } catch {
-    return undefined; // it has just ended
+    return undefined; // it has just exited
   }
 }
 

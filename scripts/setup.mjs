@@ -1,5 +1,5 @@
-// Set-up for `npm start` and `npm test`: the npm packages, the Debian packages and the CNI plugin, each only when
-// missing or stale. Plain JavaScript for Node 20 without dependencies, because it runs before there are any.
+// Set-up for `npm start` and `npm test`: the npm packages and the Debian packages, each only when missing or stale, and
+// the build. Plain JavaScript for Node 20 without dependencies, because it runs before any are installed.
 
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -44,7 +44,6 @@ export function setUp(interop) {
   if (process.getuid() !== 0) throw new Error('run this as root: the labs make network namespaces and routes');
   setUpDebianPackages(interop);
   setUpNpmPackages();
-  setUpPlugin();
 }
 
 /** Runs `npm ci` unless what is installed is what package-lock.json says. */
@@ -120,13 +119,14 @@ function aptInstall(install) {
   aptOrThrow(install);
 }
 
-function setUpPlugin() {
-  const result = spawnSync(node24, [join(root, 'cni/build.ts')], {
+/** Builds what ships, or the named parts of it (build.ts): what is tested is what is installed. */
+export function build(...parts) {
+  const result = spawnSync(node24, [join(root, 'scripts/build.ts'), ...parts], {
     cwd: root,
     encoding: 'utf8',
     env: { ...process.env, PATH: toolPath },
   });
-  if (result.status !== 0) throw new Error(`the CNI plugin cannot be built:\n${result.stderr}${result.stdout}`);
+  if (result.status !== 0) throw new Error(`the build failed:\n${result.stderr}${result.stdout}`);
 }
 
 function tryApt(args) {

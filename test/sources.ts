@@ -23,9 +23,9 @@ export interface Manifest {
   devDependencies?: Record<string, string>;
 }
 
-/** All TypeScript files outside node_modules. */
+/** All TypeScript files outside node_modules and what was built. */
 export function readSources(): Source[] {
-  const files = globSync('**/*.ts', { cwd: root, exclude: (path) => path.includes('node_modules') });
+  const files = globSync('**/*.ts', { cwd: root, exclude: ['**/node_modules/**', 'bgp-js/dist*/**'] });
   return files.sort().map((path) => {
     const parts = path.split(sep);
     return {

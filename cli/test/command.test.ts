@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { createLogger } from '@flatroute/common/process/log.ts';
 import { FakeSource } from '@flatroute/common/test/http/fake-source.ts';
 
 const WRAPPER = fileURLToPath(new URL('../bin/flatroute', import.meta.url));
-const BUNDLE = fileURLToPath(new URL('../build/flatroute.cjs', import.meta.url));
+const PACKAGES = fileURLToPath(new URL('../../node_modules', import.meta.url));
 
 interface Result {
   code: number;
@@ -18,9 +18,13 @@ interface Result {
   stderr: string;
 }
 
-/** Runs a command line as a user would: by the wrapper, where no Node.js is on the PATH. */
+/** Runs a command line as a user would: by the wrapper, with only the machine's own programs on the PATH. */
 function run(file: string, ...words: string[]): Promise<Result> {
-  const env = { PATH: '/usr/bin:/bin', LANG: 'C.UTF-8' };
+  return runWith({}, file, ...words);
+}
+
+function runWith(variables: Record<string, string>, file: string, ...words: string[]): Promise<Result> {
+  const env = { PATH: '/usr/bin:/bin', LANG: 'C.UTF-8', ...variables };
   return new Promise((resolve) => {
     execFile(file, words, { env, maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) => {
       resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr });
@@ -57,19 +61,6 @@ describe('the flatroute command', function () {
     assert.ok(!stdout.includes('\u001b'));
     return all;
   }
-
-  it('runs from one file that is built of the sources, anew when one of them is newer', async () => {
-    const { mtimeMs } = await stat(BUNDLE);
-    const source = fileURLToPath(new URL('../main.ts', import.meta.url));
-    const { atime, mtime } = await stat(source);
-    try {
-      await utimes(source, atime, new Date(mtimeMs + 1000));
-      await lines('status');
-      assert.ok((await stat(BUNDLE)).mtimeMs > mtimeMs);
-    } finally {
-      await utimes(source, atime, mtime);
-    }
-  });
 
   it('shows the policies with the routes that each rule was applied to', async () => {
     const all = await lines('policies');
@@ -256,5 +247,67 @@ describe('the flatroute command', function () {
     );
     assert.deepEqual([code, stderr], [0, '']);
     assert.match(stdout, /^PREFIX/);
+  });
+});
+
+describe('the start of flatroute', () => {
+  /** Prints which program runs, with the settings of the engine and of malloc. */
+  const program = (name: string) =>
+    `console.log(${JSON.stringify(name)}, ...process.execArgv, process.env.MALLOC_MMAP_THRESHOLD_ ?? '-');\n`;
+  const MEMORY_SETTINGS = '--max-semi-space-size=2 --optimize-for-size 131072';
+  let folder: string;
+  let wrapper: string;
+
+  /** An installation whose programs only say that they run. */
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'flatroute-start-'));
+    await mkdir(join(folder, 'cli/bin'), { recursive: true });
+    await mkdir(join(folder, 'cli/build'));
+    wrapper = join(folder, 'cli/bin/flatroute');
+    await copyFile(WRAPPER, wrapper);
+    await symlink(PACKAGES, join(folder, 'node_modules'));
+    await writeFile(join(folder, 'cli/build/flatroute.cjs'), program('build'));
+    // Newer than the build, which makes no difference.
+    await writeFile(join(folder, 'cli/main.ts'), program('sources'));
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+
+  const output = async (...words: string[]) => (await run(wrapper, ...words)).stdout.trimEnd();
+
+  it('runs what was built, compiles nothing and writes nothing', async () => {
+    const files = await readdir(join(folder, 'cli'), { recursive: true });
+    assert.equal(await output('status'), 'build -');
+    assert.deepEqual(await readdir(join(folder, 'cli'), { recursive: true }), files);
+  });
+
+  it('runs the sources where nothing was built', async () => {
+    await rm(join(folder, 'cli/build'), { recursive: true });
+    assert.equal(await output('status'), 'sources -');
+    assert.equal(await output('agent'), `sources ${MEMORY_SETTINGS}`);
+  });
+
+  it('fails with a remedy when there is no program, or no Node.js 24', async () => {
+    await rm(join(folder, 'node_modules'));
+    // A Node.js that finds itself too old.
+    const bin = join(folder, 'bin');
+    await mkdir(bin);
+    await writeFile(join(bin, 'node'), '#!/bin/sh\nexit 1\n', { mode: 0o755 });
+    const old = await runWith({ PATH: `${bin}:/usr/bin:/bin` }, wrapper, 'status');
+    assert.equal(old.code, 1);
+    assert.match(old.stderr, /no Node\.js 24 found above .*; run npm ci in the repository\n$/);
+    await rm(join(folder, 'cli/build'), { recursive: true });
+    await rm(join(folder, 'cli/main.ts'));
+    const empty = await run(wrapper, 'status');
+    assert.equal(empty.code, 1);
+    assert.match(empty.stderr, /^flatroute: .*\/cli has neither .*; run npm run build in the repository\n$/);
+  });
+
+  it('has memory settings for daemons alone, which a variable switches off', async () => {
+    assert.equal(await output('peers'), 'build -');
+    assert.equal(await output('reflector', '--config', 'x'), `build ${MEMORY_SETTINGS}`);
+    const off = await runWith({ FLATROUTE_MEMORY_SETTINGS: 'off' }, wrapper, 'reflector');
+    assert.equal(off.stdout.trimEnd(), 'build -');
+    const own = await runWith({ MALLOC_MMAP_THRESHOLD_: '4096' }, wrapper, 'agent');
+    assert.match(own.stdout, / 4096$/m);
   });
 });

@@ -3,13 +3,10 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { PeerView, PodView, RouteView, StatusView } from '@flatroute/common/http/api-documents.ts';
+import { flatroute } from './command.ts';
 import { Daemon } from './daemon.ts';
-import { repository } from './processes.ts';
 import { get, view } from './status-client.ts';
 import type { AgentMachine } from './topology.ts';
-
-/** The `flatroute` command of this repository. */
-export const flatroute = join(repository, 'node_modules/.bin/flatroute');
 
 export class LabAgent {
   readonly daemon: Daemon;

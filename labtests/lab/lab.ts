@@ -8,6 +8,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { LabAgent } from './agent.ts';
 import { Bird } from './bird.ts';
+import { assertBuilt } from './command.ts';
 import { Frr } from './frr.ts';
 import { createNamespace, ipBatch, namespacesOf, netnsOf } from './netns.ts';
 import { buildNetwork, setCable } from './network.ts';
@@ -70,6 +71,7 @@ export class Lab {
   }
 
   async #start(): Promise<void> {
+    assertBuilt();
     const abandoned = await removeAbandonedLabs();
     if (abandoned.length > 0) this.#progress(`removed what killed labs had left: ${abandoned.join(', ')}`, 0);
     await this.#step('namespaces, bridges and links', () => buildNetwork(this.id, this.topology));

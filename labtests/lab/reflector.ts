@@ -2,7 +2,7 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { PeerView, StatusView } from '@flatroute/common/http/api-documents.ts';
-import { flatroute } from './agent.ts';
+import { flatroute } from './command.ts';
 import { Daemon } from './daemon.ts';
 import { get, view } from './status-client.ts';
 import type { ReflectorMachine } from './topology.ts';

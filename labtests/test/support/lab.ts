@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { flatroute } from '../../lab/agent.ts';
+import { flatroute } from '../../lab/command.ts';
 import { Lab } from '../../lab/lab.ts';
 import { repository } from '../../lab/processes.ts';
 import { stopOnSignals } from '../../lab/signals.ts';
