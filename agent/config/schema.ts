@@ -2,7 +2,8 @@
 import { hostname } from 'node:os';
 import type { ConfigFormat, Report } from '@flatroute/common/config/config.ts';
 import { addressAt, textAt } from '@flatroute/common/config/content.ts';
-import { checkPolicies, peerPolicyKeys, policyKeys, policySet } from '@flatroute/common/config/policy.ts';
+import { configuredPeer, peerKeys } from '@flatroute/common/config/peers.ts';
+import { checkPolicies, policyKeys, policySet } from '@flatroute/common/config/policy.ts';
 import {
   checkHttp,
   checkPeers,
@@ -10,7 +11,6 @@ import {
   httpSection,
   logSection,
 } from '@flatroute/common/config/sections.ts';
-import { sessionKeys, sessionSettings } from '@flatroute/common/config/session.ts';
 import * as value from '@flatroute/common/config/values.ts';
 import * as z from 'zod';
 import type { AgentSettings, PeerSettings } from './settings.ts';
@@ -36,19 +36,9 @@ const routingTable = value.scalar((table, fail) => {
 });
 
 const peer = value.section({
-  address: z.optional(value.anyHostAddress),
-  range: z.optional(value.anyPrefix),
-  as: value.asNumber,
-  name: z.optional(value.text(64)),
-  port: value.port.default(179),
-  passive: z.optional(value.flag),
-  holdTime: z.optional(value.holdTime),
-  connectRetry: z.optional(value.duration(1, 3600)),
-  maximumPrefixes: z.optional(value.integer(1, 100_000_000)),
+  ...peerKeys,
   acceptDefault: value.flag.default(false),
-  ...peerPolicyKeys,
   maximumPeers: value.integer(1, 100_000).default(256),
-  ...sessionKeys,
 });
 
 const schema = value.section({
@@ -107,21 +97,10 @@ function check(content: unknown, report: Report): void {
 }
 
 function peerSettings(peer: AgentConfig['peers'][number], config: AgentConfig): PeerSettings {
-  const { address, range } = peer;
   return {
-    name: peer.name ?? String(address ?? range ?? ''),
-    ...(address === undefined ? { range } : { address }),
-    as: peer.as,
-    port: peer.port,
-    passive: range !== undefined || (peer.passive ?? false),
-    holdTimeSeconds: peer.holdTime ?? config.bgp.holdTime,
-    connectRetrySeconds: peer.connectRetry ?? config.bgp.connectRetry,
-    maximumPrefixes: peer.maximumPrefixes ?? config.bgp.maximumPrefixes,
+    ...configuredPeer(peer, config.bgp),
     acceptDefault: peer.acceptDefault,
-    importPolicy: peer.import ?? null,
     ...exportSettings(peer.export, peer.as === config.as),
-    maximumPeers: peer.maximumPeers,
-    ...sessionSettings(peer),
   };
 }
 

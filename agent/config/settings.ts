@@ -1,36 +1,15 @@
 /** The agent's settings: what agent.yaml becomes once it is read, checked and every default is filled in. */
-import type { SessionSettings } from '@flatroute/common/config/session.ts';
+import type { ConfiguredPeer } from '@flatroute/common/config/peers.ts';
 import type { Endpoint } from '@flatroute/common/config/values.ts';
 import type { PolicySet } from 'bgp-js';
 import type { IPAddress, IPPrefix } from 'bgp-js/ip';
 
-/** One peer, or one range of addresses from which peers may connect. */
-export interface PeerSettings extends SessionSettings {
-  /** Shown in views and logs; by default the address or the range. */
-  name: string;
-  /** A single peer's address; exactly one of `address` and `range` is set. */
-  address?: IPAddress;
-  /** Peers connect to us from this prefix; we never connect to them. */
-  range?: IPPrefix;
-  /** The peer's AS number, 1–4294967294. */
-  as: number;
-  port: number;
-  /** Wait for the peer to connect. Always true for a range. */
-  passive: boolean;
-  /** Proposed hold time: 0 (no keepalives) or 3–65535 seconds. */
-  holdTimeSeconds: number;
-  connectRetrySeconds: number;
-  /** The session is closed (Cease 6/1) when the peer sends more prefixes than this. */
-  maximumPrefixes: number;
+/** A peer of the agent. */
+export interface PeerSettings extends ConfiguredPeer {
   /** Accept 0.0.0.0/0 from this peer. */
   acceptDefault: boolean;
   /** `own`: only what this node originates; `all`: also learned routes, as RFC 4271 §9.2 allows. */
   export: 'own' | 'all';
-  /** Names of the policies for what comes from the peer and what it is shown; null: none. */
-  importPolicy: string | null;
-  exportPolicy: string | null;
-  /** For a range: how many peers may come from it at once. */
-  maximumPeers: number;
 }
 
 export interface AgentSettings {

@@ -2,28 +2,18 @@
 import { hostname } from 'node:os';
 import type { ConfigFormat, Report } from '@flatroute/common/config/config.ts';
 import { listAt, listenAddressAt, valueAt } from '@flatroute/common/config/content.ts';
-import { checkPolicies, peerPolicyKeys, policyKeys, policySet } from '@flatroute/common/config/policy.ts';
+import { configuredPeer, peerKeys } from '@flatroute/common/config/peers.ts';
+import { checkPolicies, policyKeys, policySet } from '@flatroute/common/config/policy.ts';
 import { checkHttp, checkPeers, httpSection, logSection } from '@flatroute/common/config/sections.ts';
-import { sessionKeys, sessionSettings } from '@flatroute/common/config/session.ts';
 import * as value from '@flatroute/common/config/values.ts';
 import { IPAddress } from 'bgp-js/ip';
 import * as z from 'zod';
 import type { ClientSettings, ReflectorSettings } from './settings.ts';
 
 const client = value.section({
-  address: z.optional(value.anyHostAddress),
-  range: z.optional(value.anyPrefix),
-  as: value.asNumber,
-  name: z.optional(value.text(64)),
+  ...peerKeys,
   client: z.optional(value.flag),
-  port: value.port.default(179),
-  passive: z.optional(value.flag),
-  holdTime: z.optional(value.holdTime),
-  connectRetry: z.optional(value.duration(1, 3600)),
-  maximumPrefixes: z.optional(value.integer(1, 100_000_000)),
   maximumPeers: value.integer(1, 100_000).default(5000),
-  ...peerPolicyKeys,
-  ...sessionKeys,
 });
 
 const schema = value.section({
@@ -81,23 +71,11 @@ function check(content: unknown, report: Report): void {
 }
 
 function clientSettings(client: ReflectorConfig['clients'][number], config: ReflectorConfig): ClientSettings {
-  const { address, range } = client;
   return {
-    name: client.name ?? String(address ?? range ?? ''),
-    ...(address === undefined ? { range } : { address }),
-    as: client.as,
+    ...configuredPeer(client, config.bgp),
     client: client.client ?? client.as === config.as,
     clientToClient: config.clientToClient,
-    passive: range !== undefined || (client.passive ?? false),
-    port: client.port,
-    holdTimeSeconds: client.holdTime ?? config.bgp.holdTime,
-    connectRetrySeconds: client.connectRetry ?? config.bgp.connectRetry,
-    maximumPrefixes: client.maximumPrefixes ?? config.bgp.maximumPrefixes,
-    maximumPeers: client.maximumPeers,
-    importPolicy: client.import ?? null,
-    exportPolicy: client.export ?? null,
     requirePolicy: config.bgp.requirePolicy,
-    ...sessionSettings(client),
   };
 }
 

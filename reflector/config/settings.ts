@@ -1,31 +1,16 @@
 /** The reflector's settings: what reflector.yaml becomes once it is read, checked and every default is filled in. */
-import type { SessionSettings } from '@flatroute/common/config/session.ts';
+import type { ConfiguredPeer } from '@flatroute/common/config/peers.ts';
 import type { Endpoint } from '@flatroute/common/config/values.ts';
 import type { PolicySet } from 'bgp-js';
-import type { IPAddress, IPPrefix } from 'bgp-js/ip';
+import type { IPAddress } from 'bgp-js/ip';
 
-/** One client, or a range of addresses from which clients may connect. */
-export interface ClientSettings extends SessionSettings {
-  name: string;
-  /** Exactly one of `address` and `range` is set. */
-  address?: IPAddress;
-  range?: IPPrefix;
-  as: number;
+/** A client of the reflector, or another of its peers. */
+export interface ClientSettings extends ConfiguredPeer {
   /** False: an ordinary iBGP peer to which routes of other non-clients are not reflected (RFC 4456 §6). */
   client: boolean;
-  /** False: clients are peers of each other and not told each other's routes by this reflector. */
+  /** False: clients are peers of each other, and routes of one are not reflected to the others. */
   clientToClient: boolean;
-  passive: boolean;
-  port: number;
-  holdTimeSeconds: number;
-  connectRetrySeconds: number;
-  maximumPrefixes: number;
-  /** For a range: how many clients may come from it at once. */
-  maximumPeers: number;
-  /** Names of the policies for what comes from it and what it is shown; null: none. */
-  importPolicy: string | null;
-  exportPolicy: string | null;
-  /** An eBGP peer without policies gets and gives nothing (RFC 8212). */
+  /** An eBGP peer without policies neither receives nor sends routes (RFC 8212). */
   requirePolicy: boolean;
 }
 
