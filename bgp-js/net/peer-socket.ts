@@ -1,8 +1,7 @@
 /** The TCP connection of a session once it exists: writing to it, and closing it after a last message. */
 import type net from 'node:net';
+import type { PeerConnection } from '../session/peer.ts';
 import type { TransportConfig } from '../session/peer-config.ts';
-import { hasOutput, takeOutput } from '../speaker/output.ts';
-import type { PeerConnection } from '../speaker/sessions.ts';
 import type { Outlet } from './sender.ts';
 
 /** A TCP connection of the speaker. */
@@ -24,11 +23,11 @@ export class PeerSocket implements Outlet {
   }
 
   hasOutput(): boolean {
-    return hasOutput(this.connection);
+    return this.connection.hasOutput();
   }
 
   takeOutput(limit: number): readonly Uint8Array[] {
-    return takeOutput(this.connection, limit);
+    return this.connection.takeOutput(limit);
   }
 
   write(parts: readonly Uint8Array[]): boolean {

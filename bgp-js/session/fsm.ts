@@ -1,67 +1,165 @@
 /**
- * The state machine of one connection (RFC 4271 §8.2.2) as data: for every state and event, what is to be done. An
- * event that a state does not list is a finite state machine error, so the machine is total. States before a TCP
- * connection exists (Idle, Connect, Active) belong to the peer: see peer.ts.
+ * The state machine of one TCP connection with a peer (RFC 4271 §8.2.2).
+ *
+ * RFC 4271 draws one machine for each peer, and then lets a peer have two connections at a time (§6.8), each with a
+ * machine of its own. Here the machine belongs to the connection alone. The states in which no connection exists (Idle,
+ * Active, and Connect before the attempt) are waiting times of the peer: `Peer.state` and `Peer.connectAt`.
+ *
+ * The machine only decides. `transition` looks up the cell for a state and an event and returns an action, a plain
+ * object with all that its execution needs. `Sessions.handle` is the only caller of `transition` and the only place that
+ * carries out actions; it also sets the connection's next state, because that may depend on more than the event: an
+ * OPEN may be unacceptable, and of two colliding connections one closes.
+ *
+ *     message, timer, socket, operator  →  event  →  transition(state, event)  →  action  →  Sessions.handle
+ *
+ * Two rules cover the cells that the table leaves out:
+ * - A message that a state does not expect is a finite state machine error: NOTIFICATION 5/n (RFC 6608), close.
+ * - A local event (timer, socket, operator) that a state does not list is out of date, and ignored. For example the
+ *   shell may report a connection as made that a collision has closed meanwhile.
  */
-export type ConnectionState = 'OpenSent' | 'OpenConfirm' | 'Established';
+import { type BgpError, bgpError } from '../wire/error.ts';
 
-/** What can happen to a connection. */
+/** The states of a connection that has not ended. `Connecting`: the TCP handshake is under way. */
+export type ConnectionState = 'Connecting' | 'OpenSent' | 'OpenConfirm' | 'Established';
+
+/** A whole message in a receive buffer: the header is 19 octets before `body`, the message ends before `end`. */
+export interface ReceivedMessage {
+  bytes: Uint8Array;
+  body: number;
+  end: number;
+}
+
+/** The peer sent a whole message with a valid header (RFC 4271 §4). */
+export interface MessageEvent {
+  type: 'open' | 'update' | 'notification' | 'keepalive' | 'routeRefresh';
+  message: ReceivedMessage;
+}
+
+/** Whatever can happen to a connection. */
 export type ConnectionEvent =
-  | 'open'
-  | 'keepalive'
-  | 'update'
-  | 'routeRefresh'
-  | 'notification'
-  | 'malformed'
-  | 'holdTimerExpired'
-  | 'keepaliveTimerExpired'
-  | 'sendHoldTimerExpired'
-  | 'stop'
-  | 'tcpClosed';
+  | MessageEvent
+  /** The TCP connection that we opened is established, from our address `localAddress`. */
+  | { type: 'tcpConnected'; localAddress: string }
+  /** The TCP connection failed or was closed. */
+  | { type: 'tcpClosed'; reason: string }
+  | { type: 'connectTimerExpired'; reason: string }
+  | { type: 'keepaliveTimerExpired' }
+  | { type: 'holdTimerExpired'; error: BgpError }
+  /** The peer has not read what we sent for too long (RFC 9687). */
+  | { type: 'sendHoldTimerExpired'; error: BgpError }
+  /** The peer sent something malformed that ends the session. */
+  | { type: 'malformed'; error: BgpError }
+  /** The peer sent more than its configuration allows. */
+  | { type: 'limitExceeded'; error: BgpError }
+  /** This speaker ends the connection for its own reasons: a collision, a shutdown, a changed configuration. */
+  | { type: 'stop'; error: BgpError }
+  /** The session is lost without a closed socket: the peer is unreachable or has restarted, or this speaker restarts. */
+  | { type: 'lost'; reason: string };
 
-/** What is then done. */
+/** What has to be done about an event. */
 export type ConnectionAction =
-  /** Judge the OPEN: keep the session and send KEEPALIVE, or send NOTIFICATION. */
-  | 'negotiate'
+  | { type: 'sendOpen'; localAddress: string }
+  /** Validate the peer's OPEN: accept it and send KEEPALIVE, or refuse it. */
+  | { type: 'negotiate'; message: ReceivedMessage }
   /** Enter Established. */
-  | 'establish'
-  | 'restartHoldTimer'
-  | 'processUpdate'
-  | 'processRouteRefresh'
-  | 'sendKeepalive'
-  /** Send the NOTIFICATION that belongs to the event, and close. */
-  | 'notifyAndClose'
-  /** Close without a NOTIFICATION. */
-  | 'close'
-  /** NOTIFICATION 5/n for the state (RFC 6608), and close. */
-  | 'fsmError'
-  | 'ignore';
+  | { type: 'establish' }
+  | { type: 'restartHoldTimer' }
+  | { type: 'sendKeepalive' }
+  | { type: 'processUpdate'; message: ReceivedMessage }
+  | { type: 'processRouteRefresh'; message: ReceivedMessage }
+  | { type: 'processNotification'; message: ReceivedMessage }
+  /** Send a NOTIFICATION and close. `blameless`: the peer did nothing wrong. */
+  | { type: 'notify'; error: BgpError; blameless: boolean }
+  /** Close without a NOTIFICATION; the peer's routes may be retained (RFC 4724). */
+  | { type: 'close'; reason: string }
+  /** End an attempt to connect that failed, and try again later. */
+  | { type: 'connectFailed'; reason: string }
+  /** End an attempt to connect that is no longer wanted. */
+  | { type: 'cancelConnect'; reason: string }
+  | { type: 'ignore' };
 
-const ALWAYS = {
-  notification: 'close',
-  malformed: 'notifyAndClose',
-  holdTimerExpired: 'notifyAndClose',
-  sendHoldTimerExpired: 'notifyAndClose',
-  stop: 'notifyAndClose',
-  tcpClosed: 'close',
-} as const;
+type EventType = ConnectionEvent['type'];
+type EventOf<T extends EventType> = ConnectionEvent & { type: T };
+type Cells = { [T in EventType]?: (event: EventOf<T>) => ConnectionAction };
 
-const TRANSITIONS: Record<ConnectionState, Partial<Record<ConnectionEvent, ConnectionAction>>> = {
-  OpenSent: { ...ALWAYS, open: 'negotiate', keepaliveTimerExpired: 'ignore' },
-  OpenConfirm: { ...ALWAYS, keepalive: 'establish', keepaliveTimerExpired: 'sendKeepalive' },
+const notify = ({ error }: { error: BgpError }): ConnectionAction => ({
+  type: 'notify',
+  error,
+  blameless: false,
+});
+const stop = ({ error }: { error: BgpError }): ConnectionAction => ({
+  type: 'notify',
+  error,
+  blameless: true,
+});
+const close = ({ reason }: { reason: string }): ConnectionAction => ({ type: 'close', reason });
+const connectFailed = ({ reason }: { reason: string }): ConnectionAction => ({
+  type: 'connectFailed',
+  reason,
+});
+const sendKeepalive = (): ConnectionAction => ({ type: 'sendKeepalive' });
+
+/** Ends a connection in every state with an established TCP connection. */
+const ENDINGS: Cells = {
+  notification: ({ message }) => ({ type: 'processNotification', message }),
+  malformed: notify,
+  holdTimerExpired: notify,
+  stop,
+  tcpClosed: close,
+  lost: close,
+};
+
+const TRANSITIONS: Record<ConnectionState, Cells> = {
+  Connecting: {
+    tcpConnected: ({ localAddress }) => ({ type: 'sendOpen', localAddress }),
+    tcpClosed: connectFailed,
+    connectTimerExpired: connectFailed,
+    stop: ({ error }) => ({ type: 'cancelConnect', reason: error.text }),
+    lost: ({ reason }) => ({ type: 'cancelConnect', reason }),
+  },
+  OpenSent: {
+    ...ENDINGS,
+    open: ({ message }) => ({ type: 'negotiate', message }),
+  },
+  OpenConfirm: {
+    ...ENDINGS,
+    keepalive: () => ({ type: 'establish' }),
+    keepaliveTimerExpired: sendKeepalive,
+    sendHoldTimerExpired: notify,
+  },
   Established: {
-    ...ALWAYS,
-    keepalive: 'restartHoldTimer',
-    update: 'processUpdate',
-    routeRefresh: 'processRouteRefresh',
-    keepaliveTimerExpired: 'sendKeepalive',
+    ...ENDINGS,
+    keepalive: () => ({ type: 'restartHoldTimer' }),
+    update: ({ message }) => ({ type: 'processUpdate', message }),
+    routeRefresh: ({ message }) => ({ type: 'processRouteRefresh', message }),
+    keepaliveTimerExpired: sendKeepalive,
+    sendHoldTimerExpired: notify,
+    limitExceeded: notify,
   },
 };
 
-/** The action for an event. */
-export function transition(state: ConnectionState, event: ConnectionEvent): ConnectionAction {
-  return TRANSITIONS[state][event] ?? 'fsmError';
-}
+/** The subcode of a finite state machine error in each state that receives messages (RFC 6608 §3). */
+const FSM_SUBCODES: Record<ConnectionState, number> = {
+  Connecting: 0,
+  OpenSent: 1,
+  OpenConfirm: 2,
+  Established: 3,
+};
 
-/** The subcode of a finite state machine error in each state (RFC 6608 §3). */
-export const FSM_SUBCODE: Record<ConnectionState, number> = { OpenSent: 1, OpenConfirm: 2, Established: 3 };
+/** Messages by their event; a message that a state does not list is an error of the peer. */
+const MESSAGES: ReadonlySet<EventType> = new Set<MessageEvent['type']>([
+  'open',
+  'update',
+  'notification',
+  'keepalive',
+  'routeRefresh',
+]);
+
+/** The action for an event in a state. Pure: the state changes when the action is carried out. */
+export function transition(state: ConnectionState, event: ConnectionEvent): ConnectionAction {
+  // The table pairs every type of event with a cell for that type, which TypeScript cannot follow through an index.
+  const cell = TRANSITIONS[state][event.type] as ((event: ConnectionEvent) => ConnectionAction) | undefined;
+  if (cell) return cell(event);
+  if (!MESSAGES.has(event.type)) return { type: 'ignore' };
+  return notify({ error: bgpError(5, FSM_SUBCODES[state], `unexpected ${event.type} in ${state}`) });
+}

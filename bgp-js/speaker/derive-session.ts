@@ -80,7 +80,7 @@ export function offerOf(self: Self, peer: Peer, restarting: boolean): SessionOff
     return { ...common, localAs, peerAs: config.as, role: config.role, roleStrict: config.roleStrict };
   }
   if (localAs === self.as) return { ...common, localAs, peerAs: config.as };
-  const exported = peer.showsAlias ? localAs : self.as;
+  const exported = peer.usesAlias ? localAs : self.as;
   return { ...common, localAs: exported, peerAs: self.as, peerAlias: localAs };
 }
 

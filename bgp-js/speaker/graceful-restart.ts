@@ -150,16 +150,17 @@ export class RestartGate {
   /** When the first peers were looked at. */
   private begun = Number.NaN;
   private arrivalOver = false;
-  /** Peers that have told all their routes. */
-  private readonly heard = new Set<Peer>();
+  /** Peers that have sent End-of-RIB since the start; empty once this speaker has caught up. */
+  private readonly caughtUp = new Set<Peer>();
 
   /** `restarted`: a former run's forwarding goes on, and its peers keep its routes. */
   constructor(restarted: boolean) {
     this.restarting = restarted;
   }
 
-  endOfRib(peer: Peer): void {
-    this.heard.add(peer);
+  /** The peer has advertised all its routes. */
+  onEndOfRib(peer: Peer): void {
+    if (this.restarting) this.caughtUp.add(peer);
   }
 
   /** Opens the gate when there is nothing to wait for any more. */
@@ -171,10 +172,14 @@ export class RestartGate {
     let waiting = false;
     for (const peer of peers) {
       const restart = peer.established?.negotiated?.restart;
-      const talking = restart && restart.families.length > 0 && !restart.restarting && !this.heard.has(peer);
+      const talking =
+        restart && restart.families.length > 0 && !restart.restarting && !this.caughtUp.has(peer);
       if (talking) waiting = true;
     }
-    if (age >= DEFERRAL_MS || (age >= ARRIVAL_MS && !waiting)) this.restarting = false;
+    if (age >= DEFERRAL_MS || (age >= ARRIVAL_MS && !waiting)) {
+      this.restarting = false;
+      this.caughtUp.clear();
+    }
   }
 
   /** When to look again. */

@@ -1,94 +1,88 @@
+import type { PeerConnection } from '../session/peer.ts';
 import { Fifo } from '../util/fifo.ts';
 import { readU16 } from '../wire/cursor.ts';
-import type { SessionMessages } from './session-messages.ts';
-import type { PeerConnection } from './sessions.ts';
+import type { Sessions } from './sessions.ts';
 
 /**
- * Octets of messages in one piece of work, of all connections together: 4 KiB may hold a thousand prefixes, and the
- * shell looks at its clock between pieces. A message counts for so many more than it has.
+ * Octets of messages in one piece of work, of all connections together, and what each message counts in addition. 4 KiB
+ * may hold a thousand prefixes, and the shell reads its clock between pieces.
  */
 const OCTETS_PER_PIECE = 8 * 1024;
-const OCTETS_OF_A_MESSAGE = 100;
+const OCTETS_PER_MESSAGE = 100;
 
 /**
- * Has the connections that received something take turns to have it processed. Those that are not established yet come
- * first: who joins before the others' routes are announced shares their encoding with all, who joins behind them has
- * the table encoded for itself. A few messages make a session, so that nobody waits long for that.
+ * Processes the input of all connections in turn. Connections that are not established come first: a peer that joins
+ * before the others' routes arrive shares the encoding of its table with all, and one that joins later has the table
+ * encoded for itself. A session needs only a few messages, so the others do not wait long.
  */
 export class InputScheduler {
-  private readonly links: ReadonlyMap<number, PeerConnection>;
-  private readonly messages: SessionMessages;
-  /** Connections with whole messages to be processed, in turn; those that are gone meanwhile are passed over. */
+  private readonly sessions: Sessions;
+  /** Established connections with whole messages, in turn. Connections that have ended meanwhile are skipped. */
   private readonly ready = new Fifo<PeerConnection>();
-  /** The same of those that are not established. */
+  /** The same for connections that are not established. */
   private readonly handshaking = new Fifo<PeerConnection>();
 
-  constructor(links: ReadonlyMap<number, PeerConnection>, messages: SessionMessages) {
-    this.links = links;
-    this.messages = messages;
+  constructor(sessions: Sessions) {
+    this.sessions = sessions;
   }
 
-  /** Whether messages are to be processed. */
+  /** Whether messages wait to be processed. */
   get waiting(): boolean {
     return this.handshaking.size > 0 || this.ready.size > 0;
   }
 
-  /** Something was received on a connection; the buffer is given away. */
+  /** Adds received octets; the scheduler owns the buffer from now on. */
   received(id: number, bytes: Uint8Array): void {
-    const link = this.links.get(id);
-    if (!link) return;
-    link.connection.input.push(bytes);
-    this.enqueue(link);
+    const connection = this.sessions.connections.get(id);
+    if (!connection) return;
+    connection.input.push(bytes);
+    this.enqueue(connection);
   }
 
-  /** Processes some messages, of one connection after the other; takes about a millisecond. */
+  /** Processes some messages, connection by connection; takes about a millisecond. */
   work(now: number): void {
     let left = OCTETS_PER_PIECE;
     while (left > 0) {
-      const link = this.handshaking.take() ?? this.ready.take();
-      if (!link) break;
-      link.queued = false;
-      if (this.isThere(link)) left = this.process(link, left, now);
+      const connection = this.handshaking.take() ?? this.ready.take();
+      if (!connection) break;
+      connection.queued = false;
+      if (connection.state !== 'Closed') left = this.process(connection, left, now);
     }
   }
 
   /** Processes all whole messages of a connection. */
   drain(id: number, now: number): void {
-    const link = this.links.get(id);
-    // It keeps its turn meanwhile, and is not lined up once more for each piece.
-    while (link?.queued && link.connection.input.ready && this.isThere(link)) {
-      this.process(link, OCTETS_PER_PIECE, now);
+    const connection = this.sessions.connections.get(id);
+    // The connection stays queued meanwhile, so that `process` does not queue it again after each piece.
+    while (connection?.queued && connection.input.ready && connection.state !== 'Closed') {
+      this.process(connection, OCTETS_PER_PIECE, now);
     }
   }
 
-  private isThere(link: PeerConnection): boolean {
-    return this.links.get(link.connection.id) === link;
+  private enqueue(connection: PeerConnection): void {
+    if (connection.queued || !connection.input.ready) return;
+    connection.queued = true;
+    (isHandshaking(connection) ? this.handshaking : this.ready).push(connection);
   }
 
-  private enqueue(link: PeerConnection): void {
-    if (link.queued || !link.connection.input.ready) return;
-    link.queued = true;
-    (isHandshaking(link) ? this.handshaking : this.ready).push(link);
-  }
-
-  /** Processes messages of a connection until `left` octets are used up, or it is established; returns what is left. */
-  private process(link: PeerConnection, left: number, now: number): number {
-    const { input } = link.connection;
-    const wasYoung = isHandshaking(link);
+  /** Processes messages until `left` octets are used up or the session is established; returns the octets left. */
+  private process(connection: PeerConnection, left: number, now: number): number {
+    const { input } = connection;
+    const wasHandshaking = isHandshaking(connection);
     let rest = left;
-    while (rest > 0 && isHandshaking(link) === wasYoung) {
+    while (rest > 0 && isHandshaking(connection) === wasHandshaking) {
       const at = input.next();
       if (at === -1) return rest;
-      rest -= OCTETS_OF_A_MESSAGE;
+      rest -= OCTETS_PER_MESSAGE;
       if (typeof at !== 'number') {
-        this.messages.malformed(link, at, input.rest, now);
+        this.sessions.malformed(connection, at, input.rest, now);
         return rest;
       }
       rest -= readU16(input.bytes, at + 16);
-      this.messages.message(link, input.bytes, at, now);
-      if (link.connection.state === 'Closed') return rest;
+      this.sessions.message(connection, input.bytes, at, now);
+      if (connection.state === 'Closed') return rest;
     }
-    this.enqueue(link);
+    this.enqueue(connection);
     return rest;
   }
 }

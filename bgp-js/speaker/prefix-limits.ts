@@ -1,47 +1,50 @@
-/** What a peer may make us hold: so many prefixes, and so many octets of path attributes. */
+/** The limits of what a peer may make us hold: prefixes, and octets of path attributes. */
+import type { AttributeTable } from '../rib/store/attribute-table.ts';
+import type { PeerConnection } from '../session/peer.ts';
 import { type PeerConfig, peerLimits } from '../session/peer-config.ts';
-import { bgpError } from '../wire/error.ts';
-import type { PeerConnection, Sessions } from './sessions.ts';
+import { type BgpError, bgpError } from '../wire/error.ts';
 
-/** Tells, and ends a session that holds more than it may. Call after every UPDATE, and when a limit has changed. */
-export function checkLimits(sessions: Sessions, link: PeerConnection, now: number): void {
-  checkPrefixes(sessions, link, now);
-  checkOctets(sessions, link, now);
-}
+const NO_WARNINGS: readonly string[] = [];
 
-function checkPrefixes(sessions: Sessions, link: PeerConnection, now: number): void {
-  const { peer, ribSession } = link;
-  const { maximumPrefixes: maximum, maximumPrefixesWarning, maximumPrefixesRestart } = peer.config;
-  const { received = 0, dropped = 0 } = ribSession?.source ?? {};
-  if (received > (maximumPrefixesWarning ?? 1) * maximum && received <= maximum && !link.warned) {
-    link.warned = true;
-    tell(sessions, link, `${received} of at most ${maximum} prefixes`);
+/** Warnings of an established session that is near a limit or above it. Each is returned once a session. */
+export function limitWarnings(connection: PeerConnection): readonly string[] {
+  const { source } = connection.ribSession ?? {};
+  if (!source) return NO_WARNINGS;
+  const { maximumPrefixes: maximum, maximumPrefixesWarning = 1 } = connection.peer.config;
+  const { received, dropped } = source;
+  const isNear = received > maximumPrefixesWarning * maximum && received <= maximum;
+  if (isNear && !connection.warnedNearMaximum) {
+    connection.warnedNearMaximum = true;
+    return [`${received} of at most ${maximum} prefixes`];
   }
-  if (dropped > 0 && !link.dropReported) {
-    link.dropReported = true;
-    tell(sessions, link, `more than ${maximum} prefixes: what comes above is dropped`);
+  if (dropped > 0 && !connection.warnedOfDrops) {
+    connection.warnedOfDrops = true;
+    return [`more than ${maximum} prefixes: further routes are dropped`];
   }
-  if (received <= maximum || drops(peer.config)) return;
-  const data = Uint8Array.of(0, 1, 1, maximum >>> 24, maximum >>> 16, maximum >>> 8, maximum);
-  sessions.fail(link, bgpError(6, 1, `${received} prefixes, the maximum is ${maximum}`, data), now);
-  if (maximumPrefixesRestart === undefined || peer.current) return;
-  peer.retryAt = peer.idleUntil = now + maximumPrefixesRestart * 1000;
+  return NO_WARNINGS;
 }
 
-/** Attributes that several peers send count for the one who sent them first. */
-function checkOctets(sessions: Sessions, link: PeerConnection, now: number): void {
-  const { peer, ribSession } = link;
-  if (!ribSession) return;
-  const held = sessions.routing.attributes.octetsOf(ribSession.source.index);
-  const { maximumAttributeOctets: maximum } = peerLimits(peer.config);
-  if (held <= maximum) return;
-  const text = `${held} octets of path attributes are held, the maximum is ${maximum}`;
-  sessions.fail(link, bgpError(6, 8, text), now);
+/** The NOTIFICATION for a session that holds more than it may: Cease 6/1 (RFC 4486) or 6/8; null when it does not. */
+export function limitExceeded(
+  { ribSession, peer }: PeerConnection,
+  attributes: AttributeTable,
+): BgpError | null {
+  if (!ribSession) return null;
+  const { source } = ribSession;
+  const { maximumPrefixes: maximum } = peer.config;
+  if (source.received > maximum && !dropsAboveMaximum(peer.config)) {
+    const data = Uint8Array.of(0, 1, 1, maximum >>> 24, maximum >>> 16, maximum >>> 8, maximum);
+    return bgpError(6, 1, `${source.received} prefixes, the maximum is ${maximum}`, data);
+  }
+  const { maximumAttributeOctets } = peerLimits(peer.config);
+  const held = attributes.octetsOf(source.index);
+  if (held <= maximumAttributeOctets) return null;
+  return bgpError(
+    6,
+    8,
+    `${held} octets of path attributes are held, the maximum is ${maximumAttributeOctets}`,
+  );
 }
 
-/** Whether the peer's routes above the maximum are dropped, and the session goes on. */
-export const drops = ({ maximumPrefixesAction }: PeerConfig): boolean => maximumPrefixesAction === 'drop';
-
-function tell(sessions: Sessions, { peer }: PeerConnection, text: string): void {
-  sessions.events.push({ type: 'limit', peer: peer.name, text });
-}
+const dropsAboveMaximum = ({ maximumPrefixesAction }: PeerConfig): boolean =>
+  maximumPrefixesAction === 'drop';

@@ -1,58 +1,102 @@
-/** A changed configuration or state, brought to an established session without a reset. */
+/** Changes to established sessions that need no reset: configuration, policies, and route refresh in both directions. */
 import { isDeepStrictEqual } from 'node:util';
 import type { PolicySet } from '../rib/policy/policy-data.ts';
 import type { Routing } from '../rib/routing.ts';
-import { encodeRouteRefresh } from '../wire/refresh.ts';
+import type { PeerConnection } from '../session/peer.ts';
+import type { Family } from '../wire/families.ts';
+import { encodeRouteRefresh, refreshMarker } from '../wire/refresh.ts';
 import { importRules, ribSessionTerms, type Self } from './derive-session.ts';
-import type { PeerConnection, Sessions } from './sessions.ts';
 
-/** Shows the peer the routes as its configuration and our state are now. */
-export function advertiseAgain(self: Self, routing: Routing, link: PeerConnection): void {
-  const { ribSession, peer, local, connection } = link;
-  const terms = connection.negotiated;
-  if (ribSession && terms)
-    routing.moveToUpdateGroup(ribSession, ribSessionTerms(self, peer.config, terms, local));
+/** Markers of enhanced route refresh (RFC 7313 §3.2): the peer begins, and ends, to advertise its routes again. */
+const BEGIN_OF_REFRESH = 1;
+const END_OF_REFRESH = 2;
+
+/** What the functions here need of the speaker. */
+interface Context {
+  self: Self;
+  routing: Routing;
 }
 
-/** Asks a peer to tell all its routes again (RFC 2918); false when it does not know that. */
-export function requestRefresh({ connection }: PeerConnection): boolean {
-  const terms = connection.negotiated;
-  if (!terms?.routeRefresh) return false;
-  for (const { afi, safi } of terms.families) connection.send(encodeRouteRefresh({ afi, subtype: 0, safi }));
-  return true;
+/** Moves a session to the update groups for its present configuration; the peer is sent the difference. */
+export function applyExport({ self, routing }: Context, connection: PeerConnection): void {
+  const { ribSession, peer, localAddress, negotiated } = connection;
+  if (!ribSession || !negotiated) return;
+  routing.moveToUpdateGroup(ribSession, ribSessionTerms(self, peer.config, negotiated, localAddress));
 }
 
-/** Takes in and shows routes by the peer's configuration of now. True: what was taken in has to be judged again. */
-export function reconfigure(self: Self, routing: Routing, link: PeerConnection): boolean {
-  const { ribSession, peer, connection } = link;
-  const terms = connection.negotiated;
-  if (!ribSession || !terms) return false;
-  const rules = importRules(self, peer.config, terms);
+/** Applies a peer's changed configuration to its session. True: its routes have to be validated again. */
+export function reconfigure(context: Context, connection: PeerConnection): boolean {
+  const { ribSession, peer, negotiated } = connection;
+  if (!ribSession || !negotiated) return false;
+  const rules = importRules(context.self, peer.config, negotiated);
   const changed = !isDeepStrictEqual(rules, ribSession.rules);
   if (ribSession.source.dropped > 0 && rules.dropAbove !== ribSession.rules.dropAbove) {
+    // The dropped routes are not in the Adj-RIB-In: only the peer can supply them.
     ribSession.source.dropped = 0;
-    link.dropReported = false;
-    requestRefresh(link);
+    connection.warnedOfDrops = false;
+    requestRefresh(connection);
   }
   ribSession.rules = rules;
-  advertiseAgain(self, routing, link);
+  applyExport(context, connection);
   return changed;
 }
 
 /**
- * Takes over a set of policies. What peers sent is judged again from Adj-RIB-In, of those alone whose import policy is
- * another one now; of what they were told only the difference is sent. Throws PolicyError, and nothing is changed then.
+ * Replaces the policies. Only routes whose import policy changed are validated again, from Adj-RIB-In, and only the
+ * difference is advertised. `keepOthers`: policies that `set` does not name stay. Throws PolicyError, and changes
+ * nothing then.
  */
 export function changePolicies(
+  context: Context,
+  connections: Iterable<PeerConnection>,
   set: PolicySet,
-  { self, routing, connections: links }: Sessions,
   keepOthers: boolean,
 ): void {
+  const { routing } = context;
   routing.policies.replace(set, keepOthers);
-  const touched = new Set<number>();
-  for (const link of links.values()) {
-    if (reconfigure(self, routing, link) && link.ribSession) touched.add(link.ribSession.source.index);
+  const changed = new Set<number>();
+  for (const connection of connections) {
+    const needsValidation = reconfigure(context, connection);
+    if (needsValidation && connection.ribSession) changed.add(connection.ribSession.source.index);
   }
   routing.policies.dropUnused();
-  if (touched.size > 0) routing.revalidate(touched);
+  if (changed.size > 0) routing.revalidate(changed);
+}
+
+/** Asks a peer to advertise all its routes again (RFC 2918); false when it does not support that. */
+export function requestRefresh(connection: PeerConnection): boolean {
+  const { negotiated } = connection;
+  if (!negotiated?.routeRefresh) return false;
+  for (const { afi, safi } of negotiated.families) {
+    connection.send(encodeRouteRefresh({ afi, subtype: 0, safi }));
+  }
+  return true;
+}
+
+/** Answers a ROUTE-REFRESH: a request (RFC 2918), or a marker of the peer's own refresh (RFC 7313). */
+export function answerRefresh(
+  routing: Routing,
+  connection: PeerConnection,
+  family: Family,
+  subtype: number,
+): void {
+  const { ribSession, negotiated } = connection;
+  const ribFamily = ribSession?.ribFamilies.get(family);
+  if (!ribSession || !ribFamily || !negotiated) return;
+  const { group, member } = ribFamily;
+  const { enhancedRefresh, restart } = negotiated;
+  if (subtype === 0) {
+    // RFC 7313 §4: with graceful restart, no markers before our End-of-RIB marker.
+    const marked = enhancedRefresh && !(restart && member.owesEndOfRib);
+    if (marked) connection.sendOnce(refreshMarker(family, BEGIN_OF_REFRESH));
+    group.refresh(member, marked);
+  } else if (subtype === BEGIN_OF_REFRESH && enhancedRefresh) {
+    // Routes retained over the peer's restart are swept at its End-of-RIB marker, not before.
+    if (restart && !ribFamily.heardAll) return;
+    ribFamily.refreshing = true;
+    routing.beginRefresh(ribSession.source, family);
+  } else if (subtype === END_OF_REFRESH && ribFamily.refreshing) {
+    ribFamily.refreshing = false;
+    routing.sweepStale(ribSession.source, family);
+  }
 }

@@ -1,18 +1,62 @@
 /**
- * The life of sessions: connections are opened, negotiated, established, attached to the RIB and ended. Messages and
- * timers come in; what the shell has to do and what is worth telling is queued.
+ * Sessions and their TCP connections.
+ *
+ * A session is what RFC 4271 calls an established BGP connection: one at most for each peer. A `PeerConnection` is one
+ * TCP connection. The two are not the same. A peer may have two connections while both sides connect at once, and a
+ * session that is lost may continue on the next connection, because graceful restart retains its routes. So the RIB
+ * knows sessions (`RibSession`), the shell knows connections by their number, and this class relates them.
+ *
+ * A connection's life, in call order:
+ *
+ *     tick → connect                            we open it: action `connect`, state Connecting
+ *     accepted → accept                         the peer opened it: state OpenSent
+ *     connected → handle(tcpConnected)          TCP is established: our OPEN is sent, state OpenSent
+ *     message → handle(open) → negotiate        the OPENs agree, survivesCollision: KEEPALIVE, state OpenConfirm
+ *     message → handle(keepalive) → establish   Routing.openSession joins the update groups: state Established
+ *     message → handle(update) → processUpdate  routes enter the RIB
+ *     handle(…) → notify, close                 a NOTIFICATION or none: action `close`, then remove
+ *     remove → Routing.closeSession             the routes are removed, or RestartHelper retains them
+ *
+ * Everything that happens to a connection is an event for `handle`: a message (`message`), a timer that is due
+ * (`runTimers`), a socket's report, an operator's command. The state machine (session/fsm.ts) returns an action, and
+ * `handle` carries it out. No other code decides by the state of a connection what to do about an event.
+ *
+ * Collisions (RFC 4271 §6.8). Both sides must close the same connection although each sees the messages in another
+ * order. The rule by BGP identifiers alone does not ensure that: a side may have closed its own late connection before
+ * it knows the peer's identifier. `survivesCollision` therefore closes an incoming connection only after its OPEN, and
+ * `sendOpen` closes an outgoing one without an OPEN once the incoming one is negotiated.
+ *
+ * Restarts (RFC 4724 §4.2). A peer that restarts may connect before we notice that its old session is lost. With graceful
+ * restart agreed, its new connection replaces the established one, and the routes are retained. The helper's and the
+ * restarting speaker's parts are in graceful-restart.ts.
+ *
+ * Retries. A connection that ends sets `Peer.retryAt` by the peer's backoff. After an error that the peer made,
+ * `Peer.idleUntil` also refuses its connections for that time: otherwise two speakers that disagree would reconnect in
+ * a loop.
+ *
+ * Deadlines are data: `nearestDeadline` finds the first one, and the shell calls `tick` then. Finding it is linear in
+ * the number of connections, so `Speaker.deadline` searches again only when a timer may be due earlier than before
+ * (`timersChanged`). Messages from a peer only put its timers off.
  */
-
-import type { RibSession } from '../rib/rib-session.ts';
+import type { RibSessionFamily } from '../rib/rib-session.ts';
 import type { Routing } from '../rib/routing.ts';
-import { Connection } from '../session/connection.ts';
-import { type ConnectionEvent, FSM_SUBCODE, transition } from '../session/fsm.ts';
-import { keepOutgoing, type Negotiated } from '../session/negotiate.ts';
-import type { Peer, PeerCounters } from '../session/peer.ts';
+import { type ConnectionEvent, type MessageEvent, type ReceivedMessage, transition } from '../session/fsm.ts';
+import { keepOutgoing, type Negotiated, negotiate } from '../session/negotiate.ts';
+import { type Peer, PeerConnection } from '../session/peer.ts';
 import type { PeerTable } from '../session/peer-table.ts';
-import { type BgpError, bgpError } from '../wire/error.ts';
-import type { Family } from '../wire/families.ts';
-import { encodeNotification, errorText } from '../wire/notification.ts';
+import { readU16 } from '../wire/cursor.ts';
+import { type BgpError, bgpError, hexExcerpt } from '../wire/error.ts';
+import { type Family, familyOf } from '../wire/families.ts';
+import { HEADER_LENGTH, MessageType } from '../wire/frame.ts';
+import { caught, isError } from '../wire/message.ts';
+import {
+  decodeNotification,
+  describeNotification,
+  encodeNotification,
+  errorText,
+} from '../wire/notification.ts';
+import { decodeOpen } from '../wire/open.ts';
+import { decodeRouteRefresh } from '../wire/refresh.ts';
 import {
   attributeContext,
   importRules,
@@ -23,320 +67,420 @@ import {
   sourceFields,
 } from './derive-session.ts';
 import { type RestartGate, RestartHelper, type SessionEnd } from './graceful-restart.ts';
+import { limitExceeded, limitWarnings } from './prefix-limits.ts';
+import { answerRefresh } from './reconfigure.ts';
 import type { SpeakerAction, SpeakerConfig, SpeakerEvent } from './speaker-types.ts';
+import { UpdateProcessor } from './update-processor.ts';
 
-/** The longest a TCP connection attempt may take, and the longest wait after a peer's fault, in ms. */
+/** The longest a TCP connection attempt may take, and the longest wait after a peer's error, in ms. */
 const CONNECT_TIMEOUT_MS = 10_000;
 const IDLE_CAP_MS = 60_000;
-/** A session that lasted this long has proven itself: after it the first wait is a short one again. */
+/** After a session that lasted this long the backoff starts again with a short wait; ms. */
 const PROVEN_MS = 30_000;
 
 const CANNOT_CONNECT = 'cannot connect';
+/** Cease: Hard Reset (RFC 8538 §3). */
+const HARD_RESET = 9;
 
-/** A connection with what it belongs to. */
-export interface PeerConnection {
-  connection: Connection;
-  peer: Peer;
-  /** The peer's. */
-  counters: PeerCounters;
-  /** Its place in the RIB while the session is established. */
-  ribSession: RibSession | null;
-  /** Our address on the connection. */
-  local: string;
-  /** A warning of too many prefixes was told. */
-  warned: boolean;
-  /** That routes are dropped was told. */
-  dropReported: boolean;
-  /** It is among those whose input is to be processed. */
-  queued: boolean;
+/** The events of messages, by message type. */
+const MESSAGE_EVENTS: Record<number, MessageEvent['type']> = {
+  [MessageType.open]: 'open',
+  [MessageType.update]: 'update',
+  [MessageType.notification]: 'notification',
+  [MessageType.keepalive]: 'keepalive',
+  [MessageType.routeRefresh]: 'routeRefresh',
+};
+
+/** What `Sessions` works on. */
+export interface SessionsOptions {
+  config: SpeakerConfig;
+  peers: PeerTable;
+  routing: Routing;
+  /** Numbers in [0, 1) for jitter. */
+  random: () => number;
+  gate: RestartGate;
 }
 
+/** What the end of a connection means for its peer. */
+interface ConnectionEnd {
+  /** Why, for people. */
+  reason: string;
+  /** Whether the peer's routes may be retained. */
+  end: SessionEnd;
+  /** The peer is kept out for a while. */
+  penalty?: boolean;
+  /** The end is not worth showing as the peer's last error. */
+  silent?: boolean;
+}
+
+/** All connections of a speaker. Queues actions for the shell and events for logs. */
 export class Sessions {
   readonly connections = new Map<number, PeerConnection>();
   actions: SpeakerAction[] = [];
   events: SpeakerEvent[] = [];
-  private readonly config: SpeakerConfig;
-  private readonly peers: PeerTable;
   readonly routing: Routing;
-  private readonly random: () => number;
   readonly self: Self;
   readonly helper: RestartHelper;
   readonly gate: RestartGate;
-  /** A timer may be due earlier than when the nearest deadline was last looked for. */
+  /** A timer may be due earlier than the nearest deadline found last. */
   timersChanged = true;
+  private readonly config: SpeakerConfig;
+  private readonly peers: PeerTable;
+  private readonly random: () => number;
+  private readonly updates: UpdateProcessor;
   private nextId = 1;
 
-  constructor(
-    config: SpeakerConfig,
-    peers: PeerTable,
-    routing: Routing,
-    random: () => number,
-    gate: RestartGate,
-  ) {
-    this.gate = gate;
-    this.helper = new RestartHelper(routing);
+  constructor({ config, peers, routing, random, gate }: SessionsOptions) {
     this.config = config;
     this.peers = peers;
     this.routing = routing;
     this.random = random;
+    this.gate = gate;
+    this.helper = new RestartHelper(routing);
+    this.updates = new UpdateProcessor(routing);
     this.self = selfOf(config, routing.policies);
   }
 
-  // --- connections -------------------------------------------------------------------------------------------------
+  // --- new connections ---------------------------------------------------------------------------------------------
 
-  /** Begins a connection to the peer. */
+  /** Opens a connection to the peer. */
   connect(peer: Peer, now: number): void {
-    const link = this.add(peer, false, this.config.address);
-    peer.outgoing = link.connection;
-    link.connection.connectDeadline = now + CONNECT_TIMEOUT_MS;
-    const { id } = link.connection;
+    const connection = this.add(peer, false, this.config.address);
+    peer.outgoing = connection;
+    connection.connectDeadline = now + CONNECT_TIMEOUT_MS;
+    const { address, config } = peer;
     this.actions.push({
       type: 'connect',
-      connection: id,
-      address: peer.address,
-      port: peer.config.port,
-      peer: peer.config,
+      connection: connection.id,
+      address,
+      port: config.port,
+      peer: config,
     });
     this.report(peer, 'connecting', now);
   }
 
-  /** Takes in a connection that the peer began. */
-  accept(peer: Peer, local: string, now: number): PeerConnection {
-    const link = this.add(peer, true, local);
-    // While a session that the peer began is established, its next connection takes the other place (RFC 4724 §4.2).
-    if (peer.incoming?.state === 'Established') peer.outgoing = link.connection;
-    else peer.incoming = link.connection;
-    link.connection.open(now);
+  /** Accepts a connection that the peer opened. */
+  accept(peer: Peer, localAddress: string, now: number): PeerConnection {
+    const connection = this.add(peer, true, localAddress);
+    // While a session that the peer opened is established, its next connection takes the other place (RFC 4724 §4.2).
+    if (peer.incoming?.state === 'Established') peer.outgoing = connection;
+    else peer.incoming = connection;
+    connection.sendOpen(now);
     this.report(peer, 'the peer connected', now);
-    return link;
+    return connection;
   }
 
-  private add(peer: Peer, incoming: boolean, local: string): PeerConnection {
+  private add(peer: Peer, incoming: boolean, localAddress: string): PeerConnection {
+    const id = this.nextId++;
     const offer = offerOf(this.self, peer, this.gate.restarting);
-    const connection = new Connection(this.nextId++, incoming, offer, this.random);
-    const { counters } = peer;
-    const reported = { warned: false, dropReported: false };
-    const link: PeerConnection = {
-      connection,
-      peer,
-      counters,
-      ribSession: null,
-      local,
-      ...reported,
-      queued: false,
-    };
-    this.connections.set(connection.id, link);
-    return link;
-  }
-
-  /** The connection that we began is there, at our address `local`. */
-  connected(link: PeerConnection, local: string, now: number): void {
-    if (link.peer.incoming?.negotiated) {
-      // The peer was faster: its connection is agreed on, and an OPEN on this one would call that in question.
-      this.fail(link, bgpError(6, 7, 'the peer connected first'), now, true);
-      return;
-    }
-    link.local = local;
-    link.connection.open(now);
-    this.report(link.peer, 'connected', now);
-  }
-
-  /** The nearest deadline of all connections and of restarts, looked for. */
-  nearestDeadline(): number {
-    let nearest = Math.min(this.helper.deadline, this.gate.deadline);
-    for (const { connection } of this.connections.values()) nearest = Math.min(nearest, connection.deadline);
-    return nearest;
-  }
-
-  /** Runs the timers of a connection that are due. */
-  runTimers(link: PeerConnection, now: number): void {
-    const { connection, peer } = link;
-    if (now >= connection.connectDeadline) {
-      this.connectFailed(link, 'no answer', now);
-      this.actions.push({ type: 'close', connection: connection.id, lastBytes: null });
-      return;
-    }
-    if (now >= connection.sendDeadline) {
-      const error = bgpError(8, 0, `${peer.name} takes nothing of what we send`);
-      this.event(link, 'sendHoldTimerExpired', now, error);
-      return;
-    }
-    if (now >= connection.keepaliveDeadline) this.event(link, 'keepaliveTimerExpired', now);
-    if (now < connection.holdDeadline) return;
-    if (connection.input.ready) {
-      // Whole messages wait to be processed: it is we who are late, not the peer.
-      connection.restartHoldTimer(now);
-      return;
-    }
-    const waited = connection.negotiated ? `${connection.negotiated.holdTime} s` : 'four minutes';
-    this.event(link, 'holdTimerExpired', now, bgpError(4, 0, `nothing came from ${peer.name} for ${waited}`));
-  }
-
-  /** Runs the timers of graceful restart. */
-  runRestartTimers(now: number): void {
-    for (const peer of this.helper.runTimers(now)) this.forgetDynamic(peer);
-    this.gate.update(this.peers, now);
-    this.routing.endOfRibGate.closed = this.gate.restarting;
-  }
-
-  /** An attempt to connect came to nothing. */
-  connectFailed(link: PeerConnection, reason: string, now: number): void {
-    const { peer } = link;
-    this.forget(link, 'hard', now);
-    const retry = peer.config.connectRetry * 1000;
-    peer.retryAt = now + peer.backoff.next(retry, retry, this.random);
-    if (!peer.current) peer.lastError = { at: now, text: `${CANNOT_CONNECT}: ${reason}` };
-    this.report(peer, reason, now);
+    const connection = new PeerConnection({ id, peer, incoming, offer, localAddress, random: this.random });
+    this.connections.set(id, connection);
+    return connection;
   }
 
   // --- events ------------------------------------------------------------------------------------------------------
 
-  /** Runs an event through the state machine; returns the action, of which the simple ones are carried out here. */
-  event(link: PeerConnection, event: ConnectionEvent, now: number, error?: BgpError): string {
-    const { connection } = link;
-    if (connection.state === 'Connecting' || connection.state === 'Closed') return 'ignore';
-    const action = transition(connection.state, event);
-    if (action === 'fsmError') {
-      const subcode = FSM_SUBCODE[connection.state];
-      this.fail(link, bgpError(5, subcode, `an unexpected ${event} in ${connection.state}`), now);
-    } else if (action === 'notifyAndClose') {
-      this.fail(link, error ?? bgpError(6, 0, event), now);
-    } else if (action === 'establish') {
-      this.establish(link, now);
-    } else if (action === 'restartHoldTimer') {
-      connection.restartHoldTimer(now);
-    } else if (action === 'sendKeepalive') {
-      connection.sendKeepalive(now);
-    }
-    return action;
+  /** Handles the whole message at offset `at`. */
+  message(connection: PeerConnection, bytes: Uint8Array, at: number, now: number): void {
+    connection.peer.counters.received++;
+    const message = { bytes, body: at + HEADER_LENGTH, end: at + readU16(bytes, at + 16) };
+    this.handle(connection, { type: MESSAGE_EVENTS[bytes[at + 18]], message }, now);
   }
 
-  // --- established, and the end ------------------------------------------------------------------------------------------
+  /** Runs an event through the state machine and carries out the action. */
+  handle(connection: PeerConnection, event: ConnectionEvent, now: number): void {
+    if (connection.state === 'Closed') return;
+    const action = transition(connection.state, event);
+    switch (action.type) {
+      case 'sendOpen':
+        return this.sendOpen(connection, action.localAddress, now);
+      case 'negotiate':
+        return this.negotiate(connection, action.message, now);
+      case 'establish':
+        return this.establish(connection, now);
+      case 'restartHoldTimer':
+        return connection.restartHoldTimer(now);
+      case 'sendKeepalive':
+        return connection.sendKeepalive(now);
+      case 'processUpdate':
+        return this.processUpdate(connection, action.message, now);
+      case 'processRouteRefresh':
+        return this.processRouteRefresh(connection, action.message, now);
+      case 'processNotification':
+        return this.processNotification(connection, action.message, now);
+      case 'notify':
+        return this.notify(connection, action.error, action.blameless, now);
+      case 'close':
+        return this.close(connection, { reason: action.reason, end: 'lost' }, now);
+      case 'cancelConnect':
+        return this.close(connection, { reason: action.reason, end: 'lost', silent: true }, now);
+      case 'connectFailed':
+        return this.connectFailed(connection, action.reason, now);
+      case 'ignore':
+        return;
+    }
+  }
 
-  /**
-   * RFC 4271 §6.8: of two connections with one peer, one has to go. Both sides have to come to the same end, whatever
-   * overtakes what: so a connection that we began is given up in silence when it comes late (see `connected`), and the
-   * peer may do the same with one that it began until its OPEN is there. False: this one went.
-   */
-  survivesCollision(link: PeerConnection, terms: Negotiated, now: number): boolean {
-    const { peer, connection } = link;
-    const other = peer.other(connection);
-    const rival = other && this.connections.get(other.id);
-    if (!rival || rival.connection.state === 'Connecting') return true;
-    const { localId, localAs } = connection.offer;
-    const outgoingStays = keepOutgoing(localId, terms.peerId, localAs, terms.peerAs);
-    const established = rival.connection.state === 'Established';
-    if (established && rival.connection.negotiated?.restart) {
-      // RFC 4724 §4.2: the peer is back before we saw it go; its old session is lost, its routes stay.
-      this.drop(rival, 'the peer has restarted', now, 'lost');
+  /** Ends the session because of what the peer sent: reports it in words and in hexadecimal, and notifies the peer. */
+  malformed(connection: PeerConnection, error: BgpError, bytes: Uint8Array, now: number): void {
+    this.reportDefect(connection, error, bytes, now);
+    this.handle(connection, { type: 'malformed', error }, now);
+  }
+
+  // --- before a session is established -----------------------------------------------------------------------------
+
+  private sendOpen(connection: PeerConnection, localAddress: string, now: number): void {
+    if (connection.peer.incoming?.negotiated) {
+      // The peer was faster: its connection is negotiated, and an OPEN on this one would collide with it.
+      const error = bgpError(6, 7, 'the peer connected first');
+      return this.handle(connection, { type: 'stop', error }, now);
+    }
+    connection.localAddress = localAddress;
+    connection.sendOpen(now);
+    this.report(connection.peer, 'connected', now);
+  }
+
+  private negotiate(connection: PeerConnection, message: ReceivedMessage, now: number): void {
+    const { bytes, body, end } = message;
+    const open = caught(() => decodeOpen(bytes, body, end));
+    const terms = isError(open) ? open : negotiate(open, connection.offer);
+    if (isError(terms)) return this.malformed(connection, terms, octetsOf(message), now);
+    if (!this.survivesCollision(connection, terms, now)) return;
+    connection.confirmOpen(terms, now);
+    this.report(connection.peer, 'OPEN accepted', now);
+  }
+
+  /** Closes one of two connections with the same peer (RFC 4271 §6.8). False: it was `connection`. */
+  private survivesCollision(connection: PeerConnection, terms: Negotiated, now: number): boolean {
+    const rival = connection.peer.otherConnection(connection);
+    if (!rival || rival.state === 'Connecting') return true;
+    const established = rival.state === 'Established';
+    if (established && rival.negotiated?.restart) {
+      // RFC 4724 §4.2: the peer restarted before we noticed; its old session is lost, its routes are retained.
+      this.handle(rival, { type: 'lost', reason: 'the peer has restarted' }, now);
       return true;
     }
+    const { localId, localAs } = connection.offer;
+    const outgoingStays = keepOutgoing(localId, terms.peerId, localAs, terms.peerAs);
     const stays = !established && outgoingStays !== connection.incoming;
-    if (!stays && rival.connection.incoming && rival.connection.state === 'OpenSent') return true;
-    const loser = stays ? rival : link;
-    this.fail(loser, bgpError(6, 7, 'the peer and we connected at the same moment'), now, true);
+    // The peer may still give up a connection that it opened, until its OPEN has arrived.
+    if (!stays && rival.incoming && rival.state === 'OpenSent') return true;
+    const error = bgpError(6, 7, 'both sides connected at the same time');
+    this.handle(stays ? rival : connection, { type: 'stop', error }, now);
     return stays;
   }
 
-  private establish(link: PeerConnection, now: number): void {
-    const { connection, peer, local } = link;
-    const terms = connection.negotiated;
+  private establish(connection: PeerConnection, now: number): void {
+    const { peer, localAddress, negotiated: terms } = connection;
     if (!terms) return;
-    connection.state = 'Established';
-    connection.restartHoldTimer(now);
-    const other = peer.other(connection);
-    const rival = other && this.connections.get(other.id);
-    if (rival) this.fail(rival, bgpError(6, 7, 'the other connection was established'), now, true);
+    const rival = peer.otherConnection(connection);
+    const error = bgpError(6, 7, 'the other connection was established');
+    if (rival) this.handle(rival, { type: 'stop', error }, now);
     const { self } = this;
-    link.ribSession = this.routing.openSession(
+    const ribSession = this.routing.openSession(
       sourceFields(self, peer, terms),
       attributeContext(self, peer, terms),
       importRules(self, peer.config, terms),
-      ribSessionTerms(self, peer.config, terms, local),
+      ribSessionTerms(self, peer.config, terms, localAddress),
       this.helper.onSessionOpened(peer, terms, now),
     );
-    connection.input.maxLength = terms.maxLength;
-    // That it could not be reached before is no longer of interest.
+    connection.establish(ribSession, terms.maxLength, now);
+    // An earlier failure to connect is no longer of interest.
     if (peer.lastError?.text.startsWith(CANNOT_CONNECT)) peer.lastError = null;
     peer.counters.established++;
     this.report(peer, 'session established', now);
     this.events.push({ type: 'established', peer: peer.name, address: peer.address, as: terms.peerAs });
   }
 
-  /** The peer has told all its routes of a family. */
-  endOfRib(peer: Peer, family: Family): void {
+  // --- messages of an established session --------------------------------------------------------------------------
+
+  private processUpdate(connection: PeerConnection, message: ReceivedMessage, now: number): void {
+    const { peer, ribSession } = connection;
+    if (!ribSession) return;
+    connection.restartHoldTimer(now);
+    peer.counters.updatesReceived++;
+    const { reset, defect, endOfRib } = this.updates.process(
+      ribSession,
+      message.bytes,
+      message.body,
+      message.end,
+    );
+    if (reset) return this.malformed(connection, reset, octetsOf(message), now);
+    if (defect) this.reportDefect(connection, defect, octetsOf(message), now);
+    if (endOfRib) this.endOfRib(peer, ribSession.ribFamilies.get(endOfRib), endOfRib);
+    this.checkLimits(connection, now);
+  }
+
+  private endOfRib(peer: Peer, ribFamily: RibSessionFamily | undefined, family: Family): void {
+    if (ribFamily) ribFamily.heardAll = true;
     this.helper.onEndOfRib(peer, family);
-    this.gate.endOfRib(peer);
+    this.gate.onEndOfRib(peer);
     this.events.push({ type: 'end-of-rib', peer: peer.name, family: family.name });
   }
 
-  /** Sends a NOTIFICATION and closes. `quiet`: an end that is nobody's fault and begins no waiting time. */
-  fail(link: PeerConnection, error: BgpError, now: number, quiet = false): void {
-    const { connection, peer } = link;
-    if (connection.state === 'Closed') return;
-    if (connection.state !== 'Connecting') {
-      connection.send(encodeNotification(error));
-      peer.counters.sent++;
+  private processRouteRefresh(connection: PeerConnection, message: ReceivedMessage, now: number): void {
+    const refresh = caught(() => decodeRouteRefresh(message.bytes, message.body, message.end));
+    if (isError(refresh)) return this.malformed(connection, refresh, octetsOf(message), now);
+    const family = familyOf(refresh.afi, refresh.safi);
+    if (family) answerRefresh(this.routing, connection, family, refresh.subtype);
+  }
+
+  private processNotification(connection: PeerConnection, message: ReceivedMessage, now: number): void {
+    const notification = caught(() => decodeNotification(message.bytes, message.body, message.end));
+    // RFC 4271 §6.4: an error in a NOTIFICATION is not answered.
+    if (isError(notification)) {
+      const reason = `${errorText(notification)}, received`;
+      return this.close(connection, { reason, end: 'notification' }, now);
     }
-    const lastBytes = connection.hasControl ? Buffer.concat(connection.takeControl()) : null;
-    this.actions.push({ type: 'close', connection: connection.id, lastBytes: lastBytes });
-    const text = `${errorText(error)}, sent`;
-    // After the peer's fault it is kept out for a while; after a silence it may come back at once.
-    const fault = !quiet && error.code !== 4;
-    // What we have to reproach the peer with, and what it is told for good, ends its routes too.
-    const hard = quiet || error.code !== 4;
-    this.end(link, text, now, {
-      fault,
-      quiet: quiet && !link.ribSession,
-      end: hard ? 'hard' : 'notification',
-    });
+    const { code, subcode } = notification;
+    const { peer, offer } = connection;
+    // RFC 7705 §4: a peer that refuses one number of our AS may accept the other.
+    if (code === 2 && subcode === 2 && offer.peerAlias !== undefined) peer.usesAlias = !peer.usesAlias;
+    const reason = `${describeNotification(notification)}, received`;
+    this.close(
+      connection,
+      { reason, end: code === 6 && subcode === HARD_RESET ? 'hard' : 'notification' },
+      now,
+    );
   }
 
-  /** The connection is gone, or the peer ended the session: nothing can be sent any more. */
-  drop(link: PeerConnection, text: string, now: number, end: SessionEnd = 'lost'): void {
-    if (link.connection.state === 'Closed') return;
-    this.actions.push({ type: 'close', connection: link.connection.id, lastBytes: null });
-    this.end(link, text, now, { fault: false, quiet: false, end });
+  /** Warns about, and ends, a session that holds more than it may. Call after UPDATEs and when a limit has changed. */
+  checkLimits(connection: PeerConnection, now: number): void {
+    const { peer } = connection;
+    for (const text of limitWarnings(connection)) this.events.push({ type: 'limit', peer: peer.name, text });
+    const error = limitExceeded(connection, this.routing.attributes);
+    if (!error) return;
+    this.handle(connection, { type: 'limitExceeded', error }, now);
+    const { maximumPrefixesRestart: seconds } = peer.config;
+    const overPrefixes = error.subcode === 1;
+    if (overPrefixes && seconds !== undefined && !peer.current) {
+      peer.retryAt = peer.idleUntil = now + seconds * 1000;
+    }
   }
 
-  private end(
-    link: PeerConnection,
-    text: string,
+  private reportDefect({ peer }: PeerConnection, error: BgpError, bytes: Uint8Array, now: number): void {
+    const { handling } = error;
+    const text = errorText(error);
+    peer.countMalformed(error.attributes ?? []);
+    peer.lastError = { at: now, text: `${text}, ${handling}` };
+    if (handling === 'treat-as-withdraw') peer.counters.treatedAsWithdraw++;
+    if (handling === 'discard') peer.counters.attributesDiscarded++;
+    this.events.push({ type: 'defect', peer: peer.name, text, handling, hex: hexExcerpt(bytes, 64) });
+  }
+
+  // --- timers ------------------------------------------------------------------------------------------------------
+
+  /** The nearest deadline of all connections and restarts, ms. */
+  nearestDeadline(): number {
+    let nearest = Math.min(this.helper.deadline, this.gate.deadline);
+    for (const connection of this.connections.values()) nearest = Math.min(nearest, connection.deadline);
+    return nearest;
+  }
+
+  /** Runs the timers of a connection that are due. */
+  runTimers(connection: PeerConnection, now: number): void {
+    const { name } = connection.peer;
+    if (now >= connection.connectDeadline) {
+      this.actions.push({ type: 'close', connection: connection.id, lastBytes: null });
+      this.handle(connection, { type: 'connectTimerExpired', reason: 'no answer' }, now);
+    }
+    if (now >= connection.sendDeadline) {
+      const error = bgpError(8, 0, `${name} does not read what we send`);
+      this.handle(connection, { type: 'sendHoldTimerExpired', error }, now);
+    }
+    if (now >= connection.keepaliveDeadline) this.handle(connection, { type: 'keepaliveTimerExpired' }, now);
+    if (now < connection.holdDeadline) return;
+    if (connection.input.ready) {
+      // Whole messages wait to be processed: we are late, not the peer.
+      connection.restartHoldTimer(now);
+      return;
+    }
+    const waited = connection.negotiated ? `${connection.negotiated.holdTime} s` : 'four minutes';
+    const error = bgpError(4, 0, `nothing received from ${name} for ${waited}`);
+    this.handle(connection, { type: 'holdTimerExpired', error }, now);
+  }
+
+  /** Runs the timers of graceful restart. */
+  runRestartTimers(now: number): void {
+    for (const peer of this.helper.runTimers(now)) this.removeIfUnused(peer);
+    this.gate.update(this.peers, now);
+    this.routing.endOfRibGate.closed = this.gate.restarting;
+  }
+
+  // --- endings -----------------------------------------------------------------------------------------------------
+
+  /** Sends a NOTIFICATION and closes. */
+  private notify(connection: PeerConnection, error: BgpError, blameless: boolean, now: number): void {
+    connection.send(encodeNotification(error));
+    const lastBytes = Buffer.concat(connection.takeControl());
+    this.actions.push({ type: 'close', connection: connection.id, lastBytes });
+    const isSilence = error.code === 4;
+    // A peer that fell silent may come back at once, and its routes may be retained. After any other error it is kept
+    // out for a while, and its routes are removed, as they are when we end the session for good.
+    this.remove(
+      connection,
+      {
+        reason: `${errorText(error)}, sent`,
+        end: blameless || !isSilence ? 'hard' : 'notification',
+        penalty: !blameless && !isSilence,
+        silent: blameless && !connection.ribSession,
+      },
+      now,
+    );
+  }
+
+  /** Closes without a NOTIFICATION. */
+  private close(connection: PeerConnection, end: ConnectionEnd, now: number): void {
+    this.actions.push({ type: 'close', connection: connection.id, lastBytes: null });
+    this.remove(connection, end, now);
+  }
+
+  /** An attempt to connect failed. */
+  private connectFailed(connection: PeerConnection, reason: string, now: number): void {
+    const { peer } = connection;
+    this.release(connection, 'hard', now);
+    const retry = peer.config.connectRetry * 1000;
+    peer.retryAt = now + peer.backoff.next(retry, retry, this.random);
+    if (!peer.current) peer.lastError = { at: now, text: `${CANNOT_CONNECT}: ${reason}` };
+    this.report(peer, reason, now);
+  }
+
+  /** Removes a connection that has ended, and decides when the peer is connected to next. */
+  private remove(
+    connection: PeerConnection,
+    { reason, end, penalty, silent }: ConnectionEnd,
     now: number,
-    { fault, quiet, end }: { fault: boolean; quiet: boolean; end: SessionEnd },
   ): void {
-    const { peer, ribSession } = link;
-    const established = ribSession !== null;
+    const { peer } = connection;
+    const established = connection.ribSession !== null;
     if (established && now - peer.since >= PROVEN_MS) peer.backoff.reset();
-    this.forget(link, end, now);
-    if (!quiet && !peer.established) peer.lastError = { at: now, text };
+    this.release(connection, end, now);
+    if (!silent && !peer.established) peer.lastError = { at: now, text: reason };
     if (!peer.current && peer.retryAt !== Number.POSITIVE_INFINITY) {
       const retry = peer.config.connectRetry * 1000;
-      const wait = peer.backoff.next(retry, fault ? Math.max(retry, IDLE_CAP_MS) : retry, this.random);
-      peer.retryAt = now + wait;
-      if (fault) peer.idleUntil = now + wait;
+      const cap = penalty ? Math.max(retry, IDLE_CAP_MS) : retry;
+      peer.retryAt = now + peer.backoff.next(retry, cap, this.random);
+      if (penalty) peer.idleUntil = peer.retryAt;
     }
-    if (established) this.events.push({ type: 'down', peer: peer.name, reason: text });
-    this.report(peer, text, now);
-    this.forgetDynamic(peer);
+    if (established) this.events.push({ type: 'down', peer: peer.name, reason });
+    this.report(peer, reason, now);
+    this.removeIfUnused(peer);
   }
 
-  /** A peer out of a range is there for as long as it has a connection, or routes that are kept. */
-  private forgetDynamic(peer: Peer): void {
+  private release(connection: PeerConnection, end: SessionEnd, now: number): void {
+    const { peer, ribSession, negotiated } = connection;
+    if (ribSession && negotiated) this.helper.onSessionClosed(peer, ribSession, negotiated, end, now);
+    connection.close();
+    this.connections.delete(connection.id);
+    peer.removeConnection(connection);
+  }
+
+  /** Removes a peer out of a range that has neither a connection nor retained routes. */
+  private removeIfUnused(peer: Peer): void {
     if (peer.dynamic && !peer.current && !this.helper.retains(peer)) this.peers.removePeer(peer);
   }
 
-  private forget(link: PeerConnection, end: SessionEnd, now: number): void {
-    const { connection, peer, ribSession } = link;
-    const terms = connection.negotiated;
-    if (ribSession && terms) this.helper.onSessionClosed(peer, ribSession, terms, end, now);
-    link.ribSession = null;
-    connection.close();
-    this.connections.delete(connection.id);
-    peer.drop(connection);
-  }
-
-  /** Something has become of the peer's connections or timers: tells a change of its state. */
+  /** Queues an event when the peer's state has changed. Call after any change of its connections or timers. */
   report(peer: Peer, reason: string, now: number): void {
     this.timersChanged = true;
     const state = peer.state(now);
@@ -346,3 +490,7 @@ export class Sessions {
     peer.since = now;
   }
 }
+
+/** The octets of a message with its header. */
+const octetsOf = ({ bytes, body, end }: ReceivedMessage): Uint8Array =>
+  bytes.subarray(body - HEADER_LENGTH, end);

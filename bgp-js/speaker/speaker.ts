@@ -9,7 +9,7 @@
 import type { PolicySet } from '../rib/policy/policy-data.ts';
 import type { RibSession } from '../rib/rib-session.ts';
 import { Routing } from '../rib/routing.ts';
-import type { Peer } from '../session/peer.ts';
+import type { Peer, PeerConnection } from '../session/peer.ts';
 import { needsReset, type PeerConfig } from '../session/peer-config.ts';
 import { PeerTable, peerKey } from '../session/peer-table.ts';
 import { canonicalAddress } from '../wire/address.ts';
@@ -19,11 +19,8 @@ import { parseIPv4 } from '../wire/prefix.ts';
 import { RestartGate } from './graceful-restart.ts';
 import { InputScheduler } from './input-scheduler.ts';
 import { originate, setOwnRanges, withdraw } from './originate.ts';
-import { hasOutput, takeOutput } from './output.ts';
-import { checkLimits } from './prefix-limits.ts';
-import { advertiseAgain, changePolicies, reconfigure, requestRefresh } from './reconfigure.ts';
-import { SessionMessages } from './session-messages.ts';
-import { type PeerConnection, Sessions } from './sessions.ts';
+import { applyExport, changePolicies, reconfigure, requestRefresh } from './reconfigure.ts';
+import { Sessions } from './sessions.ts';
 import type { OriginateOptions, SpeakerAction, SpeakerConfig, SpeakerEvent } from './speaker-types.ts';
 
 /** Refused addresses that are remembered for counting. */
@@ -52,11 +49,8 @@ export class Speaker {
     this.routing.own = { as: config.as, addresses: new Set([parseIPv4(config.address)]), ranges: new Map() };
     const gate = new RestartGate(config.restarted === true);
     this.routing.endOfRibGate.closed = gate.restarting;
-    this.sessions = new Sessions(config, this.peers, this.routing, random, gate);
-    this.input = new InputScheduler(
-      this.sessions.connections,
-      new SessionMessages(this.sessions, this.routing),
-    );
+    this.sessions = new Sessions({ config, peers: this.peers, routing: this.routing, random, gate });
+    this.input = new InputScheduler(this.sessions);
   }
 
   /** Adds a peer or a range. Throws RangeError when it clashes with another or is malformed. */
@@ -77,7 +71,7 @@ export class Speaker {
   /** Takes a peer or range out, by its address, range or interface; its sessions end with Cease: Peer De-configured. */
   removePeer(key: string, now: number): void {
     for (const peer of this.peers.removeConfig(key)) {
-      this.stop(peer, bgpError(6, 3, 'the peer was taken out of the configuration'), now);
+      this.stop(peer, bgpError(6, 3, 'peer removed from the configuration'), now);
       this.sessions.helper.release(peer);
     }
   }
@@ -96,20 +90,20 @@ export class Speaker {
     }
     this.peers.replaceConfig(config);
     this.sessions.timersChanged = true;
-    const touched = new Set<number>();
+    const changed = new Set<number>();
     for (const peer of this.peers.of(key)) {
-      const link = this.connectionOf(peer.established?.id);
-      if (!link) continue;
-      const changed = reconfigure(this.sessions.self, this.routing, link);
-      if (changed && link.ribSession) touched.add(link.ribSession.source.index);
-      checkLimits(this.sessions, link, now);
+      const connection = peer.established;
+      if (!connection) continue;
+      const needsValidation = reconfigure(this.sessions, connection);
+      if (needsValidation && connection.ribSession) changed.add(connection.ribSession.source.index);
+      this.sessions.checkLimits(connection, now);
     }
-    if (touched.size > 0) this.routing.revalidate(touched);
+    if (changed.size > 0) this.routing.revalidate(changed);
   }
 
   /** Takes over policies, and resets nothing; `keepOthers`: those not in `set` stay. Throws PolicyError for bad ones. */
   setPolicies(set: PolicySet, keepOthers = false): void {
-    changePolicies(set, this.sessions, keepOthers);
+    changePolicies(this.sessions, this.sessions.connections.values(), set, keepOthers);
   }
 
   /**
@@ -120,10 +114,10 @@ export class Speaker {
     const { self } = this.sessions;
     if (self.gracefulShutdown === draining) return;
     self.gracefulShutdown = draining;
-    for (const link of this.sessions.connections.values()) advertiseAgain(self, this.routing, link);
+    for (const connection of this.sessions.connections.values()) applyExport(this.sessions, connection);
   }
 
-  /** Ends all sessions with Cease: Administrative Shutdown and a message for people (RFC 9003), for good. */
+  /** Ends all sessions for good with Cease: Administrative Shutdown and a message for people (RFC 9003). */
   shutdown(message: string, now: number): void {
     for (const peer of [...this.peers]) {
       peer.retryAt = peer.idleUntil = Number.POSITIVE_INFINITY;
@@ -131,24 +125,39 @@ export class Speaker {
     }
   }
 
-  /** Closes all sessions without a NOTIFICATION: this speaker is about to restart, its peers keep its routes. */
+  /** Closes all sessions without a NOTIFICATION before a restart: peers with graceful restart retain our routes. */
   closeForRestart(now: number): void {
     for (const peer of this.peers) peer.retryAt = peer.idleUntil = Number.POSITIVE_INFINITY;
-    for (const link of [...this.sessions.connections.values()])
-      this.sessions.drop(link, 'leaving for a restart', now);
+    const event = { type: 'lost', reason: 'closed for a restart' } as const;
+    for (const connection of [...this.sessions.connections.values()])
+      this.sessions.handle(connection, event, now);
   }
 
-  /** Asks a peer to tell its routes again (RFC 2918); false when it cannot. */
+  /**
+   * The peer can no longer be reached, as a liveness monitor found out before its hold timer expired: its session is
+   * lost at once, without a NOTIFICATION, and its routes are removed or retained (RFC 4724).
+   */
+  peerUnreachable(peer: Peer, reason: string, now: number): void {
+    for (const connection of this.connectionsWith(peer)) {
+      this.sessions.handle(connection, { type: 'lost', reason }, now);
+    }
+  }
+
+  /** Asks the peer of this name to advertise its routes again (RFC 2918); false when it cannot. */
   refresh(name: string): boolean {
     const peer = [...this.peers].find((candidate) => candidate.name === name);
-    const link = this.connectionOf(peer?.established?.id);
-    return link !== undefined && requestRefresh(link);
+    const connection = peer?.established;
+    return connection ? requestRefresh(connection) : false;
   }
 
   private stop(peer: Peer, error: BgpError, now: number): void {
-    for (const link of [...this.sessions.connections.values()]) {
-      if (link.peer === peer) this.sessions.fail(link, error, now, true);
+    for (const connection of this.connectionsWith(peer)) {
+      this.sessions.handle(connection, { type: 'stop', error }, now);
     }
+  }
+
+  private connectionsWith({ incoming, outgoing }: Peer): PeerConnection[] {
+    return [incoming, outgoing].filter((connection) => connection !== null);
   }
 
   /** Announces a route, or changes it; `prefix` is of any known family. Throws RangeError when it is not. */
@@ -177,29 +186,28 @@ export class Speaker {
     const mayRestart = current?.negotiated?.restart && !peer.outgoing;
     if (current === peer.incoming && current && !mayRestart)
       return this.refuse(remote, 'its session is established');
-    const stale = current ? undefined : this.connectionOf(peer.incoming?.id);
-    const link = this.sessions.accept(peer, local, now);
-    // A second connection of the peer's replaces a first that has led to nothing.
-    if (stale) this.sessions.fail(stale, bgpError(6, 7, 'a newer connection came'), now, true);
-    return link.connection.id;
+    const stale = current ? null : peer.incoming;
+    const connection = this.sessions.accept(peer, local, now);
+    // A peer that connects again has given up its first connection.
+    const error = bgpError(6, 7, 'the peer opened a newer connection');
+    if (stale) this.sessions.handle(stale, { type: 'stop', error }, now);
+    return connection.id;
   }
 
-  /** The connection that a `connect` action asked for is there. */
+  /** The connection that a `connect` action asked for is established, from our address `local`. */
   connected(id: number, local: string, now: number): void {
-    const link = this.connectionOf(id);
-    if (!link) return;
-    this.sessions.connected(link, canonicalAddress(local) ?? local, now);
+    const connection = this.connectionOf(id);
+    const localAddress = canonicalAddress(local) ?? local;
+    if (connection) this.sessions.handle(connection, { type: 'tcpConnected', localAddress }, now);
   }
 
-  /** The connection could not be made, or is closed or broken; `reason` in the operating system's words. */
+  /** The connection failed or was closed; `reason` in the operating system's words. */
   disconnected(id: number, reason: string, now: number): void {
-    const link = this.connectionOf(id);
-    if (!link) return;
-    if (link.connection.state === 'Connecting') this.sessions.connectFailed(link, reason, now);
-    else this.sessions.drop(link, reason, now);
+    const connection = this.connectionOf(id);
+    if (connection) this.sessions.handle(connection, { type: 'tcpClosed', reason }, now);
   }
 
-  /** Bytes arrived; `work` processes them. The buffer is given away. */
+  /** Octets arrived, for `work` to process. The speaker owns the buffer from now on. */
   received(id: number, bytes: Uint8Array): void {
     this.input.received(id, bytes);
   }
@@ -211,20 +219,20 @@ export class Speaker {
 
   /** Octets received on the connection and not yet processed; the shell stops reading when they are many. */
   backlog(id: number): number {
-    return this.connectionOf(id)?.connection.input.pending ?? 0;
+    return this.connectionOf(id)?.input.pending ?? 0;
   }
 
   /** The transport of a connection has stopped to take what we send, or takes it again (RFC 9687). */
   blocked(id: number, blocked: boolean, now: number): void {
-    this.connectionOf(id)?.connection.setBlocked(blocked, now);
+    this.connectionOf(id)?.setBlocked(blocked, now);
     this.sessions.timersChanged = true;
   }
 
   /** Runs the timers that are due, and connects to peers whose time has come. */
   tick(now: number): void {
     this.sessions.timersChanged = true;
-    for (const link of [...this.sessions.connections.values()]) {
-      if (now >= link.connection.deadline) this.sessions.runTimers(link, now);
+    for (const connection of [...this.sessions.connections.values()]) {
+      if (now >= connection.deadline) this.sessions.runTimers(connection, now);
     }
     this.sessions.runRestartTimers(now);
     for (const peer of this.peers) {
@@ -268,11 +276,12 @@ export class Speaker {
 
   /** A peer's place in the RIB while its session is established. */
   ribSessionOf(peer: Peer): RibSession | null {
-    return this.connectionOf(peer.established?.id)?.ribSession ?? null;
+    return peer.established?.ribSession ?? null;
   }
 
-  connectionOf(id: number | undefined): PeerConnection | undefined {
-    return id === undefined ? undefined : this.sessions.connections.get(id);
+  /** The connection with this number; undefined when it has ended. */
+  connectionOf(id: number): PeerConnection | undefined {
+    return this.sessions.connections.get(id);
   }
 
   // --- work ----------------------------------------------------------------------------------------------------------
@@ -314,15 +323,13 @@ export class Speaker {
     return this.sessions.connections.keys();
   }
 
-  /** Whether there is something to send on the connection. */
+  /** Whether there is anything to send on the connection. */
   wantsToSend(id: number): boolean {
-    const link = this.connectionOf(id);
-    return link !== undefined && hasOutput(link);
+    return this.connectionOf(id)?.hasOutput() ?? false;
   }
 
-  /** Takes what is to be sent on the connection, about `limit` octets; see `takeOutput`. */
+  /** Takes whole messages to send on the connection, about `limit` octets: see `PeerConnection.takeOutput`. */
   transmit(id: number, limit: number): readonly Uint8Array[] {
-    const link = this.connectionOf(id);
-    return link ? takeOutput(link, limit) : [];
+    return this.connectionOf(id)?.takeOutput(limit) ?? [];
   }
 }

@@ -55,7 +55,7 @@ export function* planChange(
   const pairs = new Map<Peer, Pair>();
   for (const peer of speaker.peers) {
     const config = after.get(peerKey(peer.config));
-    const planned = config && attach(speaker, shadow, self, peer, config);
+    const planned = config && attach(shadow, self, peer, config);
     const live = speaker.ribSessionOf(peer);
     if (planned && live) pairs.set(peer, { live, planned });
   }
@@ -85,22 +85,16 @@ export function* planChange(
 }
 
 /** A session of the shadow as the peer's would be under `config`; null when it has none now. */
-function attach(
-  speaker: Speaker,
-  shadow: Routing,
-  self: Self,
-  peer: Peer,
-  config: PeerConfig,
-): RibSession | null {
-  const link = speaker.connectionOf(peer.established?.id);
-  const terms = link?.connection.negotiated;
-  if (!link || !terms) return null;
+function attach(shadow: Routing, self: Self, peer: Peer, config: PeerConfig): RibSession | null {
+  const connection = peer.established;
+  const terms = connection?.negotiated;
+  if (!connection || !terms) return null;
   const changed = { name: peer.name, address: peer.address, config } as Peer;
   return shadow.openSession(
     sourceFields(self, changed, terms),
     attributeContext(self, changed, terms),
     importRules(self, config, terms),
-    ribSessionTerms(self, config, terms, link.local),
+    ribSessionTerms(self, config, terms, connection.localAddress),
   );
 }
 
