@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import net from 'node:net';
 import { PeerSocket } from '../../net/peer-socket.ts';
-import type { PeerConnection } from '../../speaker/sessions.ts';
+import type { PeerConnection } from '../../session/peer.ts';
 
 /** Not used by `write`. */
 const NO_CONNECTION = {} as PeerConnection;
