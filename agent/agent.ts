@@ -13,14 +13,16 @@ import { EventLog } from '@flatroute/common/process/events.ts';
 import type { Logger } from '@flatroute/common/process/log.ts';
 import { Speaker, type SpeakerEvent } from 'bgp-js';
 import { SpeakerHost } from 'bgp-js/net';
-import { Announcements } from './announcements/announcements.ts';
+import { Announcements, podRange } from './announcements/announcements.ts';
 import { changedKeys } from './config/load.ts';
 import { agentFormat } from './config/schema.ts';
 import type { AgentSettings } from './config/settings.ts';
-import { DirectDataplane } from './dataplane/direct.ts';
+import { type Dataplane, RouteDataplane } from './dataplane/dataplane.ts';
+import { direct } from './dataplane/encapsulation.ts';
 import { Fib } from './fib/fib.ts';
 import { RouteSync } from './kernel/route-sync.ts';
 import { enableForwarding } from './kernel/sysctl.ts';
+import type { AgentParts } from './parts.ts';
 import { peerConfig } from './peers.ts';
 import { PodService } from './pods/service.ts';
 import { StaleRoutes } from './stale-routes.ts';
@@ -28,21 +30,16 @@ import { RouteEvents } from './status/route-events.ts';
 import { AgentStatus } from './status/source.ts';
 
 /** How long to wait for the blackholes of our ranges before sessions begin; they come later then. */
-const ORIGIN_MS = 3000;
+const ANNOUNCE_MS = 3000;
 
 const NEEDS_RESTART = 'cannot change while the agent runs; restart it to apply this: pods keep running';
 
-/** The parts of a running agent, as the status endpoint looks at them. */
-export interface AgentParts {
-  routes: RouteSync;
-  dataplane: DirectDataplane;
-  pods: PodService;
-  host: SpeakerHost;
-  origin: Announcements;
-  fib: Fib;
-  restart: StaleRoutes;
-  events: EventLog;
-}
+/** Makes the dataplane on top of the kernel's routes. */
+export type MakeDataplane = (routes: RouteSync, onError: (error: Error) => void) => Dataplane;
+
+/** Kernel routes without encapsulation. */
+const makeDirectDataplane: MakeDataplane = (routes, onError) =>
+  new RouteDataplane({ routes, encapsulation: direct, onError });
 
 export class Agent {
   #settings: AgentSettings;
@@ -58,7 +55,11 @@ export class Agent {
   }
 
   /** Starts everything. Throws what keeps it from starting; the kernel's routes and the pods stay as they were. */
-  static async start(settings: AgentSettings, log: Logger): Promise<Agent> {
+  static async start(
+    settings: AgentSettings,
+    log: Logger,
+    makeDataplane: MakeDataplane = makeDirectDataplane,
+  ): Promise<Agent> {
     const events = new EventLog(log);
     if (enableForwarding())
       events.info('kernel', 'IPv4 forwarding was off and is now on (net.ipv4.ip_forward)');
@@ -73,20 +74,21 @@ export class Agent {
     await routes.start();
     // Routes that a former run has left: packets went on all the while, and the peers are told so (RFC 4724 §4.1).
     const restarted = routes.counts().stale > 0;
-    const parts = compose(settings, routes, pods, events, restarted);
-    const { host, origin, restart } = parts;
+    const dataplane = makeDataplane(routes, (error) => events.error('kernel', error.message));
+    const parts = compose(settings, { routes, pods, events, dataplane }, restarted);
+    const { host, announcements, staleRoutes } = parts;
     const state = { ready: false };
     const source = new AgentStatus(settings, parts, state);
     const plan = dryRunEndpoint(agentFormat, (planned: AgentSettings) => source.plan(planned));
     const { socket, http } = settings;
     const status = await startStatusServer({ source, plan, socket, http, log });
-    origin.setRanges(settings.podCIDRs.map(String));
+    announcements.set(settings.podCIDRs.map(podRange));
     // Before any session: an End-of-RIB marker that came before our ranges would withdraw them at the peers.
-    await origin.settled(ORIGIN_MS);
+    await announcements.settled(ANNOUNCE_MS);
     host.speaker.setPolicies(settings.policies);
     for (const peer of settings.peers) host.speaker.addPeer(peerConfig(peer), host.now());
     await host.start();
-    restart.begin(settings.peers.map(peerConfig));
+    staleRoutes.begin(settings.peers.map(peerConfig));
     await pods.listen();
     state.ready = true;
     const agent = new Agent(settings, log, parts, status);
@@ -101,8 +103,8 @@ export class Agent {
 
   /** Stops in good order: pods and routes stay; peers are told why, or keep our routes when we are to come back. */
   async stop(end: 'shutdown' | 'restart' = 'shutdown'): Promise<void> {
-    const { host, pods, dataplane, routes, restart } = this.#parts;
-    restart.end();
+    const { host, pods, dataplane, routes, staleRoutes } = this.#parts;
+    staleRoutes.end();
     await pods.close();
     await host.stop(end === 'restart' ? null : this.#settings.bgp.shutdownMessage);
     dataplane.close();
@@ -117,7 +119,7 @@ export class Agent {
   reload(settings: AgentSettings): void {
     const { changed, needRestart } = changedKeys(this.#settings, settings);
     if (needRestart.length > 0) throw new RestartRequiredError(needRestart, NEEDS_RESTART);
-    const { pods, routes, restart, origin, host, events } = this.#parts;
+    const { pods, routes, staleRoutes, announcements, host, events } = this.#parts;
     if (changed.length === 0) {
       events.info('config', 'reloaded: nothing has changed');
       return;
@@ -127,10 +129,10 @@ export class Agent {
     pods.setQuarantine(settings.pods.quarantineSeconds);
     pods.setMtu(settings.pods.mtu);
     routes.setReconcile(settings.kernel.reconcileSeconds * 1000);
-    restart.setLimit(settings.kernel.staleSeconds);
+    staleRoutes.setLimit(settings.kernel.staleSeconds);
     const before = this.#settings;
     this.#settings = settings;
-    origin.setRanges(settings.podCIDRs.map(String));
+    announcements.set(settings.podCIDRs.map(podRange));
     applyPeers(host, {
       before: before.peers.map(peerConfig),
       after: settings.peers.map(peerConfig),
@@ -172,17 +174,12 @@ function openPods(
 /** Makes the parts that stand on the kernel's routes and joins them; nothing runs yet. */
 function compose(
   settings: AgentSettings,
-  routes: RouteSync,
-  pods: PodService,
-  events: EventLog,
+  base: Pick<AgentParts, 'routes' | 'pods' | 'events' | 'dataplane'>,
   restarted: boolean,
 ): AgentParts {
+  const { routes, events, dataplane } = base;
   const { as, bgp } = settings;
   const address = settings.address.toString();
-  const dataplane = new DirectDataplane({
-    routes,
-    onError: (error) => events.error('kernel', error.message),
-  });
   const speaker = new Speaker(
     { as, routerId: settings.routerId.toString(), address, maximumPaths: bgp.maximumPaths, restarted },
     Math.random,
@@ -191,12 +188,12 @@ function compose(
   const teller = new BgpEvents(events);
   const onEvent = (event: SpeakerEvent): void => {
     teller.tell(event);
-    restart.onEvent(event);
+    staleRoutes.onEvent(event);
   };
   const pump = makePump(fib);
   const listen = bgp.listen && { address: bgp.listen.address.toString(), port: bgp.listen.port };
   const host = new SpeakerHost(speaker, { listen, localAddress: address, onEvent, onWork: pump });
-  const restart = new StaleRoutes({
+  const staleRoutes = new StaleRoutes({
     staleSeconds: settings.kernel.staleSeconds,
     events,
     release: async () => {
@@ -205,13 +202,13 @@ function compose(
       return routes.releaseStale();
     },
   });
-  const origin = new Announcements({
+  const announcements = new Announcements({
     speaker,
     routes,
     onChange: () => host.wake(),
-    onError: (range, error) => events.error(range, `cannot be announced yet: ${error.message}`),
+    onError: (prefix, error) => events.error(`${prefix}`, `cannot be announced yet: ${error.message}`),
   });
-  return { routes, dataplane, pods, host, origin, fib, restart, events };
+  return { ...base, host, announcements, fib, staleRoutes };
 }
 
 /** Keeps the FIB at work, a batch in every turn of the event loop, until it has caught up. */

@@ -1,14 +1,19 @@
-/** Best routes of the RIB → entries of the dataplane: the agent's reader of the Loc-RIB. */
-import { DirtyQueue, type FamilyRib, formatIPv4, NO_PATH, SourceKind } from 'bgp-js';
+/** From the best paths of the Loc-RIB to the entries of the dataplane. */
+import { DirtyQueue, type FamilyRib, NO_PATH, SourceKind } from 'bgp-js';
+import { IPAddress, IPPrefix } from 'bgp-js/ip';
 import type { Dataplane } from '../dataplane/dataplane.ts';
 
-/** Prefixes looked at in one go: about a millisecond. */
+/** Prefixes handled by one call of `work`: about a millisecond. */
 const BATCH = 500;
+/** A prefix as NLRI: its length and at most 4 octets (RFC 4271 §4.3). */
+const NLRI_BYTES = 5;
 
+/** Follows the Loc-RIB of IPv4 unicast: a queue of changed prefixes, which `work` hands to the dataplane. */
 export class Fib {
   readonly #rib: FamilyRib;
   readonly #dataplane: Dataplane;
   readonly #dirty: DirtyQueue;
+  readonly #nlri = new Uint8Array(NLRI_BYTES);
 
   constructor(rib: FamilyRib, dataplane: Dataplane) {
     this.#rib = rib;
@@ -17,37 +22,38 @@ export class Fib {
     rib.addReader(this.#dirty);
   }
 
-  /** Whether changes wait to be handed to the dataplane. */
+  /** Whether changes are queued. */
   get hasWork(): boolean {
     return this.#dirty.size > 0;
   }
 
-  /** Hands some changes to the dataplane; call again while `hasWork`. */
+  /** Hands up to `BATCH` changes to the dataplane; call again while `hasWork`. */
   work(): void {
     for (let i = 0; i < BATCH; i++) {
-      const prefix = this.#dirty.take();
-      if (prefix < 0) return;
-      this.#update(prefix);
-      this.#rib.prefixes.release(prefix);
+      const id = this.#dirty.take();
+      if (id < 0) return;
+      this.#update(id);
+      this.#rib.prefixes.release(id);
     }
   }
 
-  #update(prefix: number): void {
+  #update(id: number): void {
     const rib = this.#rib;
-    const text = rib.format(prefix);
-    const best = rib.bestOf(prefix);
+    rib.prefixes.write(id, this.#nlri, 0);
+    const prefix = IPPrefix.readNlri(this.#nlri, 0, 4);
+    const best = rib.bestOf(id);
     const isLearned = best !== NO_PATH && rib.sources.get(rib.sourceOf(best)).kind !== SourceKind.local;
-    if (isLearned) this.#dataplane.set({ prefix: text, nextHops: this.#nextHops(best) });
-    else this.#dataplane.delete(text);
+    if (isLearned) this.#dataplane.set({ prefix, nextHops: this.#nextHops(best) });
+    else this.#dataplane.delete(prefix);
   }
 
-  /** The next hops of the best path and of those that are equal to it. */
-  #nextHops(best: number): string[] {
+  /** The next hops of the best path and of its multipaths. */
+  #nextHops(best: number): IPAddress[] {
     const rib = this.#rib;
     const column = rib.attributes.nextHop.values;
-    const nextHops = [formatIPv4(column[rib.attrsOf(best)])];
+    const nextHops = [IPAddress.v4(column[rib.attrsOf(best)])];
     for (let path = rib.nextOf(best); path !== NO_PATH; path = rib.nextOf(path)) {
-      if (rib.isMultipath(path)) nextHops.push(formatIPv4(column[rib.attrsOf(path)]));
+      if (rib.isMultipath(path)) nextHops.push(IPAddress.v4(column[rib.attrsOf(path)]));
     }
     return nextHops;
   }

@@ -38,6 +38,7 @@ export const GROUP = { LINK: 1, IPV4_ADDRESS: 5, IPV4_ROUTE: 7 } as const;
 
 export const AF_UNSPEC = 0;
 export const AF_INET = 2;
+export const AF_INET6 = 10;
 
 /** Interface flags (linux/if.h). */
 export const INTERFACE_FLAG = { UP: 0x1, LOOPBACK: 0x8, RUNNING: 0x40, LOWER_UP: 0x10000 } as const;

@@ -2,8 +2,8 @@
 import { closeSync } from 'node:fs';
 import { FLAG, INTERFACE_FLAG, LINK_ATTRIBUTE, LINK_SKIP_STATISTICS, MESSAGE } from './constants.ts';
 import { KernelError } from './error.ts';
-import { formatMac, parseMac } from './ip.ts';
 import { ERRNO } from './libc.ts';
+import { formatMac, parseMac } from './mac.ts';
 import { MessageBuilder, readString, readUint32, walkAttributes } from './message.ts';
 import type { Netlink } from './netlink.ts';
 import { openNetns } from './netns.ts';
@@ -76,7 +76,7 @@ export function parseLink(buffer: Buffer, start: number, end: number): Link {
   };
   walkAttributes(buffer, start + LINK_LENGTH, end, (type, from, to) => {
     if (type === LINK_ATTRIBUTE.NAME) link.name = readString(buffer, from, to);
-    else if (type === LINK_ATTRIBUTE.ADDRESS) link.mac = formatMac(buffer, from, to);
+    else if (type === LINK_ATTRIBUTE.ADDRESS) link.mac = formatMac(buffer.subarray(from, to));
     else if (type === LINK_ATTRIBUTE.MTU) link.mtu = readUint32(buffer, from, to);
     else if (type === LINK_ATTRIBUTE.GROUP) link.group = readUint32(buffer, from, to);
     else if (type === LINK_ATTRIBUTE.LINK) link.peerIndex = readUint32(buffer, from, to);

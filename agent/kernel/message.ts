@@ -4,6 +4,7 @@
  * is little-endian but s390x, which is refused at start.
  */
 import { endianness } from 'node:os';
+import type { IPAddress } from 'bgp-js/ip';
 import { FLAG, MESSAGE } from './constants.ts';
 
 if (endianness() !== 'LE') throw new Error('flatroute supports little-endian machines only');
@@ -66,6 +67,11 @@ export class MessageBuilder {
   bytes(type: number, value: Uint8Array): void {
     const at = this.#attribute(type, value.length);
     this.buffer.set(value, at);
+  }
+
+  /** An attribute that is an address: 4 or 16 octets. */
+  address(type: number, address: IPAddress): void {
+    address.write(this.buffer, this.#attribute(type, address.bits >> 3));
   }
 
   /** An attribute of 32 bits. */

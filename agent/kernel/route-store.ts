@@ -1,53 +1,80 @@
 /**
- * What is wanted in the routing table and what is known to be there, without any I/O: which routes have to be
- * written next, which failed and when they are tried again, which are left over from a former run.
+ * The desired and the installed state of every route, without any I/O: which routes to write next, which failed and
+ * when to retry them, which a former run has left. The head of route-sync.ts explains the whole.
  */
+import type { IPPrefix } from 'bgp-js/ip';
 import type { KernelError } from './error.ts';
-import { writePrefix } from './ip.ts';
 import {
   describeInstalled,
   type EncodedTarget,
   type InstalledTarget,
   matchesTarget,
   parseRoute,
+  RouteCursor,
 } from './route.ts';
-import {
-  clearFailure,
-  createEntry,
-  type Entry,
-  entryKey,
-  isInSync,
-  noteFailure,
-  settle,
-} from './route-entry.ts';
-import { RouteCursor } from './route-shape.ts';
 
+/** Entries that `sweep` checks between two pauses. */
 const SWEEP_STEP = 2000;
-const SCRATCH = Buffer.alloc(4);
+const FIRST_RETRY_MS = 500;
+const LAST_RETRY_MS = 30_000;
 
-/** What became of a route. `lost`: somebody removed or changed it, and it will be put back. */
+/** A change of a route's state. `lost`: another program removed or changed it, and it will be restored. */
 export interface RouteEvent {
-  prefix: string;
+  prefix: IPPrefix;
   metric: number;
   what: 'installed' | 'removed' | 'failed' | 'lost';
   /** For `failed`: the first failure; retries that fail are not reported. */
   error?: KernelError;
 }
 
-/** Every route belongs to at most one of dirty, failed and stale; in none of them, it is as wanted. */
+/** The state of one route; there is exactly one for each prefix and metric. */
+export interface Entry {
+  readonly prefix: IPPrefix;
+  readonly metric: number;
+  /** What the kernel should have; null: no route. */
+  desired: EncodedTarget | null;
+  /** What the kernel has, of ours, as far as known; null: no route. */
+  installed: InstalledTarget | null;
+  error: KernelError | null;
+  /** Failures in a row. */
+  attempts: number;
+  /** When to retry, by performance.now(). */
+  retryAt: number;
+  /** The last dump that contained the route. */
+  generation: number;
+  /** A route added by hand has replaced ours: replace it in turn. */
+  takeBack: boolean;
+  waiters: Waiter[] | null;
+}
+
+/** The two ends of a promise that settles with the entry's next write. */
+interface Waiter {
+  resolve(): void;
+  reject(error: Error): void;
+}
+
+/** Whether the kernel has what is desired. */
+export function isInSync(entry: Entry): boolean {
+  return entry.desired?.key === entry.installed?.key;
+}
+
+/** Every entry is in at most one of dirty, failed and stale; an entry in none of them is in sync. */
 export class RouteStore {
-  readonly #entries = new Map<string, Entry>();
+  /** By metric, then by the prefix's key: few metrics, many prefixes. */
+  readonly #entries = new Map<number, Map<number | string, Entry>>();
+  #size = 0;
   readonly #dirty = new Set<Entry>();
-  /** The part of dirty that somebody waits for. */
+  /** The entries of dirty with waiters; they are written first. */
   readonly #urgent = new Set<Entry>();
   #cursor = this.#dirty.values();
   readonly #failed = new Set<Entry>();
+  /** Routes found in the kernel that are not desired (yet). */
   readonly #stale = new Set<Entry>();
   readonly #report: (event: RouteEvent) => void;
   readonly #route = new RouteCursor();
   #released = false;
   #generation = 0;
-  /** How often a route of ours was found missing or changed. */
+  /** How many times a route of ours was found missing or changed. */
   losses = 0;
 
   constructor(report: (event: RouteEvent) => void) {
@@ -55,7 +82,7 @@ export class RouteStore {
   }
 
   get size(): number {
-    return this.#entries.size;
+    return this.#size;
   }
   get dirty(): number {
     return this.#dirty.size;
@@ -67,16 +94,16 @@ export class RouteStore {
     return this.#stale.size;
   }
 
-  find(prefix: string, metric: number): Entry | undefined {
-    return this.#entries.get(entryKey(prefix, metric));
+  find(prefix: IPPrefix, metric: number): Entry | undefined {
+    return this.#lookup(prefix.key, metric);
   }
 
   isStale(entry: Entry): boolean {
     return this.#stale.has(entry);
   }
 
-  /** Wants `encoded` there. Returns whether something has to be written. @throws TypeError */
-  want(prefix: string, metric: number, encoded: EncodedTarget): boolean {
+  /** Sets what the kernel should have. Returns whether a write is needed. @throws TypeError for a malformed metric */
+  setDesired(prefix: IPPrefix, metric: number, encoded: EncodedTarget): boolean {
     const entry = this.find(prefix, metric) ?? this.#add(prefix, metric);
     if (entry.desired?.key === encoded.key && entry.error === null) return false;
     entry.desired = encoded;
@@ -87,19 +114,19 @@ export class RouteStore {
     return true;
   }
 
-  /** Wants nothing there. Returns whether something has to be written. */
-  unwant(prefix: string, metric: number): boolean {
+  /** The kernel should have no such route. Returns whether a write is needed. */
+  clearDesired(prefix: IPPrefix, metric: number): boolean {
     const entry = this.find(prefix, metric);
     if (entry === undefined) return false;
     entry.desired = null;
     clearFailure(entry);
-    if (entry.waiters) settle(entry, new Error(`route ${prefix} metric ${metric} is not wanted any more`));
+    if (entry.waiters) settleWaiters(entry, new Error(`route ${prefix} metric ${metric} was removed`));
     this.queue(entry);
     return true;
   }
 
-  /** Resolves or rejects as `RouteSync.whenInstalled` says. */
-  whenInstalled(prefix: string, metric: number): Promise<void> {
+  /** Resolves or rejects as `RouteSync.whenInstalled` documents. */
+  whenInstalled(prefix: IPPrefix, metric: number): Promise<void> {
     const entry = this.find(prefix, metric);
     if (!entry?.desired) return Promise.reject(new Error(`route ${prefix} metric ${metric} is not wanted`));
     if (entry.error !== null) return Promise.reject(entry.error);
@@ -111,15 +138,15 @@ export class RouteStore {
     });
   }
 
-  /** Has the entry written next time. */
+  /** Queues the entry for the next write. */
   queue(entry: Entry): void {
     this.#failed.delete(entry);
     this.#stale.delete(entry);
     this.#dirty.add(entry);
   }
 
-  /** The next entry to write, which leaves the queue; undefined when all is written. */
-  take(): Entry | undefined {
+  /** Takes the next entry to write from the queue; undefined when everything is in sync. */
+  takeNext(): Entry | undefined {
     for (;;) {
       const entry = this.#next();
       if (entry === undefined) return undefined;
@@ -130,8 +157,8 @@ export class RouteStore {
     }
   }
 
-  /** The kernel did what was asked for: it has `target` now, or no route of ours. */
-  succeeded(entry: Entry, target: EncodedTarget | null): void {
+  /** The kernel accepted a write: it has `target` now, or no route of ours. */
+  onWritten(entry: Entry, target: EncodedTarget | null): void {
     entry.installed = target;
     entry.takeBack = false;
     if (!isInSync(entry)) {
@@ -142,35 +169,37 @@ export class RouteStore {
     this.#finish(entry);
   }
 
-  /** The kernel refused to make the route `target`. */
-  refused(entry: Entry, target: EncodedTarget | null, error: KernelError, now: number): void {
+  /** The kernel refused to write `target`; the retry comes after half a second, then twice as long, up to 30 s. */
+  onRefused(entry: Entry, target: EncodedTarget | null, error: KernelError, now: number): void {
     if (entry.desired !== target) {
-      this.queue(entry); // something else is wanted by now
+      this.queue(entry); // the desired state has changed meanwhile
       return;
     }
     if (entry.attempts === 0) {
       this.#report({ prefix: entry.prefix, metric: entry.metric, what: 'failed', error });
     }
     entry.takeBack = false;
-    noteFailure(entry, error, now);
+    entry.error = error;
+    entry.retryAt = now + Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** entry.attempts);
+    entry.attempts++;
     this.#dirty.delete(entry);
     this.#failed.add(entry);
-    settle(entry, error);
+    settleWaiters(entry, error);
   }
 
-  /** Queues the failed routes whose time has come; with `now` Infinity, all of them. */
+  /** Queues the failed routes whose retry is due; with `now` Infinity, all of them. */
   retry(now: number): void {
     for (const entry of this.#failed) if (entry.retryAt <= now) this.queue(entry);
   }
 
-  /** When the next failed route is due, or Infinity. */
+  /** When the next retry is due, or Infinity. */
   nextRetry(): number {
     let next = Number.POSITIVE_INFINITY;
     for (const entry of this.#failed) next = Math.min(next, entry.retryAt);
     return next;
   }
 
-  /** Queues everything found at start and not claimed; unclaimed routes are deleted from now on. */
+  /** Queues the stale routes for deletion and returns their number; from now on undesired routes are deleted at once. */
   releaseStale(): number {
     this.#released = true;
     const count = this.#stale.size;
@@ -178,72 +207,80 @@ export class RouteStore {
     return count;
   }
 
-  /** A dump begins: `observe` what it shows, then `sweep`. */
-  beginDump(): void {
+  /** Starts a dump: call `observe` for each route in it, then `sweep`. */
+  startDump(): void {
     this.#generation++;
   }
 
-  /** A route of ours is in the kernel: an IPv4 route message whose fixed part begins at `start`. */
+  /** A route of ours is in the kernel: the message's fixed part begins at `start`. */
   readonly observe = (buffer: Buffer, start: number, end: number): void => {
     const cursor = this.#route;
-    cursor.locate(buffer, start, end);
-    const { prefix, metricValue: metric } = cursor;
-    const entry = this.find(prefix, metric) ?? this.#add(prefix, metric);
+    if (!cursor.locate(buffer, start, end)) return;
+    const { metric } = cursor;
+    const entry = this.#lookup(cursor.prefixKey, metric) ?? this.#add(cursor.prefix, metric);
     entry.generation = this.#generation;
     const { desired } = entry;
     if (desired?.shape && cursor.hasShape(desired.shape)) {
-      this.#learn(entry, desired);
+      this.#setInstalled(entry, desired);
       return;
     }
     const route = parseRoute(buffer, start, end);
     if (route === null) return;
     if (desired !== null && matchesTarget(desired.target, route)) {
       desired.shape = cursor.capture();
-      this.#learn(entry, desired);
-    } else this.#learn(entry, describeInstalled(route));
+      this.#setInstalled(entry, desired);
+    } else this.#setInstalled(entry, describeInstalled(route));
   };
 
-  /** A route of ours is not in the kernel any more. */
-  observeGone(prefix: string, metric: number): void {
+  /** A route of ours is no longer in the kernel. */
+  observeGone(prefix: IPPrefix, metric: number): void {
     const entry = this.find(prefix, metric);
-    if (entry) this.#learn(entry, null);
+    if (entry) this.#setInstalled(entry, null);
   }
 
-  /** Somebody put a route typed by hand in the place of ours, which replaces it again. */
-  observeReplaced(prefix: string, metric: number): void {
+  /** A route added by hand has replaced ours: the next write replaces it. */
+  observeReplaced(prefix: IPPrefix, metric: number): void {
     const entry = this.find(prefix, metric);
     if (!entry?.installed) return;
     entry.takeBack = true;
-    this.#learn(entry, null);
+    this.#setInstalled(entry, null);
   }
 
-  /** Takes what the dump did not show for gone; pauses now and then to let others work. */
+  /** Marks the routes that the dump did not contain as gone; yields now and then, for a turn of the event loop. */
   *sweep(): Generator<void> {
     let steps = 0;
-    for (const entry of this.#entries.values()) {
-      if (entry.installed !== null && entry.generation !== this.#generation) this.#learn(entry, null);
+    for (const entry of this.#all()) {
+      if (entry.installed !== null && entry.generation !== this.#generation) this.#setInstalled(entry, null);
       if (++steps % SWEEP_STEP === 0) yield;
     }
   }
 
-  /** Rejects everybody who still waits. */
-  abandon(error: Error): void {
-    for (const entry of this.#entries.values()) settle(entry, error);
+  /** Rejects all waiters. */
+  rejectWaiters(error: Error): void {
+    for (const entry of this.#all()) settleWaiters(entry, error);
   }
 
-  /** The wanted entry of the lowest metric for a prefix. Looks at all: for views only. */
-  lowest(prefix: string): Entry | undefined {
+  /** The desired entry with the lowest metric for a prefix. */
+  lowest(prefix: IPPrefix): Entry | undefined {
     let best: Entry | undefined;
-    for (const entry of this.#entries.values()) {
-      if (entry.prefix !== prefix || entry.desired === null) continue;
-      if (best === undefined || entry.metric < best.metric) best = entry;
+    for (const entries of this.#entries.values()) {
+      const entry = entries.get(prefix.key);
+      if (entry?.desired && (best === undefined || entry.metric < best.metric)) best = entry;
     }
     return best;
   }
 
+  *#all(): Generator<Entry> {
+    for (const entries of this.#entries.values()) yield* entries.values();
+  }
+
+  #lookup(key: number | string, metric: number): Entry | undefined {
+    return this.#entries.get(metric)?.get(key);
+  }
+
   #next(): Entry | undefined {
     for (const entry of this.#urgent) return entry;
-    // One iterator goes through a whole burst: a fresh one would walk over everything deleted before, each time.
+    // One iterator serves a whole burst: a new one would skip over all deleted members again, each time.
     let { value } = this.#cursor.next();
     if (value === undefined) {
       this.#cursor = this.#dirty.values();
@@ -252,23 +289,38 @@ export class RouteStore {
     return value;
   }
 
-  #add(prefix: string, metric: number): Entry {
-    writePrefix(prefix, SCRATCH, 0);
+  #add(prefix: IPPrefix, metric: number): Entry {
     if (!Number.isInteger(metric) || metric < 0 || metric > 0xffffffff) {
       throw new TypeError(`the metric of ${prefix} is ${metric}: it must be a whole number of 32 bits`);
     }
-    const entry = createEntry(prefix, metric);
-    entry.generation = this.#generation;
-    this.#entries.set(entryKey(prefix, metric), entry);
+    const entry: Entry = {
+      prefix,
+      metric,
+      desired: null,
+      installed: null,
+      error: null,
+      attempts: 0,
+      retryAt: 0,
+      generation: this.#generation,
+      takeBack: false,
+      waiters: null,
+    };
+    let entries = this.#entries.get(metric);
+    if (entries === undefined) {
+      entries = new Map();
+      this.#entries.set(metric, entries);
+    }
+    entries.set(prefix.key, entry);
+    this.#size++;
     return entry;
   }
 
-  #learn(entry: Entry, installed: InstalledTarget | null): void {
+  #setInstalled(entry: Entry, installed: InstalledTarget | null): void {
     const wasInSync = entry.desired !== null && isInSync(entry);
     entry.installed = installed;
     if (isInSync(entry)) this.#finish(entry);
     else if (this.#dirty.has(entry) || this.#failed.has(entry)) {
-      // it is written anyway, or tried again in its time
+      // A write is due already, now or at the retry.
     } else if (entry.desired === null && !this.#released) this.#stale.add(entry);
     else this.queue(entry);
     if (wasInSync && !isInSync(entry)) {
@@ -277,12 +329,33 @@ export class RouteStore {
     }
   }
 
-  /** The entry is as wanted. */
+  /** The entry is in sync: removes it from the queues, and from the store when it is not desired. */
   #finish(entry: Entry): void {
     clearFailure(entry);
     for (const set of [this.#urgent, this.#dirty, this.#failed, this.#stale]) set.delete(entry);
-    const key = entryKey(entry.prefix, entry.metric);
-    if (entry.desired === null && this.#entries.get(key) === entry) this.#entries.delete(key);
-    settle(entry, null);
+    if (entry.desired === null && this.find(entry.prefix, entry.metric) === entry) this.#remove(entry);
+    settleWaiters(entry, null);
+  }
+
+  #remove(entry: Entry): void {
+    const entries = this.#entries.get(entry.metric);
+    if (!entries?.delete(entry.prefix.key)) return;
+    this.#size--;
+    if (entries.size === 0) this.#entries.delete(entry.metric);
+  }
+}
+
+function clearFailure(entry: Entry): void {
+  entry.error = null;
+  entry.attempts = 0;
+  entry.retryAt = 0;
+}
+
+function settleWaiters(entry: Entry, error: Error | null): void {
+  const waiters = entry.waiters;
+  entry.waiters = null;
+  for (const waiter of waiters ?? []) {
+    if (error) waiter.reject(error);
+    else waiter.resolve();
   }
 }

@@ -1,7 +1,39 @@
 /**
- * The owner of what this daemon wants in the kernel's routing table: desired state in memory, batches to the
- * kernel, and whatever it takes to keep the two equal. Only routes of our protocol in our table are touched.
+ * Route reconciliation: keeps the kernel's routing table equal to the routes that the agent wants.
+ *
+ * The problem. Several hundred thousand routes change at any time, by BGP and by pods. The kernel answers each write,
+ * but the answer to a batch can get lost; other programs remove and replace our routes; routes disappear silently when
+ * a link or an address goes; a restarted agent finds the routes of its former run. The obvious solution, to write each
+ * change as it comes and to trust the answers, drifts away from the kernel at the first of these events and never
+ * returns.
+ *
+ * The solution is a loop of dump, diff, apply and prune over a desired state:
+ *
+ *  1. `set` and `delete` only change the desired state: `RouteStore.setDesired` and `clearDesired` put the entry into
+ *     the dirty queue, and `RouteWriter.wake` starts the writer in the next turn of the event loop.
+ *  2. Apply: `RouteWriter.#writeBatch` takes up to 512 entries (`RouteStore.takeNext`), packs them into one buffer
+ *     (`packWrite`) and sends it in one system call on a thread of the pool (`Netlink.batch`). Each answer goes to
+ *     `RouteStore.onWritten` or `onRefused`; a refused route is retried after 0.5 s, then 1 s, up to 30 s, and sooner
+ *     when links, addresses or routes change (`retrySoon`).
+ *  3. Unknown outcomes: when `batch` throws, nobody knows which messages the kernel has carried out. All entries go
+ *     back into the queue and a dump follows before the next write, because deleting or replacing needs the truth
+ *     about what is installed.
+ *  4. Dump and diff: `RouteWriter.#dump` reads all routes of our protocol and table. `RouteStore.observe` compares each
+ *     one with the desired state, mostly without decoding it (`RouteCursor.hasShape`), and `sweep` finds the desired
+ *     routes that the dump did not contain. Every difference goes into the dirty queue. A dump runs at `start`, every
+ *     `reconcileMs`, and soon after events that may have removed routes silently (`#onChange`).
+ *  5. Events: `Monitor` reports changes by other programs as they happen (`#onRoute`). When a batch with the same
+ *     route is in flight, the order of the two is unknown, so a dump follows (`dumpSoon`). The monitor's socket does
+ *     not receive our own changes; when it loses events, a dump replaces them (`#onOverrun`).
+ *  6. Prune: routes of ours that nobody wants are stale. Those found at start stay until `releaseStale`, so that
+ *     packets flow while BGP learns the routes again; later ones are deleted at once.
+ *
+ * Ownership. A route is ours when it has our protocol (179) and our table; nothing else is ever changed. `packWrite`
+ * replaces only where our route is known to exist and deletes by prefix, metric and target, because the kernel's own
+ * matching would take another program's route. The one exception is a route that was added by hand in place of ours
+ * (protocol boot with NLM_F_REPLACE): it is replaced again (`observeReplaced`).
  */
+import type { IPAddress, IPPrefix } from 'bgp-js/ip';
 import { AF_INET, FLAG, MESSAGE, PROTOCOL } from './constants.ts';
 import { type Link, listLinks } from './link.ts';
 import { Monitor } from './monitor.ts';
@@ -10,52 +42,51 @@ import { withNetns } from './netns.ts';
 import {
   type EncodedTarget,
   encodeTarget,
+  hasTypeOfService,
   parseRoute,
   ROUTE_LENGTH,
   type RouteOwner,
   type RouteTarget,
 } from './route.ts';
-import { isInSync } from './route-entry.ts';
-import { lookupRoute, type RouteLookup } from './route-lookup.ts';
-import { type RouteEvent, RouteStore } from './route-store.ts';
+import { lookupRoute, type RouteLookup } from './route-request.ts';
+import { isInSync, type RouteEvent, RouteStore } from './route-store.ts';
 import { RouteWriter } from './route-writer.ts';
 
 const RECEIVE_BYTES = 4 << 20;
-const TYPE_OF_SERVICE = 3; // rtm_tos
 
-/** How a RouteSync is set up. Callbacks must not throw. */
+/** Options of a RouteSync. Callbacks must not throw. */
 export interface RouteSyncOptions {
-  /** Routing table of everything it installs, e.g. 254 (main). */
+  /** Routing table of all its routes, e.g. 254 (main). */
   table: number;
   /** Route protocol that marks its routes, 179 by default. */
   protocol?: number;
-  /** Milliseconds between full dump-and-compare runs; 0: only when events ask for one. */
+  /** Milliseconds between periodic dumps; 0: only when events ask for one. */
   reconcileMs?: number;
   /** Path of the network namespace to work in; by default the process's own. */
   netns?: string;
   onRoute?(event: RouteEvent): void;
-  /** Trouble that is no route's fault; the work goes on by itself. */
+  /** An error that concerns no single route; the work continues. */
   onError?(error: Error): void;
 }
 
-/** Numbers for status and metrics. A route is either installed, pending, failed or stale. */
+/** Counts for status and metrics. A route is either installed, pending, failed or stale. */
 export interface RouteSyncCounts {
   routes: number;
   installed: number;
   pending: number;
   failed: number;
-  /** Found at start and claimed by nobody yet. */
+  /** Found at start and not wanted yet. */
   stale: number;
-  /** Messages written, those of them that were refused, dumps, overruns of the monitor. */
+  /** Messages written, messages refused, dumps, overruns of the monitor. */
   writes: number;
   refusals: number;
   dumps: number;
   overruns: number;
-  /** How often a route of ours was found missing or changed. */
+  /** How many times a route of ours was found missing or changed. */
   losses: number;
 }
 
-/** See the head of this file. Call `start` once; `set` and `delete` may come before it. */
+/** See the head of this file. Call `start` once; `set` and `delete` may be called before. */
 export class RouteSync {
   readonly owner: RouteOwner;
   readonly #options: RouteSyncOptions;
@@ -89,8 +120,8 @@ export class RouteSync {
   }
 
   /**
-   * Compares with what the kernel has and begins to write. Routes of ours that nobody has claimed stay until
-   * `releaseStale`, so that a restart does not interrupt forwarding. Resolves once the kernel has been read.
+   * Compares the desired state with the kernel's and starts to write. Routes of ours that are not wanted yet stay until
+   * `releaseStale`, so that a restart does not interrupt forwarding. Resolves once the kernel's routes have been read.
    * @throws KernelError
    */
   async start(): Promise<void> {
@@ -98,31 +129,33 @@ export class RouteSync {
     await this.#writer.start(this.#options.reconcileMs ?? 0);
   }
 
-  /** Changes the time between full dump-and-compare runs, in ms; 0: only when events ask for one. */
+  /** Changes the time between periodic dumps, in ms; 0: only when events ask for one. */
   setReconcile(periodMs: number): void {
     this.#writer.setPeriod(periodMs);
   }
 
   /**
-   * Wants a route, in place of the one with this prefix and metric; written in the next turn of the event loop.
-   * Routes that share one `target` object, which must not be changed, share its encoding. A metric of 1 or more
-   * lets the kernel tell it from the prefix's other routes when it is deleted.
-   * @throws TypeError when prefix, metric or target is malformed
+   * Installs a route, or replaces the one with this prefix and metric; written in the next turn of the event loop.
+   * Routes that share one `target` object, which must not be changed, share its encoding. With a metric of 1 or more
+   * the kernel can distinguish it from the prefix's other routes at deletion.
+   * @throws TypeError for an IPv6 prefix (not supported yet) and when metric or target is malformed
    */
-  set(prefix: string, metric: number, target: RouteTarget): void {
-    if (this.#store.want(prefix, metric, this.#encode(target))) this.#writer.wake();
+  set(prefix: IPPrefix, metric: number, target: RouteTarget): void {
+    // Dumps and events cover IPv4 only; without them an IPv6 route would be taken for lost.
+    if (prefix.version !== 4) throw new TypeError(`${prefix}: IPv6 routes cannot be installed yet`);
+    if (this.#store.setDesired(prefix, metric, this.#encode(target))) this.#writer.wake();
   }
 
-  /** Wants no route with this prefix and metric any more. */
-  delete(prefix: string, metric: number): void {
-    if (this.#store.unwant(prefix, metric)) this.#writer.wake();
+  /** Removes the route with this prefix and metric. */
+  delete(prefix: IPPrefix, metric: number): void {
+    if (this.#store.clearDesired(prefix, metric)) this.#writer.wake();
   }
 
   /**
-   * `installed`, `pending`, `stale`, or why it is not in the kernel; null when there is no such route. Without a
-   * metric it is the wanted route of the lowest one, found by a search through all.
+   * `installed`, `pending`, `stale`, or why the kernel does not have it; null when there is no such route. Without a
+   * metric: of the route with the lowest one.
    */
-  state(prefix: string, metric?: number): string | null {
+  state(prefix: IPPrefix, metric?: number): string | null {
     const store = this.#store;
     const entry = metric === undefined ? store.lowest(prefix) : store.find(prefix, metric);
     if (entry === undefined) return null;
@@ -132,26 +165,26 @@ export class RouteSync {
   }
 
   /**
-   * Resolves when the kernel has the route, which overtakes others that wait to be written.
-   * @throws KernelError when the kernel refuses it; Error when it is not wanted (any more) or we are stopping
+   * Resolves when the kernel has the route, which is written before others.
+   * @throws KernelError when the kernel refuses it; Error when the route is not wanted, is removed, or we are stopping
    */
-  whenInstalled(prefix: string, metric: number): Promise<void> {
+  whenInstalled(prefix: IPPrefix, metric: number): Promise<void> {
     if (this.#closed) return Promise.reject(new Error(STOPPING));
     return this.#store.whenInstalled(prefix, metric);
   }
 
-  /** Reads the kernel's routes, writes what differs, and resolves when that is done. */
+  /** Dumps the kernel's routes, writes the differences, and resolves when that is done. */
   reconcile(): Promise<void> {
     this.#writer.dumpNow();
     return this.settled();
   }
 
-  /** Resolves when nothing waits to be written; failed routes wait for their retry and do not count. */
+  /** Resolves when nothing is left to write; failed routes wait for their retry and do not count. */
   settled(): Promise<void> {
     return this.#writer.settled();
   }
 
-  /** Deletes the routes found at start that nobody has claimed, and returns how many there are. */
+  /** Deletes the routes found at start that are not wanted, and returns their number. */
   releaseStale(): number {
     const count = this.#store.releaseStale();
     this.#writer.wake();
@@ -159,13 +192,13 @@ export class RouteSync {
   }
 
   /** What the kernel would do with a packet to `address`, see `lookupRoute`. @throws KernelError */
-  get(address: string, withSource = true): RouteLookup {
+  get(address: IPAddress, withSource = true): RouteLookup {
     return lookupRoute(this.#lookups, address, withSource);
   }
 
   /**
-   * Calls `listener` whenever links, addresses or routes of others changed, so that next hops may resolve
-   * differently. Calls come in flocks. Returns a function that ends it.
+   * Calls `listener` whenever links, addresses or routes of other programs changed, so that next hops may resolve
+   * differently. Calls come in bursts. Returns a function that removes the listener.
    */
   watchTopology(listener: () => void): () => void {
     this.#topology.add(listener);
@@ -187,16 +220,16 @@ export class RouteSync {
     };
   }
 
-  /** Stops. The kernel keeps its routes; what was not written yet is not. */
+  /** Stops. The kernel keeps its routes; pending changes are not written. */
   close(): void {
     this.#closed = true;
     this.#monitor.close();
     this.#writer.close();
     this.#lookups.close();
-    this.#store.abandon(new Error(STOPPING));
+    this.#store.rejectWaiters(new Error(STOPPING));
   }
 
-  /** A socket in the same namespace, for its caller to close. @throws KernelError */
+  /** Opens a socket in the same namespace; the caller closes it. @throws KernelError */
   open(options?: NetlinkOptions): Netlink {
     return this.#inside(() => new Netlink(options));
   }
@@ -218,12 +251,11 @@ export class RouteSync {
     if (end - start < ROUTE_LENGTH || buffer[start] !== AF_INET) return;
     const protocol = buffer[start + 5];
     const byHand = type === MESSAGE.NEWROUTE && protocol === PROTOCOL.BOOT && (flags & FLAG.REPLACE) !== 0;
-    const mayConcernUs =
-      (protocol === this.owner.protocol || byHand) && buffer[start + TYPE_OF_SERVICE] === 0;
+    const mayConcernUs = (protocol === this.owner.protocol || byHand) && !hasTypeOfService(buffer, start);
     const route = mayConcernUs ? parseRoute(buffer, start, end) : null;
     if (route?.table === this.owner.table) {
       const { prefix, metric } = route;
-      // Whether a batch under way came before or after this, only a dump can tell.
+      // Only a dump can tell whether the current batch came before or after this.
       if (this.#writer.isWriting(prefix, metric)) this.#writer.dumpSoon();
       if (byHand) this.#store.observeReplaced(prefix, metric);
       else if (type === MESSAGE.DELROUTE) this.#store.observeGone(prefix, metric);
@@ -241,7 +273,7 @@ export class RouteSync {
     this.#onChange(gone || wentDown);
   }
 
-  /** `removed`: routes may have gone with it, of which IPv4 says nothing. */
+  /** `removed`: routes may have gone with it; IPv4 reports none of them. */
   #onChange(removed: boolean): void {
     if (removed) this.#writer.dumpSoon();
     this.#writer.retrySoon();
@@ -254,4 +286,4 @@ export class RouteSync {
   }
 }
 
-const STOPPING = 'routes are not looked after any more: the daemon is stopping';
+const STOPPING = 'the agent is stopping and writes no more routes';

@@ -1,26 +1,43 @@
-/** The one who reads and writes the kernel's routes: dumps and batches, one after the other, and retries. */
+/**
+ * Reads and writes the kernel's routes: dumps and batches, one after the other, and retries. The head of route-sync.ts
+ * explains the whole.
+ */
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { IPPrefix } from 'bgp-js/ip';
+import { FLAG } from './constants.ts';
+import { KernelError } from './error.ts';
+import { ERRNO } from './libc.ts';
 import { MessageBuilder } from './message.ts';
 import type { Netlink } from './netlink.ts';
-import type { RouteOwner } from './route.ts';
-import { dumpRoutes, packWrite, sendWrites, type Write } from './route-batch.ts';
-import type { RouteStore } from './route-store.ts';
+import { type EncodedTarget, formatRoute, packDeleteRoute, packNewRoute, type RouteOwner } from './route.ts';
+import { dumpRoutes } from './route-request.ts';
+import type { Entry, RouteStore } from './route-store.ts';
 import { Schedule } from './schedule.ts';
 
 const BATCH_MESSAGES = 512;
 const BATCH_BYTES = 65536;
 const ROOM_FOR_ONE = 4096;
 const SLICE_MS = 2;
-/** Events come in flocks: wait this long before a dump or a retry that they ask for. */
+/** Events come in bursts: a dump or retry that they ask for waits this long. */
 const GATHER_MS = 50;
-/** Dumps that events ask for take at most a twentieth of the time. */
+/** Dumps that events ask for take at most one twentieth of the time. */
 const DUMP_SHARE = 20;
 /** Retries that events ask for: at most 100,000 routes a second. */
 const RETRY_MS_A_ROUTE = 0.01;
 /** The pause after trouble with the socket itself. */
 const RECOVERY_MS = 1000;
 
-/** How a RouteWriter is set up. */
+const NO_TARGET = { type: 'unicast', attributes: Buffer.alloc(0) } as const;
+
+/** One message of a batch and its outcome. */
+interface Write {
+  entry: Entry;
+  /** What to install; null: delete the route. */
+  target: EncodedTarget | null;
+  error: KernelError | null;
+}
+
+/** Options of a RouteWriter. */
 export interface RouteWriterOptions {
   store: RouteStore;
   owner: RouteOwner;
@@ -29,7 +46,7 @@ export interface RouteWriterOptions {
   onError(error: Error): void;
 }
 
-/** Brings the kernel to what `store` wants. It rests until `start`. */
+/** Brings the kernel to the desired state of `store`, from `start` on. */
 export class RouteWriter {
   readonly totals = { writes: 0, refusals: 0, dumps: 0 };
   readonly #options: RouteWriterOptions;
@@ -46,18 +63,18 @@ export class RouteWriter {
     this.#options = options;
   }
 
-  /** How many messages are being written. */
+  /** How many messages of the current batch are unanswered. */
   get inFlight(): number {
     return this.#inFlight.length;
   }
 
-  /** Whether a message for this route is being written. */
-  isWriting(prefix: string, metric: number): boolean {
-    return this.#inFlight.some(({ entry }) => entry.prefix === prefix && entry.metric === metric);
+  /** Whether the current batch contains this route. */
+  isWriting(prefix: IPPrefix, metric: number): boolean {
+    return this.#inFlight.some(({ entry }) => entry.metric === metric && entry.prefix.equals(prefix));
   }
 
   /**
-   * Reads the kernel's routes and begins to write; then reads them every `periodMs` again, unless that is 0.
+   * Reads the kernel's routes and starts to write; then reads them again every `periodMs`, unless that is 0.
    * @throws KernelError
    */
   async start(periodMs: number): Promise<void> {
@@ -69,7 +86,7 @@ export class RouteWriter {
     if (this.#state === 'resting') this.#becomeIdle();
   }
 
-  /** There is something to do. */
+  /** Starts to work when there is a dump to do or an entry to write. */
   wake(): void {
     if (this.#state !== 'resting' || !(this.#dumpWanted || this.#options.store.dirty > 0)) return;
     this.#state = 'running';
@@ -82,13 +99,13 @@ export class RouteWriter {
     this.wake();
   }
 
-  /** Dumps before long: something may have changed unseen. */
+  /** Dumps soon: something may have changed without an event. */
   dumpSoon(): void {
     const delay = Math.max(GATHER_MS, this.#nextDump - performance.now());
     this.#schedule.after('dump', delay, () => this.dumpNow());
   }
 
-  /** Tries all failed routes again before long: what they lacked may be there now. */
+  /** Retries all failed routes soon: what they depend on may exist now. */
   retrySoon(): void {
     const { failed } = this.#options.store;
     if (failed === 0) return;
@@ -102,7 +119,7 @@ export class RouteWriter {
     return new Promise((resolve) => this.#idle.push(resolve));
   }
 
-  /** Stops after what is under way. */
+  /** Stops after the current batch or dump. */
   close(): void {
     this.#state = 'closed';
     this.#schedule.close();
@@ -123,7 +140,7 @@ export class RouteWriter {
       this.#becomeIdle();
     } catch (error) {
       if (this.#isClosed()) return;
-      // What came of the last batch is unknown: only a dump can tell.
+      // The outcome of the last batch is unknown: only a dump can tell.
       this.#state = 'paused';
       this.#schedule.after('recover', RECOVERY_MS, () => {
         this.#state = 'resting';
@@ -142,11 +159,11 @@ export class RouteWriter {
   }
 
   async #writeBatch(): Promise<void> {
-    const { store, netlink } = this.#options;
+    const { store } = this.#options;
     const writes = this.#packBatch();
     this.#inFlight = writes;
     try {
-      await sendWrites(netlink, this.#builder, writes);
+      await this.#send(writes);
     } catch (error) {
       for (const { entry } of writes) store.queue(entry);
       throw error;
@@ -156,10 +173,10 @@ export class RouteWriter {
     const now = performance.now();
     this.totals.writes += writes.length;
     for (const { entry, target, error } of writes) {
-      if (error === null) store.succeeded(entry, target);
+      if (error === null) store.onWritten(entry, target);
       else {
         this.totals.refusals++;
-        store.refused(entry, target, error, now);
+        store.onRefused(entry, target, error, now);
       }
     }
   }
@@ -171,11 +188,25 @@ export class RouteWriter {
     const deadline = performance.now() + SLICE_MS;
     builder.reset();
     while (writes.length < BATCH_MESSAGES && builder.room > ROOM_FOR_ONE && performance.now() < deadline) {
-      const entry = store.take();
+      const entry = store.takeNext();
       if (entry === undefined) break;
-      writes.push(packWrite(builder, owner, entry, writes.length));
+      packWrite(builder, owner, entry, writes.length);
+      writes.push({ entry, target: entry.desired, error: null });
     }
     return writes;
+  }
+
+  /** Sends the packed batch and fills in the errors. @throws KernelError when the outcome is unknown */
+  async #send(writes: Write[]): Promise<void> {
+    const { netlink } = this.#options;
+    for (const { index, errno, detail } of await netlink.batch(
+      'write routes',
+      this.#builder,
+      writes.length,
+    )) {
+      const write = writes[index];
+      if (write !== undefined) write.error = errorOf(write, errno, detail);
+    }
   }
 
   async #dump(): Promise<void> {
@@ -183,7 +214,7 @@ export class RouteWriter {
     this.#dumpWanted = false;
     const began = performance.now();
     try {
-      store.beginDump();
+      store.startDump();
       await dumpRoutes(netlink, owner, store.observe);
       for (const _pause of store.sweep()) await nextTurn();
     } catch (error) {
@@ -195,7 +226,7 @@ export class RouteWriter {
     this.#nextDump = now + (now - began) * DUMP_SHARE;
   }
 
-  /** Reads the kernel's routes every `periodMs` from now on, or, when that is 0, only when events ask for it. */
+  /** From now on, reads the kernel's routes every `periodMs`; 0: only when events ask for it. */
   setPeriod(periodMs: number): void {
     this.#schedule.cancel('periodic');
     if (periodMs <= 0) return;
@@ -217,4 +248,35 @@ export class RouteWriter {
     this.wake();
     if (this.#state === 'resting') this.#scheduleRetry();
   }
+}
+
+/**
+ * Packs the message that brings the kernel to `entry.desired`.
+ *
+ * A route is replaced only where ours is known to exist: the kernel's REPLACE takes any route with the prefix and the
+ * metric, whoever installed it.
+ */
+function packWrite(builder: MessageBuilder, owner: RouteOwner, entry: Entry, sequence: number): void {
+  const { prefix, metric, desired, installed } = entry;
+  if (desired !== null) {
+    const mayReplace = installed !== null || entry.takeBack;
+    const flags = FLAG.CREATE | (mayReplace ? FLAG.REPLACE : FLAG.EXCLUSIVE);
+    packNewRoute(builder, flags, owner, prefix, metric, desired);
+  } else {
+    packDeleteRoute(builder, owner, prefix, metric, installed ?? NO_TARGET);
+  }
+  builder.end(sequence);
+}
+
+/** The error of a refused write; null when it was a deletion and the route is gone. */
+function errorOf({ entry, target }: Write, errno: number, detail: string): KernelError | null {
+  const { prefix, metric } = entry;
+  if (target === null) {
+    const isGone = errno === ERRNO.ESRCH || errno === ERRNO.ENODEV;
+    return isGone ? null : new KernelError(`delete route ${prefix} metric ${metric}`, errno, detail);
+  }
+  const conflict =
+    errno === ERRNO.EEXIST ? `another program's route has this prefix and metric ${metric}` : '';
+  const action = `install route ${formatRoute({ ...target.target, prefix })}`;
+  return new KernelError(action, errno, detail || conflict);
 }

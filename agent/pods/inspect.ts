@@ -1,11 +1,12 @@
 /** Compares a pod's wiring with what ADD makes of it, for CHECK and after a restart. */
+import { IPPrefix, parseAddress } from 'bgp-js/ip';
 import type { Allocation } from '../ipam/store.ts';
 import { findLink, GRAVEYARD_GROUP, type Link } from '../kernel/link.ts';
 import { listNeighbours } from '../kernel/neighbour.ts';
 import type { Netlink } from '../kernel/netlink.ts';
-import { lookupRoute } from '../kernel/route-lookup.ts';
+import { lookupRoute } from '../kernel/route-request.ts';
 import { effectiveReversePathFilter } from '../kernel/sysctl.ts';
-import { POD_GATEWAY, type PodInterface, readPodInterface } from './pod-interface.ts';
+import { DEFAULT_PREFIX, POD_GATEWAY, type PodInterface, readPodInterface } from './pod-interface.ts';
 
 /** What the pod's interface must be, where it is known better than by comparing the two ends. */
 export interface Expected {
@@ -69,13 +70,14 @@ function findPodInterface({ netns, ifname }: Allocation, faults: Fault[]): PodIn
 
 function checkHost(
   netlink: Netlink,
-  { address, hostInterface }: Allocation,
+  { address: text, hostInterface }: Allocation,
   host: Link,
   pod: PodInterface | null,
   faults: Fault[],
 ): void {
+  const address = parseAddress(text)!;
   if (!host.up) faults.push(missing(`${hostInterface} is down`));
-  const neighbour = listNeighbours(netlink, host.index).find((entry) => entry.address === address);
+  const neighbour = listNeighbours(netlink, host.index).find((entry) => entry.address.equals(address));
   if (!neighbour?.permanent) {
     faults.push(missing(`${hostInterface} has no permanent neighbour entry for ${address}`));
   } else if (pod !== null && neighbour.mac !== pod.link.mac) {
@@ -87,7 +89,7 @@ function checkHost(
     faults.push(changed(`rp_filter of ${hostInterface} is ${filter}, not strict: the pod can spoof`));
   }
   const { route, reason } = lookupRoute(netlink, address);
-  if (route?.prefix !== `${address}/32` || route.nextHops[0]?.interface !== host.index) {
+  if (!route?.prefix.equals(IPPrefix.host(address)) || route.nextHops[0]?.interface !== host.index) {
     const instead = route === null ? reason : `${route.prefix} takes its packets`;
     const text = `the host route ${address}/32 over ${hostInterface} is missing: ${instead}`;
     faults.push({ kind: 'route', text });
@@ -102,7 +104,7 @@ function checkPod(
   faults: Fault[],
 ): void {
   if (!link.up) faults.push(missing(`${ifname} is down`));
-  if (!addresses.some((entry) => entry.address === address && entry.prefixLength === 32)) {
+  if (!addresses.some((entry) => `${entry.address}` === address && entry.prefixLength === 32)) {
     faults.push(missing(`${ifname} has not the address ${address}/32`));
   }
   if (expected.mac !== undefined && link.mac !== expected.mac) {
@@ -113,13 +115,17 @@ function checkPod(
   } else if (host !== null && link.mtu > host.mtu) {
     faults.push(changed(`${ifname} has MTU ${link.mtu}, more than the ${host.mtu} of ${host.name}`));
   }
-  if (!routes.some((route) => route.prefix === `${POD_GATEWAY}/32`)) {
+  if (!routes.some((route) => route.prefix.equals(IPPrefix.host(POD_GATEWAY)))) {
     faults.push(missing(`${ifname} has no route to ${POD_GATEWAY}`));
   }
-  if (!routes.some(({ prefix, nextHops }) => prefix === '0.0.0.0/0' && nextHops[0].gateway === POD_GATEWAY)) {
+  if (
+    !routes.some(
+      ({ prefix, nextHops }) => prefix.equals(DEFAULT_PREFIX) && nextHops[0].gateway?.equals(POD_GATEWAY),
+    )
+  ) {
     faults.push(missing(`${ifname} has no default route via ${POD_GATEWAY}`));
   }
-  const gateway = neighbours.find((entry) => entry.address === POD_GATEWAY);
+  const gateway = neighbours.find((entry) => entry.address.equals(POD_GATEWAY));
   if (!gateway?.permanent) {
     faults.push(missing(`${ifname} has no permanent neighbour entry for ${POD_GATEWAY}`));
   } else if (host !== null && gateway.mac !== host.mac) {

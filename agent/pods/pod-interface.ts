@@ -1,4 +1,5 @@
 /** The pod's end of its link: what is wired inside its network namespace, and reading it back. */
+import { IPAddress, IPPrefix, parseAddress } from 'bgp-js/ip';
 import { addAddress, type InterfaceAddress, listAddresses } from '../kernel/address.ts';
 import { PROTOCOL, TABLE } from '../kernel/constants.ts';
 import { KernelError } from '../kernel/error.ts';
@@ -11,7 +12,9 @@ import type { RouteEntry } from '../kernel/route.ts';
 import { addRoute, listRoutes } from '../kernel/route-request.ts';
 
 /** The gateway of every pod: an address nobody holds, behind a permanent neighbour entry. */
-export const POD_GATEWAY = '169.254.1.1';
+export const POD_GATEWAY = IPAddress.v4(0xa9fe0101); // 169.254.1.1
+/** 0.0.0.0/0 */
+export const DEFAULT_PREFIX = IPPrefix.of(IPAddress.v4(0), 0);
 
 /** What `configurePodInterface` sets up. */
 export interface PodInterfaceSettings {
@@ -59,15 +62,15 @@ export function configurePodInterface(netns: string, settings: PodInterfaceSetti
     const link = findLink(netlink, ifname);
     if (link === null) throw new KernelError(`find interface ${ifname} in ${netns}`, ERRNO.ENODEV);
     const index = link.index;
-    addAddress(netlink, { interface: index, address, prefixLength: 32 });
+    addAddress(netlink, { interface: index, address: parseAddress(address)!, prefixLength: 32 });
     // Up before neighbours and routes: an interface that is down holds neither.
     setLink(netlink, index, { up: true });
     setNeighbour(netlink, { interface: index, address: POD_GATEWAY, mac: gatewayMac });
     const owner = { table: TABLE.MAIN, protocol: PROTOCOL.BOOT };
     const onLink = { type: 'unicast', nextHops: [{ interface: index }], metric: 0 } as const;
-    addRoute(netlink, owner, { ...onLink, prefix: `${POD_GATEWAY}/32` });
+    addRoute(netlink, owner, { ...onLink, prefix: IPPrefix.host(POD_GATEWAY) });
     const nextHops = [{ gateway: POD_GATEWAY, interface: index }];
-    addRoute(netlink, owner, { type: 'unicast', prefix: '0.0.0.0/0', nextHops, metric: 0 });
+    addRoute(netlink, owner, { type: 'unicast', prefix: DEFAULT_PREFIX, nextHops, metric: 0 });
     return link;
   });
 }

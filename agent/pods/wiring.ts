@@ -1,5 +1,6 @@
 /** A pod's link: how it is made, how it is taken away, and what is wrong with it. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { IPPrefix, parseAddress } from 'bgp-js/ip';
 import type { Allocation } from '../ipam/store.ts';
 import { addressOwner } from '../kernel/address.ts';
 import { KernelError } from '../kernel/error.ts';
@@ -7,6 +8,7 @@ import { ERRNO } from '../kernel/libc.ts';
 import { createVeth, findLink, GRAVEYARD_GROUP, type Link, setLink } from '../kernel/link.ts';
 import { setNeighbour } from '../kernel/neighbour.ts';
 import type { Netlink } from '../kernel/netlink.ts';
+import { ROUTE_METRIC } from '../kernel/route-metrics.ts';
 import type { RouteSync } from '../kernel/route-sync.ts';
 import { setReversePathFilter, writeSysctl } from '../kernel/sysctl.ts';
 import type { SerialQueue } from './concurrency.ts';
@@ -30,17 +32,17 @@ export interface WiringTools {
   graveyard: Graveyard;
 }
 
-/** A pod's address as the prefix of its host route. Its metric is 0: nothing may be preferred to it. */
-const hostPrefix = (address: string): string => `${address}/32`;
+/** A pod's address as the prefix of its host route. */
+const hostPrefix = (address: string): IPPrefix => IPPrefix.host(parseAddress(address)!);
 
 /** Wants the host route of an address: straight onto the pod's link. */
 function setHostRoute(routes: HostRoutes, address: string, index: number): void {
-  routes.set(hostPrefix(address), 0, { type: 'unicast', nextHops: [{ interface: index }] });
+  routes.set(hostPrefix(address), ROUTE_METRIC.POD, { type: 'unicast', nextHops: [{ interface: index }] });
 }
 
 /** MTU of the interface that holds the node's address. To be called in a turn of the kernel. */
 export function nodeMtu(netlink: Netlink, nodeAddress: string): number {
-  const link = addressOwner(netlink, nodeAddress);
+  const link = addressOwner(netlink, parseAddress(nodeAddress)!);
   if (link === null)
     throw new Error(`no interface of this node holds its address ${nodeAddress}; check "address"`);
   return link.mtu;
@@ -52,7 +54,7 @@ function configureHostEnd(netlink: Netlink, link: Link, address: string, podMac:
   setReversePathFilter(link.name, 'strict');
   refuseAdvertisements(link.name);
   if (!link.up) setLink(netlink, link.index, { up: true });
-  setNeighbour(netlink, { interface: link.index, address, mac: podMac });
+  setNeighbour(netlink, { interface: link.index, address: parseAddress(address)!, mac: podMac });
 }
 
 /** Without this a pod could make itself the node's IPv6 router by a router advertisement (CVE-2020-10749). */
@@ -108,9 +110,9 @@ export function wiringPlan(
       name: `install the route to ${address}`,
       run: () => {
         setHostRoute(routes, address, host!.index);
-        return routes.whenInstalled(hostPrefix(address), 0);
+        return routes.whenInstalled(hostPrefix(address), ROUTE_METRIC.POD);
       },
-      undo: () => routes.delete(hostPrefix(address), 0),
+      undo: () => routes.delete(hostPrefix(address), ROUTE_METRIC.POD),
     },
     {
       name: `bring up both ends of ${hostInterface}`,
@@ -140,7 +142,7 @@ async function untilRunning(turns: SerialQueue, isRunning: () => boolean): Promi
 export async function unwire(tools: WiringTools, { address, hostInterface }: Allocation): Promise<void> {
   const { netlink, routes, turns, graveyard } = tools;
   // First the wish, so that nobody puts the route back; the kernel's own copy goes down with the link at the latest.
-  routes.delete(hostPrefix(address), 0);
+  routes.delete(hostPrefix(address), ROUTE_METRIC.POD);
   await turns.run(() => {
     const link = findLink(netlink, hostInterface);
     if (link !== null && link.group !== GRAVEYARD_GROUP) graveyard.bury(link);

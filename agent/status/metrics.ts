@@ -1,7 +1,8 @@
 /** The agent's own metrics, beside those of its BGP speaker. */
+
 import type { Metrics, Sample } from '@flatroute/common/http/metrics.ts';
-import type { AgentParts } from '../agent.ts';
 import type { RouteSyncCounts } from '../kernel/route-sync.ts';
+import type { AgentParts } from '../parts.ts';
 
 export function addAgentMetrics(metrics: Metrics, parts: AgentParts): void {
   const { routes, dataplane, pods } = parts;

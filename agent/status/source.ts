@@ -17,11 +17,11 @@ import type { Readiness, RoutesPage, RoutesQuery, StatusSource } from '@flatrout
 import { EventLoopMonitor } from '@flatroute/common/process/event-loop.ts';
 import { TimeSlicing } from '@flatroute/common/process/time-slicing.ts';
 import { peerBriefs, policyInfos, routeCounts } from 'bgp-js';
-import type { IPAddress } from 'bgp-js/ip';
-import type { AgentParts } from '../agent.ts';
+import { type IPAddress, parsePrefix } from 'bgp-js/ip';
 import { changedKeys } from '../config/load.ts';
 import type { AgentSettings } from '../config/settings.ts';
 import packageJson from '../package.json' with { type: 'json' };
+import type { AgentParts } from '../parts.ts';
 import { peerConfig } from '../peers.ts';
 import { explain } from './explain.ts';
 import { addAgentMetrics } from './metrics.ts';
@@ -47,8 +47,12 @@ export class AgentStatus implements StatusSource {
     this.#parts = parts;
     this.#state = state;
     const { host, dataplane } = parts;
-    const kernel = (prefix: string, local: boolean) =>
-      local ? 'local' : (dataplane.state(prefix) ?? 'not wanted: no usable path');
+    const kernel = (text: string, local: boolean) => {
+      const prefix = parsePrefix(text);
+      if (local || prefix === null) return 'local';
+      if (prefix.version === 6) return 'not installed: this version installs no IPv6 routes';
+      return dataplane.state(prefix) ?? 'not installed: no usable path';
+    };
     this.#routes = new RoutePages(host.speaker, kernel, this.#work);
     addBgpMetrics(this.#metrics, parts.host);
     addAgentMetrics(this.#metrics, parts);
@@ -118,10 +122,10 @@ export class AgentStatus implements StatusSource {
 
   /** Ready is: pods can be wired and their routes announced. Whether peers are up does not matter for that. */
   ready(): Readiness {
-    const { origin } = this.#parts;
+    const { announcements } = this.#parts;
     const reasons = this.#state.ready ? [] : ['the agent is starting'];
     for (const range of this.settings().podCIDRs) {
-      const state = origin.state(range.toString());
+      const state = announcements.state(range);
       if (state !== 'announced') reasons.push(`${range} is ${state ?? 'not announced yet'}`);
     }
     return { ready: reasons.length === 0, reasons };

@@ -1,9 +1,9 @@
 /** Conditions that a person should look at, in words. */
 import { policyWarnings } from '@flatroute/common/bgp/views.ts';
 import type { PeerBrief } from 'bgp-js';
-import type { AgentParts } from '../agent.ts';
 import type { AgentSettings } from '../config/settings.ts';
 import { effectiveReversePathFilter } from '../kernel/sysctl.ts';
+import type { AgentParts } from '../parts.ts';
 
 /** A peer that is down for longer than this is worth a warning; ms. */
 const PEER_DOWN_MS = 15_000;

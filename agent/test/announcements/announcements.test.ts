@@ -1,26 +1,28 @@
 import assert from 'node:assert/strict';
 import { routeTo, Speaker } from 'bgp-js';
-import { Announcements, type RangeRoutes } from '../../announcements/announcements.ts';
+import type { IPPrefix } from 'bgp-js/ip';
+import { Announcements, type BlackholeRoutes, podRange } from '../../announcements/announcements.ts';
+import { net } from '../addresses.ts';
 
-/** A kernel that installs a blackhole when it is told to. */
-class FakeRoutes implements RangeRoutes {
+/** A kernel that installs a blackhole when the test says so. */
+class FakeRoutes implements BlackholeRoutes {
   readonly wanted = new Map<string, number>();
   readonly #waiting = new Map<string, { resolve: () => void; reject: (error: Error) => void }[]>();
 
-  set(prefix: string, metric: number): void {
-    this.wanted.set(prefix, metric);
+  set(prefix: IPPrefix, metric: number): void {
+    this.wanted.set(`${prefix}`, metric);
   }
-  delete(prefix: string): void {
-    this.wanted.delete(prefix);
-    this.settle(prefix, new Error('not wanted any more'));
+  delete(prefix: IPPrefix): void {
+    this.wanted.delete(`${prefix}`);
+    this.settle(`${prefix}`, new Error('removed'));
   }
-  state(prefix: string): string | null {
-    return this.wanted.has(prefix) ? 'pending' : null;
+  state(prefix: IPPrefix): string | null {
+    return this.wanted.has(`${prefix}`) ? 'pending' : null;
   }
-  whenInstalled(prefix: string): Promise<void> {
+  whenInstalled(prefix: IPPrefix): Promise<void> {
     return new Promise((resolve, reject) => {
-      const list = this.#waiting.get(prefix) ?? [];
-      this.#waiting.set(prefix, [...list, { resolve, reject }]);
+      const list = this.#waiting.get(`${prefix}`) ?? [];
+      this.#waiting.set(`${prefix}`, [...list, { resolve, reject }]);
     });
   }
   settle(prefix: string, error?: Error): void {
@@ -30,66 +32,92 @@ class FakeRoutes implements RangeRoutes {
 }
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+const FIRST = net('10.244.1.0/26');
+const SECOND = net('10.244.2.0/26');
+const SERVICE = net('192.0.2.80/32');
 
-describe('Origin', () => {
+describe('Announcements', () => {
   function setUp() {
     const config = { as: 64512, routerId: '10.0.0.1', address: '10.0.0.1', maximumPaths: 1 };
     const speaker = new Speaker(config, () => 0.5);
     const routes = new FakeRoutes();
     const errors: string[] = [];
-    const origin = new Announcements({
+    const announcements = new Announcements({
       speaker,
       routes,
       onChange: () => {},
-      onError: (range, error) => errors.push(`${range}: ${error.message}`),
+      onError: (prefix, error) => errors.push(`${prefix}: ${error.message}`),
     });
-    const announced = (range: string): boolean => routeTo(speaker, range) !== null;
-    return { speaker, routes, origin, errors, announced };
+    const announced = (prefix: IPPrefix) => routeTo(speaker, `${prefix}`);
+    return { speaker, routes, announcements, errors, announced };
   }
 
-  it('announces a range only once the kernel has its blackhole', async () => {
-    const { routes, origin, announced } = setUp();
-    origin.setRanges(['10.244.1.0/26']);
+  it('announces a pod range only when the kernel has its blackhole', async () => {
+    const { speaker, routes, announcements, announced } = setUp();
+    announcements.set([podRange(FIRST)]);
     await turn();
-    assert.ok(routes.wanted.has('10.244.1.0/26'));
-    assert.equal(announced('10.244.1.0/26'), false);
-    assert.match(origin.state('10.244.1.0/26') ?? '', /blackhole is not in the kernel yet/);
-    routes.settle('10.244.1.0/26');
+    assert.ok(routes.wanted.has(`${FIRST}`));
+    assert.equal(announced(FIRST), null);
+    assert.match(announcements.state(FIRST) ?? '', /blackhole is not in the kernel yet/);
+    routes.settle(`${FIRST}`);
     await turn();
-    assert.ok(announced('10.244.1.0/26'));
-    assert.equal(origin.state('10.244.1.0/26'), 'announced');
+    assert.ok(announced(FIRST));
+    assert.equal(announcements.state(FIRST), 'announced');
+    assert.equal(speaker.routing.own.ranges.size, 1, 'routes of peers within it are refused');
   });
 
-  it('withdraws a range that goes, and leaves the others as they are', async () => {
-    const { routes, origin, announced } = setUp();
-    origin.setRanges(['10.244.1.0/26', '10.244.2.0/26']);
-    routes.settle('10.244.1.0/26');
-    routes.settle('10.244.2.0/26');
+  it('withdraws a removed range and leaves the others as they are', async () => {
+    const { routes, announcements, announced } = setUp();
+    announcements.set([podRange(FIRST), podRange(SECOND)]);
+    routes.settle(`${FIRST}`);
+    routes.settle(`${SECOND}`);
     await turn();
-    origin.setRanges(['10.244.2.0/26']);
+    announcements.set([podRange(SECOND)]);
     await turn();
-    assert.equal(announced('10.244.1.0/26'), false);
-    assert.equal(routes.wanted.has('10.244.1.0/26'), false);
-    assert.ok(announced('10.244.2.0/26'));
-    assert.equal(origin.state('10.244.1.0/26'), null);
+    assert.equal(announced(FIRST), null);
+    assert.equal(routes.wanted.has(`${FIRST}`), false);
+    assert.ok(announced(SECOND));
+    assert.equal(announcements.state(FIRST), null);
   });
 
-  it('does not announce a range that went before its blackhole came', async () => {
-    const { routes, origin, announced, errors } = setUp();
-    origin.setRanges(['10.244.1.0/26']);
-    origin.setRanges([]);
-    routes.settle('10.244.1.0/26');
+  it('does not announce a range that was removed before its blackhole was installed', async () => {
+    const { routes, announcements, announced, errors } = setUp();
+    announcements.set([podRange(FIRST)]);
+    announcements.set([]);
+    routes.settle(`${FIRST}`);
     await turn();
-    assert.equal(announced('10.244.1.0/26'), false);
-    assert.deepEqual(errors, [], 'that it is no longer wanted is no trouble');
+    assert.equal(announced(FIRST), null);
+    assert.deepEqual(errors, [], 'the removal is not an error');
   });
 
-  it('tells of a blackhole that the kernel refuses', async () => {
-    const { routes, origin, announced, errors } = setUp();
-    origin.setRanges(['10.244.1.0/26']);
-    routes.settle('10.244.1.0/26', new Error('Operation not permitted'));
+  it('reports a blackhole that the kernel refuses', async () => {
+    const { routes, announcements, announced, errors } = setUp();
+    announcements.set([podRange(FIRST)]);
+    routes.settle(`${FIRST}`, new Error('Operation not permitted'));
     await turn();
     assert.deepEqual(errors, ['10.244.1.0/26: Operation not permitted']);
-    assert.equal(announced('10.244.1.0/26'), false);
+    assert.equal(announced(FIRST), null);
+  });
+
+  it('announces an address that many nodes announce at once, without a blackhole', () => {
+    const { speaker, routes, announcements, announced } = setUp();
+    const service = { prefix: SERVICE, exclusive: false, blackhole: false };
+    announcements.set([{ ...service, attributes: { med: 10 } }]);
+    assert.equal(announced(SERVICE)?.paths[0].attributes.med, 10);
+    assert.equal(routes.wanted.size, 0);
+    assert.equal(speaker.routing.own.ranges.size, 0, 'routes of other nodes to it are accepted');
+    announcements.set([{ ...service, attributes: { med: 20 } }]);
+    assert.equal(announced(SERVICE)?.paths[0].attributes.med, 20, 'changed attributes are announced');
+    announcements.set([]);
+    assert.equal(announced(SERVICE), null);
+  });
+
+  it('adds and removes the blackhole of an announced prefix', async () => {
+    const { routes, announcements, announced } = setUp();
+    announcements.set([{ prefix: SERVICE, exclusive: false, blackhole: true }]);
+    assert.ok(routes.wanted.has(`${SERVICE}`));
+    announcements.set([{ prefix: SERVICE, exclusive: false, blackhole: false }]);
+    assert.equal(routes.wanted.size, 0);
+    assert.ok(announced(SERVICE));
   });
 });

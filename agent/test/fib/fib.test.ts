@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { IPPrefix } from 'bgp-js/ip';
 import { Simulation } from 'bgp-js-testing';
 import type { Dataplane, DataplaneEntry } from '../../dataplane/dataplane.ts';
 import { Fib } from '../../fib/fib.ts';
@@ -8,15 +9,15 @@ class FakeDataplane implements Dataplane {
   readonly entries = new Map<string, string[]>();
   changes = 0;
   set({ prefix, nextHops }: DataplaneEntry): void {
-    this.entries.set(prefix, [...nextHops]);
+    this.entries.set(`${prefix}`, nextHops.map(String));
     this.changes++;
   }
-  delete(prefix: string): void {
-    this.entries.delete(prefix);
+  delete(prefix: IPPrefix): void {
+    this.entries.delete(`${prefix}`);
     this.changes++;
   }
-  state(prefix: string): string | null {
-    return this.entries.has(prefix) ? 'installed' : null;
+  state(prefix: IPPrefix): string | null {
+    return this.entries.has(`${prefix}`) ? 'installed' : null;
   }
   unresolved(): [] {
     return [];

@@ -8,6 +8,7 @@ import { Netlink } from '../../kernel/netlink.ts';
 import { withNetns } from '../../kernel/netns.ts';
 import { parseRoute } from '../../kernel/route.ts';
 import { addRoute } from '../../kernel/route-request.ts';
+import { net } from '../addresses.ts';
 import { TestNamespace } from './namespaces.ts';
 
 describe('Monitor', () => {
@@ -73,11 +74,11 @@ describe('Monitor', () => {
     const [ignored, other] = [namespace.open(), namespace.open()];
     try {
       listen(ignored.port);
-      const add = (netlink: Netlink, prefix: string) =>
+      const add = (netlink: Netlink, text: string) =>
         addRoute(
           netlink,
           { table: 254, protocol: 179 },
-          { prefix, metric: 0, type: 'blackhole', nextHops: [] },
+          { prefix: net(text), metric: 0, type: 'blackhole', nextHops: [] },
         );
       add(ignored, '10.1.0.0/16');
       add(other, '10.2.0.0/16');

@@ -5,10 +5,11 @@ import { findLink } from '../../kernel/link.ts';
 import type { RouteTarget } from '../../kernel/route.ts';
 import type { RouteEvent } from '../../kernel/route-store.ts';
 import { RouteSync, type RouteSyncOptions } from '../../kernel/route-sync.ts';
+import { ip } from '../addresses.ts';
 import { TestNamespace } from './namespaces.ts';
 
-export const VIA_2: RouteTarget = { type: 'unicast', nextHops: [{ gateway: '10.0.0.2' }] };
-export const VIA_3: RouteTarget = { type: 'unicast', nextHops: [{ gateway: '10.0.0.3' }] };
+export const VIA_2: RouteTarget = { type: 'unicast', nextHops: [{ gateway: ip('10.0.0.2') }] };
+export const VIA_3: RouteTarget = { type: 'unicast', nextHops: [{ gateway: ip('10.0.0.3') }] };
 export const BLACKHOLE: RouteTarget = { type: 'blackhole', nextHops: [] };
 
 /** A namespace with a link `lan` (10.0.0.1/24) for each test, and RouteSyncs in it that end with the test. */

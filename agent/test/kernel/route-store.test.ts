@@ -3,14 +3,16 @@ import fc from 'fast-check';
 import { describe, it } from 'mocha';
 import { KernelError } from '../../kernel/error.ts';
 import { MessageBuilder } from '../../kernel/message.ts';
-import { buildNewRoute, type EncodedTarget, encodeTarget } from '../../kernel/route.ts';
+import { type EncodedTarget, encodeTarget, packNewRoute } from '../../kernel/route.ts';
 import { RouteStore } from '../../kernel/route-store.ts';
+import { ip, net } from '../addresses.ts';
 
 const OWNER = { table: 254, protocol: 179 };
 const TARGETS = ['10.0.0.2', '10.0.0.3'].map((gateway) =>
-  encodeTarget({ type: 'unicast', nextHops: [{ gateway, interface: 1 }] }),
+  encodeTarget({ type: 'unicast', nextHops: [{ gateway: ip(gateway), interface: 1 }] }),
 );
 const PREFIXES = ['10.1.0.0/16', '10.2.0.0/16', '10.3.0.0/16'];
+const [FIRST, SECOND, THIRD] = PREFIXES.map(net);
 
 /** A kernel in memory with the store that looks after it. */
 class Model {
@@ -20,42 +22,42 @@ class Model {
 
   want(prefix: string, target: EncodedTarget): void {
     this.wanted.set(prefix, target);
-    this.store.want(prefix, 20, target);
+    this.store.setDesired(net(prefix), 20, target);
   }
 
   unwant(prefix: string): void {
     this.wanted.delete(prefix);
-    this.store.unwant(prefix, 20);
+    this.store.clearDesired(net(prefix), 20);
   }
 
   /** Writes one route; `between` happens while it is under way, `refuse` makes the kernel refuse. */
   write(refuse: boolean, between: () => void): void {
-    const entry = this.store.take();
+    const entry = this.store.takeNext();
     if (entry === undefined) return between();
     const target = entry.desired;
-    if (!refuse && target) this.kernel.set(entry.prefix, target);
-    else if (!refuse) this.kernel.delete(entry.prefix);
+    if (!refuse && target) this.kernel.set(`${entry.prefix}`, target);
+    else if (!refuse) this.kernel.delete(`${entry.prefix}`);
     between();
-    if (refuse) this.store.refused(entry, target, new KernelError('write', 22), 0);
-    else this.store.succeeded(entry, target);
+    if (refuse) this.store.onRefused(entry, target, new KernelError('write', 22), 0);
+    else this.store.onWritten(entry, target);
   }
 
   /** Somebody else changes the kernel's routes, of which the kernel tells. */
   meddle(prefix: string, target: EncodedTarget | null): void {
     if (target === null) this.kernel.delete(prefix);
     else this.kernel.set(prefix, target);
-    if (target === null) this.store.observeGone(prefix, 20);
+    if (target === null) this.store.observeGone(net(prefix), 20);
     else this.show(prefix, target);
   }
 
   show(prefix: string, target: EncodedTarget): void {
     const builder = new MessageBuilder();
-    buildNewRoute(builder, 0, OWNER, prefix, 20, target);
+    packNewRoute(builder, 0, OWNER, net(prefix), 20, target);
     this.store.observe(builder.buffer, 16, builder.length);
   }
 
   dump(): void {
-    this.store.beginDump();
+    this.store.startDump();
     for (const [prefix, target] of this.kernel) this.show(prefix, target);
     for (const _pause of this.store.sweep()) {
       // nothing else happens meanwhile
@@ -137,7 +139,7 @@ describe('RouteStore', () => {
           if (action[0] === 'write') model.write(action[1], () => {});
           else if (action[0] === 'want') {
             follow(model, action);
-            const promise = model.store.whenInstalled(action[1], 20);
+            const promise = model.store.whenInstalled(net(action[1]), 20);
             waiting.push(
               promise.then(
                 () => 'installed',
@@ -155,12 +157,12 @@ describe('RouteStore', () => {
 
   it('waits longer after every failure, and writes first what somebody waits for', async () => {
     const store = new RouteStore(() => {});
-    store.want(PREFIXES[0], 20, TARGETS[0]);
+    store.setDesired(FIRST, 20, TARGETS[0]);
     const delays: number[] = [];
     for (let i = 0; i < 9; i++) {
-      const entry = store.take();
+      const entry = store.takeNext();
       assert.ok(entry);
-      store.refused(entry, entry.desired, new KernelError('write', 22), 1000);
+      store.onRefused(entry, entry.desired, new KernelError('write', 22), 1000);
       delays.push(store.nextRetry() - 1000);
       store.retry(store.nextRetry() - 1);
       assert.equal(store.dirty, 0);
@@ -168,27 +170,27 @@ describe('RouteStore', () => {
       assert.equal(store.dirty, 1);
     }
     assert.deepEqual(delays, [500, 1000, 2000, 4000, 8000, 16000, 30000, 30000, 30000]);
-    store.want(PREFIXES[1], 20, TARGETS[0]);
-    store.want(PREFIXES[2], 20, TARGETS[0]);
-    const installed = store.whenInstalled(PREFIXES[2], 20);
-    const first = store.take();
-    assert.equal(first?.prefix, PREFIXES[2]);
-    if (first) store.succeeded(first, first.desired);
+    store.setDesired(SECOND, 20, TARGETS[0]);
+    store.setDesired(THIRD, 20, TARGETS[0]);
+    const installed = store.whenInstalled(THIRD, 20);
+    const first = store.takeNext();
+    assert.equal(first?.prefix, THIRD);
+    if (first) store.onWritten(first, first.desired);
     await installed;
   });
 
   it('takes a refusal of something not wanted any more for no failure of what is', async () => {
     const store = new RouteStore(({ what }) => assert.notEqual(what, 'failed'));
-    store.want(PREFIXES[0], 20, TARGETS[0]);
-    const entry = store.take();
+    store.setDesired(FIRST, 20, TARGETS[0]);
+    const entry = store.takeNext();
     assert.ok(entry);
-    store.want(PREFIXES[0], 20, TARGETS[1]);
-    const installed = store.whenInstalled(PREFIXES[0], 20);
-    store.refused(entry, TARGETS[0], new KernelError('write', 22), 0);
+    store.setDesired(FIRST, 20, TARGETS[1]);
+    const installed = store.whenInstalled(FIRST, 20);
+    store.onRefused(entry, TARGETS[0], new KernelError('write', 22), 0);
     assert.deepEqual([store.failed, store.dirty], [0, 1]);
-    const again = store.take();
+    const again = store.takeNext();
     assert.equal(again?.desired, TARGETS[1]);
-    if (again) store.succeeded(again, TARGETS[1]);
+    if (again) store.onWritten(again, TARGETS[1]);
     await installed;
   });
 });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
+import { net } from '../addresses.ts';
 import { run } from './namespaces.ts';
 import { RouteLab, VIA_2 } from './route-lab.ts';
 
@@ -9,7 +10,7 @@ describe('RouteSync with many routes', () => {
   it('recovers when the kernel dropped notifications', async function () {
     this.timeout(60_000);
     const sync = await lab.start();
-    for (let i = 0; i < 30_000; i++) sync.set(`20.0.${i >> 8}.${i & 255}/32`, 20, VIA_2);
+    for (let i = 0; i < 30_000; i++) sync.set(net(`20.0.${i >> 8}.${i & 255}/32`), 20, VIA_2);
     await sync.settled();
     assert.equal(sync.counts().installed, 30_000);
     // Runs while this process is blocked, so that nobody empties the socket's queue.
@@ -35,13 +36,13 @@ describe('RouteSync with many routes', () => {
       { length: 100_000 },
       (_, i) => `20.${i >> 16}.${(i >> 8) & 255}.${i & 255}/32`,
     );
-    for (const prefix of prefixes) sync.set(prefix, 20, VIA_2);
+    for (const prefix of prefixes) sync.set(net(prefix), 20, VIA_2);
     await sync.settled();
     assert.equal(sync.counts().installed, 100_000);
     assert.equal(sync.counts().overruns, 0, 'its own changes are no events');
     await sync.reconcile();
     assert.equal(sync.counts().writes, 100_000);
-    for (const prefix of prefixes) sync.delete(prefix, 20);
+    for (const prefix of prefixes) sync.delete(net(prefix), 20);
     await sync.settled();
     assert.equal(sync.counts().routes, 0);
     assert.equal(lab.namespace.ip('route show proto 179'), '');

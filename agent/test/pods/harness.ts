@@ -7,6 +7,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { createInterface } from 'node:readline';
 import { RouteSync } from '../../kernel/route-sync.ts';
 import { PodService, type PodServiceOptions } from '../../pods/service.ts';
+import { net } from '../addresses.ts';
 
 const options = JSON.parse(process.argv[2]) as Omit<PodServiceOptions, 'routes' | 'logger'>;
 const log = (text: string, fields?: object): boolean =>
@@ -16,7 +17,7 @@ const logger = { debug: () => {}, info: log, warn: log, error: log };
 const loop = monitorEventLoopDelay({ resolution: 1 });
 const routes = new RouteSync({ table: 254, onError: (error) => log(error.message) });
 const service = await PodService.open({ ...options, routes, logger });
-for (const cidr of options.podCIDRs) routes.set(cidr, 1_000_000, { type: 'blackhole', nextHops: [] });
+for (const cidr of options.podCIDRs) routes.set(net(cidr), 1_000_000, { type: 'blackhole', nextHops: [] });
 await routes.start();
 routes.releaseStale();
 await routes.settled();

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { IPAddress } from 'bgp-js/ip';
 import { after, before, describe, it } from 'mocha';
 import { addAddress, addressOwner, listAddresses } from '../../kernel/address.ts';
 import { KernelError } from '../../kernel/error.ts';
@@ -24,8 +25,11 @@ import {
   setReversePathFilter,
 } from '../../kernel/sysctl.ts';
 import { configurePodInterface, POD_GATEWAY, readPodInterface } from '../../pods/pod-interface.ts';
+import { ip, net } from '../addresses.ts';
 import { run, TestNamespace } from '../kernel/namespaces.ts';
 import { eventually } from './node.ts';
+
+const isIPv4 = ({ address }: { address: IPAddress }): boolean => address.version === 4;
 
 describe('a pod interface', () => {
   let host: TestNamespace;
@@ -48,10 +52,10 @@ describe('a pod interface', () => {
     const link = createVeth(netlink, { name, mtu: 1400, peer: { name: ifname, netns: pod.path } });
     setLink(netlink, link.index, { up: true });
     const peer = configurePodInterface(pod.path, { ifname, address, gatewayMac: link.mac });
-    setNeighbour(netlink, { interface: link.index, address, mac: peer.mac });
+    setNeighbour(netlink, { interface: link.index, address: ip(address), mac: peer.mac });
     const owner = { table: 254, protocol: 179 };
     addRoute(netlink, owner, {
-      prefix: `${address}/32`,
+      prefix: net(`${address}/32`),
       type: 'unicast',
       nextHops: [{ interface: link.index }],
       metric: 0,
@@ -81,19 +85,21 @@ describe('a pod interface', () => {
     assert.ok(state);
     assert.ok(state.link.up && state.link.running);
     assert.deepEqual(
-      state.addresses.map(({ address, prefixLength }) => `${address}/${prefixLength}`),
+      state.addresses.filter(isIPv4).map(({ address, prefixLength }) => `${address}/${prefixLength}`),
       ['10.244.1.5/32'],
     );
     const index = state.link.index;
     assert.deepEqual(
-      state.routes.map(({ prefix, nextHops }) => ({ prefix, nextHops })),
+      state.routes.map(({ prefix, nextHops }) => ({ prefix: `${prefix}`, nextHops })),
       [
         { prefix: '0.0.0.0/0', nextHops: [{ gateway: POD_GATEWAY, interface: index }] },
         { prefix: `${POD_GATEWAY}/32`, nextHops: [{ interface: index }] },
       ],
     );
     const mac = findLink(netlink, 'frwire')?.mac;
-    assert.deepEqual(state.neighbours, [{ interface: index, address: POD_GATEWAY, mac, permanent: true }]);
+    assert.deepEqual(state.neighbours.filter(isIPv4), [
+      { interface: index, address: POD_GATEWAY, mac, permanent: true },
+    ]);
     assert.equal(readPodInterface(pod.path, 'eth9'), null);
   });
 
@@ -152,26 +158,26 @@ describe('a pod interface', () => {
   });
 
   it('finds the interface of an address', () => {
-    assert.equal(addressOwner(netlink, '10.9.0.1')?.name, 'lan');
-    assert.equal(addressOwner(netlink, '10.9.0.2'), null);
+    assert.equal(addressOwner(netlink, ip('10.9.0.1'))?.name, 'lan');
+    assert.equal(addressOwner(netlink, ip('10.9.0.2')), null);
     const lan = findLink(netlink, 'lan')?.index ?? 0;
-    assert.throws(() => addAddress(netlink, { interface: lan, address: '10.9.0.1', prefixLength: 24 }), {
+    assert.throws(() => addAddress(netlink, { interface: lan, address: ip('10.9.0.1'), prefixLength: 24 }), {
       code: 'EEXIST',
     });
-    assert.equal(listAddresses(netlink, lan).length, 1);
+    assert.equal(listAddresses(netlink, lan).filter(isIPv4).length, 1);
   });
 
   it('deletes neighbour entries, and says when there was none', () => {
     const index = findLink(netlink, 'frwire')?.index ?? 0;
-    setNeighbour(netlink, { interface: index, address: '10.244.1.99', mac: '02:00:00:00:00:09' });
-    setNeighbour(netlink, { interface: index, address: '10.244.1.99', mac: '02:00:00:00:00:0a' });
-    const entries = listNeighbours(netlink, index).filter(({ address }) => address === '10.244.1.99');
+    setNeighbour(netlink, { interface: index, address: ip('10.244.1.99'), mac: '02:00:00:00:00:09' });
+    setNeighbour(netlink, { interface: index, address: ip('10.244.1.99'), mac: '02:00:00:00:00:0a' });
+    const entries = listNeighbours(netlink, index).filter(({ address }) => `${address}` === '10.244.1.99');
     assert.deepEqual(
       entries.map(({ mac }) => mac),
       ['02:00:00:00:00:0a'],
     );
-    assert.equal(deleteNeighbour(netlink, { interface: index, address: '10.244.1.99' }), true);
-    assert.equal(deleteNeighbour(netlink, { interface: index, address: '10.244.1.99' }), false);
+    assert.equal(deleteNeighbour(netlink, { interface: index, address: ip('10.244.1.99') }), true);
+    assert.equal(deleteNeighbour(netlink, { interface: index, address: ip('10.244.1.99') }), false);
   });
 
   it('has its sysctls in its own namespace', () => {

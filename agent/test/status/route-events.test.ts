@@ -3,6 +3,7 @@ import { mock } from 'node:test';
 import { EventLog } from '@flatroute/common/process/events.ts';
 import { createLogger } from '@flatroute/common/process/log.ts';
 import { RouteEvents } from '../../status/route-events.ts';
+import { net } from '../addresses.ts';
 
 describe('RouteEvents', () => {
   beforeEach(() => mock.timers.enable({ apis: ['setTimeout'] }));
@@ -11,9 +12,10 @@ describe('RouteEvents', () => {
   it('tells a flood in one line a kind, and what is in order not at all', () => {
     const log = new EventLog(createLogger({ level: 'silent', format: 'json' }));
     const events = new RouteEvents(log);
-    for (let i = 0; i < 1000; i++) events.tell({ prefix: `10.0.0.${i}/32`, metric: 20, what: 'lost' });
-    events.tell({ prefix: '10.1.0.0/16', metric: 20, what: 'failed' });
-    events.tell({ prefix: '10.2.0.0/16', metric: 20, what: 'installed' });
+    for (let i = 0; i < 1000; i++)
+      events.tell({ prefix: net(`10.0.${i >> 8}.${i & 255}/32`), metric: 20, what: 'lost' });
+    events.tell({ prefix: net('10.1.0.0/16'), metric: 20, what: 'failed' });
+    events.tell({ prefix: net('10.2.0.0/16'), metric: 20, what: 'installed' });
     assert.equal(log.recent().length, 0);
     mock.timers.tick(1000);
     assert.deepEqual(

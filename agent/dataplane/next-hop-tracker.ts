@@ -1,0 +1,316 @@
+/**
+ * Next hop tracking: from the BGP next hops of routes to the kernel's next hops (RFC 4271 §9.1.2.1).
+ *
+ * Thousands of routes share a few sets of next hops. `acquire` returns one `NextHopGroup` for each set, whose `target`
+ * is ready to be installed. `resolve` asks the kernel where packets to an address go. That answer does not count when
+ * a route learned over BGP covers the address: that route's next hop may in turn be resolved through this address, and
+ * the answer would change with its own effect. `resolveAround` then finds the best route of other programs by reading
+ * the main table.
+ *
+ * When links, addresses or routes of other programs change, all next hops are resolved again (`#refresh`), and
+ * `onChange` is called for each group whose target differs.
+ */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { IPAddress } from 'bgp-js/ip';
+import { TABLE } from '../kernel/constants.ts';
+import {
+  formatNextHop,
+  type KernelNextHop,
+  parseRoute,
+  protocolName,
+  type RouteEntry,
+  type RouteTarget,
+} from '../kernel/route.ts';
+import { dumpRoutes } from '../kernel/route-request.ts';
+import type { RouteSync } from '../kernel/route-sync.ts';
+import { Schedule } from '../kernel/schedule.ts';
+import type { Encapsulation, Resolution } from './encapsulation.ts';
+
+/** Events come in bursts: next hops are resolved again this long after the first. */
+const GATHER_MS = 50;
+/** The pause after an error of the kernel. */
+const RECOVERY_MS = 1000;
+const SLICE_MS = 2;
+
+/** A set of BGP next hops that share the load, and the kernel target they resolve to. */
+export interface NextHopGroup {
+  /** In ascending order, without duplicates. */
+  readonly nextHops: readonly IPAddress[];
+  /** Null while a next hop is being resolved for the first time, and when all are unreachable. */
+  target: RouteTarget | null;
+  /** Equal for equal targets; null until every next hop has been resolved once. */
+  targetKey: string | null;
+  /** How many calls of `acquire` have not been released. */
+  users: number;
+}
+
+/** A next hop that is unreachable. */
+export interface UnresolvedNextHop {
+  address: IPAddress;
+  reason: string;
+  /** How many prefixes have this next hop. */
+  prefixes: number;
+}
+
+/** The state of one next hop; `resolution` is null until the first answer. */
+interface TrackedNextHop {
+  readonly address: IPAddress;
+  resolution: Resolution | null;
+  readonly groups: Set<NextHopGroup>;
+}
+
+/** Options of a NextHopTracker. */
+export interface NextHopTrackerOptions {
+  /** Whose kernel answers, and whose routes are not followed. */
+  routes: RouteSync;
+  encapsulation: Encapsulation;
+  /** The target of a group has changed; the next group waits for the promise. */
+  onChange(group: NextHopGroup): Promise<void>;
+  /** Resolving failed; it is retried. */
+  onError(error: Error): void;
+}
+
+/** See the head of this file. */
+export class NextHopTracker {
+  readonly #options: NextHopTrackerOptions;
+  readonly #groups = new Map<number | string, NextHopGroup>();
+  readonly #nextHops = new Map<number | string, TrackedNextHop>();
+  readonly #schedule = new Schedule();
+  readonly #unwatch: () => void;
+  #refreshing: Promise<void> | null = null;
+  #refreshAgain = false;
+  #closed = false;
+
+  constructor(options: NextHopTrackerOptions) {
+    this.#options = options;
+    this.#unwatch = options.routes.watchTopology(() => this.#refreshSoon(GATHER_MS));
+  }
+
+  /** The group of these next hops, for one more prefix. @throws TypeError when there are none */
+  acquire(addresses: readonly IPAddress[]): NextHopGroup {
+    if (addresses.length === 0) throw new TypeError('an entry needs at least one next hop');
+    const nextHops = distinct(addresses);
+    const key = groupKey(nextHops);
+    let group = this.#groups.get(key);
+    if (group === undefined) {
+      group = { nextHops, target: null, targetKey: null, users: 0 };
+      for (const address of nextHops) this.#track(address).groups.add(group);
+      this.#retarget(group);
+      this.#groups.set(key, group);
+    }
+    group.users++;
+    return group;
+  }
+
+  /** A prefix does not use the group any more. Next hops without a group are not tracked further. */
+  release(group: NextHopGroup): void {
+    if (--group.users > 0) return;
+    this.#groups.delete(groupKey(group.nextHops));
+    for (const { key } of group.nextHops) {
+      const nextHop = this.#nextHops.get(key);
+      nextHop?.groups.delete(group);
+      if (nextHop?.groups.size === 0) this.#nextHops.delete(key);
+    }
+  }
+
+  /** Why no next hop of the group can be used: one reason each. */
+  reasons(group: NextHopGroup): string[] {
+    return group.nextHops.map((address) => {
+      return `next hop ${address} is unreachable: ${this.#nextHops.get(address.key)?.resolution?.reason}`;
+    });
+  }
+
+  /** The next hops that are unreachable now. */
+  unresolved(): UnresolvedNextHop[] {
+    const list: UnresolvedNextHop[] = [];
+    for (const { address, resolution, groups } of this.#nextHops.values()) {
+      if (!resolution || resolution.hops.length > 0) continue;
+      let prefixes = 0;
+      for (const group of groups) prefixes += group.users;
+      list.push({ address, reason: resolution.reason, prefixes });
+    }
+    return list;
+  }
+
+  /** Resolves when every next hop acquired so far has been resolved and `onChange` has been called for it. */
+  async settled(): Promise<void> {
+    while (this.#refreshing) await this.#refreshing;
+  }
+
+  /** Stops following changes. */
+  close(): void {
+    this.#closed = true;
+    this.#unwatch();
+    this.#schedule.close();
+  }
+
+  #track(address: IPAddress): TrackedNextHop {
+    let nextHop = this.#nextHops.get(address.key);
+    if (nextHop === undefined) {
+      const resolution = resolve(this.#options.routes, address);
+      nextHop = { address, resolution, groups: new Set() };
+      this.#nextHops.set(address.key, nextHop);
+      if (resolution === null) this.#refresh();
+    }
+    return nextHop;
+  }
+
+  /** Computes a group's target; true when it changed. */
+  #retarget(group: NextHopGroup): boolean {
+    const hops = new Map<string, KernelNextHop>();
+    for (const address of group.nextHops) {
+      const resolution = this.#nextHops.get(address.key)?.resolution;
+      if (!resolution) return false;
+      for (const hop of this.#options.encapsulation.target(address, resolution)) {
+        hops.set(formatNextHop(hop), hop);
+      }
+    }
+    const nextHops = [...hops.values()].sort(compareHops);
+    const key = nextHops.map(formatNextHop).join(', ');
+    if (key === group.targetKey) return false;
+    group.targetKey = key;
+    group.target = nextHops.length > 0 ? { type: 'unicast', nextHops } : null;
+    return true;
+  }
+
+  #refreshSoon(delayMs: number): void {
+    this.#schedule.after('refresh', delayMs, () => this.#refresh());
+  }
+
+  /** Resolves every next hop again, one run at a time. */
+  #refresh(): void {
+    this.#refreshAgain = true;
+    if (this.#refreshing || this.#closed) return;
+    this.#refreshing = this.#runRefresh().finally(() => {
+      this.#refreshing = null;
+    });
+  }
+
+  async #runRefresh(): Promise<void> {
+    const { routes, onChange, onError } = this.#options;
+    try {
+      while (this.#refreshAgain && !this.#closed) {
+        this.#refreshAgain = false;
+        await nextTurn();
+        const changed = new Set<NextHopGroup>();
+        const addresses = Array.from(this.#nextHops.values(), ({ address }) => address);
+        for (const [key, resolution] of await resolveAll(routes, addresses)) {
+          const nextHop = this.#nextHops.get(key);
+          if (nextHop === undefined) continue;
+          nextHop.resolution = resolution;
+          for (const group of nextHop.groups) changed.add(group);
+        }
+        let sliceStart = performance.now();
+        for (const group of changed) {
+          if (this.#retarget(group)) await onChange(group);
+          if (performance.now() - sliceStart < SLICE_MS) continue;
+          await nextTurn();
+          if (this.#closed) return;
+          sliceStart = performance.now();
+        }
+      }
+    } catch (error) {
+      if (this.#closed) return;
+      onError(error instanceof Error ? error : new Error(String(error)));
+      this.#refreshSoon(RECOVERY_MS);
+    }
+  }
+}
+
+function distinct(addresses: readonly IPAddress[]): readonly IPAddress[] {
+  if (addresses.length === 1) return addresses;
+  const byKey = new Map(addresses.map((address) => [address.key, address]));
+  return [...byKey.values()].sort((a, b) => a.compare(b));
+}
+
+function groupKey(nextHops: readonly IPAddress[]): number | string {
+  return nextHops.length === 1 ? nextHops[0].key : nextHops.join(' ');
+}
+
+/** The order of next hops in a kernel route: by gateway, then by interface; those without a gateway first. */
+function compareHops(a: KernelNextHop, b: KernelNextHop): number {
+  const byInterface = (a.interface ?? 0) - (b.interface ?? 0);
+  if (!a.gateway || !b.gateway) return Number(!!a.gateway) - Number(!!b.gateway) || byInterface;
+  return a.gateway.compare(b.gateway) || byInterface;
+}
+
+/** By address key. */
+type Resolutions = Map<number | string, Resolution>;
+
+/** Resolves every address, in slices of time. @throws KernelError */
+async function resolveAll(routes: RouteSync, addresses: readonly IPAddress[]): Promise<Resolutions> {
+  const resolutions: Resolutions = new Map();
+  const learned: IPAddress[] = [];
+  let sliceStart = performance.now();
+  for (const address of addresses) {
+    const resolution = resolve(routes, address);
+    if (resolution) resolutions.set(address.key, resolution);
+    else learned.push(address);
+    if (performance.now() - sliceStart < SLICE_MS) continue;
+    await nextTurn();
+    sliceStart = performance.now();
+  }
+  if (learned.length === 0) return resolutions;
+  for (const [key, resolution] of await resolveAround(routes, learned)) resolutions.set(key, resolution);
+  return resolutions;
+}
+
+/**
+ * Asks the kernel for the route to an address. Null when a route that we learned over BGP covers it: `resolveAround`
+ * finds the route below. @throws KernelError
+ */
+function resolve(routes: RouteSync, address: IPAddress): Resolution | null {
+  const { route, reason } = routes.get(address, false);
+  if (route === null) return { hops: [], reason };
+  return isLearned(routes, route) ? null : follow(route, address);
+}
+
+/** Resolves addresses through the routes of other programs only. Reads the whole main table. @throws KernelError */
+async function resolveAround(routes: RouteSync, addresses: readonly IPAddress[]): Promise<Resolutions> {
+  const best = new Map<IPAddress, RouteEntry>();
+  const netlink = routes.open();
+  try {
+    await dumpRoutes(netlink, { table: TABLE.MAIN, protocol: 0 }, (buffer, start, end) => {
+      const route = parseRoute(buffer, start, end);
+      if (route === null || isLearned(routes, route)) return;
+      for (const address of addresses) {
+        if (route.prefix.contains(address) && isBetter(route, best.get(address))) best.set(address, route);
+      }
+    });
+  } finally {
+    netlink.close();
+  }
+  const resolutions: Resolutions = new Map();
+  for (const address of addresses) {
+    const route = best.get(address);
+    const none = { hops: [], reason: 'only routes learned over BGP cover it' };
+    resolutions.set(address.key, route ? follow(route, address) : none);
+  }
+  return resolutions;
+}
+
+/** Whether the kernel would prefer `route`: the longer prefix, then the lower metric. */
+function isBetter(route: RouteEntry, other: RouteEntry | undefined): boolean {
+  if (other === undefined) return true;
+  const byLength = route.prefix.length - other.prefix.length;
+  return byLength > 0 || (byLength === 0 && route.metric < other.metric);
+}
+
+/** A route of ours with a gateway came from BGP. The host routes of pods are ours too, and as good as connected. */
+function isLearned(routes: RouteSync, route: RouteEntry): boolean {
+  const { table, protocol } = routes.owner;
+  const isOurs = route.protocol === protocol && route.table === table;
+  return isOurs && route.nextHops.some((hop) => hop.gateway !== undefined);
+}
+
+/** The next hops behind `route`, for packets to `address`. */
+function follow(route: RouteEntry, address: IPAddress): Resolution {
+  const refuse = (reason: string) => ({ hops: [], reason });
+  if (route.type === 'local') return refuse('it is an address of this node');
+  if (route.type !== 'unicast') {
+    return refuse(`the ${route.type} route ${route.prefix} (${protocolName(route.protocol)}) covers it`);
+  }
+  const hops = route.nextHops.map((hop) => ({ ...hop, gateway: hop.gateway ?? address }));
+  if (hops.length === 0) return refuse(`the route ${route.prefix} has no next hop`);
+  return { hops, reason: '' };
+}
