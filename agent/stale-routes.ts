@@ -14,6 +14,8 @@ export interface StaleRoutesOptions {
   events: EventLog;
   /** Brings what was learned so far into the kernel, and removes the routes that nobody claimed; tells how many. */
   release(): Promise<number>;
+  /** A monotonic clock, ms; by default performance.now. */
+  now?: () => number;
 }
 
 export class StaleRoutes {
@@ -23,16 +25,18 @@ export class StaleRoutes {
   #timer: NodeJS.Timeout | null = null;
   #over = false;
   #begun = 0;
+  readonly #now: () => number;
 
   constructor(options: StaleRoutesOptions) {
     this.#options = options;
+    this.#now = options.now ?? (() => performance.now());
   }
 
   /** Changes how long to wait for peers, in seconds from the start on; it counts only while that goes on. */
   setLimit(staleSeconds: number): void {
     if (this.#over || !this.#timer) return;
     clearTimeout(this.#timer);
-    const left = this.#begun + staleSeconds * 1000 - Date.now();
+    const left = this.#begun + staleSeconds * 1000 - this.#now();
     this.#timer = setTimeout(() => void this.#release(LATE), Math.max(0, left));
   }
 
@@ -44,7 +48,7 @@ export class StaleRoutes {
   /** Begins to wait for these peers; those of a range are not known by name and not waited for. */
   begin(peers: readonly { name: string; range?: string }[]): void {
     for (const { name, range } of peers) if (range === undefined) this.#awaited.add(name);
-    this.#begun = Date.now();
+    this.#begun = this.#now();
     this.#timer = setTimeout(() => void this.#release(LATE), this.#options.staleSeconds * 1000);
     this.#check();
   }

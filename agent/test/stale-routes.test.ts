@@ -20,6 +20,7 @@ describe('Restart', () => {
       staleSeconds: 120,
       events: new EventLog(createLogger({ level: 'silent', format: 'json' })),
       release: async () => ++releases,
+      now: () => Date.now(),
     });
   });
   afterEach(() => {

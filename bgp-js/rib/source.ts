@@ -27,11 +27,14 @@ export interface Source {
 }
 
 const MAX_INDEX = 0xffff;
+/** Indices in use in turn while there are few sources. */
+const LEAST_RANGE = 255;
 
 /** All sources by index. */
 export class SourceTable {
   private readonly list: (Source | undefined)[] = [];
   private cursor = 0;
+  private size = 0;
 
   constructor(localName: string) {
     const none = {
@@ -57,19 +60,25 @@ export class SourceTable {
     return this.list[index];
   }
 
-  /** Adds a source; indices are given out in turn, so that one is not soon used again. Throws when all are taken. */
+  /**
+   * Adds a source. Indices are used in turn, so that none is reused soon, within a range that follows the number of
+   * sources: tables by index would otherwise grow with every session there ever was. Throws when all are in use.
+   */
   add(fields: Pick<Source, 'kind' | 'name' | 'as' | 'routerId' | 'address' | 'addressOrder'>): Source {
-    for (let tried = 0; tried < MAX_INDEX; tried++) {
-      this.cursor = this.cursor === MAX_INDEX ? 1 : this.cursor + 1;
+    const range = Math.min(MAX_INDEX, Math.max(LEAST_RANGE, 2 * (this.size + 1)));
+    for (let tried = 0; tried < range; tried++) {
+      this.cursor = this.cursor >= range ? 1 : this.cursor + 1;
       if (this.list[this.cursor]) continue;
       const source = { ...fields, index: this.cursor, received: 0, accepted: 0, best: 0, dropped: 0 };
       this.list[this.cursor] = source;
+      this.size++;
       return source;
     }
     throw new Error(`${MAX_INDEX} route sources are in use`);
   }
 
   remove(index: number): void {
+    if (this.list[index]) this.size--;
     this.list[index] = undefined;
   }
 }

@@ -2,6 +2,9 @@
 import type { SpeakerEvent } from 'bgp-js';
 import type { EventLog } from '../process/events.ts';
 
+/** Peers whose defects are counted one by one: those of a range have a name for every address. */
+const COUNTED_PEERS = 1024;
+
 export class BgpEvents {
   readonly #events: EventLog;
   /** What was last said about a peer that cannot be reached, so that it is said once. */
@@ -51,6 +54,7 @@ export class BgpEvents {
 
   #defect(peer: string, text: string): void {
     const count = (this.#defects.get(peer) ?? 0) + 1;
+    if (count === 1 && this.#defects.size === COUNTED_PEERS) this.#defects.clear();
     this.#defects.set(peer, count);
     if (isRound(count)) this.#events.warn(peer, count === 1 ? text : `${text} (defect number ${count})`);
   }

@@ -53,4 +53,14 @@ describe('BgpEvents', () => {
       'tor: ORIGIN: is 7; treat-as-withdraw; the message: ffff (defect number 10)',
     ]);
   });
+
+  it('does not count the defects of more and more peers', () => {
+    const { teller, texts } = setUp();
+    const defect = (peer: string) =>
+      teller.tell({ type: 'defect', peer, text: 'bad', handling: 'discard', hex: 'ff' });
+    for (let i = 0; i < 9; i++) defect('first');
+    for (let i = 0; i < 1024; i++) defect(`peer ${i}`);
+    defect('first');
+    assert.equal(texts().at(-1), 'first: bad; discard; the message: ff', 'its count starts again');
+  });
 });
