@@ -77,7 +77,7 @@ export class NeighbourDiscovery {
       this.lastError = '';
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error);
-      if (text !== this.lastError) this.onError(`the neighbour cannot be looked for: ${text}; trying on`);
+      if (text !== this.lastError) this.onError(`neighbour discovery failed: ${text}; will keep retrying`);
       this.lastError = text;
     }
   }

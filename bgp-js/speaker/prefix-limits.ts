@@ -15,7 +15,7 @@ export function limitWarnings(connection: PeerConnection): readonly string[] {
   const isNear = received > maximumPrefixesWarning * maximum && received <= maximum;
   if (isNear && !connection.warnedNearMaximum) {
     connection.warnedNearMaximum = true;
-    return [`${received} of at most ${maximum} prefixes`];
+    return [`${received} of at most ${maximum} prefixes received`];
   }
   if (dropped > 0 && !connection.warnedOfDrops) {
     connection.warnedOfDrops = true;
@@ -34,16 +34,12 @@ export function limitExceeded(
   const { maximumPrefixes: maximum } = peer.config;
   if (source.received > maximum && !dropsAboveMaximum(peer.config)) {
     const data = Uint8Array.of(0, 1, 1, maximum >>> 24, maximum >>> 16, maximum >>> 8, maximum);
-    return bgpError(6, 1, `${source.received} prefixes, the maximum is ${maximum}`, data);
+    return bgpError(6, 1, `maximum prefixes exceeded: ${source.received} received, ${maximum} allowed`, data);
   }
   const { maximumAttributeOctets } = peerLimits(peer.config);
   const held = attributes.octetsOf(source.index);
   if (held <= maximumAttributeOctets) return null;
-  return bgpError(
-    6,
-    8,
-    `${held} octets of path attributes are held, the maximum is ${maximumAttributeOctets}`,
-  );
+  return bgpError(6, 8, `maximum attribute octets exceeded: ${held} held, ${maximumAttributeOctets} allowed`);
 }
 
 const dropsAboveMaximum = ({ maximumPrefixesAction }: PeerConfig): boolean =>

@@ -51,9 +51,10 @@ import { HEADER_LENGTH, MessageType } from '../wire/frame.ts';
 import { caught, isError } from '../wire/message.ts';
 import {
   decodeNotification,
-  describeNotification,
   encodeNotification,
   errorText,
+  receivedText,
+  sentText,
 } from '../wire/notification.ts';
 import { decodeOpen } from '../wire/open.ts';
 import { decodeRouteRefresh } from '../wire/refresh.ts';
@@ -336,7 +337,7 @@ export class Sessions {
     const { peer, offer } = connection;
     // RFC 7705 §4: a peer that refuses one number of our AS may accept the other.
     if (code === 2 && subcode === 2 && offer.peerAlias !== undefined) peer.usesAlias = !peer.usesAlias;
-    const reason = `${describeNotification(notification)}, received`;
+    const reason = receivedText(notification);
     this.close(
       connection,
       { reason, end: code === 6 && subcode === HARD_RESET ? 'hard' : 'notification' },
@@ -420,7 +421,7 @@ export class Sessions {
     this.remove(
       connection,
       {
-        reason: `${errorText(error)}, sent`,
+        reason: sentText(error),
         end: blameless || !isSilence ? 'hard' : 'notification',
         penalty: !blameless && !isSilence,
         silent: blameless && !connection.ribSession,
@@ -442,6 +443,7 @@ export class Sessions {
     const retry = peer.config.connectRetry * 1000;
     peer.retryAt = now + peer.backoff.next(retry, retry, this.random);
     if (!peer.current) peer.lastError = { at: now, text: `${CANNOT_CONNECT}: ${reason}` };
+    this.events.push({ type: 'unreachable', peer: peer.name, reason });
     this.report(peer, reason, now);
   }
 

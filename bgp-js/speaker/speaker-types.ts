@@ -36,6 +36,8 @@ export type SpeakerEvent =
   | { type: 'down'; peer: string; reason: string }
   /** The peer has sent its whole table (RFC 4724 §2). */
   | { type: 'end-of-rib'; peer: string; family: string }
+  /** An attempt to connect failed; the speaker keeps retrying. */
+  | { type: 'unreachable'; peer: string; reason: string }
   | { type: 'refused'; address: string; reason: string; count: number }
   /** An option of the peer's TCP connection could not be set; the peer's name, or `listener`. */
   | { type: 'transport'; peer: string; text: string }

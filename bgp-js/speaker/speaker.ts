@@ -121,7 +121,7 @@ export class Speaker {
   shutdown(message: string, now: number): void {
     for (const peer of [...this.peers]) {
       peer.retryAt = peer.idleUntil = Number.POSITIVE_INFINITY;
-      this.stop(peer, bgpError(6, 2, `"${message}"`, shutdownData(message)), now);
+      this.stop(peer, bgpError(6, 2, `administrative shutdown: "${message}"`, shutdownData(message)), now);
     }
   }
 

@@ -111,10 +111,37 @@ export function describeNotification(notification: Notification): string {
   return text === null ? name : `${name}: "${text}"`;
 }
 
+/** "hold timer expired": a NOTIFICATION's subcode, or its code where it has none, as it reads in a sentence. */
+function plainName({ code, subcode }: { code: number; subcode: number }): string {
+  const known = CODES[code];
+  const name = known?.subcodes[subcode] ?? known?.name ?? 'unknown error';
+  return name.replace(/\b[A-Z][a-z]+\b/g, (word) => word.toLowerCase());
+}
+
+/**
+ * Why this speaker ended a session, e.g. "hold timer expired, nothing received from n3 for 9 s (we sent NOTIFICATION
+ * 4/0)". The text of a Cease names its reason itself.
+ */
+export function sentText(error: BgpError): string {
+  const { code, subcode, text } = error;
+  const name = code === 6 ? '' : `${plainName(error)}, `;
+  return `${name}${text}${excerptOf(error)} (we sent NOTIFICATION ${code}/${subcode})`;
+}
+
+/** Why a peer ended a session, e.g. `administrative shutdown: "back at noon" (received NOTIFICATION 6/2)`. */
+export function receivedText(notification: Notification): string {
+  const { code, subcode } = notification;
+  const text = shutdownMessage(notification);
+  return `${plainName(notification)}${text === null ? '' : `: "${text}"`} (received NOTIFICATION ${code}/${subcode})`;
+}
+
 /** An error of a peer's in words, with its NOTIFICATION and an excerpt of the data that shows it. */
-export function errorText({ code, subcode, text, data }: BgpError): string {
-  const exported = code === 6 || data.length === 0 ? '' : ` [${hexExcerpt(data, 16)}]`;
-  return `${notificationName(code, subcode)}: ${text}${exported}`;
+export function errorText(error: BgpError): string {
+  return `${notificationName(error.code, error.subcode)}: ${error.text}${excerptOf(error)}`;
+}
+
+function excerptOf({ code, data }: BgpError): string {
+  return code === 6 || data.length === 0 ? '' : ` [${hexExcerpt(data, 16)}]`;
 }
 
 export function encodeNotification(notification: Notification): Uint8Array {

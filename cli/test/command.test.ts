@@ -113,7 +113,7 @@ describe('the flatroute command', function () {
     const text = (await lines('peers', 'tor')).join('\n');
     assert.equal((await lines('peers', '10.0.0.254')).length, text.split('\n').length);
     assert.match(text, /^tor {2}Established for /);
-    assert.match(text, /^Last error +.*Cease, administrative shutdown \(6\/2\), received/m);
+    assert.match(text, /^Last error +.*ago: administrative shutdown: /m);
     const missing = await view('peers', 'nobody');
     assert.deepEqual(
       [missing.code, missing.stderr],

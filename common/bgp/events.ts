@@ -24,9 +24,8 @@ export class BgpEvents {
       case 'down':
         this.#events.warn(event.peer, `session down: ${event.reason}`);
         return;
-      case 'state':
-        if (event.from === 'Connect' && event.to === 'Active')
-          this.#unreachableOnce(event.peer, event.reason);
+      case 'unreachable':
+        this.#unreachableOnce(event.peer, event.reason);
         return;
       case 'refused':
         if (isRound(event.count)) {
@@ -41,6 +40,7 @@ export class BgpEvents {
       case 'defect':
         this.#defect(event.peer, `${event.text}; ${event.handling}; the message: ${event.hex}`);
         return;
+      case 'state':
       case 'end-of-rib':
         return;
     }
@@ -49,7 +49,7 @@ export class BgpEvents {
   #unreachableOnce(peer: string, reason: string): void {
     if (this.#unreachable.get(peer) === reason) return;
     this.#unreachable.set(peer, reason);
-    this.#events.warn(peer, `cannot connect: ${reason}; trying on`);
+    this.#events.warn(peer, `cannot connect: ${reason}; will keep retrying`);
   }
 
   #defect(peer: string, text: string): void {

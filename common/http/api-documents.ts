@@ -79,7 +79,7 @@ export interface PeerView {
   /** When `state` was entered. */
   since: string;
   routerId?: string;
-  /** The last error of the session in words, e.g. "hold timer expired (4/0), sent". */
+  /** The last error of the session in words, e.g. "hold timer expired, nothing received for 9 s (we sent …)". */
   lastError?: { time: string; text: string };
   holdTimeSeconds?: number;
   keepaliveSeconds?: number;

@@ -25,7 +25,7 @@ describe('two speakers under virtual time', () => {
       assert.ok(sim.now - cutAt > 5_000, 'the hold timer has to run down first');
       for (const node of [a, b]) {
         const text = peerStatuses(node.speaker, sim.now)[0].lastError?.text ?? '';
-        assert.match(text, /Hold Timer Expired \(4\/0\).*sent/);
+        assert.match(text, /hold timer expired.*we sent NOTIFICATION 4\/0/);
       }
       sim.run(30_000);
       assert.ok(gone(), 'nothing comes through a cut link');

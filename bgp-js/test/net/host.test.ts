@@ -265,7 +265,7 @@ describe('a peer that stops reading', () => {
       clearInterval(alive);
     }
     await until(() => a.status(B).state !== 'Established', 'its hold timer expires');
-    assert.match(a.status(B).lastError?.text ?? '', /Hold Timer Expired \(4\/0\).*sent/);
+    assert.match(a.status(B).lastError?.text ?? '', /hold timer expired, .*\(we sent NOTIFICATION 4\/0\)/);
     assert.equal(a.status(C).state, 'Established');
   });
 });

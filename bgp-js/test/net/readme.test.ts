@@ -86,7 +86,10 @@ describe('the README', () => {
     readme.child.kill('SIGTERM');
     assert.deepEqual(await exited, [0, null], readme.output());
     await until(
-      () => other.output().includes('(6/2): "down for maintenance", received'),
+      () =>
+        other
+          .output()
+          .includes('administrative shutdown: "down for maintenance" (received NOTIFICATION 6/2)'),
       `the other is told why: ${other.output()}`,
     );
   });

@@ -40,7 +40,7 @@ describe('an error of the peer', () => {
       peer.connect();
       peer.send(bytes(peer));
       assert.equal(codesOf(peer), expected);
-      assert.ok(bench.status(PEER).lastError?.text.includes(`(${expected})`));
+      assert.ok(bench.status(PEER).lastError?.text.includes(`(we sent NOTIFICATION ${expected})`));
     });
   }
 
@@ -115,7 +115,7 @@ describe('the end of a session', () => {
     const data = hex('06 7265626f6f74');
     peer.send(encodeMessage({ type: 'notification', notification: { code: 6, subcode: 4, data } }));
     assert.deepEqual([peer.heard(), peer.closed], [[], true]);
-    const text = 'Cease: Administrative Reset (6/4): "reboot", received';
+    const text = 'administrative reset: "reboot" (received NOTIFICATION 6/4)';
     assert.equal(bench.status(PEER).lastError?.text, text);
     assert.deepEqual(bench.eventsOf('down'), [{ type: 'down', peer: PEER, reason: text }]);
     peer.establish();
@@ -166,7 +166,10 @@ describe('the end of a session', () => {
       [notification.code, notification.subcode, [...notification.data]],
       [6, 1, [0, 1, 1, 0, 0, 0, 2]],
     );
-    assert.match(bench.status(PEER).lastError?.text ?? '', /3 prefixes, the maximum is 2/);
+    assert.match(
+      bench.status(PEER).lastError?.text ?? '',
+      /maximum prefixes exceeded: 3 received, 2 allowed/,
+    );
     assert.equal(bench.status(PEER).state, 'Idle');
     assert.equal(bench.speaker.routing.rib.paths, 0, 'its routes are gone');
   });

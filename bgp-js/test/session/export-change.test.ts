@@ -64,7 +64,7 @@ describe('a change on a session with 100,000 routes', () => {
     assert.equal(held(), ROUTES + 10);
     peer.speaker.updatePeer({ ...config, maximumPrefixes: ROUTES }, sim.now);
     sim.run(1000);
-    assert.match(session.lastError?.text ?? '', /Maximum Number of Prefixes Reached/);
+    assert.match(session.lastError?.text ?? '', /maximum prefixes exceeded/);
   });
 
   it('leaves nothing unsaid that the peer had yet to be told', () => {

@@ -175,7 +175,7 @@ describe('the send hold timer (RFC 9687)', () => {
     sim.run(479_000);
     assert.equal(peer.state(sim.now), 'Established');
     sim.run(2000);
-    assert.match(peer.lastError?.text ?? '', /Send Hold Timer Expired \(8\/0\)/);
+    assert.match(peer.lastError?.text ?? '', /^send hold timer expired, .*NOTIFICATION 8\/0/);
   });
 });
 

@@ -100,7 +100,10 @@ describe('the hold timer', () => {
     bench.advance(1);
     assert.equal(codesOf(peer), '4/0');
     assert.equal(bench.status(PEER).state, 'Active');
-    assert.match(bench.status(PEER).lastError?.text ?? '', /^Hold Timer Expired \(4\/0\): .*, sent$/);
+    assert.match(
+      bench.status(PEER).lastError?.text ?? '',
+      /^hold timer expired, nothing received from .* for 9 s \(we sent NOTIFICATION 4\/0\)$/,
+    );
     assert.equal(bench.eventsOf('down').length, 1);
   });
 

@@ -54,7 +54,7 @@ describe('a maximum of prefixes', () => {
 
   it('keeps the peer out for as long as was asked for', () => {
     const { sim, node, peer, session } = announced(11, { maximumPrefixes: 10, maximumPrefixesRestart: 300 });
-    assert.match(session.lastError?.text ?? '', /Maximum Number of Prefixes Reached/);
+    assert.match(session.lastError?.text ?? '', /maximum prefixes exceeded/);
     peer.speaker.withdraw('20.0.0.0/24');
     sim.run(280_000);
     assert.equal(routeTo(node.speaker, '20.0.1.0/24'), null);
@@ -105,7 +105,7 @@ describe('a maximum of prefixes', () => {
     sim.run(3000);
     assert.equal(peerStatuses(node.speaker, 0)[0].attributeOctets, 0, 'they are given back with the routes');
     announce(0, 60);
-    assert.match(session.lastError?.text ?? '', /Out of Resources.*octets of path attributes/);
+    assert.match(session.lastError?.text ?? '', /maximum attribute octets exceeded.*6\/8/);
     assert.equal(peerStatuses(node.speaker, 0)[1].state, 'Established');
   });
 });

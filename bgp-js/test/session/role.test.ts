@@ -90,7 +90,7 @@ describe('the role capability', () => {
     const text = bench.status(peer.address).lastError?.text ?? '';
     assert.match(
       text,
-      /Role Mismatch \(2\/11\): the peer is customer to us, and we are customer to it, sent/,
+      /role mismatch, the peer is customer to us, and we are customer to it \(we sent NOTIFICATION 2\/11\)/,
     );
   });
 });

@@ -11,8 +11,7 @@ describe('BgpEvents', () => {
       texts: () => log.recent().map(({ subject, text }) => `${subject}: ${text}`),
     };
   };
-  const failed = (reason: string) =>
-    ({ type: 'state', peer: 'n2', from: 'Connect', to: 'Active', reason }) as const;
+  const failed = (reason: string) => ({ type: 'unreachable', peer: 'n2', reason }) as const;
 
   it('tells an outage once, and again after a session or for another reason', () => {
     const { teller, texts } = setUp();
@@ -21,10 +20,10 @@ describe('BgpEvents', () => {
     teller.tell({ type: 'established', peer: 'n2', address: '10.0.0.2', as: 64512 });
     teller.tell(failed('connection refused'));
     assert.deepEqual(texts(), [
-      'n2: cannot connect: connection refused; trying on',
-      'n2: cannot connect: no route to host; trying on',
+      'n2: cannot connect: connection refused; will keep retrying',
+      'n2: cannot connect: no route to host; will keep retrying',
       'n2: session established with 10.0.0.2, AS 64512',
-      'n2: cannot connect: connection refused; trying on',
+      'n2: cannot connect: connection refused; will keep retrying',
     ]);
   });
 

@@ -30,8 +30,8 @@ function at(secondsAfterStart: number): string {
 
 const TROUBLE: Partial<Record<number, [PeerState, string]>> = {
   2: ['Active', 'connection refused by 10.0.0.4:179'],
-  3: ['Idle', 'maximum prefixes reached: 300001 received, 300000 allowed (6/1), sent'],
-  4: ['OpenConfirm', 'hold timer expired (4/0), received'],
+  3: ['Idle', 'maximum prefixes exceeded: 300001 received, 300000 allowed (we sent NOTIFICATION 6/1)'],
+  4: ['OpenConfirm', 'hold timer expired (received NOTIFICATION 4/0)'],
 };
 
 function fakePeer(index: number): PeerView {
@@ -43,7 +43,7 @@ function fakePeer(index: number): PeerView {
     (index > 10 && index % 97 === 0 ? ['Connect', 'no route to host'] : ['Established', '']);
   const up = state === 'Established';
   const flapped = isTor
-    ? 'Cease, administrative shutdown (6/2), received: “maintenance of rack 7, back at 14:00”'
+    ? 'administrative shutdown: "maintenance of rack 7, back at 14:00" (received NOTIFICATION 6/2)'
     : '';
   const lastError = error || flapped;
   return {
@@ -157,11 +157,16 @@ const EVENTS: [number, EventView['level'], string, string][] = [
     8990,
     'warn',
     'tor',
-    'closed: Cease, administrative shutdown (6/2), received: “maintenance of rack 7, back at 14:00”',
+    'closed: administrative shutdown: "maintenance of rack 7, back at 14:00" (received NOTIFICATION 6/2)',
   ],
   [8991, 'info', 'kernel', '1024 routes removed with tor'],
   [9000, 'info', 'tor', 'established: hold time 90 s, four-octet AS, route refresh'],
-  [9700, 'error', 'n4', 'closed: maximum prefixes reached: 300001 received, 300000 allowed (6/1), sent'],
+  [
+    9700,
+    'error',
+    'n4',
+    'closed: maximum prefixes exceeded: 300001 received, 300000 allowed (we sent NOTIFICATION 6/1)',
+  ],
 ];
 
 function fakeExplain(address: string): ExplainView {

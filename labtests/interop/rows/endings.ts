@@ -32,14 +32,17 @@ async function weSaySo(bench: InteropBench): Promise<void> {
 async function theySaySo(bench: InteropBench): Promise<void> {
   await bench.bring({ type: 'eBGP' });
   const said = await bench.router.shutdown(MESSAGE);
-  assert.match(await weTell(bench, /received$/), new RegExp(`\\(6/2\\).*"${said}".*received`));
+  assert.match(
+    await weTell(bench, /received NOTIFICATION/),
+    new RegExp(`"${said}" \\(received NOTIFICATION 6/2\\)`),
+  );
 }
 
 async function theySendTooMany(bench: InteropBench): Promise<void> {
   await bench.bring({ type: 'eBGP', announce: [{ prefix: THEIR_PREFIX }], ours: { maximumPrefixes: 3 } });
   await weHave(bench, THEIR_PREFIX);
   for (const route of manyPrefixes(22, 3)) await bench.router.announce(route);
-  await weTell(bench, /maximum.*\(6\/1\).*sent/i);
+  await weTell(bench, /maximum.*we sent NOTIFICATION 6\/1/i);
   await theyTell(bench, /max(imum)?[ -](number of )?prefix|code 6.*subcode 1|6, ?1\b|6\/1/i);
   assert.deepEqual(await bench.speaker.routes(), []);
 }
@@ -49,7 +52,7 @@ async function weSendTooMany(bench: InteropBench): Promise<void> {
   await bench.bring({ type: 'eBGP', originate: [{ prefix: OUR_PREFIX }], theirs: { maximumPrefixes: 3 } });
   await theyHave(bench, OUR_PREFIX);
   for (const { prefix } of manyPrefixes(21, 5)) await bench.speaker.originate(prefix);
-  await weTell(bench, /maximum.*\(6\/1\).*received/i);
+  await weTell(bench, /maximum.*received NOTIFICATION 6\/1/i);
 }
 
 async function silence(bench: InteropBench): Promise<void> {
@@ -57,7 +60,7 @@ async function silence(bench: InteropBench): Promise<void> {
   await weHave(bench, THEIR_PREFIX);
   assert.equal((await bench.speaker.peer()).holdTime, 3);
   await bench.cut();
-  await weTell(bench, /hold timer expired.*\(4\/0\)/i);
+  await weTell(bench, /hold timer expired.*NOTIFICATION 4\/0/i);
   await theyTell(bench, /hold ?timer ?expired|hold timer/i);
   assert.deepEqual(await bench.speaker.routes(), []);
   await bench.restore();
