@@ -46,7 +46,7 @@ export class StaleRoutes {
   }
 
   /** Begins to wait for these peers; those of a range are not known by name and not waited for. */
-  begin(peers: readonly { name: string; range?: string }[]): void {
+  begin(peers: readonly { name: string; range?: unknown }[]): void {
     for (const { name, range } of peers) if (range === undefined) this.#awaited.add(name);
     this.#begun = this.#now();
     this.#timer = setTimeout(() => void this.#release(LATE), this.#options.staleSeconds * 1000);

@@ -5,5 +5,5 @@ import type { ClientSettings } from './config/settings.ts';
 
 /** A client of the settings as the BGP library takes it. */
 export function peerConfig(client: ClientSettings): PeerConfig {
-  return { ...toPeerConfig(client), acceptDefault: true, export: 'all' };
+  return { ...toPeerConfig(client), acceptDefault: true, export: 'all', requirePolicy: true };
 }

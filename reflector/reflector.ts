@@ -43,18 +43,18 @@ export class Reflector {
   static async start(settings: ReflectorSettings, log: Logger): Promise<Reflector> {
     const events = new EventLog(log);
     const teller = new BgpEvents(events);
-    const { as } = settings;
-    const [routerId, clusterId] = [settings.routerId.toString(), settings.clusterId.toString()];
-    const listen = { ...settings.listen, address: settings.listen.address.toString() };
+    const { as, routerId, clusterId, listen } = settings;
+    const { address: own } = listen;
+    const addresses = own.version === 4 ? { address: own } : { address6: own };
     const speaker = new Speaker(
       // Packets never come this way, so that forwarding goes on over every restart: End-of-RIB waits until the clients
       // have told their routes again, and nobody lets go of a route meanwhile (RFC 4724 §4.1).
-      { as, routerId, clusterId, address: listen.address, maximumPaths: 1, restarted: true },
+      { as, routerId, clusterId, ...addresses, restarted: true },
       Math.random,
     );
     const host = new SpeakerHost(speaker, {
       listen,
-      localAddress: listen.address,
+      localAddress: own,
       congestionControl: settings.bgp.congestionControl ?? undefined,
       onEvent: (event) => teller.tell(event),
     });

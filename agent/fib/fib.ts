@@ -1,6 +1,6 @@
 /** From the best paths of the Loc-RIB to the entries of the dataplane. */
 import { DirtyQueue, type FamilyRib, NO_PATH, SourceKind } from 'bgp-js';
-import { IPAddress, IPPrefix } from 'bgp-js/ip';
+import { type IPAddress, IPPrefix } from 'bgp-js/ip';
 import type { Dataplane } from '../dataplane/dataplane.ts';
 
 /** Prefixes handled by one call of `work`: about a millisecond. */
@@ -50,10 +50,14 @@ export class Fib {
   /** The next hops of the best path and of its multipaths. */
   #nextHops(best: number): IPAddress[] {
     const rib = this.#rib;
-    const column = rib.attributes.nextHop.values;
-    const nextHops = [IPAddress.v4(column[rib.attrsOf(best)])];
+    const nextHops: IPAddress[] = [];
+    const add = (path: number): void => {
+      const nextHop = rib.attributes.nextHopOf(rib.attrsOf(path));
+      if (nextHop) nextHops.push(nextHop);
+    };
+    add(best);
     for (let path = rib.nextOf(best); path !== NO_PATH; path = rib.nextOf(path)) {
-      if (rib.isMultipath(path)) nextHops.push(IPAddress.v4(column[rib.attrsOf(path)]));
+      if (rib.isMultipath(path)) add(path);
     }
     return nextHops;
   }

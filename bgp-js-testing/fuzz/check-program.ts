@@ -1,10 +1,10 @@
 /** All oracles of the fuzzer on one program. */
 import assert from 'node:assert/strict';
+import { parseAddress } from 'bgp-js/ip';
 import { type AttributeContext, AttributeScan, SetFlag, scanAttributes } from 'bgp-js/wire/attribute-scan.ts';
 import { decodeAttributes } from 'bgp-js/wire/attributes.ts';
 import { MAX_MESSAGE_LENGTH } from 'bgp-js/wire/frame.ts';
 import { decodeMessage, encodeMessage, isError, type Message } from 'bgp-js/wire/message.ts';
-import { parseIPv4 } from 'bgp-js/wire/prefix.ts';
 import { Dice } from './dice.ts';
 import { LOCAL_AS, type Program } from './program.ts';
 import { runProgram } from './run-program.ts';
@@ -59,7 +59,7 @@ function checkAttributes(bytes: Uint8Array, program: Program): void {
     return type === 'set' ? sum + 1 : sum;
   }, 0);
   const first = path.at(0)?.type === 'sequence' ? path[0].ases[0] : 0;
-  const address = (text: string | undefined) => (text === undefined ? 0 : parseIPv4(text));
+  const address = (text: string | undefined) => (text === undefined ? 0 : parseAddress(text)?.value);
   const flag = (bit: number) => (scan.flags & bit) !== 0;
   assert.deepEqual(
     {

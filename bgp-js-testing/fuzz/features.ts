@@ -1,7 +1,7 @@
 /** What a fuzzed session agrees on beyond IPv4 unicast. */
 
 import type { PolicySet } from 'bgp-js/rib/policy/policy-data.ts';
-import type { PeerConfig } from 'bgp-js/session/peer-config.ts';
+import type { PeerOptions } from 'bgp-js/session/peer-config.ts';
 import { CapabilityCode, type RawCapability } from 'bgp-js/wire/capability.ts';
 import {
   addPathValue,
@@ -57,7 +57,7 @@ export function capabilitiesFor(features: Features): RawCapability[] {
 }
 
 /** What the speaker's configuration of the peer says to agree on them. */
-export function configFor(features: Features): Partial<PeerConfig> {
+export function configFor(features: Features): Partial<PeerOptions> {
   return {
     families: features.has('ipv6') ? [IPV4_UNICAST.name, IPV6_UNICAST.name] : [IPV4_UNICAST.name],
     extendedMessages: features.has('long-messages'),

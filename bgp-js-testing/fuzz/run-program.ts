@@ -3,13 +3,13 @@
  * hold whatever a peer sends. What does not is an Error that says what and where.
  */
 import assert from 'node:assert/strict';
+import { prefixFrom } from 'bgp-js/ip';
 import { peerStatuses } from 'bgp-js/views/peer-view.ts';
 import { listRoutes } from 'bgp-js/views/route-list.ts';
 import { routeCounts, routeTo } from 'bgp-js/views/speaker-view.ts';
 import { type AttributeContext, AttributeScan, scanAttributes } from 'bgp-js/wire/attribute-scan.ts';
 import type { Attributes } from 'bgp-js/wire/attributes.ts';
 import { KEEPALIVE } from 'bgp-js/wire/message.ts';
-import { encodePrefix, parsePrefix } from 'bgp-js/wire/prefix.ts';
 import { encodeUpdate } from 'bgp-js/wire/update.ts';
 import { Bench, type BenchLink } from '../simulator/bench.ts';
 import { greeting, openBytes } from '../simulator/far-end.ts';
@@ -84,7 +84,7 @@ function witnessUpdate(prefixes: string[]): Uint8Array {
     2,
     8,
   );
-  const nlri = prefixes.map((prefix) => encodePrefix(parsePrefix(prefix) ?? { address: 0, length: 0 }));
+  const nlri = prefixes.map((prefix) => prefixFrom(prefix, 'prefix').toNlri());
   return encodeUpdate(new Uint8Array(0), attributes, Buffer.concat(nlri));
 }
 
@@ -135,7 +135,13 @@ function checkWitness(bench: Bench, witness: BenchLink): void {
     const path = paths.find(({ source }) => source.name === WITNESS);
     assert.ok(path && path.status !== 'unusable', `the route ${prefix} of the other session is usable`);
   }
-  const context = { ebgp: true, fourOctetAs: true, localAs: WITNESS_AS, localId: 0x0a000008, clusterId: 0 };
+  const context = {
+    ebgp: true,
+    fourOctetAs: true,
+    localAs: WITNESS_AS,
+    localId: 0x0a000008,
+    clusterId: null,
+  };
   for (const [prefix, hex] of witness.end.routes)
     checkSent(prefix, new Uint8Array(Buffer.from(hex, 'hex')), context);
 }

@@ -16,7 +16,7 @@ export function unrest({ model, sim }: Cluster): string | null {
       if (speaker.wantsToSend(id)) return `${node.address} has something left to send on connection ${id}`;
     }
     for (const peer of speaker.peers) {
-      const wanted = model.connected(node, model.node(peer.address));
+      const wanted = model.connected(node, model.node(String(peer.address)));
       if (wanted === (peer.established !== null)) continue;
       return `${node.address} is ${peer.state(sim.clock(sim.nodes.get(node.address)!))} with ${peer.address}`;
     }

@@ -1,7 +1,8 @@
 /** A speaker fed by hand under virtual time: no sockets, no delays; the other ends of its connections are FarEnds. */
+import { addressFrom } from 'bgp-js/ip';
 import type { PeerConfig } from 'bgp-js/session/peer-config.ts';
 import { Speaker } from 'bgp-js/speaker/speaker.ts';
-import type { SpeakerAction, SpeakerConfig, SpeakerEvent } from 'bgp-js/speaker/speaker-types.ts';
+import type { SpeakerAction, SpeakerEvent, SpeakerOptions } from 'bgp-js/speaker/speaker-types.ts';
 import { FarEnd, greeting } from './far-end.ts';
 import { seededRandom } from './random.ts';
 
@@ -10,6 +11,9 @@ export interface BenchLink {
   id: number;
   end: FarEnd;
 }
+
+/** Our end of every connection. */
+const OUR_ADDRESS = addressFrom('10.0.0.1', 'local');
 
 /** Events that are kept, so that a long run costs no memory. */
 const EVENTS_KEPT = 200;
@@ -24,7 +28,7 @@ export class Bench {
   readonly attempts: (SpeakerAction & { type: 'connect' })[] = [];
   private readonly ends = new Map<number, FarEnd>();
 
-  constructor(config: SpeakerConfig, seed = 1) {
+  constructor(config: SpeakerOptions, seed = 1) {
     this.speaker = new Speaker(config, seededRandom(seed));
   }
 
@@ -35,13 +39,13 @@ export class Bench {
 
   /** A peer connects from `address`; null when it is refused. */
   connect(address: string): BenchLink | null {
-    const id = this.speaker.accepted(address, this.speaker.config.address, this.now);
+    const id = this.speaker.accepted(addressFrom(address, 'peer'), OUR_ADDRESS, this.now);
     return id === null ? null : this.adopt(id);
   }
 
   /** The speaker's attempt to connect is answered. */
   answer(attempt: SpeakerAction & { type: 'connect' }): BenchLink {
-    this.speaker.connected(attempt.connection, this.speaker.config.address, this.now);
+    this.speaker.connected(attempt.connection, OUR_ADDRESS, this.now);
     return this.adopt(attempt.connection);
   }
 

@@ -55,7 +55,7 @@ function heldRoute(
   const decoded = speaker.routing.attributes.decode(attrs);
   return {
     prefix,
-    from: source.kind === SourceKind.local ? null : source.address,
+    from: source.kind === SourceKind.local ? null : (source.address?.toString() ?? null),
     fromAs: source.as,
     asPath: decoded.asPath.flatMap(({ ases }) => ases),
     nextHop: decoded.nextHop ?? 'none',
@@ -91,7 +91,7 @@ export function advertisedRoutes(speaker: Speaker): Map<string, Set<string>> {
       const route = ribSession.ribFamilies.get(rib.family)?.group.advertised(id);
       if (route && route.source !== ribSession.source.index) prefixes.add(rib.format(id));
     }
-    advertised.set(peer.address, prefixes);
+    advertised.set(peer.address?.toString() ?? '', prefixes);
   }
   return advertised;
 }

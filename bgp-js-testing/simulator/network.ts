@@ -4,6 +4,7 @@
  * still for a while. A node can end like a process, whose kernel closes its connections, or like a machine without
  * power, whose peers learn of it from silence, or from a reset once it is back.
  */
+import { addressFrom, type IPAddress } from 'bgp-js/ip';
 import type { Speaker } from 'bgp-js/speaker/speaker.ts';
 import type { EventQueue } from './event-queue.ts';
 
@@ -202,7 +203,7 @@ export class Network<N extends NetworkNode> {
       wire.held.push(() => this.request(end, address));
       return;
     }
-    const id = target.speaker.accepted(end.node.address, target.address, this.host.clock(target));
+    const id = target.speaker.accepted(addressOf(end.node), addressOf(target), this.host.clock(target));
     this.host.touch(target);
     if (id === null) {
       this.queue.schedule(this.host.time() + this.delay(), () => this.refused(end));
@@ -259,7 +260,7 @@ export class Network<N extends NetworkNode> {
     const { node, id } = end;
     const now = host.clock(node);
     host.touch(node);
-    if (what === 'connected') node.speaker.connected(id, node.address, now);
+    if (what === 'connected') node.speaker.connected(id, addressOf(node), now);
     else if (typeof what !== 'string') node.speaker.received(id, what);
     else {
       node.speaker.drainInput(id, now);
@@ -279,4 +280,8 @@ export class Network<N extends NetworkNode> {
     end.closed = true;
     this.ends.get(end.node)?.delete(end.id);
   }
+}
+
+function addressOf(node: { address: string }): IPAddress {
+  return addressFrom(node.address, 'node');
 }

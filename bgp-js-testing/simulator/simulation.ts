@@ -2,9 +2,9 @@
  * Many speakers in one process under virtual time, joined by the simulated network of network.ts. Links can be cut,
  * slowed and stalled, nodes killed and started again, and their clocks set forward. The same seed gives the same run.
  */
-import { type PeerConfig, peerConfig } from 'bgp-js/session/peer-config.ts';
+import { type PeerOptions, peerConfig } from 'bgp-js/session/peer-config.ts';
 import { Speaker } from 'bgp-js/speaker/speaker.ts';
-import type { SpeakerConfig, SpeakerEvent } from 'bgp-js/speaker/speaker-types.ts';
+import type { SpeakerEvent, SpeakerOptions } from 'bgp-js/speaker/speaker-types.ts';
 import { EventQueue } from './event-queue.ts';
 import { type LinkQuality, Network } from './network.ts';
 import { seededRandom } from './random.ts';
@@ -53,10 +53,7 @@ export class Simulation {
   }
 
   /** Adds a speaker at `address`; it begins to connect when the simulation runs. */
-  add(
-    config: Omit<SpeakerConfig, 'routerId' | 'address' | 'maximumPaths'> & Partial<SpeakerConfig>,
-    address: string,
-  ): SimNode {
+  add(config: { as: number } & Partial<SpeakerOptions>, address: string): SimNode {
     const full = { routerId: address, address, maximumPaths: 1, ...config };
     const speaker = new Speaker(full, this.random);
     const node: SimNode = { address, speaker, log: [], alive: true, clockOffset: 0, deadline: 0 };
@@ -67,7 +64,7 @@ export class Simulation {
   }
 
   /** Configures `a` and `b` as peers of each other. */
-  peer(a: SimNode, b: SimNode, fields: Partial<PeerConfig> = {}): void {
+  peer(a: SimNode, b: SimNode, fields: Partial<PeerOptions> = {}): void {
     const { clock } = this;
     a.speaker.addPeer(peerConfig({ ...fields, address: b.address, as: b.speaker.config.as }), clock(a));
     b.speaker.addPeer(peerConfig({ ...fields, address: a.address, as: a.speaker.config.as }), clock(b));
@@ -169,7 +166,7 @@ export class Simulation {
     else speaker.routing.clearRemains();
     for (const action of speaker.actions()) {
       busy = true;
-      if (action.type === 'connect') this.network.connect(node, action.connection, action.address);
+      if (action.type === 'connect') this.network.connect(node, action.connection, action.address.toString());
       else this.network.close(node, action.connection, action.lastBytes);
     }
     for (const event of speaker.events()) {

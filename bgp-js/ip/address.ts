@@ -87,6 +87,11 @@ export class IPAddress {
     return this.isMapped ? IPAddress.v4(this.w3) : this;
   }
 
+  /** The IPv6 form of an IPv4 address, ::ffff:a.b.c.d (RFC 4291 §2.5.5.2); an IPv6 address unchanged. */
+  mapped(): IPAddress {
+    return this.version === 4 ? IPAddress.v6(0, 0, 0xffff, this.w3) : this;
+  }
+
   /** The same address in another zone, or in none. */
   inZone(zone: string): IPAddress {
     return this.version === 4 ? this : IPAddress.v6(this.w0, this.w1, this.w2, this.w3, zone);

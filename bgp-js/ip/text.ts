@@ -18,6 +18,30 @@ export interface InterfaceAddress {
   length: number;
 }
 
+/** An address, or its text: what the public functions of the library take. */
+export type AddressInput = IPAddress | string;
+
+/** A prefix, or its text. */
+export type PrefixInput = IPPrefix | string;
+
+/** The address that a caller gave in the option `option`. Throws RangeError when its text is not an address. */
+export function addressFrom(input: AddressInput, option: string): IPAddress {
+  const address = typeof input === 'string' ? parseAddress(input) : input;
+  if (address) return address;
+  throw new RangeError(
+    `${option}: "${input}" is not an IP address; write one such as 10.0.0.1 or 2001:db8::1`,
+  );
+}
+
+/** The prefix that a caller gave in the option `option`. Throws RangeError when its text is not ADDRESS/LENGTH. */
+export function prefixFrom(input: PrefixInput, option: string): IPPrefix {
+  const prefix = typeof input === 'string' ? (input.includes('/') ? parsePrefix(input) : null) : input;
+  if (prefix) return prefix;
+  throw new RangeError(
+    `${option}: "${input}" is not a prefix; write one such as 10.0.0.0/16 or 2001:db8::/64`,
+  );
+}
+
 /**
  * Reads an address of either family in any form of RFC 4291 §2.2 or strict dotted decimal (RFC 6943 §3.1.1). A mapped
  * address (::ffff:a.b.c.d) is read as the IPv4 address it stands for. A zone is kept where it means something, with

@@ -27,10 +27,10 @@
 import type net from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { getSystemErrorMessage, isDeepStrictEqual } from 'node:util';
+import { type AddressInput, addressFrom, type IPAddress, parseAddress } from '../ip/index.ts';
 import type { TransportConfig } from '../session/peer-config.ts';
 import type { Speaker } from '../speaker/speaker.ts';
 import type { SpeakerAction, SpeakerEvent } from '../speaker/speaker-types.ts';
-import { canonicalAddress } from '../wire/address.ts';
 import { reserveDescriptors } from './descriptors.ts';
 import { type ListenAddress, Listener } from './listener.ts';
 import { NeighbourDiscoveries } from './neighbour-discovery.ts';
@@ -48,12 +48,17 @@ const INPUT_HIGH = 256 * 1024;
 const INPUT_LOW = 64 * 1024;
 const PEER_CLOSED = 'the peer closed the connection';
 
+/** {@link ListenAddress} with the address as text or value. */
+export interface ListenOptions extends Omit<ListenAddress, 'address'> {
+  address: AddressInput;
+}
+
 /** Where and how a speaker runs on TCP. */
 export interface HostOptions {
   /** Where connections are accepted; null or an empty list: nowhere. */
-  listen: ListenAddress | readonly ListenAddress[] | null;
+  listen: ListenOptions | readonly ListenOptions[] | null;
   /** Source address of our connections to peers of its family; by default the kernel chooses. */
-  localAddress?: string;
+  localAddress?: AddressInput;
   /** Congestion control of the connections, by the kernel's name for it; by default the host's. */
   congestionControl?: string;
   /** Milliseconds of input per slice, by default 1.25; output may take three times as long. */
@@ -75,6 +80,7 @@ export class SpeakerHost {
   /** How long slices took so far. */
   readonly slices = new SliceTimes();
   private readonly options: HostOptions;
+  private readonly localAddress: IPAddress | undefined;
   private readonly sliceMs: number;
   private readonly connections = new Map<number, PeerSocket>();
   /** Ids of connections that are not read because too much of their input is unprocessed. */
@@ -99,6 +105,8 @@ export class SpeakerHost {
   constructor(speaker: Speaker, options: HostOptions) {
     this.speaker = speaker;
     this.options = options;
+    const { localAddress } = options;
+    this.localAddress = localAddress === undefined ? undefined : addressFrom(localAddress, 'localAddress');
     this.sliceMs = options.sliceMs ?? SLICE_MS;
     this.sender = new Sender(({ id }) => speaker.blocked(id, true, this.now()));
     this.discoveries = new NeighbourDiscoveries(
@@ -118,7 +126,8 @@ export class SpeakerHost {
   /** Starts to listen and to connect. Rejects when an address cannot be listened on or a socket option cannot be set. */
   async start(): Promise<void> {
     const { listen } = this.options;
-    const addresses = listen === null ? [] : 'address' in listen ? [listen] : listen;
+    const options = listen === null ? [] : 'address' in listen ? [listen] : listen;
+    const addresses = options.map((at) => ({ ...at, address: addressFrom(at.address, 'listen') }));
     reserveDescriptors();
     try {
       for (const at of addresses) this.listeners.push(await this.openListener(at, addresses));
@@ -250,9 +259,10 @@ export class SpeakerHost {
   /** `::` accepts IPv4 as well, unless another listener has the port for IPv4. */
   private openListener(at: ListenAddress, all: readonly ListenAddress[]): Promise<Listener> {
     const { congestionControl } = this.options;
-    const hasIPv4 = all.some(({ address, port }) => !address.includes(':') && port === at.port);
+    const hasIPv4 = all.some(({ address, port }) => address.version === 4 && port === at.port);
+    const isDualStack = at.address.version === 6 && at.address.isUnspecified;
     return Listener.open(
-      { ipv6Only: at.address === '::' && hasIPv4, congestionControl, ...at },
+      { ipv6Only: isDualStack && hasIPv4, congestionControl, ...at },
       this.speaker.peers,
       (socket, listener) => this.accept(socket, listener),
       (text) => this.report('listener', text),
@@ -292,19 +302,19 @@ export class SpeakerHost {
 
   private accept(socket: net.Socket, listener: Listener): void {
     socket.on('error', () => socket.destroy());
-    const { remoteAddress, localAddress } = socket;
-    if (this.isStopped || remoteAddress === undefined || localAddress === undefined) {
+    const remote = parseAddress(socket.remoteAddress ?? '');
+    const local = parseAddress(socket.localAddress ?? '');
+    if (this.isStopped || !remote || !local) {
       socket.destroy();
       return;
     }
     this.slices.begin(this.now());
-    const remote = canonicalAddress(remoteAddress) ?? remoteAddress;
     this.tearDownEnded(this.speaker.peers.at(remote)?.established?.id);
     const transport = this.speaker.peers.configFor(remote)?.transport ?? {};
     const refusal = refusalOf(socket, listener.family, transport);
     const id =
       refusal === null
-        ? this.speaker.accepted(remote, localAddress, this.now())
+        ? this.speaker.accepted(remote, local, this.now())
         : this.speaker.refuse(remote, refusal);
     if (id === null) socket.destroy();
     else this.add(id, socket, transport);
@@ -313,15 +323,18 @@ export class SpeakerHost {
 
   private connect(action: SpeakerAction & { type: 'connect' }): void {
     const { connection: id, address, port, peer } = action;
-    const { localAddress, congestionControl } = this.options;
+    const { congestionControl } = this.options;
+    const { localAddress } = this;
     const transport = peer.transport ?? {};
     const socket = dial({ address, port, transport, localAddress, congestionControl });
     this.add(id, socket, transport);
     socket.once('connect', () => {
       const connection = this.connections.get(id);
-      if (!connection) return;
+      const local = parseAddress(socket.localAddress ?? '');
+      // Without an address the connection is closed already; its `close` event follows.
+      if (!connection || !local) return;
       this.applyTransport(connection);
-      this.speaker.connected(id, socket.localAddress ?? '', this.now());
+      this.speaker.connected(id, local, this.now());
       this.wake();
     });
   }

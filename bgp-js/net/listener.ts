@@ -1,8 +1,8 @@
 /** A listening socket. What peers' configurations require of their connections' first packets is set on it beforehand. */
 import net from 'node:net';
+import type { IPAddress, IPPrefix } from '../ip/index.ts';
 import type { TransportConfig } from '../session/peer-config.ts';
 import type { PeerTable } from '../session/peer-table.ts';
-import { parseAddress, parseRange } from '../wire/address.ts';
 import {
   type SocketFamily,
   saveSyn,
@@ -11,11 +11,11 @@ import {
   setMd5Key,
   setTrafficClass,
 } from './socket-options.ts';
-import { descriptorOf, familyOf, minimumHopLimit, trafficClass } from './transport.ts';
+import { descriptorOf, minimumHopLimit, trafficClass } from './transport.ts';
 
 /** Where connections are accepted. `::` accepts IPv4 too, unless `ipv6Only`. */
 export interface ListenAddress {
-  address: string;
+  address: IPAddress;
   port: number;
   ipv6Only?: boolean;
 }
@@ -44,23 +44,23 @@ export class ListenError extends Error {
 }
 
 /** `10.0.0.1:179` or `[2001:db8::1]:179`. */
-export function formatEndpoint(address: string, port: number): string {
-  return `${address.includes(':') ? `[${address}]` : address}:${port}`;
+export function formatEndpoint(address: IPAddress, port: number): string {
+  return `${address.version === 6 ? `[${address}]` : address}:${port}`;
 }
 
 export class Listener {
-  readonly address: string;
+  readonly address: IPAddress;
   /** The family of the socket, which carries IPv4 as well when it is bound to `::`. */
   readonly family: SocketFamily;
   private readonly server: net.Server;
-  /** The MD5 keys set on the socket, by address or range. */
-  private readonly keys = new Map<string, string>();
+  /** The MD5 keys set on the socket, by the text of the address or range. */
+  private readonly keys = new Map<string, Md5Key>();
   private usesGtsm = false;
 
-  private constructor(server: net.Server, address: string) {
+  private constructor(server: net.Server, address: IPAddress) {
     this.server = server;
     this.address = address;
-    this.family = familyOf(address);
+    this.family = address.version;
   }
 
   /**
@@ -124,40 +124,45 @@ export class Listener {
       saveSyn(fd, usesGtsm);
       this.usesGtsm = usesGtsm;
     }
-    const wanted = md5Keys(peers);
+    const wanted = md5Keys(peers, this.family);
     if (usesGtsm || wanted.size > 0) setTrafficClass(fd, this.family, commonTrafficClass(transports));
-    for (const name of this.keys.keys()) if (!wanted.has(name)) this.setKey(fd, name, null);
-    for (const [name, key] of wanted) if (this.keys.get(name) !== key) this.setKey(fd, name, key);
-  }
-
-  private setKey(fd: number, name: string, key: string | null): void {
-    const peers = parseRange(name) ?? parseAddress(name);
-    // An IPv4 socket never meets an IPv6 peer. On an IPv6 socket an unused IPv4 key does no harm.
-    if (!peers || (this.family === 4 && peers.bytes.length !== 4)) return;
-    setMd5Key(fd, this.family, peers, key);
-    if (key === null) this.keys.delete(name);
-    else this.keys.set(name, key);
+    for (const [name, { peers: owners }] of this.keys) {
+      if (wanted.has(name)) continue;
+      setMd5Key(fd, this.family, owners, null);
+      this.keys.delete(name);
+    }
+    for (const [name, entry] of wanted) {
+      if (this.keys.get(name)?.key === entry.key) continue;
+      setMd5Key(fd, this.family, entry.peers, entry.key);
+      this.keys.set(name, entry);
+    }
   }
 }
 
 function bind(at: ListenAddress): net.BoundSocket {
   try {
-    return new net.BoundSocket({ host: at.address, port: at.port, ipv6Only: at.ipv6Only });
+    return new net.BoundSocket({ host: at.address.toString(), port: at.port, ipv6Only: at.ipv6Only });
   } catch (error) {
     throw new ListenError(at, error as NodeJS.ErrnoException);
   }
 }
 
-/** The MD5 keys of all peers that may connect, by address or range. */
-function md5Keys(peers: PeerTable): Map<string, string> {
-  const keys = new Map<string, string>();
-  for (const { range, transport } of peers.configs()) {
-    if (range !== undefined && transport?.password !== undefined) keys.set(range, transport.password);
-  }
-  for (const { address, dynamic, config } of peers) {
-    const password = config.transport?.password;
-    if (!dynamic && address !== '' && password !== undefined) keys.set(address, password);
-  }
+/** The MD5 key of a peer, or of all peers of a range. */
+interface Md5Key {
+  peers: IPAddress | IPPrefix;
+  key: string;
+}
+
+/** The MD5 keys of all peers that may connect to a socket of this family, by the text of their address or range. */
+function md5Keys(table: PeerTable, family: SocketFamily): Map<string, Md5Key> {
+  const keys = new Map<string, Md5Key>();
+  const add = (peers: IPAddress | IPPrefix | null | undefined, key: string | undefined): void => {
+    if (!peers || key === undefined) return;
+    // An IPv4 socket never meets an IPv6 peer. On an IPv6 socket an unused IPv4 key does no harm.
+    if (family === 6 || peers.version === 4) keys.set(peers.toString(), { peers, key });
+  };
+  for (const { range, transport } of table.configs()) add(range, transport?.password);
+  for (const { address, dynamic, config } of table) if (!dynamic) add(address, config.transport?.password);
   return keys;
 }
 

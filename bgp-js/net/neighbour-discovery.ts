@@ -2,7 +2,7 @@
  * Finds the neighbour of an unnumbered peer by router advertisements (RFC 4861 §4.2): we send ours, with a lifetime of
  * 0, which makes nobody choose us as default router, and learn the link-local address of whoever sends one.
  */
-import { formatAddress, isLinkLocal } from '../wire/address.ts';
+import { IPAddress } from '../ip/index.ts';
 import { libc, type Poll, SocketError } from './libc.ts';
 import { bindToInterface } from './socket-options.ts';
 
@@ -38,7 +38,7 @@ const FILTER: readonly (readonly [code: number, yes: number, no: number, k: numb
 /** Looks for the neighbour on one interface until it is closed. */
 export class NeighbourDiscovery {
   readonly name: string;
-  private readonly onNeighbour: (address: string) => void;
+  private readonly onNeighbour: (address: IPAddress) => void;
   private readonly onError: (text: string) => void;
   private readonly timer: NodeJS.Timeout;
   private fd = -1;
@@ -50,8 +50,8 @@ export class NeighbourDiscovery {
   private lastError = '';
   private sentAt = Number.NEGATIVE_INFINITY;
 
-  /** `onNeighbour` gets link-local addresses without zone, again and again; `onError` each new error once. */
-  constructor(name: string, onNeighbour: (address: string) => void, onError: (text: string) => void) {
+  /** `onNeighbour` gets link-local addresses with the interface as zone, again and again; `onError` each new error once. */
+  constructor(name: string, onNeighbour: (address: IPAddress) => void, onError: (text: string) => void) {
     this.name = name;
     this.onNeighbour = onNeighbour;
     this.onError = onError;
@@ -131,9 +131,9 @@ export class NeighbourDiscovery {
     for (let i = 0; i < BATCH && this.fd >= 0; i++) {
       length.writeUInt32LE(from.length);
       if (Number(libc().recvfrom(this.fd, data, data.length, 0, from, length)) < 16) return;
-      const address = { bytes: new Uint8Array(from.subarray(8, 24)), zone: '' };
-      if (!isLinkLocal(address)) continue;
-      this.onNeighbour(formatAddress(address));
+      const address = IPAddress.read(from, 8, 6, this.name);
+      if (!address.isLinkLocal) continue;
+      this.onNeighbour(address);
       // Who has just come up learns of us without waiting.
       if (performance.now() - this.sentAt >= LEAST_INTERVAL_MS) this.turn();
     }
@@ -150,16 +150,16 @@ export class NeighbourDiscovery {
 
 /** The searches on all interfaces that have unnumbered peers. */
 export class NeighbourDiscoveries {
-  private readonly onNeighbour: (name: string, address: string) => void;
+  private readonly onNeighbour: (name: string, address: IPAddress) => void;
   private readonly onError: (name: string, text: string) => void;
   private running: NeighbourDiscovery[] = [];
 
   /**
-   * @param onNeighbour gets the interface and a neighbour's link-local address without zone, at every advertisement.
+   * @param onNeighbour gets the interface and a neighbour's link-local address in its zone, at every advertisement.
    * @param onError gets the interface and each new error once.
    */
   constructor(
-    onNeighbour: (name: string, address: string) => void,
+    onNeighbour: (name: string, address: IPAddress) => void,
     onError: (name: string, text: string) => void,
   ) {
     this.onNeighbour = onNeighbour;
@@ -173,7 +173,7 @@ export class NeighbourDiscoveries {
     this.running = kept;
     for (const name of names) {
       if (kept.some((discovery) => discovery.name === name)) continue;
-      const onNeighbour = (address: string): void => this.onNeighbour(name, address);
+      const onNeighbour = (address: IPAddress): void => this.onNeighbour(name, address);
       this.running.push(new NeighbourDiscovery(name, onNeighbour, (text) => this.onError(name, text)));
     }
   }

@@ -1,9 +1,9 @@
 /** TCP socket options that protect and mark a BGP session, by descriptor. All throw {@link SocketError}. */
-import type { AddressRange, IPAddress } from '../wire/address.ts';
+import { type IPAddress, IPPrefix, type IPVersion } from '../ip/index.ts';
 import { libc, SocketError } from './libc.ts';
 
 /** Of the socket, not of the address: a socket of IPv6 that also carries IPv4 gets the options of both. */
-export type SocketFamily = 4 | 6;
+export type SocketFamily = IPVersion;
 
 // Numbers of linux/in.h, in6.h, tcp.h and asm-generic/socket.h.
 const SOL_SOCKET = 1;
@@ -82,21 +82,21 @@ export function hopLimitOfSyn(fd: number): number | null {
 export function setMd5Key(
   fd: number,
   family: SocketFamily,
-  peers: IPAddress | AddressRange,
+  peers: IPAddress | IPPrefix,
   key: string | null,
 ): void {
   const secret = Buffer.from(key ?? '');
   if (secret.length > MAXIMUM_KEY || (key !== null && secret.length === 0)) {
     throw new RangeError(`a TCP MD5 key has 1 to ${MAXIMUM_KEY} octets, this one has ${secret.length}`);
   }
-  const prefix = 'length' in peers ? peers.length : null;
+  const isPrefix = peers instanceof IPPrefix;
   const option = Buffer.alloc(216); // struct tcp_md5sig
-  writeSocketAddress(option, family, peers.bytes);
-  option[128] = prefix === null ? 0 : TCP_MD5SIG_FLAG_PREFIX;
-  option[129] = prefix ?? 0;
+  writeSocketAddress(option, family, isPrefix ? peers.address : peers);
+  option[128] = isPrefix ? TCP_MD5SIG_FLAG_PREFIX : 0;
+  option[129] = isPrefix ? peers.length : 0;
   option.writeUInt16LE(secret.length, 130);
   secret.copy(option, 136);
-  const name = prefix === null ? TCP_MD5SIG : TCP_MD5SIG_EXT;
+  const name = isPrefix ? TCP_MD5SIG_EXT : TCP_MD5SIG;
   const failed = libc().setsockopt(fd, IPPROTO_TCP, name, option, option.length) < 0;
   const errno = libc().errno();
   // There is nothing to take away when the socket never had the key.
@@ -104,15 +104,14 @@ export function setMd5Key(
 }
 
 /** A struct sockaddr; on a socket of IPv6, an IPv4 address stands in it as ::ffff:a.b.c.d. */
-function writeSocketAddress(target: Buffer, family: SocketFamily, address: Uint8Array): void {
+function writeSocketAddress(target: Buffer, family: SocketFamily, address: IPAddress): void {
   if (family === 4) {
     target.writeUInt16LE(AF_INET, 0);
-    target.set(address, 4);
+    address.write(target, 4);
     return;
   }
   target.writeUInt16LE(AF_INET6, 0);
-  if (address.length === 4) target.writeUInt16BE(0xffff, 18);
-  target.set(address, 24 - address.length);
+  address.mapped().write(target, 8);
 }
 
 function set(

@@ -1,7 +1,7 @@
 /** TCP connections to and from peers, with the options of the peer's {@link TransportConfig}. */
 import net from 'node:net';
+import { type IPAddress, parseAddress } from '../ip/index.ts';
 import type { TransportConfig } from '../session/peer-config.ts';
-import { type IPAddress, isLinkLocal, parseAddress } from '../wire/address.ts';
 import {
   bindToInterface,
   hopLimitOfSyn,
@@ -21,16 +21,14 @@ const FULL_TTL = 255;
 
 /** What to connect to. */
 export interface DialTarget {
-  address: string;
+  address: IPAddress;
   port: number;
   transport: TransportConfig;
   /** Our address, unless `transport` has one or the families differ. */
-  localAddress: string | undefined;
+  localAddress: IPAddress | undefined;
   /** By default the host's. */
   congestionControl?: string;
 }
-
-export const familyOf = (address: string): SocketFamily => (address.includes(':') ? 6 : 4);
 
 /** The octet of DSCP and ECN in the packets to a peer. */
 export const trafficClass = (transport: TransportConfig): number => (transport.dscp ?? CS6) << 2;
@@ -45,7 +43,7 @@ const hopLimit = ({ ttlSecurity, ttl }: TransportConfig): number =>
 
 /** The interface to bind a connection to; a link-local peer has it in its address. */
 const boundInterface = (transport: TransportConfig, peer: IPAddress): string | undefined =>
-  isLinkLocal(peer) ? undefined : transport.interface;
+  peer.version === 6 && peer.isLinkLocal ? undefined : transport.interface;
 
 /** Starts a connection. All failures, immediate ones too, arrive as the socket's `error` and `close` events. */
 export function dial(target: DialTarget): net.Socket {
@@ -61,16 +59,15 @@ export function dial(target: DialTarget): net.Socket {
 }
 
 function makeSocket(target: DialTarget): net.Socket {
-  const { address, port, transport, localAddress, congestionControl } = target;
-  const peer = parseAddress(address);
-  if (!peer) throw new Error(`${address} is not an IP address`);
-  const family = familyOf(address);
-  const fallback = localAddress !== undefined && familyOf(localAddress) === family ? localAddress : undefined;
-  const local = transport.localAddress ?? fallback;
+  const { address: peer, port, transport, localAddress, congestionControl } = target;
+  const family = peer.version;
+  const fallback = localAddress?.version === family ? localAddress : undefined;
+  const local = (transport.localAddress ?? fallback)?.toString();
+  const host = peer.toString();
   const typeOfService = trafficClass(transport);
   if (congestionControl === undefined && !needsDescriptor(transport, peer)) {
     const socket = new net.Socket({ typeOfService, allowHalfOpen: true });
-    return socket.connect({ host: address, port, localAddress: local });
+    return socket.connect({ host, port, localAddress: local });
   }
   const bound = new net.BoundSocket({ host: local ?? (family === 6 ? '::' : '0.0.0.0') });
   try {
@@ -78,7 +75,7 @@ function makeSocket(target: DialTarget): net.Socket {
     setTrafficClass(bound.fd(), family, typeOfService);
     applyTransport(bound.fd(), family, peer, transport, {});
     return new net.Socket({ handle: bound, typeOfService, allowHalfOpen: true }).connect({
-      host: address,
+      host,
       port,
     });
   } catch (error) {
@@ -154,8 +151,9 @@ export function updateTransport(
   const peer = parseAddress(socket.remoteAddress ?? '');
   if (!peer) return;
   socket.setTypeOfService(trafficClass(transport));
-  // A socket of IPv6 may carry IPv4: its peer shows as ::ffff:a.b.c.d.
-  applyTransport(descriptorOf(socket), familyOf(socket.remoteAddress ?? ''), peer, transport, before);
+  // The socket's family, not the peer's: an IPv6 socket may carry IPv4.
+  const family = socket.remoteFamily === 'IPv6' ? 6 : 4;
+  applyTransport(descriptorOf(socket), family, peer, transport, before);
 }
 
 /**

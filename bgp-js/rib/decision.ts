@@ -3,6 +3,7 @@
  * best by its measure, until one is left. Steps work on the whole set, so the result does not depend on the order in
  * which paths came, MED included.
  */
+import { IPAddress } from '../ip/index.ts';
 import { SetFlag } from '../wire/attribute-types.ts';
 import { type Source, SourceKind } from './source.ts';
 import type { AttributeTable } from './store/attribute-table.ts';
@@ -15,12 +16,21 @@ export interface Candidate {
   pathId?: number;
 }
 
+/** What a step compares: a number, or an address, null being the lowest of all. */
+type Measure = number | IPAddress | null;
+
+function compareMeasures(a: Measure, b: Measure): number {
+  if (typeof a === 'number' && typeof b === 'number') return a - b;
+  if (a instanceof IPAddress && b instanceof IPAddress) return a.compare(b);
+  return a === b ? 0 : a === null ? -1 : 1;
+}
+
 /** One step; `measure` is better the lower it is. */
 export interface DecisionStep {
   /** What makes a path win at this step, for people. */
   name: string;
   rfc: string;
-  measure(candidate: Candidate, attributes: AttributeTable): number | bigint;
+  measure(candidate: Candidate, attributes: AttributeTable): Measure;
   /** Only paths of one neighbouring AS are compared with each other (MED). */
   perNeighbour?: boolean;
 }
@@ -29,7 +39,9 @@ const isExternal = (source: Source): boolean => source.kind === SourceKind.exter
 
 /** RFC 4456 §9: ORIGINATOR_ID stands for the BGP identifier of a reflected route. */
 function identifierOf(candidate: Candidate, attributes: AttributeTable): number {
-  return attributes.originatorId.values[candidate.attrs] || candidate.source.routerId;
+  const { attrs, source } = candidate;
+  const reflected = (attributes.flags.values[attrs] & SetFlag.originatorId) !== 0;
+  return reflected ? attributes.originatorId.values[attrs] : source.routerId;
 }
 
 /** The steps in their order. Every interior cost is equal here: next hops are resolved by the dataplane. */
@@ -83,7 +95,7 @@ export const DECISION_STEPS: readonly DecisionStep[] = [
   {
     name: 'lower peer address',
     rfc: 'RFC 4271 §9.1.2.2 g',
-    measure: ({ source }) => source.addressOrder,
+    measure: ({ source }) => source.address,
   },
   {
     name: 'lower session number',
@@ -152,15 +164,18 @@ function survivors<T extends Candidate>(
   step: DecisionStep,
   attributes: AttributeTable,
 ): T[] {
-  const lowest = new Map<number, number | bigint>();
+  const lowest = new Map<number, Measure>();
   const group = (candidate: T): number =>
     step.perNeighbour ? attributes.firstAs.values[candidate.attrs] : 0;
   for (const candidate of candidates) {
     const measure = step.measure(candidate, attributes);
     const known = lowest.get(group(candidate));
-    if (known === undefined || measure < known) lowest.set(group(candidate), measure);
+    if (known === undefined || compareMeasures(measure, known) < 0) lowest.set(group(candidate), measure);
   }
-  return candidates.filter((c) => step.measure(c, attributes) === lowest.get(group(c)));
+  return candidates.filter((candidate) => {
+    const measure = lowest.get(group(candidate)) ?? null;
+    return compareMeasures(step.measure(candidate, attributes), measure) === 0;
+  });
 }
 
 /** Compares two paths by the same steps: the step that decides, positive when `a` wins, negative when `b` does. */
@@ -169,7 +184,8 @@ export function comparePaths(a: Candidate, b: Candidate, attributes: AttributeTa
     const { measure, perNeighbour } = DECISION_STEPS[step];
     if (perNeighbour && attributes.firstAs.values[a.attrs] !== attributes.firstAs.values[b.attrs]) continue;
     const [ours, theirs] = [measure(a, attributes), measure(b, attributes)];
-    if (ours !== theirs) return ours < theirs ? step + 1 : -(step + 1);
+    const difference = compareMeasures(ours, theirs);
+    if (difference !== 0) return difference < 0 ? step + 1 : -(step + 1);
   }
   return 0;
 }

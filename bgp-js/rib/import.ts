@@ -1,9 +1,10 @@
 /** What a speaker takes from a peer: limits that hold unless somebody asks otherwise. */
+import type { IPAddress } from '../ip/index.ts';
 import { countInPath } from '../wire/as-path.ts';
 import { AttributeType, SetFlag } from '../wire/attribute-types.ts';
 import { readU32 } from '../wire/cursor.ts';
 import type { Family } from '../wire/families.ts';
-import { nlriCovers } from '../wire/prefix.ts';
+import { nlriCovers } from '../wire/nlri.ts';
 import type { Role } from '../wire/role.ts';
 import { type FamilyRib, NO_PATH } from './family-rib.ts';
 import type { Source } from './source.ts';
@@ -39,8 +40,9 @@ export interface ImportRules {
 /** What is never accepted from anybody: this speaker's own addresses and the ranges that only it may announce. */
 export interface OwnNumbers {
   as: number;
-  /** IPv4 addresses as numbers. */
-  addresses: ReadonlySet<number>;
+  /** Our addresses; null: none is known. */
+  address: IPAddress | null;
+  address6: IPAddress | null;
   /** NLRI of ranges by family. */
   ranges: ReadonlyMap<Family, readonly Uint8Array[]>;
 }
@@ -55,7 +57,7 @@ export function validateAttributes(
   const flags = table.flags.values[attrs];
   if (isLoop(table, attrs, rules, own.as)) return PathState.asLoop;
   if ((flags & SetFlag.reflectionLoop) !== 0) return PathState.reflectionLoop;
-  if (own.addresses.has(table.nextHop.values[attrs])) return PathState.ownNextHop;
+  if (hasOwnNextHop(table, attrs, own)) return PathState.ownNextHop;
   if (rules.firstAs !== 0 && table.firstAs.values[attrs] !== rules.firstAs) return PathState.foreignFirstAs;
   if (table.asPathLength.values[attrs] > (rules.maximumAsPathLength ?? Number.POSITIVE_INFINITY)) {
     return PathState.longAsPath;
@@ -63,6 +65,14 @@ export function validateAttributes(
   if ((flags & SetFlag.onlyToCustomer) !== 0 && isLeak(table, attrs, rules)) return PathState.routeLeak;
   if ((flags & SetFlag.blackhole) !== 0 && rules.refuseBlackhole) return PathState.unwantedBlackhole;
   return PathState.usable;
+}
+
+/** RFC 4271 §6.3: whether the next hop is one of our own addresses. An IPv4 next hop is compared as a number. */
+function hasOwnNextHop(table: AttributeTable, attrs: number, { address, address6 }: OwnNumbers): boolean {
+  if ((table.flags.values[attrs] & SetFlag.ipv4NextHop) !== 0) {
+    return address !== null && table.nextHop.values[attrs] === address.value;
+  }
+  return address6 !== null && (table.nextHopOf(attrs)?.sameBits(address6) ?? false);
 }
 
 /** Whether one of our AS numbers stands in AS_PATH more often than it may (RFC 4271 §9.1.2, RFC 7705 §3). */

@@ -7,7 +7,7 @@ import { Community, SetFlag } from '../wire/attribute-types.ts';
 import { type Attributes, encodeAttributes } from '../wire/attributes.ts';
 import { readU32 } from '../wire/cursor.ts';
 import { FAMILIES, type Family, IPV4_UNICAST } from '../wire/families.ts';
-import { PATH_ID_LENGTH } from '../wire/prefix.ts';
+import { PATH_ID_LENGTH } from '../wire/nlri.ts';
 import { FamilyRib } from './family-rib.ts';
 import {
   type ImportRules,
@@ -32,7 +32,7 @@ import { PathState } from './store/path-state.ts';
 const SLICE = 1024;
 
 /** A peer as a source of routes. */
-export type SourceFields = Pick<Source, 'kind' | 'name' | 'as' | 'routerId' | 'address' | 'addressOrder'>;
+export type SourceFields = Pick<Source, 'kind' | 'name' | 'as' | 'routerId' | 'address'>;
 
 export class Routing {
   readonly attributes = new AttributeTable();
@@ -40,7 +40,7 @@ export class Routing {
   readonly sources: SourceTable;
   readonly policies: PolicyRegistry;
   readonly ribs: ReadonlyMap<Family, FamilyRib>;
-  own: OwnNumbers = { as: 0, addresses: new Set(), ranges: new Map() };
+  own: OwnNumbers = { as: 0, address: null, address6: null, ranges: new Map() };
   /** End-of-RIB markers are held back while it is closed (RFC 4724 §4.1). */
   readonly endOfRibGate = { closed: false };
   /** Sizes of the work: small ones make a test pass through states that otherwise take a full table. */

@@ -1,3 +1,5 @@
+import type { IPAddress } from '../ip/index.ts';
+
 /** From where a path came, as far as routing decides by it. */
 export const SourceKind = { local: 0, external: 1, internal: 2, client: 3 } as const;
 
@@ -15,9 +17,8 @@ export interface Source {
   as: number;
   /** BGP identifier of the peer as an unsigned number; 0 for this speaker. */
   routerId: number;
-  /** Address of the peer, empty for this speaker, and what orders it among addresses of both families. */
-  address: string;
-  addressOrder: bigint;
+  /** The peer's address; null for this speaker. */
+  address: IPAddress | null;
   /** Prefixes in Adj-RIB-In, those of them that are usable, and those whose path is the best. */
   received: number;
   accepted: number;
@@ -40,8 +41,7 @@ export class SourceTable {
     const none = {
       as: 0,
       routerId: 0,
-      address: '',
-      addressOrder: 0n,
+      address: null,
       received: 0,
       accepted: 0,
       best: 0,
@@ -64,7 +64,7 @@ export class SourceTable {
    * Adds a source. Indices are used in turn, so that none is reused soon, within a range that follows the number of
    * sources: tables by index would otherwise grow with every session there ever was. Throws when all are in use.
    */
-  add(fields: Pick<Source, 'kind' | 'name' | 'as' | 'routerId' | 'address' | 'addressOrder'>): Source {
+  add(fields: Pick<Source, 'kind' | 'name' | 'as' | 'routerId' | 'address'>): Source {
     const range = Math.min(MAX_INDEX, Math.max(LEAST_RANGE, 2 * (this.size + 1)));
     for (let tried = 0; tried < range; tried++) {
       this.cursor = this.cursor >= range ? 1 : this.cursor + 1;

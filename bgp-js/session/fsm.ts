@@ -17,6 +17,7 @@
  * - A local event (timer, socket, operator) that a state does not list is out of date, and ignored. For example the
  *   shell may report a connection as made that a collision has closed meanwhile.
  */
+import type { IPAddress } from '../ip/index.ts';
 import { type BgpError, bgpError } from '../wire/error.ts';
 
 /** The states of a connection that has not ended. `Connecting`: the TCP handshake is under way. */
@@ -39,7 +40,7 @@ export interface MessageEvent {
 export type ConnectionEvent =
   | MessageEvent
   /** The TCP connection that we opened is established, from our address `localAddress`. */
-  | { type: 'tcpConnected'; localAddress: string }
+  | { type: 'tcpConnected'; localAddress: IPAddress }
   /** The TCP connection failed or was closed. */
   | { type: 'tcpClosed'; reason: string }
   | { type: 'connectTimerExpired'; reason: string }
@@ -58,7 +59,7 @@ export type ConnectionEvent =
 
 /** What has to be done about an event. */
 export type ConnectionAction =
-  | { type: 'sendOpen'; localAddress: string }
+  | { type: 'sendOpen'; localAddress: IPAddress }
   /** Validate the peer's OPEN: accept it and send KEEPALIVE, or refuse it. */
   | { type: 'negotiate'; message: ReceivedMessage }
   /** Enter Established. */

@@ -1,3 +1,12 @@
+import {
+  type AddressInput,
+  addressFrom,
+  type IPAddress,
+  type IPPrefix,
+  type PrefixInput,
+  prefixFrom,
+} from '../ip/index.ts';
+
 /** What is configured of a peer, or of a range of addresses from which peers may connect. */
 export interface PeerConfig {
   /** For people. A peer is known by its address or range. */
@@ -6,9 +15,9 @@ export interface PeerConfig {
    * The peer's IPv4 or IPv6 address; a link-local one has its zone, or `transport.interface`. Without `address` and
    * `range` the peer is unnumbered: the one neighbour on `transport.interface`, whose address is found.
    */
-  address?: string;
-  /** `ADDRESS/LENGTH`: peers connect to us from there. */
-  range?: string;
+  address?: IPAddress;
+  /** Peers connect to us from these addresses. */
+  range?: IPPrefix;
   as: number;
   /** Where the peer listens. */
   port: number;
@@ -105,7 +114,7 @@ export function peerLimits({ maximumAttributeOctets = ATTRIBUTE_OCTETS }: PeerCo
 /** The TCP connection of a session: read by net/ alone. */
 export interface TransportConfig {
   /** Our address; by default that of the host. */
-  localAddress?: string;
+  localAddress?: IPAddress;
   /** The interface of a link-local or unnumbered peer, or to which the connection is bound. */
   interface?: string;
   /** Key of the TCP MD5 signature (RFC 2385), at most 80 octets. */
@@ -143,15 +152,31 @@ export function resetReasons(before: PeerConfig, after: PeerConfig): string[] {
   return fields;
 }
 
+/** A peer's configuration as the library's user writes it: addresses may be text, and all but `as` has a default. */
+export interface PeerOptions extends Partial<Omit<PeerConfig, 'address' | 'range' | 'transport'>> {
+  as: number;
+  address?: AddressInput;
+  /** `ADDRESS/LENGTH`. */
+  range?: PrefixInput;
+  transport?: TransportOptions;
+}
+
+/** {@link TransportConfig} with the address as text or value. */
+export interface TransportOptions extends Omit<TransportConfig, 'localAddress'> {
+  localAddress?: AddressInput;
+}
+
 /**
- * A peer's configuration with the library's usual values where nothing is said. An eBGP peer may be without policies,
- * which RFC 8212 §3 lets a configuration say: `requirePolicy: true` takes that back.
+ * The configuration of a peer, with defaults for what `options` leaves out. An eBGP peer may lack policies (RFC 8212 §3
+ * lets a configuration choose this); `requirePolicy: true` changes that. Throws RangeError for text that is not an
+ * address or a prefix.
  */
-export function peerConfig(fields: Partial<PeerConfig> & { as: number }): PeerConfig {
+export function peerConfig(options: PeerOptions): PeerConfig {
+  const { address, range, transport, ...fields } = options;
   return {
-    name: fields.address ?? fields.range ?? 'peer',
+    name: String(address ?? range ?? 'peer'),
     port: 179,
-    passive: fields.range !== undefined,
+    passive: range !== undefined,
     holdTime: 90,
     connectRetry: 5,
     maximumPrefixes: 1_000_000,
@@ -162,5 +187,13 @@ export function peerConfig(fields: Partial<PeerConfig> & { as: number }): PeerCo
     client: false,
     requirePolicy: false,
     ...fields,
+    ...(address !== undefined && { address: addressFrom(address, 'address') }),
+    ...(range !== undefined && { range: prefixFrom(range, 'range') }),
+    ...(transport && { transport: transportConfig(transport) }),
   };
+}
+
+function transportConfig({ localAddress, ...rest }: TransportOptions): TransportConfig {
+  if (localAddress === undefined) return rest;
+  return { ...rest, localAddress: addressFrom(localAddress, 'transport.localAddress') };
 }

@@ -1,18 +1,11 @@
-import {
-  type AddressRange,
-  formatAddress,
-  inRange,
-  isLinkLocal,
-  parseAddress,
-  parseRange,
-} from '../wire/address.ts';
+import type { IPAddress, IPPrefix } from '../ip/index.ts';
 import { Peer } from './peer.ts';
 import type { PeerConfig } from './peer-config.ts';
 
 /** A range of addresses from which peers may connect. */
 interface PeerRange {
   config: PeerConfig;
-  range: AddressRange;
+  range: IPPrefix;
 }
 
 type Identity = Pick<PeerConfig, 'address' | 'range' | 'transport'>;
@@ -22,17 +15,19 @@ type Identity = Pick<PeerConfig, 'address' | 'range' | 'transport'>;
  * interface of an unnumbered peer.
  */
 export function peerKey({ address, range, transport }: Identity): string {
-  if (address === undefined) return range ?? transport?.interface ?? '';
-  const parsed = parseAddress(address);
-  if (!parsed) return address;
-  const zone = parsed.zone === '' && isLinkLocal(parsed) ? (transport?.interface ?? '') : parsed.zone;
-  return formatAddress({ bytes: parsed.bytes, zone });
+  if (address === undefined) return range?.toString() ?? transport?.interface ?? '';
+  return inOwnZone(address, transport).toString();
+}
+
+/** A link-local address without a zone belongs to the interface of the peer's transport. */
+function inOwnZone(address: IPAddress, transport: PeerConfig['transport']): IPAddress {
+  return address.zone === '' ? address.inZone(transport?.interface ?? '') : address;
 }
 
 /** All peers: the configured ones, and those that came out of a range. */
 export class PeerTable {
   private readonly all = new Set<Peer>();
-  private readonly byAddress = new Map<string, Peer>();
+  private readonly byAddress = new Map<IPAddress['key'], Peer>();
   /** Unnumbered peers (RFC 8950 §5 has the use): the one neighbour on an interface, whoever it is. */
   private readonly byInterface = new Map<string, Peer>();
   private readonly ranges = new Map<string, PeerRange>();
@@ -54,33 +49,31 @@ export class PeerTable {
       this.addRange(config, config.range);
       return null;
     }
-    const key = peerKey(config);
     if (config.address === undefined) {
+      const key = peerKey(config);
       if (key === '') throw new RangeError(`peer ${config.name} has no address, range or interface`);
       if (this.byInterface.has(key)) throw new RangeError(`a peer on the interface ${key} exists`);
-      const peer = this.enter(new Peer(config, '', false, now));
+      const peer = this.enter(new Peer(config, null, false, now));
       this.byInterface.set(key, peer);
       return peer;
     }
-    const address = parseAddress(key);
-    if (!address) throw new RangeError(`peer ${config.name}: ${config.address} is not an IP address`);
-    if (isLinkLocal(address) && address.zone === '') {
-      throw new RangeError(`peer ${config.name}: the link-local address ${key} needs an interface`);
+    const address = inOwnZone(config.address, config.transport);
+    if (address.version === 6 && address.isLinkLocal && address.zone === '') {
+      throw new RangeError(`peer ${config.name}: the link-local address ${address} needs an interface`);
     }
-    if (this.byAddress.has(key)) throw new RangeError(`a peer with the address ${key} exists`);
-    return this.enter(new Peer(config, key, false, now));
+    if (this.byAddress.has(address.key)) throw new RangeError(`a peer with the address ${address} exists`);
+    return this.enter(new Peer(config, address, false, now));
   }
 
-  private addRange(config: PeerConfig, text: string): void {
-    const range = parseRange(text);
-    if (!range) throw new RangeError(`${text} is not a range of addresses`);
-    if (this.ranges.has(text)) throw new RangeError(`the range ${text} exists`);
-    this.ranges.set(text, { config, range });
+  private addRange(config: PeerConfig, range: IPPrefix): void {
+    const key = peerKey(config);
+    if (this.ranges.has(key)) throw new RangeError(`the range ${range} exists`);
+    this.ranges.set(key, { config, range });
   }
 
   private enter(peer: Peer): Peer {
     this.all.add(peer);
-    if (peer.address !== '') this.byAddress.set(peer.address, peer);
+    if (peer.address) this.byAddress.set(peer.address.key, peer);
     return peer;
   }
 
@@ -105,10 +98,9 @@ export class PeerTable {
   }
 
   /** The configuration by which a connection from this address would be taken in; null: none. */
-  configFor(text: string): PeerConfig | null {
-    const known = this.byAddress.get(text);
-    const zone = text.split('%')[1] ?? '';
-    return (known ?? this.byInterface.get(zone))?.config ?? this.rangeOf(text)?.config ?? null;
+  configFor(address: IPAddress): PeerConfig | null {
+    const known = this.byAddress.get(address.key);
+    return (known ?? this.byInterface.get(address.zone))?.config ?? this.rangeOf(address)?.config ?? null;
   }
 
   /** The interfaces of unnumbered peers. */
@@ -131,55 +123,53 @@ export class PeerTable {
   }
 
   /** The peer that has this address, or null. */
-  at(address: string): Peer | null {
-    return this.byAddress.get(address) ?? null;
+  at(address: IPAddress): Peer | null {
+    return this.byAddress.get(address.key) ?? null;
   }
 
   /** The peer of an address, if need be made from a range; or the reason why there is none. */
-  forAddress(text: string, now: number): Peer | string {
-    const known = this.byAddress.get(text);
+  forAddress(address: IPAddress, now: number): Peer | string {
+    const known = this.byAddress.get(address.key);
     if (known) return known;
-    const address = parseAddress(text);
-    if (!address) return 'its address cannot be read';
     if (address.zone !== '' && this.byInterface.has(address.zone)) {
-      const found = this.neighbourFound(address.zone, text);
+      const found = this.neighbourFound(address.zone, address);
       return found ?? `the session on ${address.zone} is with another neighbour`;
     }
-    const range = this.rangeOf(text);
+    const range = this.rangeOf(address);
     if (!range) return 'no peer is configured with this address';
     const { name, maximumPeers } = range.config;
     if (this.of(peerKey(range.config)).length >= maximumPeers)
       return `${name} has its maximum of ${maximumPeers} peers`;
-    return this.enter(new Peer(range.config, text, true, now));
+    return this.enter(new Peer(range.config, address, true, now));
   }
 
   /**
    * The address of the neighbour on an interface became known. Returns the unnumbered peer there when it is now that
    * neighbour; null when there is none, or when it is busy with another: there is one a link.
    */
-  neighbourFound(name: string, address: string): Peer | null {
+  neighbourFound(name: string, address: IPAddress): Peer | null {
     const peer = this.byInterface.get(name);
-    if (!peer || peer.address === address) return peer ?? null;
-    if (peer.current || this.byAddress.has(address)) return null;
-    this.byAddress.delete(peer.address);
+    if (!peer || peer.address?.equals(address)) return peer ?? null;
+    if (peer.current || this.byAddress.has(address.key)) return null;
+    if (peer.address) this.byAddress.delete(peer.address.key);
     peer.address = address;
     this.changes++;
-    this.byAddress.set(address, peer);
+    this.byAddress.set(address.key, peer);
     return peer;
   }
 
   /** Forgets a peer that came out of a range. */
   removePeer(peer: Peer): void {
     this.all.delete(peer);
-    if (this.byAddress.get(peer.address) === peer) this.byAddress.delete(peer.address);
+    const { address } = peer;
+    if (address && this.byAddress.get(address.key) === peer) this.byAddress.delete(address.key);
   }
 
   /** The range with the longest prefix that holds the address. */
-  private rangeOf(text: string): PeerRange | null {
-    const address = parseAddress(text);
+  private rangeOf(address: IPAddress): PeerRange | null {
     let best: PeerRange | null = null;
     for (const candidate of this.ranges.values()) {
-      if (!address || !inRange(candidate.range, address)) continue;
+      if (!candidate.range.contains(address)) continue;
       if (!best || candidate.range.length > best.range.length) best = candidate;
     }
     return best;

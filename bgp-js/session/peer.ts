@@ -1,5 +1,6 @@
 /** A peer and its TCP connections. */
 
+import type { IPAddress } from '../ip/index.ts';
 import type { RibSession } from '../rib/rib-session.ts';
 import { attributeName } from '../wire/attribute-types.ts';
 import type { Handling, MalformedAttribute } from '../wire/error.ts';
@@ -51,8 +52,8 @@ export interface PeerConnectionOptions {
   incoming: boolean;
   /** What our OPEN offers. */
   offer: SessionOffer;
-  /** Our address on the connection; the speaker's own until TCP is connected. */
-  localAddress: string;
+  /** Our address on the connection; null until TCP is connected. */
+  localAddress: IPAddress | null;
   /** Numbers in [0, 1) for the jitter of timers. */
   random: () => number;
 }
@@ -67,7 +68,7 @@ export class PeerConnection {
   readonly peer: Peer;
   readonly incoming: boolean;
   readonly offer: SessionOffer;
-  localAddress: string;
+  localAddress: IPAddress | null;
   /** `Closed`: the connection has ended, and receives and sends nothing more. */
   state: ConnectionState | 'Closed' = 'Connecting';
   readonly input = new Framer();
@@ -227,8 +228,8 @@ const progressOf = (connection: PeerConnection | null): number =>
  */
 export class Peer {
   config: PeerConfig;
-  /** Empty while the neighbour of an unnumbered peer is unknown. */
-  address: string;
+  /** Null while the neighbour of an unnumbered peer is unknown. */
+  address: IPAddress | null;
   /** The peer was created for an address in a configured range, and is removed when its session ends. */
   readonly dynamic: boolean;
   outgoing: PeerConnection | null = null;
@@ -256,7 +257,7 @@ export class Peer {
   };
   readonly backoff = new Backoff();
 
-  constructor(config: PeerConfig, address: string, dynamic: boolean, now: number) {
+  constructor(config: PeerConfig, address: IPAddress | null, dynamic: boolean, now: number) {
     this.config = config;
     this.address = address;
     this.dynamic = dynamic;
@@ -276,7 +277,7 @@ export class Peer {
 
   /** The configured name; for a peer out of a range its address. */
   get name(): string {
-    return this.dynamic ? this.address : this.config.name;
+    return this.dynamic && this.address ? this.address.toString() : this.config.name;
   }
 
   /** The connection that got furthest, or null. */
@@ -301,7 +302,7 @@ export class Peer {
 
   /** When to open a connection; Infinity: not before something else changes. */
   get connectAt(): number {
-    const mayConnect = !this.config.passive && this.address !== '' && !this.current;
+    const mayConnect = !this.config.passive && this.address !== null && !this.current;
     return mayConnect ? this.retryAt : Number.POSITIVE_INFINITY;
   }
 

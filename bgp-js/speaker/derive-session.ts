@@ -1,5 +1,6 @@
 /** What a session's terms mean to the RIB: how the peer's routes are taken in, and how routes are shown to the peer. */
 
+import type { IPAddress } from '../ip/index.ts';
 import type { ImportRules } from '../rib/import.ts';
 import type { ExportProfile } from '../rib/out/export-profile.ts';
 import type { PolicyRegistry } from '../rib/policy/policy-registry.ts';
@@ -8,38 +9,34 @@ import { type Source, SourceKind } from '../rib/source.ts';
 import type { Negotiated, SessionOffer } from '../session/negotiate.ts';
 import type { Peer } from '../session/peer.ts';
 import type { PeerConfig } from '../session/peer-config.ts';
-import { addressOrder, type IPAddress, isLinkLocal, parseAddress } from '../wire/address.ts';
 import type { AttributeContext, ImportEdits } from '../wire/attribute-scan.ts';
 import type { CapabilityOptions } from '../wire/capability.ts';
 import { type Family, familyNamed, IPV4_UNICAST } from '../wire/families.ts';
-import { parseIPv4 } from '../wire/prefix.ts';
 import type { SpeakerConfig } from './speaker-types.ts';
 
 /** Who this speaker is, as numbers. */
 export interface Self {
   as: number;
   id: number;
-  /** 0: it does not reflect. */
-  clusterId: number;
+  /** Null: it does not reflect. */
+  clusterId: number | null;
   /** It is about to go: its routes are to be avoided (RFC 8326). */
   gracefulShutdown: boolean;
-  /** Its own IPv4 address. */
-  address: number;
-  /** Its own IPv6 address, 16 octets; null: none. */
-  address6: Uint8Array | null;
+  /** Its own IPv4 and IPv6 address; null: none. */
+  address: IPAddress | null;
+  address6: IPAddress | null;
   policies: PolicyRegistry;
 }
 
 export function selfOf(config: SpeakerConfig, policies: PolicyRegistry): Self {
-  const clusterId = config.clusterId === undefined ? 0 : parseIPv4(config.clusterId);
   return {
     as: config.as,
-    id: parseIPv4(config.routerId),
-    clusterId,
+    id: config.routerId.value,
+    clusterId: config.clusterId?.value ?? null,
     gracefulShutdown: false,
     policies,
-    address: parseIPv4(config.address),
-    address6: config.address6 === undefined ? null : (parseAddress(config.address6)?.bytes ?? null),
+    address: config.address,
+    address6: config.address6,
   };
 }
 
@@ -48,7 +45,7 @@ export function sourceFields(
   self: Self,
   peer: Peer,
   terms: Negotiated,
-): Pick<Source, 'kind' | 'name' | 'as' | 'routerId' | 'address' | 'addressOrder'> {
+): Pick<Source, 'kind' | 'name' | 'as' | 'routerId' | 'address'> {
   const inside = peer.config.client ? SourceKind.client : SourceKind.internal;
   return {
     kind: isExternal(self, peer.config, terms.peerAs) ? SourceKind.external : inside,
@@ -56,7 +53,6 @@ export function sourceFields(
     as: terms.peerAs,
     routerId: terms.peerId,
     address: peer.address,
-    addressOrder: addressOrder(peer.address),
   };
 }
 
@@ -166,22 +162,20 @@ export function ribSessionTerms(
   self: Self,
   config: PeerConfig,
   terms: Negotiated,
-  local: string,
+  local: IPAddress | null,
 ): RibSessionTerms[] {
   const ebgp = isExternal(self, config, terms.peerAs);
-  const ipv4 = parseIPv4(local);
-  const address = ipv4 < 0 ? parseAddress(local) : null;
   return terms.families.map((family) => {
     const extended = family.usesUpdateFields && terms.extendedNextHop;
     const profile: ExportProfile = {
       ebgp,
       client: config.client,
       meshed: config.client && config.clientToClient === false,
-      clusterId: ebgp ? 0 : self.clusterId,
+      clusterId: ebgp ? null : self.clusterId,
       localAs: self.as,
       fourOctetAs: terms.fourOctetAs,
-      nextHop: ipv4 >= 0 ? ipv4 : self.address,
-      nextHop6: extended || !family.usesUpdateFields ? nextHop6(self, address) : '',
+      nextHop: local?.version === 4 ? local : self.address,
+      nextHop6: extended || !family.usesUpdateFields ? nextHop6(self, local) : [],
       extendedNextHop: extended,
       nextHopSelf: config.nextHopSelf,
       ownOnly: config.export === 'own',
@@ -197,12 +191,12 @@ export function ribSessionTerms(
   });
 }
 
-/** Our IPv6 next hop in hexadecimal: global, then link-local where the session runs over it (RFC 2545 §3). */
-function nextHop6(self: Self, address: IPAddress | null): string {
-  const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
-  const own = self.address6 ? hex(self.address6) : '';
-  if (!address) return own;
-  return isLinkLocal(address) ? own + hex(address.bytes) : hex(address.bytes);
+/** Our IPv6 next hops: the global one, then the link-local one where the session runs over it (RFC 2545 §3). */
+function nextHop6(self: Self, local: IPAddress | null): readonly IPAddress[] {
+  const own = self.address6 ? [self.address6] : [];
+  if (local?.version !== 6) return own;
+  // The zone is ours, and of no meaning to the peers.
+  return local.isLinkLocal ? [...own, local.inZone('')] : [local];
 }
 
 /** The families of a peer's configuration. Throws RangeError for a name that is none. */

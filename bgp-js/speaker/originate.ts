@@ -1,20 +1,24 @@
 /** What a speaker originates, from text to the RIB. */
 import type { Routing } from '../rib/routing.ts';
+import type { AttributeContext } from '../wire/attribute-scan.ts';
 import type { Attributes } from '../wire/attributes.ts';
 import { type Family, parseRoute } from '../wire/families.ts';
-import type { OriginateOptions, SpeakerConfig } from './speaker-types.ts';
+import type { Self } from './derive-session.ts';
+import type { OriginateOptions } from './speaker-types.ts';
 
 /** Announces a route of our own, or changes it. Throws RangeError for a prefix or attributes that are none. */
-export function originate(
-  routing: Routing,
-  config: SpeakerConfig,
-  prefix: string,
-  options: OriginateOptions,
-): void {
-  const { as, address } = config;
-  const context = { localAs: as, localId: 0, clusterId: 0, ebgp: false, fourOctetAs: true };
-  const attributes: Attributes = { origin: 'IGP', asPath: [], nextHop: address, ...options };
+export function originate(routing: Routing, self: Self, prefix: string, options: OriginateOptions): void {
   const { family, nlri } = parsed(prefix);
+  const context: AttributeContext = {
+    localAs: self.as,
+    localId: null,
+    clusterId: null,
+    ebgp: false,
+    fourOctetAs: true,
+    originated: true,
+  };
+  const nextHop = family.usesUpdateFields ? self.address?.toString() : undefined;
+  const attributes: Attributes = { origin: 'IGP', asPath: [], nextHop, ...options };
   routing.originate(family, nlri, attributes, context);
 }
 

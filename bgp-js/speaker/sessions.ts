@@ -38,6 +38,7 @@
  * the number of connections, so `Speaker.deadline` searches again only when a timer may be due earlier than before
  * (`timersChanged`). Messages from a peer only put its timers off.
  */
+import type { IPAddress } from '../ip/index.ts';
 import type { RibSessionFamily } from '../rib/rib-session.ts';
 import type { Routing } from '../rib/routing.ts';
 import { type ConnectionEvent, type MessageEvent, type ReceivedMessage, transition } from '../session/fsm.ts';
@@ -125,14 +126,12 @@ export class Sessions {
   readonly gate: RestartGate;
   /** A timer may be due earlier than the nearest deadline found last. */
   timersChanged = true;
-  private readonly config: SpeakerConfig;
   private readonly peers: PeerTable;
   private readonly random: () => number;
   private readonly updates: UpdateProcessor;
   private nextId = 1;
 
   constructor({ config, peers, routing, random, gate }: SessionsOptions) {
-    this.config = config;
     this.peers = peers;
     this.routing = routing;
     this.random = random;
@@ -146,10 +145,11 @@ export class Sessions {
 
   /** Opens a connection to the peer. */
   connect(peer: Peer, now: number): void {
-    const connection = this.add(peer, false, this.config.address);
+    const { address, config } = peer;
+    if (!address) return;
+    const connection = this.add(peer, false, null);
     peer.outgoing = connection;
     connection.connectDeadline = now + CONNECT_TIMEOUT_MS;
-    const { address, config } = peer;
     this.actions.push({
       type: 'connect',
       connection: connection.id,
@@ -161,7 +161,7 @@ export class Sessions {
   }
 
   /** Accepts a connection that the peer opened. */
-  accept(peer: Peer, localAddress: string, now: number): PeerConnection {
+  accept(peer: Peer, localAddress: IPAddress, now: number): PeerConnection {
     const connection = this.add(peer, true, localAddress);
     // While a session that the peer opened is established, its next connection takes the other place (RFC 4724 §4.2).
     if (peer.incoming?.state === 'Established') peer.outgoing = connection;
@@ -171,7 +171,7 @@ export class Sessions {
     return connection;
   }
 
-  private add(peer: Peer, incoming: boolean, localAddress: string): PeerConnection {
+  private add(peer: Peer, incoming: boolean, localAddress: IPAddress | null): PeerConnection {
     const id = this.nextId++;
     const offer = offerOf(this.self, peer, this.gate.restarting);
     const connection = new PeerConnection({ id, peer, incoming, offer, localAddress, random: this.random });
@@ -230,7 +230,7 @@ export class Sessions {
 
   // --- before a session is established -----------------------------------------------------------------------------
 
-  private sendOpen(connection: PeerConnection, localAddress: string, now: number): void {
+  private sendOpen(connection: PeerConnection, localAddress: IPAddress, now: number): void {
     if (connection.peer.incoming?.negotiated) {
       // The peer was faster: its connection is negotiated, and an OPEN on this one would collide with it.
       const error = bgpError(6, 7, 'the peer connected first');
@@ -290,7 +290,8 @@ export class Sessions {
     if (peer.lastError?.text.startsWith(CANNOT_CONNECT)) peer.lastError = null;
     peer.counters.established++;
     this.report(peer, 'session established', now);
-    this.events.push({ type: 'established', peer: peer.name, address: peer.address, as: terms.peerAs });
+    const address = peer.address?.toString() ?? '';
+    this.events.push({ type: 'established', peer: peer.name, address, as: terms.peerAs });
   }
 
   // --- messages of an established session --------------------------------------------------------------------------

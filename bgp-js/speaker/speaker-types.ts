@@ -1,31 +1,79 @@
+import { type AddressInput, addressFrom, type IPAddress, type IPVersion } from '../ip/index.ts';
 import type { PeerCounters, SessionState } from '../session/peer.ts';
 import type { PeerConfig } from '../session/peer-config.ts';
 import type { LargeCommunity } from '../wire/communities.ts';
 
-/** What a speaker is configured with; peers are added one by one. */
+/** The configuration of a speaker; peers are added one by one. */
 export interface SpeakerConfig {
   as: number;
-  /** BGP identifier in dotted form. */
-  routerId: string;
-  /** Our own address in dotted form: the next hop of our routes where a session does not tell a better one. */
-  address: string;
-  /** Our own IPv6 address: the next hop of our IPv6 routes on sessions over IPv4, and beside a link-local address. */
-  address6?: string;
-  /** Cluster id in dotted form; set it to make the speaker a route reflector (RFC 4456). */
-  clusterId?: string;
+  /** The BGP identifier (RFC 6286): 32 bits, written like an IPv4 address; not 0.0.0.0. */
+  routerId: IPAddress;
+  /**
+   * Our IPv4 address: the next hop of our IPv4 routes on sessions over IPv6, where RFC 8950 was not agreed; routes with
+   * this next hop are not accepted. Null: none. A session over IPv4 has its own local address as next hop.
+   */
+  address: IPAddress | null;
+  /** The same for IPv6: the next hop of IPv6 routes on sessions over IPv4, and beside a link-local next hop. */
+  address6: IPAddress | null;
+  /** The cluster id of a route reflector (RFC 4456); null: the speaker does not reflect. */
+  clusterId: IPAddress | null;
   /** How many equal paths count as one multipath set; 1: no multipath. */
   maximumPaths: number;
   /**
-   * This speaker comes back after a restart, and packets went on all the while: peers that support graceful restart
-   * are told so (RFC 4724 §4.1).
+   * This speaker comes back after a restart during which it went on forwarding: peers that support graceful restart
+   * learn this from our OPEN (RFC 4724 §4.1).
    */
+  restarted: boolean;
+}
+
+/** A speaker's configuration as the library's user writes it: addresses may be text, and most keys have a default. */
+export interface SpeakerOptions {
+  as: number;
+  routerId: AddressInput;
+  /** An unspecified address, such as that of a listener on 0.0.0.0, counts as none. */
+  address?: AddressInput | null;
+  address6?: AddressInput | null;
+  clusterId?: AddressInput | null;
+  /** 1 by default. */
+  maximumPaths?: number;
+  /** False by default. */
   restarted?: boolean;
+}
+
+/** The configuration with the options' defaults. Throws RangeError for text that is not an address of the right family. */
+export function speakerConfig(options: SpeakerOptions): SpeakerConfig {
+  const { as, routerId, clusterId = null, maximumPaths = 1, restarted = false } = options;
+  return {
+    as,
+    routerId: addressOf(routerId, 'routerId', 4),
+    address: ownAddress(options.address, 'address', 4),
+    address6: ownAddress(options.address6, 'address6', 6),
+    clusterId: clusterId === null ? null : addressOf(clusterId, 'clusterId', 4),
+    maximumPaths,
+    restarted,
+  };
+}
+
+function addressOf(input: AddressInput, option: string, version: IPVersion): IPAddress {
+  const address = addressFrom(input, option);
+  if (address.version === version) return address;
+  throw new RangeError(`${option}: ${address} is not an IPv${version} address`);
+}
+
+/** Null for an unspecified address: it is no next hop, and no route that has none may be taken for one with ours. */
+function ownAddress(
+  input: AddressInput | null | undefined,
+  option: string,
+  version: IPVersion,
+): IPAddress | null {
+  if (input === null || input === undefined) return null;
+  return addressFrom(input, option).isUnspecified ? null : addressOf(input, option, version);
 }
 
 /** What the shell around the core has to do. */
 export type SpeakerAction =
   /** Open a TCP connection; answer with `connected` or `disconnected`. */
-  | { type: 'connect'; connection: number; address: string; port: number; peer: PeerConfig }
+  | { type: 'connect'; connection: number; address: IPAddress; port: number; peer: PeerConfig }
   /** Send `farewell` after whatever was taken with `transmit`, then close. */
   | { type: 'close'; connection: number; lastBytes: Uint8Array | null };
 

@@ -6,22 +6,28 @@
  *     accepted / connected / received / disconnected / tick  →  work  →  actions, events, transmit
  */
 
+import type { IPAddress } from '../ip/index.ts';
 import type { PolicySet } from '../rib/policy/policy-data.ts';
 import type { RibSession } from '../rib/rib-session.ts';
 import { Routing } from '../rib/routing.ts';
 import type { Peer, PeerConnection } from '../session/peer.ts';
 import { needsReset, type PeerConfig } from '../session/peer-config.ts';
 import { PeerTable, peerKey } from '../session/peer-table.ts';
-import { canonicalAddress } from '../wire/address.ts';
 import { type BgpError, bgpError } from '../wire/error.ts';
 import { shutdownData } from '../wire/notification.ts';
-import { parseIPv4 } from '../wire/prefix.ts';
 import { RestartGate } from './graceful-restart.ts';
 import { InputScheduler } from './input-scheduler.ts';
 import { originate, setOwnRanges, withdraw } from './originate.ts';
 import { applyExport, changePolicies, reconfigure, requestRefresh } from './reconfigure.ts';
 import { Sessions } from './sessions.ts';
-import type { OriginateOptions, SpeakerAction, SpeakerConfig, SpeakerEvent } from './speaker-types.ts';
+import {
+  type OriginateOptions,
+  type SpeakerAction,
+  type SpeakerConfig,
+  type SpeakerEvent,
+  type SpeakerOptions,
+  speakerConfig,
+} from './speaker-types.ts';
 
 /** Refused addresses that are remembered for counting. */
 const REFUSED_LIMIT = 1024;
@@ -39,15 +45,18 @@ export class Speaker {
   private nearest = 0;
 
   /** `random` returns numbers in [0, 1) for jitter: Math.random, or a seeded one. Throws RangeError for a bad address. */
-  constructor(config: SpeakerConfig, random: () => number) {
-    for (const text of [config.routerId, config.address, config.clusterId ?? config.routerId]) {
-      if (parseIPv4(text) < 0) throw new RangeError(`${text} is not an IPv4 address`);
-    }
+  constructor(options: SpeakerOptions, random: () => number) {
+    const config = speakerConfig(options);
     this.config = config;
     this.routing = new Routing('local', config.maximumPaths);
     this.routing.policies.localAs = config.as;
-    this.routing.own = { as: config.as, addresses: new Set([parseIPv4(config.address)]), ranges: new Map() };
-    const gate = new RestartGate(config.restarted === true);
+    this.routing.own = {
+      as: config.as,
+      address: config.address,
+      address6: config.address6,
+      ranges: new Map(),
+    };
+    const gate = new RestartGate(config.restarted);
     this.routing.endOfRibGate.closed = gate.restarting;
     this.sessions = new Sessions({ config, peers: this.peers, routing: this.routing, random, gate });
     this.input = new InputScheduler(this.sessions);
@@ -62,8 +71,8 @@ export class Speaker {
   }
 
   /** The neighbour on the interface of an unnumbered peer has this link-local address. */
-  neighbourFound(name: string, address: string, now: number): void {
-    const peer = this.peers.neighbourFound(name, canonicalAddress(`${address.split('%')[0]}%${name}`) ?? '');
+  neighbourFound(name: string, address: IPAddress, now: number): void {
+    const peer = this.peers.neighbourFound(name, address.inZone(name));
     if (peer && peer.connectAt < now) peer.retryAt = now;
     this.sessions.timersChanged = true;
   }
@@ -162,7 +171,7 @@ export class Speaker {
 
   /** Announces a route, or changes it; `prefix` is of any known family. Throws RangeError when it is not. */
   originate(prefix: string, options: OriginateOptions = {}): void {
-    originate(this.routing, this.config, prefix, options);
+    originate(this.routing, this.sessions.self, prefix, options);
   }
 
   /** Withdraws a route of our own. */
@@ -176,9 +185,7 @@ export class Speaker {
   }
 
   /** A peer connected to us: the number of the connection, or null when it is to be closed at once. */
-  accepted(from: string, at: string, now: number): number | null {
-    const remote = canonicalAddress(from) ?? from;
-    const local = canonicalAddress(at) ?? at;
+  accepted(remote: IPAddress, local: IPAddress, now: number): number | null {
     const peer = this.peers.forAddress(remote, now);
     if (typeof peer === 'string') return this.refuse(remote, peer);
     if (now < peer.idleUntil) return this.refuse(remote, 'it is kept out for a while after an error');
@@ -194,10 +201,9 @@ export class Speaker {
     return connection.id;
   }
 
-  /** The connection that a `connect` action asked for is established, from our address `local`. */
-  connected(id: number, local: string, now: number): void {
+  /** The connection that a `connect` action asked for is established, from our address `localAddress`. */
+  connected(id: number, localAddress: IPAddress, now: number): void {
     const connection = this.connectionOf(id);
-    const localAddress = canonicalAddress(local) ?? local;
     if (connection) this.sessions.handle(connection, { type: 'tcpConnected', localAddress }, now);
   }
 
@@ -264,7 +270,8 @@ export class Speaker {
   }
 
   /** Counts and tells a connection that is not taken in. The first addresses are counted each, all others as one. */
-  refuse(from: string, reason: string): null {
+  refuse(remote: IPAddress, reason: string): null {
+    const from = remote.toString();
     const known = this.refused.has(from) || this.refused.size < REFUSED_LIMIT;
     const address = known ? from : 'other addresses';
     const count = (this.refused.get(address) ?? 0) + 1;

@@ -7,7 +7,7 @@ import type { ReceivedAttributes } from '../rib/store/intern.ts';
 import { readU16 } from '../wire/cursor.ts';
 import { type BgpError, bgpError } from '../wire/error.ts';
 import { type Family, familyOf, IPV4_UNICAST } from '../wire/families.ts';
-import { isValidNlri, PATH_ID_LENGTH } from '../wire/prefix.ts';
+import { isValidNlri, PATH_ID_LENGTH } from '../wire/nlri.ts';
 import { emptySections, splitUpdate } from '../wire/update.ts';
 
 /** What became of an UPDATE. */

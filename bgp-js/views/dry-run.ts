@@ -22,7 +22,7 @@ import {
 } from '../speaker/derive-session.ts';
 import type { Speaker } from '../speaker/speaker.ts';
 import { writeU32 } from '../wire/cursor.ts';
-import { PATH_ID_LENGTH } from '../wire/prefix.ts';
+import { PATH_ID_LENGTH } from '../wire/nlri.ts';
 import { compareTaken, compareTold, type Pair, PIECE, type RouteChanges } from './dry-run-compare.ts';
 
 /** What would become of one peer. */

@@ -1,11 +1,11 @@
 /** Peers as plain objects, for people. A reflector has a thousand, and nobody who looks may keep a change waiting. */
 
+import { formatIPv4 } from '../ip/index.ts';
 import type { Direction } from '../rib/policy/policy-run.ts';
 import type { Peer } from '../session/peer.ts';
 import type { Speaker } from '../speaker/speaker.ts';
 import type { PeerStatus } from '../speaker/speaker-types.ts';
 import { capabilityNames } from '../wire/capability.ts';
-import { formatIPv4 } from '../wire/prefix.ts';
 import { policiesOf } from './policy-view.ts';
 
 /** Statuses that are made in one piece of work. */
@@ -61,8 +61,8 @@ function peerStatus(speaker: Speaker, peer: Peer, now: number): PeerStatus {
   for (const { group } of ribSession?.ribFamilies.values() ?? []) sent += group.announced;
   return {
     name: peer.name,
-    address: peer.address || (config.transport?.interface ?? ''),
-    ...(config.range !== undefined && { range: config.range }),
+    address: peer.address?.toString() ?? config.transport?.interface ?? '',
+    ...(config.range !== undefined && { range: config.range.toString() }),
     as: config.as,
     internal: config.as === speaker.config.as,
     ...stateOf(peer, now),

@@ -1,7 +1,7 @@
 /** Searching the texts of prefixes without making them: those of a million IPv4 prefixes are 140 MB of garbage. */
 
 import type { FamilyRib } from '../rib/family-rib.ts';
-import { nlriLength } from '../wire/prefix.ts';
+import { nlriLength } from '../wire/nlri.ts';
 
 /** Octets of the longest NLRI of an IPv4 prefix, and characters of the longest text of one. */
 const LONGEST_NLRI = 5;

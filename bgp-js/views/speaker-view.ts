@@ -1,12 +1,12 @@
 /** A speaker's state as plain objects, for people: nothing here is on the way of a route. */
 
+import { type AddressInput, addressFrom } from '../ip/index.ts';
 import { DECISION_STEPS, decide } from '../rib/decision.ts';
 import { type FamilyRib, NO_PATH, type PathCandidate } from '../rib/family-rib.ts';
 import { type Source, SourceKind } from '../rib/source.ts';
 import { PathState, stateText } from '../rib/store/path-state.ts';
 import { NO_PREFIX } from '../rib/store/prefix-table.ts';
 import type { Speaker } from '../speaker/speaker.ts';
-import { parseAddress } from '../wire/address.ts';
 import type { Attributes } from '../wire/attributes.ts';
 import { IPV4_UNICAST, IPV6_UNICAST, parseRoute } from '../wire/families.ts';
 import { importVerdict } from './policy-view.ts';
@@ -40,11 +40,10 @@ export function routeTo(speaker: Speaker, prefix: string): RouteInfo | null {
 }
 
 /** The route with the longest prefix that covers the address and has a usable path, or null. */
-export function longestMatch(speaker: Speaker, address: string): RouteInfo | null {
-  const host = parseAddress(address);
-  if (!host) return null;
-  const rib = speaker.routing.ribOf(host.bytes.length === 4 ? IPV4_UNICAST : IPV6_UNICAST);
-  const id = rib.prefixes.longestMatch(host.bytes, (candidate) => rib.bestOf(candidate) !== NO_PATH);
+export function longestMatch(speaker: Speaker, address: AddressInput): RouteInfo | null {
+  const host = addressFrom(address, 'address');
+  const rib = speaker.routing.ribOf(host.version === 4 ? IPV4_UNICAST : IPV6_UNICAST);
+  const id = rib.prefixes.longestMatch(host.toBytes(), (candidate) => rib.bestOf(candidate) !== NO_PATH);
   return id === NO_PREFIX ? null : routeInfo(speaker, rib, id);
 }
 

@@ -1,6 +1,6 @@
 /** The value of each known attribute: its defects (RFC 7606 §7), and the numbers it contributes to the scan. */
 import type { AttributeContext, AttributeScan } from './attribute-scan.ts';
-import { AttributeType, Community, Segment, SetFlag } from './attribute-types.ts';
+import { AttributeType, Community, isHostAddress, Segment, SetFlag } from './attribute-types.ts';
 import { readU16, readU32 } from './cursor.ts';
 
 /**
@@ -31,6 +31,7 @@ export function checkValue(
     case AttributeType.nextHop:
       if (length !== 4) return wrongLength();
       scan.nextHop = readU32(bytes, start);
+      scan.flags |= SetFlag.ipv4NextHop;
       if (!isHostAddress(scan.nextHop)) withdraw(8, 'the next hop is not a host address');
       return;
     case AttributeType.med:
@@ -93,12 +94,6 @@ export function checkValue(
       if (length < 3) scan.fail('reset', 9, type, 'is truncated');
       return;
   }
-}
-
-/** Not 0/8, 127/8, multicast or above (RFC 4271 §6.3, RFC 7606 §7.3). */
-export function isHostAddress(address: number): boolean {
-  const first = address >>> 24;
-  return first !== 0 && first !== 127 && first < 224;
 }
 
 function checkAsPath(
@@ -273,6 +268,7 @@ function checkReflection(
   if (type === AttributeType.originatorId) {
     if (length !== 4) return wrongLength();
     scan.originatorId = readU32(bytes, start);
+    scan.flags |= SetFlag.originatorId;
     if (scan.originatorId === context.localId) scan.flags |= SetFlag.reflectionLoop;
     return;
   }

@@ -13,9 +13,11 @@ export interface AttributeContext {
   /** AS numbers in AS_PATH and AGGREGATOR have four octets (RFC 6793). */
   fourOctetAs: boolean;
   localAs: number;
-  /** Our BGP identifier and cluster id, for the loop checks of RFC 4456 §8. */
-  localId: number;
-  clusterId: number;
+  /** Our BGP identifier and cluster id, for the loop checks of RFC 4456 §8; null: not checked. */
+  localId: number | null;
+  clusterId: number | null;
+  /** Attributes of a route of our own: it needs no next hop, because every peer receives ours. */
+  originated?: boolean;
   /** AIGP is enabled on the session; by default it is with internal peers alone (RFC 7311 §3.1). */
   aigp?: boolean;
   /** Routes of external peers with GRACEFUL_SHUTDOWN get LOCAL_PREF 0 (RFC 8326 §4.2); unless false they do. */
@@ -43,10 +45,11 @@ export class AttributeScan {
   asPathLength = 0;
   /** The neighbouring AS: the first of AS_PATH, 0 when the path is empty or begins with a set. */
   firstAs = 0;
+  /** The value of NEXT_HOP, where `SetFlag.ipv4NextHop` is set. */
   nextHop = 0;
   med = 0;
   localPref = 100;
-  /** 0: none. */
+  /** The value of ORIGINATOR_ID, where `SetFlag.originatorId` is set. */
   originatorId = 0;
   clusterListLength = 0;
   flags = 0;

@@ -107,4 +107,14 @@ export const SetFlag = {
   confederation: 1024,
   /** The attribute OTC is there (RFC 9234 §5). */
   onlyToCustomer: 2048,
+  /** NEXT_HOP exists: without it there is an IPv6 next hop, or none. */
+  ipv4NextHop: 4096,
+  /** ORIGINATOR_ID exists (RFC 4456 §8). */
+  originatorId: 8192,
 } as const;
+
+/** Whether an IPv4 address is that of a host: not 0/8, 127/8, multicast or above (RFC 4271 §6.3, RFC 7606 §7.3). */
+export function isHostAddress(address: number): boolean {
+  const first = address >>> 24;
+  return first !== 0 && first !== 127 && first < 224;
+}

@@ -2,12 +2,11 @@
  * Path attributes as objects: for people, tests and whoever originates routes. The way of a route through the RIB
  * does not come through here; it works on the wire form (attribute-scan.ts, attribute-edit.ts).
  */
+import { addressFrom, formatIPv4, IPAddress } from '../ip/index.ts';
 import { type AsSegment, readSegments, writeSegments } from './as-path.ts';
 import { ATTRIBUTES, AttributeType, Flag } from './attribute-types.ts';
 import type { LargeCommunity } from './communities.ts';
 import { readU16, readU32, readU64, writeU32 } from './cursor.ts';
-import { formatIPv6, parseIPv6 } from './ipv6.ts';
-import { formatIPv4, parseIPv4 } from './prefix.ts';
 import { eachAttribute, encodeAttribute } from './tlv.ts';
 
 /** The attributes of a route, decoded. AS numbers have four octets. */
@@ -59,8 +58,8 @@ export function decodeAttributes(bytes: Uint8Array, start = 0, end = bytes.lengt
       result.nextHop = formatIPv4(readU32(bytes, from));
     else if (type === AttributeType.mpReach && length === 5 + bytes[from + 3]) {
       // Without routes: the stored form, of which the next hop is all there is.
-      result.nextHop = formatIPv6(bytes, from + 4);
-      if (bytes[from + 3] === 32) result.linkLocalNextHop = formatIPv6(bytes, from + 20);
+      result.nextHop = IPAddress.read(bytes, from + 4, 6).toString();
+      if (bytes[from + 3] === 32) result.linkLocalNextHop = IPAddress.read(bytes, from + 20, 6).toString();
       result.nextHopFamily = { afi: readU16(bytes, from), safi: bytes[from + 2] };
     } else if (type === AttributeType.med && length === 4) result.med = readU32(bytes, from);
     else if (type === AttributeType.localPref && length === 4) result.localPref = readU32(bytes, from);
@@ -140,18 +139,23 @@ export function encodeAttributes(attributes: Attributes): Uint8Array {
   add(AttributeType.asPath, writeSegments(attributes.asPath, 4));
   const ipv6 = attributes.nextHop === undefined ? null : multiprotocolNextHop(attributes);
   if (ipv6) add(AttributeType.mpReach, ipv6);
-  else if (attributes.nextHop !== undefined) add(AttributeType.nextHop, words([address(attributes.nextHop)]));
+  else if (attributes.nextHop !== undefined)
+    add(AttributeType.nextHop, words([ipv4(attributes.nextHop, 'nextHop')]));
   if (attributes.med !== undefined) add(AttributeType.med, words([attributes.med]));
   if (attributes.localPref !== undefined) add(AttributeType.localPref, words([attributes.localPref]));
   if (attributes.atomicAggregate) add(AttributeType.atomicAggregate, new Uint8Array(0));
   if (attributes.aggregator) {
-    add(AttributeType.aggregator, words([attributes.aggregator.as, address(attributes.aggregator.address)]));
+    add(
+      AttributeType.aggregator,
+      words([attributes.aggregator.as, ipv4(attributes.aggregator.address, 'aggregator')]),
+    );
   }
   if (attributes.communities) add(AttributeType.communities, words(attributes.communities));
   if (attributes.originatorId !== undefined) {
-    add(AttributeType.originatorId, words([address(attributes.originatorId)]));
+    add(AttributeType.originatorId, words([ipv4(attributes.originatorId, 'originatorId')]));
   }
-  if (attributes.clusterList) add(AttributeType.clusterList, words(attributes.clusterList.map(address)));
+  if (attributes.clusterList)
+    add(AttributeType.clusterList, words(attributes.clusterList.map((id) => ipv4(id, 'clusterList'))));
   encodeLong(attributes, add);
   for (const { flags, type, value } of attributes.others ?? []) add(type, value, flags);
   list.sort((a, b) => a.type - b.type);
@@ -190,25 +194,21 @@ function octets64(value: bigint): Uint8Array {
   return bytes;
 }
 
-/** An IPv6 next hop as MP_REACH_NLRI without routes; null when the next hop is not of IPv6. */
+/** The value of MP_REACH_NLRI with an IPv6 next hop and without routes; null for an IPv4 next hop. */
 function multiprotocolNextHop(attributes: Attributes): Uint8Array | null {
-  const { nextHop = '', linkLocalNextHop, nextHopFamily = { afi: 2, safi: 1 } } = attributes;
-  const global = parseIPv6(nextHop);
-  if (!global) return null;
-  const local = linkLocalNextHop === undefined ? null : parseIPv6(linkLocalNextHop);
-  const hops = local ? [...global, ...local] : [...global];
-  return Uint8Array.of(
-    nextHopFamily.afi >>> 8,
-    nextHopFamily.afi,
-    nextHopFamily.safi,
-    hops.length,
-    ...hops,
-    0,
-  );
+  const { nextHop = '', linkLocalNextHop, nextHopFamily } = attributes;
+  const given = addressFrom(nextHop, 'nextHop');
+  // Text does not tell an IPv4 address from its mapped form, but what came in MP_REACH_NLRI goes back into it.
+  const global = nextHopFamily ? given.mapped() : given;
+  if (global.version === 4) return null;
+  const local = linkLocalNextHop === undefined ? null : addressFrom(linkLocalNextHop, 'linkLocalNextHop');
+  const hops = local ? [...global.toBytes(), ...local.toBytes()] : [...global.toBytes()];
+  const { afi, safi } = nextHopFamily ?? { afi: 2, safi: 1 };
+  return Uint8Array.of(afi >>> 8, afi, safi, hops.length, ...hops, 0);
 }
 
-function address(text: string): number {
-  const value = parseIPv4(text);
-  if (value < 0) throw new RangeError(`${text} is not an IPv4 address`);
-  return value;
+function ipv4(text: string, option: string): number {
+  const address = addressFrom(text, option);
+  if (address.version !== 4) throw new RangeError(`${option}: ${text} is not an IPv4 address`);
+  return address.value;
 }

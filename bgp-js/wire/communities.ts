@@ -1,7 +1,6 @@
 /** Communities between numbers and text: standard, extended, IPv6-specific extended and large ones. */
+import { formatIPv4, IPAddress, parseAddress } from '../ip/index.ts';
 import { Community } from './attribute-types.ts';
-import { formatIPv6, parseIPv6 } from './ipv6.ts';
-import { formatIPv4, parseIPv4 } from './prefix.ts';
 
 /** A large community (RFC 8092 §3): the AS that gives it its meaning, and two numbers of that AS. */
 export type LargeCommunity = readonly [number, number, number];
@@ -85,7 +84,7 @@ export function parseExtendedCommunity(text: string): bigint | null {
   const subtype = BigInt(SUBTYPE_CODES.get(name) ?? 0) << 48n;
   const local = Number(localText);
   const dotted = globalText.includes('.');
-  const global = dotted ? parseIPv4(globalText) : Number(globalText);
+  const global = dotted ? (parseAddress(globalText)?.value ?? -1) : Number(globalText);
   const wide = dotted || long !== '' || global > 0xffff;
   if (!(global >= 0 && global <= 0xffffffff) || local > (wide ? 0xffff : 0xffffffff)) return null;
   if (dotted && long !== '') return null;
@@ -98,15 +97,15 @@ export function parseExtendedCommunity(text: string): bigint | null {
 export function formatIPv6ExtendedCommunity(bytes: Uint8Array): string {
   const name = SUBTYPES.get(bytes[1]);
   if (!name || bytes[0] !== 0) return `0x${Buffer.from(bytes).toString('hex')}`;
-  return `${name}:[${formatIPv6(bytes, 2)}]:${(bytes[18] << 8) | bytes[19]}`;
+  return `${name}:[${IPAddress.read(bytes, 2, 6)}]:${(bytes[18] << 8) | bytes[19]}`;
 }
 
 /** The octets of an IPv6-specific extended community in a form of {@link formatIPv6ExtendedCommunity}, or null. */
 export function parseIPv6ExtendedCommunity(text: string): Uint8Array | null {
   if (/^0x[0-9a-f]{40}$/i.test(text)) return Uint8Array.from(Buffer.from(text.slice(2), 'hex'));
   const match = /^(rt|soo):\[([0-9a-fA-F:.]+)\]:(\d{1,5})$/.exec(text);
-  const address = match && parseIPv6(match[2]);
+  const address = match?.[2].includes(':') ? parseAddress(match[2])?.mapped() : null;
   const local = Number(match?.[3]);
   if (!match || !address || local > 0xffff) return null;
-  return Uint8Array.of(0, SUBTYPE_CODES.get(match[1]) ?? 0, ...address, local >>> 8, local & 0xff);
+  return Uint8Array.of(0, SUBTYPE_CODES.get(match[1]) ?? 0, ...address.toBytes(), local >>> 8, local & 0xff);
 }

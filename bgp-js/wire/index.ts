@@ -1,4 +1,3 @@
-export * from './address.ts';
 export * from './as-path.ts';
 export * from './attribute-scan.ts';
 export * from './attribute-types.ts';
@@ -9,11 +8,10 @@ export * from './communities.ts';
 export * from './error.ts';
 export * from './families.ts';
 export * from './frame.ts';
-export * from './ipv6.ts';
 export * from './message.ts';
+export * from './nlri.ts';
 export * from './notification.ts';
 export * from './open.ts';
-export * from './prefix.ts';
 export * from './refresh.ts';
 export * from './role.ts';
 export * from './tlv.ts';

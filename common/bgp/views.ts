@@ -171,7 +171,7 @@ function pathView({ source, pathId, attributes, status, reason, policy }: PathIn
   const { nextHop = '', origin, asPath, localPref, med, communities } = attributes;
   return {
     peer: source.name,
-    ...(source.index !== 0 && { peerAddress: source.address }),
+    ...(source.address && { peerAddress: source.address.toString() }),
     ...(pathId !== 0 && { pathId }),
     nextHop,
     asPath: formatAsPath(asPath),

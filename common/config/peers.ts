@@ -1,5 +1,5 @@
 /** The keys of a peer that agent and reflector share, the settings they become, and what the BGP library gets. */
-import type { PeerConfig } from 'bgp-js';
+import { type PeerConfig, peerConfig } from 'bgp-js';
 import type { IPAddress, IPPrefix } from 'bgp-js/ip';
 import * as z from 'zod';
 import { peerPolicyKeys } from './policy.ts';
@@ -78,16 +78,15 @@ export function configuredPeer(peer: PeerKeys, defaults: PeerDefaults): Configur
 }
 
 /** The settings of a peer as the BGP library takes them; a daemon adds the fields that it decides itself. */
-export function toPeerConfig<P extends ConfiguredPeer>(peer: P) {
-  const { holdTimeSeconds, connectRetrySeconds, importPolicy, exportPolicy, address, range, ...rest } = peer;
-  return {
+export function toPeerConfig<P extends ConfiguredPeer>(peer: P): PeerConfig {
+  const { holdTimeSeconds, connectRetrySeconds, importPolicy, exportPolicy, ...rest } = peer;
+  return peerConfig({
     restartTime: RESTART_SECONDS,
     ...rest,
-    ...(address === undefined ? { range: range?.toString() } : { address: address.toString() }),
     holdTime: holdTimeSeconds,
     connectRetry: connectRetrySeconds,
     importPolicy: importPolicy ?? undefined,
     exportPolicy: exportPolicy ?? undefined,
     nextHopSelf: false,
-  } satisfies Partial<PeerConfig>;
+  });
 }

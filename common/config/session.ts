@@ -99,7 +99,7 @@ export type SessionSettings = Pick<
 export function sessionSettings(keys: SessionKeys): SessionSettings {
   const { families, gracefulRestart, maximumPrefixesWarning, userTimeout } = keys;
   const transport = defined({
-    localAddress: keys.source?.toString(),
+    localAddress: keys.source,
     interface: keys.interface,
     password: keys.passwordFile,
     ttlSecurity: keys.ttlSecurity,

@@ -1,5 +1,6 @@
 /** A speaker without sockets, whose neighbours are light: they send bytes that were made before, and count or read. */
-import { type PeerConfig, peerConfig, Speaker } from 'bgp-js';
+import { type PeerOptions, peerConfig, Speaker } from 'bgp-js';
+import { addressFrom } from 'bgp-js/ip';
 import { greeting, openBytes, seededRandom } from 'bgp-js-testing';
 import type { RouteListener } from './listener.ts';
 
@@ -16,6 +17,9 @@ export interface LightNeighbour {
   listener: RouteListener | null;
 }
 
+/** Our end of every session. */
+const OUR_ADDRESS = addressFrom('10.200.0.1', 'local');
+
 export class LocalSpeaker {
   readonly speaker = new Speaker(
     { as: LOCAL_AS, routerId: '10.200.0.1', clusterId: '1.1.1.1', address: '10.200.0.1', maximumPaths: 1 },
@@ -23,7 +27,7 @@ export class LocalSpeaker {
   );
   readonly neighbours = new Map<number, LightNeighbour>();
 
-  constructor(fields: Partial<PeerConfig> = {}) {
+  constructor(fields: Partial<PeerOptions> = {}) {
     const clients = {
       range: '10.0.0.0/8',
       as: LOCAL_AS,
@@ -47,7 +51,7 @@ export class LocalSpeaker {
   /** Brings the session of neighbour `index` up. Throws when it is refused. */
   establish(index: number, listener: RouteListener | null = null): LightNeighbour {
     const address = LocalSpeaker.address(index);
-    const id = this.speaker.accepted(address, '10.200.0.1', 0);
+    const id = this.speaker.accepted(addressFrom(address, 'neighbour'), OUR_ADDRESS, 0);
     if (id === null) throw new Error(`${address} was refused`);
     const neighbour = { id, octets: 0, messages: 0, listener };
     this.neighbours.set(id, neighbour);

@@ -1,13 +1,6 @@
 /** The parts one by one: codec, RIB, memory. No sockets: only what the code itself costs. */
-import {
-  decodeAttributes,
-  decodeMessage,
-  decodePrefix,
-  encodeAttributes,
-  encodeUpdate,
-  isError,
-  nlriLength,
-} from 'bgp-js';
+import { decodeAttributes, decodeMessage, encodeAttributes, encodeUpdate, isError, nlriLength } from 'bgp-js';
+import { IPPrefix } from 'bgp-js/ip';
 import type { Benchmark } from './benchmarks.ts';
 import { LocalSpeaker } from './local-speaker.ts';
 import { fastest, memoryGrowth, timed } from './memory.ts';
@@ -42,7 +35,7 @@ function decodeAll(bytes: Uint8Array): number {
   if (isError(message) || message.type !== 'update') throw new Error('a message is not sound');
   let sum = decodeAttributes(message.attributes).localPref ?? 0;
   for (let at = 0; at < message.nlri.length; at += nlriLength(message.nlri[at])) {
-    sum += decodePrefix(message.nlri, at).address;
+    sum += IPPrefix.readNlri(message.nlri, at, 4).address.value;
   }
   return sum;
 }

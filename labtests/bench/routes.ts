@@ -2,16 +2,10 @@
  * Numbered routes. Route i is the i-th prefix of one length from 20.0.0.0 on, and a community tells its version, so that
  * a table is an array of versions, and the truth is one as well.
  */
-import {
-  encodeAttributes,
-  encodePrefix,
-  encodeUpdate,
-  MAX_MESSAGE_LENGTH,
-  nlriLength,
-  parseIPv4,
-} from 'bgp-js';
+import { encodeAttributes, encodeUpdate, MAX_MESSAGE_LENGTH, nlriLength } from 'bgp-js';
+import { IPAddress, IPPrefix } from 'bgp-js/ip';
 
-const FIRST = parseIPv4('20.0.0.0');
+const FIRST = 20 * 2 ** 24;
 /** Octets of an UPDATE besides NLRI and attributes: header and two lengths (RFC 4271 §4.3). */
 const FRAME = 23;
 
@@ -86,7 +80,7 @@ export class RouteSpace {
       const count = Math.min(inOne, to - first);
       const nlri = new Uint8Array(count * size);
       for (let i = 0; i < count; i++) {
-        nlri.set(encodePrefix({ address: this.address(first + i), length: this.length }), i * size);
+        nlri.set(IPPrefix.of(IPAddress.v4(this.address(first + i)), this.length).toNlri(), i * size);
       }
       messages.push(make(nlri));
     }

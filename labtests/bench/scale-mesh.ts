@@ -1,5 +1,6 @@
 /** One node of a full mesh: sessions with all others, each of which tells its own routes alone. */
-import { formatPrefix, peerStatuses, routeCounts } from 'bgp-js';
+import { peerStatuses, routeCounts } from 'bgp-js';
+import { IPAddress, IPPrefix } from 'bgp-js/ip';
 import { RouteSpace } from './routes.ts';
 import { nodeAddress, ScaleReflector, settle } from './scale-reflector.ts';
 
@@ -26,7 +27,7 @@ export function meshNode(nodes: number, hosts: number): MeshNode {
   const self = new ScaleReflector(nodeAddress(0), nodeAddress(0));
   self.addNodes(nodes, { client: false, export: 'own' });
   for (let index = 0; index <= hosts; index++) {
-    self.speaker.originate(formatPrefix({ address: space.address(index), length: 32 }));
+    self.speaker.originate(IPPrefix.host(IPAddress.v4(space.address(index))).toString());
   }
   const ids: number[] = [];
   for (let node = 1; node < nodes; node++) ids.push(self.addClient(node, says(node)));

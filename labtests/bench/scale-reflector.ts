@@ -2,7 +2,8 @@
  * A reflector of a large cluster, without sockets: the speaker itself, with thousands of light clients and with the other
  * reflectors. What it does is timed, so that reflectors that share this process each have their own CPU.
  */
-import { KEEPALIVE, type PeerConfig, peerConfig, peerStatuses, Speaker } from 'bgp-js';
+import { KEEPALIVE, type PeerOptions, peerConfig, peerStatuses, Speaker } from 'bgp-js';
+import { addressFrom } from 'bgp-js/ip';
 import { greeting, openBytes, seededRandom } from 'bgp-js-testing';
 import type { RouteListener } from './listener.ts';
 
@@ -47,12 +48,12 @@ export class ScaleReflector {
   }
 
   /** Configures the nodes as peers. */
-  addNodes(count: number, fields: Partial<PeerConfig>): void {
+  addNodes(count: number, fields: Partial<PeerOptions>): void {
     this.addPeer({ range: '10.128.0.0/9', maximumPeers: count, ...fields });
   }
 
   /** Configures peers that get everything. */
-  addPeer(fields: Partial<PeerConfig>): void {
+  addPeer(fields: Partial<PeerOptions>): void {
     const common = {
       as: SCALE_AS,
       export: 'all' as const,
@@ -68,7 +69,7 @@ export class ScaleReflector {
 
   /** A connection from `address`, whose other side is `side`. Throws when it is refused. */
   accept(address: string, side: FarSide = NOBODY): number {
-    const id = this.speaker.accepted(address, this.address, 0);
+    const id = this.speaker.accepted(addressFrom(address, 'client'), addressFrom(this.address, 'local'), 0);
     if (id === null) throw new Error(`${this.address} refused ${address}`);
     this.sides.set(id, side);
     return id;

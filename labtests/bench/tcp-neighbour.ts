@@ -1,7 +1,8 @@
 /** A client of a reflector on TCP that is light enough to be one of a thousand in a process. */
 import { once } from 'node:events';
 import net from 'node:net';
-import { MessageType, parseIPv4 } from 'bgp-js';
+import { MessageType } from 'bgp-js';
+import { addressFrom } from 'bgp-js/ip';
 import { greeting, openBytes } from 'bgp-js-testing';
 import { RouteListener } from './listener.ts';
 import type { RouteSpace } from './routes.ts';
@@ -69,7 +70,11 @@ export class TcpNeighbour {
     up.catch(() => {});
     await once(socket, 'connect', { signal: AbortSignal.timeout(CONNECT_LIMIT_MS) });
     socket.on('data', (chunk) => this.listener.take(chunk));
-    socket.write(greeting(openBytes(as, { holdTime: HOLD_TIME, identifier: parseIPv4(this.routerId) })));
+    socket.write(
+      greeting(
+        openBytes(as, { holdTime: HOLD_TIME, identifier: addressFrom(this.routerId, 'routerId').value }),
+      ),
+    );
     await up;
     this.keepalives = setInterval(() => this.send(greeting(new Uint8Array(0))), (HOLD_TIME * 1000) / 3);
   }

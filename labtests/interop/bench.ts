@@ -6,7 +6,7 @@
 
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { SpeakerConfig } from 'bgp-js';
+import type { SpeakerOptions } from 'bgp-js';
 import { createNamespace, ipBatch } from '../lab/netns.ts';
 import { must, run } from '../lab/processes.ts';
 import { folderOf, registerLab, removeLab } from '../lab/registry.ts';
@@ -152,7 +152,7 @@ export class InteropBench implements Sides {
     if (listens === 'ended') for (const daemon of this.router.daemons) daemon.assertRunning();
   }
 
-  async startSpeaker(more: Partial<SpeakerConfig> = {}): Promise<void> {
+  async startSpeaker(more: Partial<SpeakerOptions> = {}): Promise<void> {
     const plan = this.#session;
     const all = feederPlans(plan, this);
     const feeders = all.filter((_, index) => !plan.feeders?.[index].apart);

@@ -1,6 +1,6 @@
 /** What a row wants of a session, and what that means for the configuration of each side. */
 
-import { type PeerConfig, peerConfig, type SpeakerConfig } from 'bgp-js';
+import { type PeerConfig, type PeerOptions, peerConfig, type SpeakerOptions } from 'bgp-js';
 import type { Addresses, Announcement, FamilyName, RouterPlan } from './peers/router.ts';
 import type { FeederPlan, OwnRoute } from './speaker/protocol.ts';
 
@@ -13,14 +13,14 @@ export interface SessionPlan {
   begins?: 'us' | 'peer' | 'both';
   /** Seconds; 9 by default. */
   holdTime?: number;
-  ours?: Partial<PeerConfig>;
+  ours?: Partial<PeerOptions>;
   theirs?: Partial<RouterPlan>;
   originate?: OwnRoute[];
   announce?: Announcement[];
   feeders?: Feeder[];
   /** Further peers of our speaker, and what else it is configured with. */
   neighbours?: PeerConfig[];
-  speaker?: Partial<SpeakerConfig>;
+  speaker?: Partial<SpeakerOptions>;
 }
 
 /** A third speaker on the link, in our namespace, that gives its routes to one side and takes what that side tells. */

@@ -1,4 +1,5 @@
 /** How routes are shown to a kind of peer: which ones, and with which changes to their attributes. */
+import type { IPAddress } from '../../ip/index.ts';
 import { SetFlag } from '../../wire/attribute-scan.ts';
 import type { Role } from '../../wire/role.ts';
 import { type Source, SourceKind } from '../source.ts';
@@ -6,23 +7,23 @@ import { type Source, SourceKind } from '../source.ts';
 /** As one of these we do not tell the peer what is only for customers. */
 const KEPT_FOR_CUSTOMERS: ReadonlySet<Role> = new Set<Role>(['customer', 'peer', 'rs-client']);
 
-/** Peers with equal treatment share an update group. Every field is a plain value: they make up the key. */
+/** Peers with equal treatment share an update group. The fields as JSON make up the key. */
 export interface ExportProfile {
   ebgp: boolean;
   /** The peer is a client of this route reflector (RFC 4456). */
   client: boolean;
   /** A client that gets the routes of other clients from them (RFC 4456 §6). */
   meshed?: boolean;
-  /** 0: this speaker does not reflect. */
-  clusterId: number;
+  /** Null: this speaker does not reflect. */
+  clusterId: number | null;
   /** The AS that the peer knows us by. */
   localAs: number;
   /** The peer understands four-octet AS numbers. */
   fourOctetAs: boolean;
-  /** Our IPv4 address as the next hop of what is announced with "next hop self"; 0: none. */
-  nextHop: number;
-  /** Our IPv6 next hop in hexadecimal: 16 octets, or 32 with the link-local address (RFC 2545 §3); '': none. */
-  nextHop6: string;
+  /** Our IPv4 address as the next hop of routes that get ours; null: none. */
+  nextHop: IPAddress | null;
+  /** Our IPv6 next hops in the order of the wire: global, then link-local (RFC 2545 §3); empty: none. */
+  nextHop6: readonly IPAddress[];
   /** The peer takes IPv4 routes with IPv6 next hops (RFC 8950). */
   extendedNextHop: boolean;
   /** Replace the next hop also of routes learned from iBGP; eBGP and own routes always get ours. */
@@ -78,7 +79,7 @@ function shownWith(profile: ExportProfile): string {
  */
 export function setsNextHop(t: ExportProfile, source: Source): boolean {
   if (source.kind === SourceKind.local) return true;
-  if (source.kind === SourceKind.external && !t.ebgp) return t.nextHopSelf || t.clusterId === 0;
+  if (source.kind === SourceKind.external && !t.ebgp) return t.nextHopSelf || t.clusterId === null;
   if (source.kind === SourceKind.external) return !t.routeServer;
   return t.ebgp || t.nextHopSelf;
 }
@@ -98,6 +99,6 @@ export function mayExport(t: ExportProfile, source: Source, attrsFlags: number):
   if (t.ownOnly) return false;
   if (t.ebgp) return true;
   if (source.kind === SourceKind.external) return true;
-  if (t.clusterId === 0 || (t.meshed && source.kind === SourceKind.client)) return false;
+  if (t.clusterId === null || (t.meshed && source.kind === SourceKind.client)) return false;
   return t.client || source.kind === SourceKind.client;
 }

@@ -171,17 +171,13 @@ export class AttributeExporter {
     this.mpNextHop = NO_NEXT_HOP;
     if (!this.layout.multiprotocol) {
       if (keep && v4) this.copy(nextHop);
-      else if (keep || t.nextHop === 0) return false;
-      else this.word(Flag.transitive, nextHop, t.nextHop);
+      else if (keep || !t.nextHop) return false;
+      else this.word(Flag.transitive, nextHop, t.nextHop.value);
       return true;
     }
     if (keep) this.mpNextHop = v4 ? this.storedIPv4() : this.storedMultiprotocol();
-    else if (t.nextHop6 !== '') this.mpNextHop = Buffer.from(t.nextHop6, 'hex');
-    else if (this.layout.family.usesUpdateFields && t.nextHop !== 0) {
-      const own = new Uint8Array(4);
-      writeU32(own, 0, t.nextHop);
-      this.mpNextHop = own;
-    }
+    else if (t.nextHop6.length > 0) this.mpNextHop = Buffer.concat(t.nextHop6.map((hop) => hop.toBytes()));
+    else if (this.layout.family.usesUpdateFields && t.nextHop) this.mpNextHop = t.nextHop.toBytes();
     return this.mpNextHop.length > 0;
   }
 
@@ -273,8 +269,9 @@ export class AttributeExporter {
   /** ORIGINATOR_ID and CLUSTER_LIST of a reflected route (RFC 4456 §8); never sent outside the AS. */
   private writeReflection(source: Source, t: ExportProfile): void {
     if (t.ebgp) return;
+    const { clusterId } = t;
     const reflected = source.kind === SourceKind.internal || source.kind === SourceKind.client;
-    if (!reflected) {
+    if (!reflected || clusterId === null) {
       this.copy(originatorId);
       this.copy(clusterList);
       return;
@@ -285,7 +282,7 @@ export class AttributeExporter {
     const from = present ? this.valueStart(clusterList) : 0;
     const to = present ? this.ends[clusterList] : 0;
     this.header(Flag.optional, clusterList, to - from + 4);
-    writeU32(this.bytes, this.length, t.clusterId);
+    writeU32(this.bytes, this.length, clusterId);
     this.length += 4;
     this.append(this.chunk, from, to);
   }

@@ -2,7 +2,7 @@ import { AttributeType, Flag } from '../../wire/attribute-types.ts';
 import { copyOctets, readU16, writeU16, writeU32 } from '../../wire/cursor.ts';
 import type { Family } from '../../wire/families.ts';
 import { HEADER_LENGTH, MessageType, writeHeader } from '../../wire/frame.ts';
-import { nlriLength, PATH_ID_LENGTH } from '../../wire/prefix.ts';
+import { nlriLength, PATH_ID_LENGTH } from '../../wire/nlri.ts';
 import type { PrefixTable } from '../store/prefix-table.ts';
 import type { ExportProfile } from './export-profile.ts';
 

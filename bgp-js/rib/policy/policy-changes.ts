@@ -1,8 +1,8 @@
 /** The changes of a rule, compiled, and how they make a new set of attributes from a route's own. */
+import { IPAddress, parseAddress } from '../../ip/index.ts';
 import { type AsSegment, writeSegments } from '../../wire/as-path.ts';
-import { ATTRIBUTES, AttributeType } from '../../wire/attribute-types.ts';
+import { ATTRIBUTES, AttributeType, isHostAddress } from '../../wire/attribute-types.ts';
 import { writeU32 } from '../../wire/cursor.ts';
-import { parseIPv4 } from '../../wire/prefix.ts';
 import { eachAttribute, encodeAttribute } from '../../wire/tlv.ts';
 import { AttrsKind } from '../store/attribute-table.ts';
 import { COMMUNITY_SIZES, type CommunityPattern, communityMatches, isExact } from './community-pattern.ts';
@@ -16,7 +16,7 @@ export interface Edit {
   medAdd: number;
   communities: CommunityEdit[];
   prepend: number[];
-  nextHop: number | 'self' | 'unchanged' | null;
+  nextHop: IPAddress | 'self' | 'unchanged' | null;
 }
 
 interface CommunityEdit {
@@ -83,9 +83,8 @@ function nextHopOf(
 ): Edit['nextHop'] {
   if (text === undefined) return null;
   if (text === 'self' || text === 'unchanged') return text;
-  const address = parseIPv4(text);
-  const first = address >>> 24;
-  if (address < 0 || first === 0 || first === 127 || first >= 224) {
+  const address = parseAddress(text);
+  if (address?.version !== 4 || !isHostAddress(address.value)) {
     lists.fail(path, `"${text}" is no next hop; write self, unchanged or the IPv4 address of a host`);
   }
   return address;
@@ -139,7 +138,7 @@ export function applyEdit(
     if (exporting) kind |= AttrsKind.medByPolicy;
   }
   if (edit.prepend.length > 0) put(AttributeType.asPath, writeSegments(prepended(segments, edit.prepend), 4));
-  if (typeof edit.nextHop === 'number') put(AttributeType.nextHop, word(edit.nextHop));
+  if (edit.nextHop instanceof IPAddress) put(AttributeType.nextHop, edit.nextHop.toBytes());
   if (exporting && edit.nextHop === 'self') kind |= AttrsKind.nextHopSelf;
   else if (exporting && edit.nextHop !== null) kind |= AttrsKind.nextHopKept;
   if (edit.communities.length > 0) {

@@ -1,6 +1,7 @@
 /** From the `match` of a rule to tests that can be run. */
+
+import { IPPrefix, parseAddress } from '../../ip/index.ts';
 import { familyNamed } from '../../wire/families.ts';
-import { encodePrefix } from '../../wire/prefix.ts';
 import { SourceKind } from '../source.ts';
 import { AsPathPattern } from './as-path-pattern.ts';
 import { type CommunityPattern, looksLikeCommunity, parseCommunityPattern } from './community-pattern.ts';
@@ -128,7 +129,12 @@ export function compileConditions(match: PolicyMatch, lists: PolicyLists, path: 
     const kinds = sources.flatMap((source) => KINDS[source]);
     tests.push(({ source }) => kinds.includes(source.kind));
   }
-  if (peers) tests.push(({ source }) => peers.includes(source.name) || peers.includes(source.address));
+  if (peers) {
+    const keys = new Set(peers.map((text) => parseAddress(text)?.key));
+    tests.push(
+      ({ source: { name, address } }) => peers.includes(name) || (address !== null && keys.has(address.key)),
+    );
+  }
   if (neighbourAs) {
     tests.push(({ table, attrs }) => neighbourAs.includes(table.firstAs.values[attrs]));
   }
@@ -168,7 +174,7 @@ function nextHopTest(texts: readonly string[], lists: PolicyLists, path: Path): 
     lists.attempt([...path, i], () => list.addWithin(text));
   });
   return ({ table, attrs }) => {
-    const address = table.nextHop.values[attrs];
-    return address !== 0 && list.has(32, encodePrefix({ address, length: 32 }), 0);
+    const address = table.nextHopOf(attrs);
+    return address !== null && list.has(address.bits, IPPrefix.host(address).toNlri(), 0);
   };
 }

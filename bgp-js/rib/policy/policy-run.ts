@@ -2,6 +2,7 @@
  * Running a policy over routes. What it makes of a set of attributes from a source is remembered, so that routes that
  * share their attributes cost a look-up; only conditions on the prefix are asked for each route.
  */
+import { IPAddress } from '../../ip/index.ts';
 import { AttributeScan, scanAttributes } from '../../wire/attribute-scan.ts';
 import type { Family } from '../../wire/families.ts';
 import { LOCAL_SOURCE, type Source } from '../source.ts';
@@ -163,7 +164,7 @@ export class PolicyRun {
       changes ||= change !== null;
     }
     // An IPv4 next hop means nothing to routes of another family.
-    if (typeof edit.nextHop === 'number' && !this.family.usesUpdateFields) edit.nextHop = null;
+    if (edit.nextHop instanceof IPAddress && !this.family.usesUpdateFields) edit.nextHop = null;
     if (!changes) return subject.attrs;
     const start = table.offsetOf(subject.attrs);
     const end = start + table.lengthOf(subject.attrs);
@@ -178,7 +179,7 @@ export class PolicyRun {
     const known = table.find(kind, bytes, 0, bytes.length);
     if (known !== NO_ATTRS) return known;
     // Loops were looked for before; what a policy writes is judged as coming from within.
-    const context = { ebgp: false, fourOctetAs: true, localAs: 0, localId: 0, clusterId: 0 };
+    const context = { ebgp: false, fourOctetAs: true, localAs: 0, localId: null, clusterId: null };
     scanAttributes(bytes, 0, bytes.length, context, this.scan);
     if (bytes.length > 0xffff || (this.scan.error && this.scan.error.handling !== 'discard')) return NO_ATTRS;
     // MED is compared among routes of one neighbour, whatever a policy puts before it.

@@ -2,7 +2,9 @@
  * Sets of path attributes, interned by their stored wire form: routes with the same attributes share one number. What
  * the decision process compares is kept as columns; everything else is decoded when somebody looks.
  */
+import { IPAddress } from '../../ip/index.ts';
 import type { AttributeContext, AttributeScan } from '../../wire/attribute-scan.ts';
+import { AttributeType, SetFlag } from '../../wire/attribute-types.ts';
 import { type Attributes, decodeAttributes } from '../../wire/attributes.ts';
 import { eachAttribute } from '../../wire/tlv.ts';
 import { LOCAL_SOURCE } from '../source.ts';
@@ -41,6 +43,9 @@ export function attrsKindOf({ ebgp, aigp, edits }: AttributeContext): number {
 
 /** Number 0 is never given out: it means "no attributes". */
 export const NO_ATTRS = 0;
+
+/** Where the next hop begins in the value of MP_REACH_NLRI (RFC 4760 §3), which the stored form has for IPv6 alone. */
+const MP_NEXT_HOP = 4;
 
 /** Unused numbers looked at when a new one is asked for and none is free. */
 const RECLAIMED_AT_ONCE = 2;
@@ -81,7 +86,9 @@ export class AttributeTable {
   readonly asPathLength = new U16Column();
   readonly origin = new U8Column();
   readonly firstAs = new U32Column();
+  /** The IPv4 next hop, where `SetFlag.ipv4NextHop` is set; see `nextHopOf`. */
   readonly nextHop = new U32Column();
+  /** ORIGINATOR_ID, where `SetFlag.originatorId` is set. */
   readonly originatorId = new U32Column();
   readonly clusterListLength = new U16Column();
   /** Bits of SetFlag. */
@@ -208,6 +215,13 @@ export class AttributeTable {
       if (each === type) found = { start, end };
     });
     return found;
+  }
+
+  /** The next hop of a set, of IPv6 the first one (RFC 2545 §3); null: it has none, as some routes of our own. */
+  nextHopOf(id: number): IPAddress | null {
+    if ((this.flags.values[id] & SetFlag.ipv4NextHop) !== 0) return IPAddress.v4(this.nextHop.values[id]);
+    const reach = this.valueOf(id, AttributeType.mpReach);
+    return reach && IPAddress.read(this.chunkOf(id), reach.start + MP_NEXT_HOP, 6);
   }
 
   /** One of SetKind. */

@@ -75,7 +75,8 @@ export class AttributeInterner {
     multiprotocol.reachEnd = scan.mpReachEnd;
     multiprotocol.unreachStart = scan.mpUnreachStart;
     multiprotocol.unreachEnd = scan.mpUnreachEnd;
-    if (usesUpdateFields || scan.mpReachStart !== 0) checkMandatory(scan, usesUpdateFields);
+    if (usesUpdateFields || scan.mpReachStart !== 0)
+      checkMandatory(scan, usesUpdateFields && !context.originated);
     this.error = scan.error;
     if ((scan.error && scan.error.handling !== 'discard') || !usesUpdateFields) return NO_ATTRS;
     if (!scan.rewrite) return table.add(kind, bytes, start, end, scan, chargedSource);
@@ -123,8 +124,8 @@ export class AttributeInterner {
       ebgp: (kind & AttrsKind.external) !== 0,
       fourOctetAs: true,
       localAs: 0,
-      localId: 0,
-      clusterId: 0,
+      localId: null,
+      clusterId: null,
     };
     scanAttributes(more, 0, more.length, context, scan);
     // Loops were found with our own numbers when the set came; the other flags are the scan's.

@@ -1,13 +1,8 @@
 /** One case of the catalogue of hostile input as data, and what such data is built from. */
+
 import { openBytes } from 'bgp-js-testing/index.ts';
-import {
-  type Attributes,
-  encodeAttribute,
-  encodePrefix,
-  HEADER_LENGTH,
-  parsePrefix,
-  writeHeader,
-} from '../../wire/index.ts';
+import { type Attributes, encodeAttribute, HEADER_LENGTH, writeHeader } from '../../wire/index.ts';
+import { prefix } from '../ip/values.ts';
 
 export const LOCAL_AS = 64512;
 export const ATTACKER_AS = 65001;
@@ -73,7 +68,7 @@ const u16 = (value: number): number[] => [value >> 8, value & 0xff];
 
 /** The NLRI of prefixes in text. */
 export const nlri = (...prefixes: string[]): Uint8Array =>
-  Buffer.concat(prefixes.map((text) => encodePrefix(parsePrefix(text) ?? { address: 0, length: 0 })));
+  Buffer.concat(prefixes.map((text) => prefix(text).toNlri()));
 
 export const NONE = new Uint8Array(0);
 export const TARGET_NLRI = nlri(TARGET);

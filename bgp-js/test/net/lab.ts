@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { PeerConfig, PeerStatus, SpeakerEvent } from 'bgp-js';
+import type { PeerConfig, PeerOptions, PeerStatus, SpeakerEvent } from 'bgp-js';
 import { peerConfig } from 'bgp-js-testing';
 import type { ChildOptions } from './speaker-child.ts';
 
@@ -172,21 +172,21 @@ export class Lab {
 
   /** A speaker of AS 64512 at 10.9.0.1, with one peer of AS 65001 unless `fields` say otherwise. */
   async speaker(
-    fields: Partial<PeerConfig>,
+    fields: Partial<PeerOptions>,
     host: Partial<ChildOptions['host']> = {},
   ): Promise<ChildSpeaker> {
     return this.start(this.ours, '10.9.0.1', fields, host);
   }
 
   /** Another of ours in BIRD's place, 10.9.0.2. */
-  otherSpeaker(fields: Partial<PeerConfig>): Promise<ChildSpeaker> {
+  otherSpeaker(fields: Partial<PeerOptions>): Promise<ChildSpeaker> {
     return this.start(this.theirs, '10.9.0.2', fields, {});
   }
 
   private async start(
     netns: string,
     address: string,
-    fields: Partial<PeerConfig>,
+    fields: Partial<PeerOptions>,
     host: Partial<ChildOptions['host']>,
   ): Promise<ChildSpeaker> {
     const child = new ChildSpeaker(netns, {
@@ -238,7 +238,7 @@ export class Lab {
 }
 
 /** BIRD as a peer, with short waiting times. */
-export function peerOf(fields: Partial<PeerConfig>): PeerConfig {
+export function peerOf(fields: Partial<PeerOptions>): PeerConfig {
   return peerConfig({ as: 65001, name: 'bird', holdTime: 9, connectRetry: 1, ...fields });
 }
 

@@ -1,16 +1,23 @@
 /**
  * A speaker on sockets, to be run in a network namespace. Its parameter is JSON: {speaker, host, peers}. It prints what
- * it tells as lines of JSON, and takes lines of JSON: {update: PeerConfig}, {statuses: true}.
+ * it tells as lines of JSON, and takes lines of JSON: {update: PeerOptions}, {statuses: true}.
  */
 import { createInterface } from 'node:readline';
-import { type PeerConfig, peerStatuses, Speaker, type SpeakerConfig, type SpeakerEvent } from 'bgp-js';
+import {
+  type PeerOptions,
+  peerConfig,
+  peerStatuses,
+  Speaker,
+  type SpeakerEvent,
+  type SpeakerOptions,
+} from 'bgp-js';
 import { type HostOptions, SpeakerHost } from 'bgp-js/net';
 
 /** What the parameter holds. */
 export interface ChildOptions {
-  speaker: SpeakerConfig;
+  speaker: SpeakerOptions;
   host: Pick<HostOptions, 'listen' | 'localAddress'>;
-  peers: PeerConfig[];
+  peers: PeerOptions[];
 }
 
 const tell = (line: object): boolean => process.stdout.write(`${JSON.stringify(line)}\n`);
@@ -18,14 +25,14 @@ const tell = (line: object): boolean => process.stdout.write(`${JSON.stringify(l
 const options = JSON.parse(process.argv[2]) as ChildOptions;
 const speaker = new Speaker(options.speaker, Math.random);
 const host = new SpeakerHost(speaker, { ...options.host, onEvent: (event: SpeakerEvent) => tell(event) });
-for (const peer of options.peers) speaker.addPeer(peer, host.now());
+for (const peer of options.peers) speaker.addPeer(peerConfig(peer), host.now());
 await host.start();
 tell({ type: 'ready', port: host.port });
 
 const commands = createInterface({ input: process.stdin });
 commands.on('line', (line) => {
-  const command = JSON.parse(line) as { update?: PeerConfig; statuses?: true };
-  if (command.update) speaker.updatePeer(command.update, host.now());
+  const command = JSON.parse(line) as { update?: PeerOptions; statuses?: true };
+  if (command.update) speaker.updatePeer(peerConfig(command.update), host.now());
   if (command.statuses) tell({ type: 'statuses', peers: peerStatuses(speaker, host.now()) });
   host.wake();
 });

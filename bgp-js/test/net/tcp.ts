@@ -2,6 +2,7 @@
  * Speakers and hand-played peers on loopback TCP. Every listener has a port of the kernel's choice, so that several
  * copies of a test run side by side. Nothing here looks at routes: next hops in 127/8 are refused by design.
  */
+
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import net from 'node:net';
@@ -13,14 +14,14 @@ import {
   Framer,
   isError,
   type Message,
-  type PeerConfig,
+  type PeerOptions,
   type PeerStatus,
-  parseIPv4,
   peerStatuses,
   Speaker,
   type SpeakerEvent,
 } from '../../index.ts';
 import { type HostOptions, SpeakerHost } from '../../net/index.ts';
+import { ip } from '../ip/values.ts';
 import { hex } from '../wire/bytes.ts';
 
 export const AS = 64512;
@@ -43,7 +44,7 @@ export class Node {
     });
   }
 
-  peer(address: string, fields: Partial<PeerConfig> = {}): void {
+  peer(address: string, fields: Partial<PeerOptions> = {}): void {
     this.host.speaker.addPeer(peerConfig({ as: AS, address, ...fields }), this.host.now());
     this.host.wake();
   }
@@ -101,7 +102,7 @@ export class RawPeer {
   }
 
   open(holdTime: number): Uint8Array {
-    const identifier = parseIPv4(this.address);
+    const identifier = ip(this.address).value;
     const capabilities = [{ code: 65, value: hex(AS.toString(16).padStart(8, '0')) }];
     return encodeMessage({ type: 'open', open: { version: 4, as: AS, holdTime, identifier, capabilities } });
   }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { PeerConfig } from 'bgp-js';
+import type { PeerConfig, PeerOptions } from 'bgp-js';
 import { birdPeer, Lab, peerOf, run, until } from './lab.ts';
 
 describe('TCP of sessions with BIRD', () => {
@@ -97,7 +97,7 @@ describe('TCP of sessions with BIRD', () => {
     for (const [title, fields] of [
       ['we connect', {}],
       ['the peer connects', { passive: true }],
-    ] as [string, Partial<PeerConfig>][]) {
+    ] as [string, Partial<PeerOptions>][]) {
       it(`both sides ask for it, ${title}`, async () => {
         await lab.bird(neighbour('ttl security on;'));
         const speaker = await lab.speaker({ ...IPV4, ...fields, transport: { ttlSecurity: 1 } });

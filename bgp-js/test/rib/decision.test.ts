@@ -5,6 +5,7 @@ import { type Candidate, comparePaths, DECISION_STEPS, decide } from '../../rib/
 import { type Source, SourceKind } from '../../rib/source.ts';
 import { AttributeTable } from '../../rib/store/attribute-table.ts';
 import type { Attributes } from '../../wire/attributes.ts';
+import { ip } from '../ip/values.ts';
 import { makeSet } from './helpers.ts';
 
 interface Sketch {
@@ -22,8 +23,7 @@ function candidate(table: AttributeTable, { attributes, source, pathId }: Sketch
     name: 'peer',
     as: 64512,
     routerId: 50,
-    address: '10.0.0.50',
-    addressOrder: 50n,
+    address: ip('10.0.0.50'),
   };
   return {
     attrs: makeSet(table, attributes),
@@ -71,8 +71,8 @@ const TABLE: [string, Sketch, Sketch][] = [
   ],
   [
     'lower BGP identifier',
-    { source: { routerId: 1, addressOrder: 9n } },
-    { source: { routerId: 2, addressOrder: 1n } },
+    { source: { routerId: 1, address: ip('10.0.0.9') } },
+    { source: { routerId: 2, address: ip('10.0.0.1') } },
   ],
   [
     'lower BGP identifier',
@@ -81,13 +81,13 @@ const TABLE: [string, Sketch, Sketch][] = [
   ],
   [
     'shorter CLUSTER_LIST',
-    { attributes: { clusterList: ['1.1.1.1'] }, source: { addressOrder: 9n } },
-    { attributes: { clusterList: ['1.1.1.1', '2.2.2.2'] }, source: { addressOrder: 1n } },
+    { attributes: { clusterList: ['1.1.1.1'] }, source: { address: ip('10.0.0.9') } },
+    { attributes: { clusterList: ['1.1.1.1', '2.2.2.2'] }, source: { address: ip('10.0.0.1') } },
   ],
   [
     'lower peer address',
-    { source: { addressOrder: 1n, index: 9 } },
-    { source: { addressOrder: 2n, index: 1 } },
+    { source: { address: ip('10.0.0.1'), index: 9 } },
+    { source: { address: ip('10.0.0.2'), index: 1 } },
   ],
   ['lower session number', { source: { index: 1 } }, { source: { index: 2 } }],
   ['lower path identifier', { pathId: 1 }, { pathId: 2 }],

@@ -7,15 +7,13 @@ import { AttributeTable, AttrsKind } from '../../rib/store/attribute-table.ts';
 import { AttributeScan, scanAttributes } from '../../wire/attribute-scan.ts';
 import { type Attributes, encodeAttributes } from '../../wire/attributes.ts';
 import { IPV4_UNICAST } from '../../wire/families.ts';
-import { encodePrefix, parsePrefix } from '../../wire/prefix.ts';
+import { ip, prefix } from '../ip/values.ts';
 
 export const CONTEXT = { ebgp: false, fourOctetAs: true, localAs: 64512, localId: 1, clusterId: 1 };
 
 /** The NLRI of a prefix in text form. */
 export function nlri(text: string): Uint8Array {
-  const prefix = parsePrefix(text);
-  if (!prefix) throw new Error(`${text} is not a prefix`);
-  return encodePrefix(prefix);
+  return prefix(text).toNlri();
 }
 
 /** A set of attributes in `table`, from a path and whatever else is given. */
@@ -45,8 +43,7 @@ export function makeSource(sources: SourceTable, fields: Partial<Source> = {}): 
     name: `peer ${n}`,
     as: 64512,
     routerId: 1000 + n,
-    address: `10.0.0.${n}`,
-    addressOrder: BigInt(2000 + n),
+    address: ip(`10.0.${n >> 8}.${n & 255}`),
     ...fields,
   });
 }
@@ -57,8 +54,8 @@ export const TREATMENT: ExportProfile = {
   clusterId: 7,
   localAs: 64512,
   fourOctetAs: true,
-  nextHop: 0x0a000001,
-  nextHop6: '',
+  nextHop: ip('10.0.0.1'),
+  nextHop6: [],
   extendedNextHop: false,
   addPath: 0,
   maxLength: 4096,

@@ -1,6 +1,6 @@
 /** What becomes of AS_PATH: local AS, AS override, our own and private AS numbers, confederations, the first AS. */
 import assert from 'node:assert/strict';
-import { type Attributes, formatAsPath, KEEPALIVE, type PeerConfig, routeTo } from '../../index.ts';
+import { type Attributes, formatAsPath, KEEPALIVE, type PeerOptions, routeTo } from '../../index.ts';
 import { Bench, type HandPeer, OUR_AS } from './bench.ts';
 
 const PREFIX = '192.0.2.0/24';
@@ -23,7 +23,7 @@ function kept(bench: Bench, prefix = PREFIX): string {
 }
 
 describe('AS_PATH towards an external peer', () => {
-  const ROWS: [string, Partial<PeerConfig>, Attributes['asPath'], string][] = [
+  const ROWS: [string, Partial<PeerOptions>, Attributes['asPath'], string][] = [
     ['our AS goes in front', {}, seq(65001, 7), '64512 65001 7'],
     ['into a segment of its own before a set', {}, [{ type: 'set', ases: [1, 2] }], '64512 {1,2}'],
     ['a local AS, and ours behind it', { localAs: LOCAL_AS }, seq(65001), '64999 64512 65001'],
@@ -122,7 +122,7 @@ describe('AS_PATH towards an external peer', () => {
 describe('AS_PATH from a peer', () => {
   const LOOP = 'AS_PATH holds our own AS: a loop';
   const FIRST = "the first AS of AS_PATH is not the peer's";
-  const ROWS: [string, Partial<PeerConfig>, Attributes['asPath'], string][] = [
+  const ROWS: [string, Partial<PeerOptions>, Attributes['asPath'], string][] = [
     ['our own AS is a loop', {}, seq(65001, OUR_AS), LOOP],
     ['within a set as well', {}, [...seq(65001), { type: 'set', ases: [OUR_AS] }], LOOP],
     ['allowAsIn 1: once', { allowAsIn: 1 }, seq(65001, OUR_AS), '65001 64512'],

@@ -2,6 +2,7 @@
  * A speaker on a bench: the test plays every peer of it by hand, octet by octet, and moves the time. No sockets, no
  * clock.
  */
+
 import assert from 'node:assert/strict';
 import { peerConfig, seededRandom } from 'bgp-js-testing/index.ts';
 import {
@@ -9,26 +10,23 @@ import {
   CapabilityCode,
   decodeAttributes,
   decodeMessage,
-  decodePrefix,
   encodeAttributes,
   encodeMessage,
-  encodePrefix,
   Framer,
-  formatPrefix,
   isError,
   KEEPALIVE,
   type Message,
   type OpenMessage,
-  type PeerConfig,
+  type PeerOptions,
   type PeerStatus,
-  parseIPv4,
-  parsePrefix,
   peerStatuses,
   Speaker,
   type SpeakerAction,
-  type SpeakerConfig,
   type SpeakerEvent,
+  type SpeakerOptions,
 } from '../../index.ts';
+import { IPPrefix } from '../../ip/index.ts';
+import { ip, prefix } from '../ip/values.ts';
 import { hex } from '../wire/bytes.ts';
 
 export const OUR_AS = 64512;
@@ -44,13 +42,13 @@ export class Bench {
   readonly connects: (SpeakerAction & { type: 'connect' })[] = [];
   private readonly wires = new Map<number, Wire>();
 
-  constructor(config: Partial<SpeakerConfig> = {}) {
+  constructor(config: Partial<SpeakerOptions> = {}) {
     const full = { as: OUR_AS, routerId: OUR_ADDRESS, address: OUR_ADDRESS, maximumPaths: 1, ...config };
     this.speaker = new Speaker(full, seededRandom(1));
   }
 
   /** Configures a peer, passive unless told otherwise, and returns the one who plays it. */
-  peer(address: string, fields: Partial<PeerConfig> = {}): HandPeer {
+  peer(address: string, fields: Partial<PeerOptions> = {}): HandPeer {
     const config = peerConfig({ as: OUR_AS, passive: true, address, ...fields });
     this.speaker.addPeer(config, this.now);
     this.pump();
@@ -149,7 +147,7 @@ export class HandPeer {
 
   /** Connects to the speaker; false when it is refused. */
   connect(): boolean {
-    const id = this.bench.speaker.accepted(this.address, OUR_ADDRESS, this.bench.now);
+    const id = this.bench.speaker.accepted(ip(this.address), ip(OUR_ADDRESS), this.bench.now);
     if (id !== null) this.adopt(id);
     this.bench.pump();
     return id !== null;
@@ -157,11 +155,11 @@ export class HandPeer {
 
   /** Answers the speaker's attempt to connect. */
   answer(): void {
-    const at = this.bench.connects.findIndex(({ address }) => address === this.address);
+    const at = this.bench.connects.findIndex(({ address }) => address.equals(ip(this.address)));
     assert.notEqual(at, -1, `the speaker connects to ${this.address}`);
     const [{ connection }] = this.bench.connects.splice(at, 1);
     this.adopt(connection);
-    this.bench.speaker.connected(connection, OUR_ADDRESS, this.bench.now);
+    this.bench.speaker.connected(connection, ip(OUR_ADDRESS), this.bench.now);
     this.bench.pump();
   }
 
@@ -191,7 +189,7 @@ export class HandPeer {
       version: 4,
       as: Math.min(this.as, 0xffff),
       holdTime: 90,
-      identifier: parseIPv4(this.address),
+      identifier: ip(this.address).value,
       capabilities,
       ...fields,
     };
@@ -227,7 +225,7 @@ export class HandPeer {
     const messages = this.wire?.messages.splice(0) ?? [];
     for (const message of messages) {
       if (message.type !== 'update') continue;
-      for (const prefix of prefixesIn(message.withdrawn)) this.routes.delete(prefix);
+      for (const gone of prefixesIn(message.withdrawn)) this.routes.delete(gone);
       const attributes = decodeAttributes(message.attributes);
       for (const prefix of prefixesIn(message.nlri)) this.routes.set(prefix, attributes);
     }
@@ -256,19 +254,13 @@ export class HandPeer {
 
 /** Prefixes in wire form. */
 export function nlri(prefixes: readonly string[]): Uint8Array {
-  return Buffer.concat(
-    prefixes.map((text) => {
-      const prefix = parsePrefix(text);
-      assert.ok(prefix, `${text} is a prefix`);
-      return encodePrefix(prefix);
-    }),
-  );
+  return Buffer.concat(prefixes.map((text) => prefix(text).toNlri()));
 }
 
 function prefixesIn(bytes: Uint8Array): string[] {
   const list: string[] = [];
   for (let at = 0; at < bytes.length; at += 1 + ((bytes[at] + 7) >> 3)) {
-    list.push(formatPrefix(decodePrefix(bytes, at)));
+    list.push(IPPrefix.readNlri(bytes, at, 4).toString());
   }
   return list;
 }

@@ -5,7 +5,7 @@ import {
   Community,
   KEEPALIVE,
   type PathInfo,
-  type PeerConfig,
+  type PeerOptions,
   routeTo,
 } from '../../index.ts';
 import { hex } from '../wire/bytes.ts';
@@ -69,7 +69,7 @@ describe('large communities (RFC 8092)', () => {
 });
 
 describe('BLACKHOLE (RFC 7999)', () => {
-  const announce = (fields: Partial<PeerConfig>, communities: number[] = [blackhole]): Bench => {
+  const announce = (fields: Partial<PeerOptions>, communities: number[] = [blackhole]): Bench => {
     const bench = new Bench();
     bench.peer('10.0.0.2', fields).establish().announce([PREFIX], { communities });
     return bench;
@@ -210,7 +210,7 @@ describe('a route server (RFC 7947)', () => {
 
 describe('attributes that are passed on', () => {
   const AIGP = 0xffn;
-  const ROWS: [string, Partial<PeerConfig>, Partial<PeerConfig>, bigint | undefined][] = [
+  const ROWS: [string, Partial<PeerOptions>, Partial<PeerOptions>, bigint | undefined][] = [
     ['iBGP to iBGP, next hop unchanged', { client: true }, { client: true }, AIGP],
     [
       'iBGP to iBGP, next hop self: one more',

@@ -1,7 +1,9 @@
 /** When the speaker wants to be called next: what brings a timer forward counts at once. */
+
 import assert from 'node:assert/strict';
 import { peerConfig } from 'bgp-js-testing/index.ts';
 import { KEEPALIVE } from '../../index.ts';
+import { ip } from '../ip/values.ts';
 import { Bench, OUR_AS } from './bench.ts';
 
 const PEER = '10.0.0.2';
@@ -68,7 +70,7 @@ describe('the deadline of the speaker', () => {
     const bench = new Bench();
     bench.peer('', { passive: false, address: undefined, transport: { interface: 'eth0' } });
     assert.equal(bench.speaker.deadline, Number.POSITIVE_INFINITY);
-    bench.speaker.neighbourFound('eth0', 'fe80::2', bench.now);
+    bench.speaker.neighbourFound('eth0', ip('fe80::2'), bench.now);
     assert.ok(bench.speaker.deadline <= bench.now);
   });
 });

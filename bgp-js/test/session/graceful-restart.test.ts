@@ -244,7 +244,7 @@ describe('graceful restart, the one that restarts (RFC 4724 §4.1)', () => {
     node.speaker.closeForRestart(sim.now);
     sim.run(1000);
     assert.equal(staleAt(tor), true);
-    const status = [...tor.speaker.peers].find(({ address }) => address === '10.0.0.1');
+    const status = [...tor.speaker.peers].find(({ name }) => name === '10.0.0.1');
     assert.doesNotMatch(status?.lastError?.text ?? '', /received/);
   });
 });

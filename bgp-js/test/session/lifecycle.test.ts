@@ -67,7 +67,7 @@ describe('a session comes up', () => {
     for (let i = 0; i < 8; i++) {
       while (bench.connects.length === 0) bench.advance(10);
       const [{ connection, address }] = bench.connects.splice(0);
-      assert.equal(address, '10.0.0.3');
+      assert.equal(address.toString(), '10.0.0.3');
       at.push(bench.now);
       bench.speaker.disconnected(connection, 'connection refused', bench.now);
       bench.pump();

@@ -1,17 +1,18 @@
 import assert from 'node:assert/strict';
-import { type Peer, type PeerConfig, PeerTable, peerKey } from 'bgp-js';
+import { type Peer, type PeerConfig, type PeerOptions, PeerTable, peerKey } from 'bgp-js';
 import { peerConfig } from 'bgp-js-testing';
+import { ip } from '../ip/values.ts';
 
-const config = (fields: Partial<PeerConfig>): PeerConfig => peerConfig({ as: 64512, ...fields });
+const config = (fields: Partial<PeerOptions>): PeerConfig => peerConfig({ as: 64512, ...fields });
 
-function tableOf(...configs: Partial<PeerConfig>[]): PeerTable {
+function tableOf(...configs: Partial<PeerOptions>[]): PeerTable {
   const table = new PeerTable();
   for (const fields of configs) table.add(config(fields), 0);
   return table;
 }
 
 function found(table: PeerTable, address: string): Peer {
-  const peer = table.forAddress(address, 0);
+  const peer = table.forAddress(ip(address), 0);
   assert.ok(typeof peer !== 'string', `${address}: ${peer}`);
   return peer;
 }
@@ -42,8 +43,8 @@ describe('PeerTable', () => {
     );
     assert.equal(found(table, '2001:db8:1::5').config.as, 64513);
     assert.equal(found(table, '2001:db8:2::5').config.as, 64512);
-    assert.match(String(table.forAddress('2001:db8:2::6', 0)), /maximum of 1 peers/);
-    assert.match(String(table.forAddress('10.0.0.1', 0)), /no peer is configured/);
+    assert.match(String(table.forAddress(ip('2001:db8:2::6'), 0)), /maximum of 1 peers/);
+    assert.match(String(table.forAddress(ip('10.0.0.1'), 0)), /no peer is configured/);
   });
 
   it('an unnumbered peer takes the address of its neighbour', () => {
@@ -52,19 +53,19 @@ describe('PeerTable', () => {
     peer.retryAt = 0;
     assert.equal(peerKey(peer.config), 'eth0');
     assert.equal(peer.connectAt, Number.POSITIVE_INFINITY);
-    assert.equal(table.neighbourFound('eth1', 'fe80::1%eth1'), null);
-    assert.equal(table.neighbourFound('eth0', 'fe80::1%eth0'), peer);
+    assert.equal(table.neighbourFound('eth1', ip('fe80::1%eth1')), null);
+    assert.equal(table.neighbourFound('eth0', ip('fe80::1%eth0')), peer);
     assert.equal(peer.connectAt, 0);
     assert.equal(found(table, 'fe80::1%eth0'), peer);
     assert.equal(found(table, 'fe80::2%eth0'), peer, 'another neighbour took the place of an idle one');
-    assert.match(String(table.forAddress('fe80::1%eth1', 0)), /no peer is configured/);
+    assert.match(String(table.forAddress(ip('fe80::1%eth1'), 0)), /no peer is configured/);
     assert.deepEqual(table.removeConfig('eth0'), [peer]);
-    assert.match(String(table.forAddress('fe80::2%eth0', 0)), /no peer is configured/);
+    assert.match(String(table.forAddress(ip('fe80::2%eth0'), 0)), /no peer is configured/);
   });
 
   it('refuses what is no address, range or interface', () => {
-    assert.throws(() => tableOf({ address: 'tor.example' }), /tor.example is not an IP address/);
-    assert.throws(() => tableOf({ range: '::/129' }), /not a range/);
+    assert.throws(() => tableOf({ address: 'tor.example' }), /"tor.example" is not an IP address/);
+    assert.throws(() => tableOf({ range: '::/129' }), /not a prefix/);
     assert.throws(() => tableOf({}), /no address, range or interface/);
   });
 });

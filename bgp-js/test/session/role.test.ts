@@ -1,6 +1,6 @@
 /** BGP roles and OTC (RFC 9234): who may talk to whom, and what is only for customers. */
 import assert from 'node:assert/strict';
-import { KEEPALIVE, type PeerConfig, type Role, routeTo } from '../../index.ts';
+import { KEEPALIVE, type PeerOptions, type Role, routeTo } from '../../index.ts';
 import { hex } from '../wire/bytes.ts';
 import { Bench, type HandPeer } from './bench.ts';
 
@@ -11,7 +11,7 @@ const said = (...values: string[]) => ({
 });
 
 /** What the speaker answers to an OPEN of AS 65001 with these capabilities. */
-function answer(fields: Partial<PeerConfig>, open: ReturnType<typeof said>): string {
+function answer(fields: Partial<PeerOptions>, open: ReturnType<typeof said>): string {
   const bench = new Bench();
   const peer = bench.peer('10.0.0.2', { as: 65001, ...fields });
   peer.connect();
@@ -53,7 +53,7 @@ describe('the role capability', () => {
     });
   }
 
-  const ROWS: [string, Partial<PeerConfig>, ReturnType<typeof said>, string][] = [
+  const ROWS: [string, Partial<PeerOptions>, ReturnType<typeof said>, string][] = [
     ['the peer says none', { role: 'provider' }, said(), 'keepalive'],
     [
       'the peer says none, and roles are strict',

@@ -1,7 +1,9 @@
 /** How much is done in one slice of work when many peers have something to say at once. */
+
 import assert from 'node:assert/strict';
 import { openBytes } from 'bgp-js-testing/index.ts';
 import { KEEPALIVE, peerConfig, Speaker } from '../../index.ts';
+import { ip } from '../ip/values.ts';
 import { OUR_ADDRESS, OUR_AS } from './bench.ts';
 
 const PEERS = 200;
@@ -12,7 +14,7 @@ function crowd(peers: number, more: readonly Uint8Array[] = []) {
   const speaker = new Speaker(config, () => 0.5);
   speaker.addPeer(peerConfig({ range: '10.1.0.0/16', as: OUR_AS, maximumPeers: peers }), 0);
   const ids = Array.from({ length: peers }, (_, index) => {
-    const id = speaker.accepted(`10.1.0.${index}`, OUR_ADDRESS, 0);
+    const id = speaker.accepted(ip(`10.1.0.${index}`), ip(OUR_ADDRESS), 0);
     assert.ok(id !== null);
     const open = openBytes(OUR_AS, { identifier: 0x0a010000 + index });
     speaker.received(id, Uint8Array.from(Buffer.concat([open, ...more])));

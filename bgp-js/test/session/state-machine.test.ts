@@ -7,6 +7,9 @@ import {
   transition,
 } from '../../session/fsm.ts';
 import { bgpError } from '../../wire/error.ts';
+import { ip } from '../ip/values.ts';
+
+const OUR_ADDRESS = ip('10.0.0.1');
 
 type EventType = ConnectionEvent['type'];
 
@@ -16,7 +19,7 @@ const reason = 'a reason';
 
 /** One event of each type. */
 const EVENTS: { [T in EventType]: ConnectionEvent & { type: T } } = {
-  tcpConnected: { type: 'tcpConnected', localAddress: '10.0.0.1' },
+  tcpConnected: { type: 'tcpConnected', localAddress: OUR_ADDRESS },
   tcpClosed: { type: 'tcpClosed', reason },
   connectTimerExpired: { type: 'connectTimerExpired', reason },
   keepaliveTimerExpired: { type: 'keepaliveTimerExpired' },
@@ -125,7 +128,7 @@ describe('the state machine of a connection', () => {
     assert.deepEqual(transition('OpenSent', EVENTS.tcpClosed), { type: 'close', reason });
     assert.deepEqual(transition('Connecting', EVENTS.tcpConnected), {
       type: 'sendOpen',
-      localAddress: '10.0.0.1',
+      localAddress: OUR_ADDRESS,
     });
   });
 

@@ -84,7 +84,7 @@ const ENDINGS: readonly ((bench: Bench, peer: HandPeer) => void)[] = [
     peer.send(notification(6, 2));
   },
   (bench, peer) => {
-    const found = [...bench.speaker.peers].find(({ address }) => address === peer.address);
+    const found = [...bench.speaker.peers].find(({ name }) => name === peer.address);
     assert.ok(found, peer.address);
     bench.speaker.peerUnreachable(found, 'no answer', bench.now);
   },

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
+import { IPAddress, IPPrefix } from '../../ip/index.ts';
 import { FamilyRib } from '../../rib/family-rib.ts';
 import { SourceTable } from '../../rib/source.ts';
 import { AttributeTable } from '../../rib/store/attribute-table.ts';
 import { PrefixSearch } from '../../views/prefix-search.ts';
 import { type Family, IPV4_UNICAST, IPV6_UNICAST } from '../../wire/families.ts';
-import { formatPrefix } from '../../wire/prefix.ts';
 
 const ribOf = (family: Family) => new FamilyRib(family, new AttributeTable(), new SourceTable('local'));
 
@@ -36,7 +36,7 @@ describe('PrefixSearch', () => {
     const rib = ribOf(IPV4_UNICAST);
     const prefix = fc
       .tuple(fc.nat(0xffffffff), fc.nat(32))
-      .map(([address, length]) => formatPrefix({ address, length }));
+      .map(([address, length]) => IPPrefix.of(IPAddress.v4(address), length).toString());
     const property = fc.property(prefix, prefix, fc.nat(17), fc.nat(17), (one, another, from, length) => {
       const id = rib.prefixes.intern(IPV4_UNICAST.parse(one)!, 0);
       const text = rib.format(id);

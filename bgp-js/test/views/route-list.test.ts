@@ -138,7 +138,8 @@ describe('pages of the RIB', () => {
       mentioned('DB8:3:1'),
       expected.filter((prefix) => prefix.includes('db8:3:1')),
     );
-    assert.equal(mentioned('10.0.0.1').length, expected.length, 'the next hop of all');
+    const ipv4 = expected.filter((prefix) => !prefix.includes(':'));
+    assert.equal(mentioned('10.0.0.1').length, ipv4.length, 'the next hop of all IPv4 routes');
     assert.equal(mentioned('local').length, expected.length, 'where they come from');
     assert.deepEqual(mentioned('nowhere'), []);
   });

@@ -2,8 +2,10 @@
  * What holds for any bytes: decoding undoes encoding, nothing throws or reads past the end, and it does not matter
  * where a stream is split. A failing case is printed with the seed that repeats it.
  */
+
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
+import { formatIPv4 } from '../../ip/index.ts';
 import { storedForm } from '../../wire/attribute-edit.ts';
 import {
   type AsSegment,
@@ -12,19 +14,14 @@ import {
   checkMandatory,
   decodeAttributes,
   decodeMessage,
-  decodePrefix,
   describeNotification,
   eachAttribute,
   encodeAttributes,
   encodeMessage,
-  encodePrefix,
   Framer,
-  formatIPv4,
   interpretCapabilities,
   isError,
-  isValidNlri,
   type Message,
-  maskOf,
   scanAttributes,
   shutdownData,
   shutdownMessage,
@@ -170,17 +167,6 @@ describe('properties of the codec', () => {
         assert.equal(scan.med, original.med ?? 0);
       }),
       { numRuns: 500 },
-    );
-  });
-
-  it('decoding undoes encoding, for prefixes', () => {
-    fc.assert(
-      fc.property(u32, fc.integer({ min: 0, max: 32 }), (value, length) => {
-        const prefix = { address: (value & maskOf(length)) >>> 0, length };
-        const wire = encodePrefix(prefix);
-        assert.deepEqual(decodePrefix(wire, 0), prefix);
-        assert.ok(isValidNlri(wire, 0, wire.length, 32));
-      }),
     );
   });
 

@@ -1,6 +1,7 @@
-import { decodePrefix, encodePrefix, formatPrefix, parsePrefix } from '../prefix.ts';
+import { IPPrefix, parsePrefix } from '../../ip/index.ts';
 import type { Family } from './family.ts';
 
+/** IPv4 unicast routes (AFI 1, SAFI 1). */
 export const IPV4_UNICAST: Family = {
   name: 'ipv4-unicast',
   afi: 1,
@@ -9,9 +10,9 @@ export const IPV4_UNICAST: Family = {
   usesUpdateFields: true,
   parse: (text) => {
     const prefix = parsePrefix(text);
-    return prefix && encodePrefix(prefix);
+    return prefix?.version === 4 ? prefix.toNlri() : null;
   },
-  format: (bytes, at) => formatPrefix(decodePrefix(bytes, at)),
+  format: (bytes, at) => IPPrefix.readNlri(bytes, at, 4).toString(),
   // RFC 1122 §3.2.1.3, RFC 3927, RFC 5771: "this" network, loopback, link-local, multicast and reserved.
   isMartian: (bytes, at) => {
     const length = bytes[at];

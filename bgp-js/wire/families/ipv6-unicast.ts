@@ -1,7 +1,7 @@
-import { formatIPv6, parseIPv6 } from '../ipv6.ts';
-import { nlriLength } from '../prefix.ts';
+import { IPPrefix, parsePrefix } from '../../ip/index.ts';
 import type { Family } from './family.ts';
 
+/** IPv6 unicast routes (AFI 2, SAFI 1). */
 export const IPV6_UNICAST: Family = {
   name: 'ipv6-unicast',
   afi: 2,
@@ -9,22 +9,10 @@ export const IPV6_UNICAST: Family = {
   bits: 128,
   usesUpdateFields: false,
   parse: (text) => {
-    const [address, length, rest] = text.split('/');
-    const bytes = parseIPv6(address);
-    const bits = length === undefined ? 128 : /^\d{1,3}$/.test(length) ? Number(length) : -1;
-    if (!bytes || bits < 0 || bits > 128 || rest !== undefined) return null;
-    const nlri = new Uint8Array(nlriLength(bits));
-    nlri[0] = bits;
-    nlri.set(bytes.subarray(0, nlri.length - 1), 1);
-    if (bits % 8 !== 0) nlri[nlri.length - 1] &= 0xff << (8 - (bits % 8));
-    return nlri;
+    const prefix = parsePrefix(text);
+    return prefix?.version === 6 ? prefix.toNlri() : null;
   },
-  format: (bytes, at) => {
-    const length = bytes[at];
-    const address = new Uint8Array(16);
-    address.set(bytes.subarray(at + 1, at + nlriLength(length)));
-    return `${formatIPv6(address)}/${length}`;
-  },
+  format: (bytes, at) => IPPrefix.readNlri(bytes, at, 6).toString(),
   // RFC 4291: unspecified, loopback and v4-mapped (::/16 holds them), link-local, multicast.
   isMartian: (bytes, at) => {
     const length = bytes[at];

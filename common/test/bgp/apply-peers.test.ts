@@ -1,16 +1,11 @@
 import assert from 'node:assert/strict';
-import type { PeerConfig, PolicySet } from 'bgp-js';
+import { type PeerConfig, type PeerOptions, type PolicySet, peerConfig } from 'bgp-js';
 import { applyPeers } from '../../bgp/apply-peers.ts';
 
 const POLICIES: PolicySet = { prefixLists: {}, asPathLists: {}, communityLists: {}, policies: {} };
 
-function peer(address: string, fields: Partial<PeerConfig> = {}): PeerConfig {
-  return {
-    ...{ name: address, address, as: 64512, port: 179, passive: false, holdTime: 90, connectRetry: 5 },
-    ...{ maximumPrefixes: 10, maximumPeers: 1, acceptDefault: false, export: 'all', nextHopSelf: false },
-    ...{ client: false },
-    ...fields,
-  };
+function peer(address: string | undefined, fields: Partial<PeerOptions> = {}): PeerConfig {
+  return peerConfig({ as: 64512, address, ...fields });
 }
 
 /** A host whose speaker records what it is asked for. */
@@ -38,14 +33,14 @@ function recorder() {
 describe('peers of changed settings', () => {
   it('are added, updated and removed, with policies kept until no peer names them', () => {
     const { host, calls } = recorder();
-    const range = { address: undefined, range: '10.1.0.0/16' };
+    const range = { range: '10.1.0.0/16' };
     applyPeers(host, {
-      before: [peer('10.0.0.1'), peer('10.0.0.2'), peer('10.0.0.3'), peer('', range)],
+      before: [peer('10.0.0.1'), peer('10.0.0.2'), peer('10.0.0.3'), peer(undefined, range)],
       after: [
         peer('10.0.0.1'),
         peer('10.0.0.2', { importPolicy: 'in' }),
         peer('10.0.0.4'),
-        peer('', { ...range, transport: { ttl: 4 } }),
+        peer(undefined, { ...range, transport: { ttl: 4 } }),
       ],
       policies: POLICIES,
     });

@@ -5,7 +5,7 @@
 
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { listRoutes, type OriginateOptions, peerStatuses, Speaker } from 'bgp-js';
+import { listRoutes, type OriginateOptions, peerConfig, peerStatuses, Speaker } from 'bgp-js';
 import { SpeakerHost } from 'bgp-js/net';
 import type { Call, FeederPlan, SpeakerPlan } from './protocol.ts';
 
@@ -18,7 +18,7 @@ const feeders = plan.feeders.map(feederOf);
 function feederOf({ as, address, peer, originate }: FeederPlan): SpeakerHost {
   const feeder = new Speaker({ as, routerId: address, address, maximumPaths: 1 }, Math.random);
   const feederHost = new SpeakerHost(feeder, { listen: null });
-  feeder.addPeer(peer, feederHost.now());
+  feeder.addPeer(peerConfig(peer), feederHost.now());
   for (const { prefix, options } of originate) feeder.originate(prefix, options);
   return feederHost;
 }
@@ -52,7 +52,7 @@ function answer(document: object): void {
   process.stdout.write(`${text}\n`);
 }
 
-for (const peer of plan.peers) speaker.addPeer(peer, host.now());
+for (const peer of plan.peers) speaker.addPeer(peerConfig(peer), host.now());
 for (const { prefix, options } of plan.originate) speaker.originate(prefix, options);
 await host.start();
 for (const feeder of feeders) await feeder.start();

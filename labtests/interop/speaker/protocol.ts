@@ -1,12 +1,12 @@
 /** What a lab and the speaker program say to one another. */
 
-import type { OriginateOptions, PeerConfig, SpeakerConfig } from 'bgp-js';
+import type { OriginateOptions, PeerOptions, SpeakerOptions } from 'bgp-js';
 
 /** The program's configuration file. */
 export interface SpeakerPlan {
-  speaker: SpeakerConfig;
+  speaker: SpeakerOptions;
   listen: { address: string; port: number } | null;
-  peers: PeerConfig[];
+  peers: PeerOptions[];
   originate: OwnRoute[];
   feeders: FeederPlan[];
 }
@@ -16,7 +16,7 @@ export interface FeederPlan {
   as: number;
   /** Its own, on which it speaks; it begins the session. */
   address: string;
-  peer: PeerConfig;
+  peer: PeerOptions;
   originate: OwnRoute[];
 }
 

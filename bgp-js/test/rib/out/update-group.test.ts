@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { seededRandom } from 'bgp-js-testing/simulator/random.ts';
+import { IPPrefix } from '../../../ip/index.ts';
 import { Jobs, type Piecewise } from '../../../rib/jobs.ts';
 import type { GroupMember } from '../../../rib/out/group-member.ts';
 import { UpdateGroup } from '../../../rib/out/update-group.ts';
@@ -7,7 +8,6 @@ import type { Source } from '../../../rib/source.ts';
 import { PathState } from '../../../rib/store/path-state.ts';
 import { decodeAttributes } from '../../../wire/attributes.ts';
 import { decodeMessage, isError } from '../../../wire/message.ts';
-import { decodePrefix, formatPrefix } from '../../../wire/prefix.ts';
 import { makeRib, makeSet, makeSource, nlri, TREATMENT } from '../helpers.ts';
 
 /** A peer that believes what it is told: prefix → MED. */
@@ -42,7 +42,7 @@ class Listener {
 function prefixesOf(bytes: Uint8Array): string[] {
   const list: string[] = [];
   for (let at = 0; at < bytes.length; at += 1 + ((bytes[at] + 7) >> 3)) {
-    list.push(formatPrefix(decodePrefix(bytes, at)));
+    list.push(IPPrefix.readNlri(bytes, at, 4).toString());
   }
   return list;
 }
