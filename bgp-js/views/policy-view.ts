@@ -1,7 +1,7 @@
 /** What policies made of routes, in words, for people: which rule decided, and how often each did. */
 
 import { type FamilyRib, NO_PATH } from '../rib/family-rib.ts';
-import { mayExport } from '../rib/out/export-profile.ts';
+import { type ExportRefusal, exportRefusal } from '../rib/out/export-profile.ts';
 import { NO_POLICY } from '../rib/policy/policy.ts';
 import type { PolicyChoice } from '../rib/policy/policy-registry.ts';
 import { type Direction, verdictText } from '../rib/policy/policy-run.ts';
@@ -92,23 +92,32 @@ export function exportVerdicts(speaker: Speaker, prefix: string): ExportVerdict[
 }
 
 function reasonFor(speaker: Speaker, rib: FamilyRib, id: number, ribSession: RibSession | null): string {
-  if (!ribSession) return 'there is no session';
+  if (!ribSession) return 'no session is established';
   const ribFamily = ribSession.ribFamilies.get(rib.family);
-  if (!ribFamily) return `the session has no ${rib.family.name}`;
+  if (!ribFamily) return `${rib.family.name} was not negotiated`;
   const best = rib.bestOf(id);
   if (best === NO_PATH) return 'no path is usable';
   const { profile } = ribFamily.group;
   const { routing } = speaker;
   const source = rib.sources.get(rib.sourceOf(best));
-  if (source.index === ribSession.source.index && profile.addPath === 0) return 'the best route came from it';
+  if (source.index === ribSession.source.index && profile.addPath === 0)
+    return 'the best route was learned from it';
   const attrs = rib.attrsOf(best);
-  if (!mayExport(profile, source, routing.attributes.flags.values[attrs])) return refusal(profile.ownOnly);
+  const refusal = exportRefusal(profile, source, routing.attributes.flags.values[attrs]);
+  if (refusal !== null) return REFUSALS[refusal];
   const run = routing.policies.run(profile.policy, 'export', rib.family);
   if (!run) return 'no export policy';
   return verdictText(run.explain(attrs, source, rib.prefixes.nlri(id), 0), 'export');
 }
 
-const refusal = (ownOnly: boolean): string =>
-  ownOnly
-    ? 'it is told our own routes alone ("export: own")'
-    : 'such a route does not go to such a peer (RFC 4271 §9.2, RFC 4456 §6, or a well-known community)';
+const REFUSALS: Record<ExportRefusal, string> = {
+  onlyToCustomer: 'it carries OTC, and the peer is not our customer (RFC 9234 §5)',
+  noAdvertise: 'it carries the community NO_ADVERTISE (RFC 1997)',
+  noExport: 'it carries the community NO_EXPORT, and the peer is in another AS (RFC 1997)',
+  llgrStale: 'it is stale, and the peer did not send the LLGR capability (RFC 9494 §4.3)',
+  ownOnly: 'learned from another peer, and only our own routes are advertised to it ("export: own")',
+  splitHorizon: 'learned over iBGP, and iBGP routes are not passed on to other iBGP peers (RFC 4271 §9.2)',
+  clientToClient:
+    'learned from a client, and clients get each other\'s routes directly ("clientToClient: false")',
+  nonClient: 'learned from a non-client, and the peer is no client either (RFC 4456 §6)',
+};

@@ -84,21 +84,38 @@ export function setsNextHop(t: ExportProfile, source: Source): boolean {
   return t.ebgp || t.nextHopSelf;
 }
 
-/**
- * Whether a route may go to peers of this treatment: RFC 4271 §9.2 (iBGP split horizon), RFC 4456 §6 (reflection),
- * RFC 1997 (well-known communities), RFC 9234 §5 (what is only for customers goes neither up nor sideways). `setFlags` are those of the route's attributes.
- */
+/** Which rule keeps a route from being advertised. */
+export type ExportRefusal =
+  | 'onlyToCustomer'
+  | 'noAdvertise'
+  | 'noExport'
+  | 'llgrStale'
+  | 'ownOnly'
+  | 'splitHorizon'
+  | 'clientToClient'
+  | 'nonClient';
+
+/** Whether a route may be advertised to peers with this profile; `attrsFlags` are those of its attributes. */
 export function mayExport(t: ExportProfile, source: Source, attrsFlags: number): boolean {
-  if ((attrsFlags & SetFlag.onlyToCustomer) !== 0 && t.role && KEPT_FOR_CUSTOMERS.has(t.role)) return false;
-  // RFC 1997 speaks of routes that were received: who originates one means it for the neighbour.
-  if (source.kind === SourceKind.local) return (attrsFlags & SetFlag.noAdvertise) === 0;
-  if ((attrsFlags & SetFlag.noAdvertise) !== 0 || (t.ebgp && (attrsFlags & SetFlag.noExport) !== 0))
-    return false;
+  return exportRefusal(t, source, attrsFlags) === null;
+}
+
+/**
+ * The rule by which a route is not advertised to peers with this profile, or null: RFC 4271 §9.2 (iBGP split horizon),
+ * RFC 4456 §6 (reflection), RFC 1997 (well-known communities), RFC 9234 §5 (only to customers).
+ */
+export function exportRefusal(t: ExportProfile, source: Source, attrsFlags: number): ExportRefusal | null {
+  if ((attrsFlags & SetFlag.onlyToCustomer) !== 0 && t.role && KEPT_FOR_CUSTOMERS.has(t.role))
+    return 'onlyToCustomer';
+  if ((attrsFlags & SetFlag.noAdvertise) !== 0) return 'noAdvertise';
+  // RFC 1997 speaks of received routes: an originator sets the community for its neighbour.
+  if (source.kind === SourceKind.local) return null;
+  if (t.ebgp && (attrsFlags & SetFlag.noExport) !== 0) return 'noExport';
   // RFC 9494 §4.3: other peers do not know that LLGR_STALE routes are a last resort.
-  if ((attrsFlags & SetFlag.llgrStale) !== 0 && !t.longLivedAware) return false;
-  if (t.ownOnly) return false;
-  if (t.ebgp) return true;
-  if (source.kind === SourceKind.external) return true;
-  if (t.clusterId === null || (t.meshed && source.kind === SourceKind.client)) return false;
-  return t.client || source.kind === SourceKind.client;
+  if ((attrsFlags & SetFlag.llgrStale) !== 0 && !t.longLivedAware) return 'llgrStale';
+  if (t.ownOnly) return 'ownOnly';
+  if (t.ebgp || source.kind === SourceKind.external) return null;
+  if (t.clusterId === null) return 'splitHorizon';
+  if (t.meshed && source.kind === SourceKind.client) return 'clientToClient';
+  return t.client || source.kind === SourceKind.client ? null : 'nonClient';
 }
