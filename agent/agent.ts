@@ -20,10 +20,12 @@ import type { AgentSettings } from './config/settings.ts';
 import { type Dataplane, RouteDataplane } from './dataplane/dataplane.ts';
 import { direct } from './dataplane/encapsulation.ts';
 import { Fib } from './fib/fib.ts';
+import { Journal } from './ipam/journal.ts';
 import { RouteSync } from './kernel/route-sync.ts';
 import { enableForwarding } from './kernel/sysctl.ts';
 import type { AgentParts } from './parts.ts';
 import { peerConfig } from './peers.ts';
+import { describePodEvent, type OnPodEvent } from './pods/events.ts';
 import { PodService } from './pods/service.ts';
 import { StaleRoutes } from './stale-routes.ts';
 import { RouteEvents } from './status/route-events.ts';
@@ -125,7 +127,7 @@ export class Agent {
       return;
     }
     // The only step that can be refused comes first.
-    pods.setRanges(settings.podCIDRs.map(String));
+    pods.setRanges(settings.podCIDRs);
     pods.setQuarantine(settings.pods.quarantineSeconds);
     pods.setMtu(settings.pods.mtu);
     routes.setReconcile(settings.kernel.reconcileSeconds * 1000);
@@ -145,29 +147,32 @@ export class Agent {
   }
 }
 
-function openPods(
+/** Opens the journal and takes over the pods of an earlier run. */
+async function openPods(
   settings: AgentSettings,
   routes: RouteSync,
   log: Logger,
   events: EventLog,
 ): Promise<PodService> {
   const { stateDir, cniSocket, podCIDRs, address, pods } = settings;
-  // Whatever becomes an event is logged as one; the service's own log lines go to the log alone.
-  const line =
-    (level: 'debug' | 'info' | 'warn' | 'error') =>
-    (text: string, fields: object = {}) => {
-      if (level === 'debug' || !('subject' in fields)) log[level]({ subject: 'pods', ...fields }, text);
-    };
+  const onEvent: OnPodEvent = (event) => {
+    const { level, subject, text } = describePodEvent(event);
+    events[level](subject, text);
+  };
+  const store = await Journal.open({
+    folder: stateDir,
+    report: (level, text) => onEvent({ kind: 'store', level, text }),
+  });
   return PodService.open({
-    stateDir,
+    store,
     cniSocket,
-    podCIDRs: podCIDRs.map(String),
-    nodeAddress: address.toString(),
+    podCIDRs,
+    nodeAddress: address,
     mtu: pods.mtu,
     quarantineSeconds: pods.quarantineSeconds,
     routes,
-    logger: { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') },
-    onEvent: (level, subject, text) => events[level](subject, text),
+    onEvent,
+    debug: (text, fields) => log.debug({ subject: 'pods', ...fields }, text),
   });
 }
 

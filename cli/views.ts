@@ -141,7 +141,7 @@ function peersSummary({ total, states }: PeersView): string {
 
 const POD_COLUMNS: Column<PodView>[] = [
   { title: 'POD', shrink: 20, cell: (pod) => pod.name },
-  { title: 'ADDRESS', cell: (pod) => pod.address },
+  { title: 'ADDRESS', cell: (pod) => pod.addresses.join(', ') },
   { title: 'LINK', cell: (pod) => pod.hostInterface },
   { title: 'FOR', right: true, cell: (pod) => ago(pod.since) },
   {

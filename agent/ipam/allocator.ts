@@ -1,19 +1,53 @@
 /**
- * Which addresses of the ranges are taken: one bit each. Next fit, so that a released address rests as long as the
- * range is large; and a quarantine on top, so that it also rests in a small one. Free of clocks: the caller passes
- * the time, in milliseconds of a clock that does not go back.
+ * Which addresses of the node's pod ranges are free, as a bitmap with one bit an address.
  *
- * Every address of a range is usable, the first and the last included: pods hold /32s and no link has the range as
- * its subnet, so there is neither a network nor a broadcast address.
+ * Addresses are allocated by next fit: the search continues behind the last address, so a released address rests until
+ * the search has gone once round the ranges. In a small range that is not long, so released addresses also go through a
+ * quarantine. The allocator reads no clock: the caller passes the time in milliseconds of a monotonic clock.
+ *
+ * Every address of a range is usable, also the first and the last: pods hold /32 addresses and no link has the range
+ * as its subnet, so there is no network address and no broadcast address.
+ *
+ * A bitmap suits IPv4, where a /8 takes 2 MiB. IPv6 ranges need another structure and are refused until it exists.
  */
-import { contains, type Range } from './ranges.ts';
+import { IPAddress, type IPPrefix } from 'bgp-js/ip';
 
+/** A shorter prefix is a mistake in the configuration; the limit also bounds the bitmap. */
+const PREFIX_LENGTH_MIN = 8;
+
+/** How full a range is. `used` and `resting` do not overlap; reserved addresses are in neither. */
+export interface RangeUsage {
+  range: IPPrefix;
+  size: number;
+  used: number;
+  resting: number;
+}
+
+/** Checks a node's ranges. Throws an Error if a range is IPv6 or larger than a /8, or if two overlap. */
+export function checkRanges(ranges: readonly IPPrefix[]): void {
+  for (const range of ranges) {
+    if (range.version === 6)
+      throw new Error(`podCIDRs: ${range} is an IPv6 range; pods only get IPv4 addresses so far, remove it`);
+    if (range.length < PREFIX_LENGTH_MIN)
+      throw new Error(
+        `podCIDRs: ${range} is too large for one node; the largest range is a /${PREFIX_LENGTH_MIN}`,
+      );
+  }
+  // Two prefixes overlap only if one covers the other, so the sorted order makes overlapping ones neighbours.
+  const sorted = ranges.toSorted((a, b) => a.compare(b));
+  for (let i = 1; i < sorted.length; i++) {
+    if (sorted[i - 1].overlaps(sorted[i]))
+      throw new Error(`podCIDRs: ${sorted[i - 1]} and ${sorted[i]} overlap; make the ranges disjoint`);
+  }
+}
+
+/** The bitmap of one range. */
 class Block {
-  readonly range: Range;
+  readonly range: IPPrefix;
   readonly #bits: Uint32Array;
   taken = 0;
 
-  constructor(range: Range) {
+  constructor(range: IPPrefix) {
     this.range = range;
     this.#bits = new Uint32Array(Math.ceil(range.size / 32));
   }
@@ -32,6 +66,10 @@ class Block {
     this.taken--;
   }
 
+  offsetOf(address: IPAddress): number {
+    return address.value - this.range.address.value;
+  }
+
   /** The first free offset at or after `from`, or -1. */
   nextFree(from: number): number {
     let offset = from;
@@ -44,49 +82,44 @@ class Block {
   }
 }
 
-/** How full a range is; `resting` addresses are not yet free again and not in `used`. */
-export interface RangeUsage {
-  cidr: string;
-  size: number;
-  used: number;
-  resting: number;
-}
-
+/** The free addresses of a set of disjoint IPv4 ranges. */
 export class Allocator {
   readonly #blocks: Block[];
-  /** Released addresses and the time from which each may be handed out again. */
+  /** Released addresses, by the value of the address: when each is free again. In the order of release. */
   readonly #resting = new Map<number, number>();
-  /** Addresses that are never handed out. */
+  /** Values of the addresses that are never allocated. */
   readonly #reserved = new Set<number>();
   /** Where the next search starts. */
   #block = 0;
   #offset = 0;
 
-  constructor(ranges: readonly Range[], reserved: Iterable<number> = []) {
+  /** Throws an Error if the ranges are not usable, see `checkRanges`. Reserved addresses are never allocated. */
+  constructor(ranges: readonly IPPrefix[], reserved: Iterable<IPAddress> = []) {
+    checkRanges(ranges);
     this.#blocks = ranges.map((range) => new Block(range));
-    for (const address of reserved) if (this.claim(address)) this.#reserved.add(address);
+    for (const address of reserved) if (this.claim(address)) this.#reserved.add(address.value);
   }
 
-  #find(address: number): Block | undefined {
-    return this.#blocks.find((block) => contains(block.range, address));
+  #find(address: IPAddress): Block | undefined {
+    return this.#blocks.find((block) => block.range.contains(address));
   }
 
-  /** Whether the address is in one of the ranges. */
-  covers(address: number): boolean {
+  /** Whether the address lies in one of the ranges. */
+  covers(address: IPAddress): boolean {
     return this.#find(address) !== undefined;
   }
 
-  /** Takes the next free address, or undefined where every one is taken or rests. */
-  take(now: number): number | undefined {
-    this.#wake(now);
-    // The block of the cursor is looked at twice: from the cursor on, and at the end before it.
+  /** Takes the next free address; undefined if all are taken or resting. */
+  take(now: number): IPAddress | undefined {
+    this.#endRests(now);
+    // The block in which the search starts is searched twice: from the cursor on, and last from its beginning.
     for (let turn = 0; turn <= this.#blocks.length && this.#blocks.length > 0; turn++) {
       const block = this.#blocks[this.#block];
       const offset = block.nextFree(this.#offset);
       if (offset >= 0) {
         block.set(offset);
         this.#offset = offset + 1;
-        return block.range.first + offset;
+        return block.range.address.plus(offset);
       }
       this.#block = (this.#block + 1) % this.#blocks.length;
       this.#offset = 0;
@@ -94,58 +127,66 @@ export class Allocator {
     return undefined;
   }
 
-  /** Takes this very address. False where it is taken, rests, or is in none of the ranges. */
-  claim(address: number, now = Number.NEGATIVE_INFINITY): boolean {
-    this.#wake(now);
+  /** Takes the given address. Returns false if it is taken or resting or lies in none of the ranges. */
+  claim(address: IPAddress, now = Number.NEGATIVE_INFINITY): boolean {
+    this.#endRests(now);
     const block = this.#find(address);
-    if (block === undefined || block.has(address - block.range.first)) return false;
-    block.set(address - block.range.first);
+    if (block === undefined || block.has(block.offsetOf(address))) return false;
+    block.set(block.offsetOf(address));
     return true;
   }
 
-  /** Puts the cursor behind this address, so that the search goes on where a former run left it. */
-  continueAfter(address: number): void {
-    const index = this.#blocks.findIndex((block) => contains(block.range, address));
+  /** Continues the search behind this address, as after a restart. */
+  continueAfter(address: IPAddress): void {
+    const index = this.#blocks.findIndex((block) => block.range.contains(address));
     if (index < 0) return;
     this.#block = index;
-    this.#offset = address + 1 - this.#blocks[index].range.first;
+    this.#offset = this.#blocks[index].offsetOf(address) + 1;
   }
 
-  /** Gives an address back; it can be had again from `until` on. */
-  rest(address: number, until: number): void {
-    if (this.#find(address) !== undefined) this.#resting.set(address, until);
+  /** Starts the rest of a taken address, which is free again from `until` on. */
+  rest(address: IPAddress, until: number): void {
+    if (this.#find(address) !== undefined) this.#resting.set(address.value, until);
   }
 
-  /** The addresses that rest, and until when. */
-  resting(): Iterable<[number, number]> {
-    return this.#resting;
+  /** The resting addresses, each with the time at which it is free again. */
+  *resting(): Generator<[IPAddress, number]> {
+    for (const [value, until] of this.#resting) yield [IPAddress.v4(value), until];
   }
 
-  /** Whether `take` would succeed. */
-  hasFree(now: number): boolean {
-    this.#wake(now);
-    return this.#blocks.some((block) => block.taken < block.range.size);
+  /** How many addresses `take` would still find, and how many the ranges hold. */
+  capacity(now: number): { free: number; size: number } {
+    this.#endRests(now);
+    let free = 0;
+    let size = 0;
+    for (const { range, taken } of this.#blocks) {
+      free += range.size - taken;
+      size += range.size;
+    }
+    return { free, size };
   }
 
+  /** How full each range is. */
   usage(now: number): RangeUsage[] {
-    this.#wake(now);
+    this.#endRests(now);
     return this.#blocks.map(({ range, taken }) => {
       let resting = 0;
       let reserved = 0;
-      for (const address of this.#resting.keys()) if (contains(range, address)) resting++;
-      for (const address of this.#reserved) if (contains(range, address)) reserved++;
-      return { cidr: range.cidr, size: range.size, used: taken - resting - reserved, resting };
+      for (const value of this.#resting.keys()) if (range.contains(IPAddress.v4(value))) resting++;
+      for (const value of this.#reserved) if (range.contains(IPAddress.v4(value))) reserved++;
+      return { range, size: range.size, used: taken - resting - reserved, resting };
     });
   }
 
-  /** Frees what has rested long enough. */
-  #wake(now: number): void {
-    for (const [address, until] of this.#resting) {
-      // In the order of release, so the first that still rests ends the search.
+  /** Frees the addresses whose rest is over. */
+  #endRests(now: number): void {
+    for (const [value, until] of this.#resting) {
+      // In the order of release, so the first one that still rests ends the loop.
       if (until > now) break;
-      this.#resting.delete(address);
+      this.#resting.delete(value);
+      const address = IPAddress.v4(value);
       const block = this.#find(address);
-      block?.clear(address - block.range.first);
+      block?.clear(block.offsetOf(address));
     }
   }
 }

@@ -1,13 +1,53 @@
 /**
- * The allocations in a local file, for nodes without an API server to keep them. Append-only with group commit:
- * whoever comes while a flush is under way shares the next one. Rewritten when most of it is history.
+ * The allocation store of a node without an API server: a write-ahead journal in a local file.
+ *
+ * The problem. An address may be given to a pod only after the allocation is durable, or a power cut would make the
+ * agent give it away again. Fifty pods may start in the same moment, and one fsync takes milliseconds. And the file must
+ * be readable whenever the power went: an agent that guesses at its allocations gives one address to two pods.
+ *
+ * Why not write the whole state? Every change would cost the size of the state, and rewriting a file in place tears it.
+ * So changes are appended, one line a commit, and the file is rewritten only when most of it is history.
+ *
+ * 1. Group commit. `add` and `remove` queue an entry (`#append`) and start `#commitAll` if it is not running. It takes
+ *    what has queued up meanwhile, writes it as one line, calls fdatasync, and fulfils all their promises. Entries that
+ *    arrive during the fdatasync share the next one. So fifty pods need two or three syncs, and a single pod waits for
+ *    nobody.
+ *
+ * 2. Torn writes. A line has a checksum (journal-format.ts). A power cut can tear only the last line, because the next
+ *    one is written after the sync of the one before. `open` truncates a torn last line: its promise had not fulfilled,
+ *    so no pod has these addresses. Damage anywhere else was not done by a power cut; `open` refuses the file, and the
+ *    operator decides.
+ *
+ * 3. A failed fsync. After it the kernel may drop the pages that it could not write and report success the next time
+ *    (fsync(2); "fsyncgate", 2018). What the file holds beyond the last good commit is unknown and nothing appended to
+ *    it can be trusted. `#suspect` is set during every write and stays set after a failure; then the next commit first
+ *    writes the state to a new file (`#rewrite`). If that fails too, the entries' promises reject.
+ *
+ * 4. Rewriting. `#rewrite` writes the state to a temporary file, syncs it, renames it over the journal and syncs the
+ *    folder. A crash leaves the old file or the new one, both complete. Until the folder is synced the rename may be
+ *    undone by a power cut, which would take later commits with it; therefore the journal is suspect until then.
+ *
+ * 5. Upgrade. A journal of an older format is read and rewritten in the present one before anything is appended, so no
+ *    file mixes formats. If the disk is full, the agent still starts: the file stays as it is, and suspect, until the
+ *    next commit rewrites it. A journal of a newer format is refused (JournalTooNew).
+ *
+ * One process writes: `open` locks the folder (lock.ts).
  */
 import { type FileHandle, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { IPAddress } from 'bgp-js/ip';
+import {
+  type Entry,
+  encodeLine,
+  HEADER_LINE,
+  JOURNAL_VERSION,
+  type JournalState,
+  readJournal,
+} from './journal-format.ts';
 import { lockFolder } from './lock.ts';
-import { type Entry, encodeLine, HEADER_LINE, type JournalState, readJournal } from './records.ts';
 import type { Allocation, AllocationStore, Release } from './store.ts';
 
+/** An entry that waits for its commit. */
 interface Waiter {
   entry: Entry;
   resolve: () => void;
@@ -16,9 +56,10 @@ interface Waiter {
 
 /** Most entries in one commit. */
 const COMMIT_MAX = 1000;
-/** Rewritten when it holds this many entries more than four times the live ones. */
+/** The file is rewritten when it holds this many entries more than four times the live ones. */
 const HISTORY_MAX = 1000;
 
+/** Makes renames in the folder durable. */
 async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r');
   try {
@@ -28,53 +69,66 @@ async function syncFolder(folder: string): Promise<void> {
   }
 }
 
+/** Puts a durable file with these bytes in the place of `path` and returns it open. `syncFolder` completes it. */
+async function replaceFile(path: string, bytes: Uint8Array): Promise<FileHandle> {
+  const temporary = `${path}.tmp`;
+  const file = await open(temporary, 'w+', 0o600);
+  try {
+    await file.writeFile(bytes);
+    await file.sync();
+    await rename(temporary, path);
+    return file;
+  } catch (error) {
+    await file.close();
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}
+
 async function readOrCreate(folder: string, path: string): Promise<Buffer> {
   try {
     return await readFile(path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
-  // By rename, so that an empty journal is never the remains of a crash.
-  const temporary = `${path}.tmp`;
-  const file = await open(temporary, 'w', 0o600);
-  try {
-    await file.writeFile(HEADER_LINE);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(temporary, path);
+  // Created by rename, so a crash never leaves an empty journal.
+  const header = Buffer.from(HEADER_LINE);
+  const file = await replaceFile(path, header);
+  await file.close();
   await syncFolder(folder);
-  return Buffer.from(HEADER_LINE);
+  return header;
 }
 
+/** What `Journal.open` needs. */
 export interface JournalOptions {
-  /** Its folder; made when missing, locked while the journal is open. */
+  /** Its folder; created if it is missing, locked while the journal is open. */
   folder: string;
-  /** Told of what a person should know: a torn record, a rewrite that failed. */
-  warn: (text: string) => void;
+  /** Receives what an operator should know: a torn commit, an upgrade, a rewrite that failed. */
+  report: (level: 'info' | 'warn', text: string) => void;
 }
 
+/** The journal of one node; the head of this file explains how it works. */
 export class Journal implements AllocationStore {
   restMs = 0;
+  /** Path of the file. */
   readonly path: string;
   readonly #options: JournalOptions;
   readonly #state: JournalState;
   readonly #unlock: () => Promise<void>;
   #file: FileHandle;
+  /** Length of the committed part in bytes; the next commit is written there. */
   #length: number;
   #waiting: Waiter[] = [];
   #committing: Promise<void> | undefined;
-  /** The file may end in bytes of a commit that failed: rewrite it before anything else. */
+  /** The file may not hold what was committed, or not in this format: rewrite it before the next commit. */
   #suspect = false;
-  /** Number of entries from which the next rewrite is tried. */
+  /** After a failed rewrite: the number of entries at which the next one is tried. */
   #rewriteAt = 0;
   #closed = false;
 
   private constructor(
     options: JournalOptions,
-    opened: {
-      path: string;
+    opened: Pick<Journal, 'path'> & {
       state: JournalState;
       file: FileHandle;
       length: number;
@@ -89,24 +143,30 @@ export class Journal implements AllocationStore {
     this.#unlock = opened.unlock;
   }
 
-  /** Opens or creates the journal. Throws JournalDamaged, or an Error where another process has the folder. */
+  /**
+   * Opens or creates the journal, and upgrades one of an older format.
+   * @throws JournalDamaged; JournalTooNew; Error if another process holds the folder or the file cannot be read
+   */
   static async open(options: JournalOptions): Promise<Journal> {
-    const { folder } = options;
+    const { folder, report } = options;
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const unlock = await lockFolder(folder);
     try {
       const path = join(folder, 'allocations.journal');
       const bytes = await readOrCreate(folder, path);
-      const { state, goodLength } = readJournal(path, bytes);
+      const { state, version, goodLength } = readJournal(path, bytes);
       const file = await open(path, 'r+');
       if (goodLength < bytes.length) {
-        options.warn(
+        report(
+          'warn',
           `${path}: dropped an unfinished record of ${bytes.length - goodLength} bytes at byte ${goodLength}`,
         );
         await file.truncate(goodLength);
         await file.sync();
       }
-      return new Journal(options, { path, state, file, length: goodLength, unlock });
+      const journal = new Journal(options, { path, state, file, length: goodLength, unlock });
+      if (version < JOURNAL_VERSION) await journal.#upgrade(version);
+      return journal;
     } catch (error) {
       await unlock();
       throw error;
@@ -118,23 +178,25 @@ export class Journal implements AllocationStore {
   }
 
   get releases(): Iterable<Release> {
-    return Array.from(this.#state.releases, ([address, time]) => ({ address, time }));
+    return [...this.#state.releases.values()];
   }
 
-  get lastAddress(): string | undefined {
-    return this.#state.last;
+  get lastAddresses(): readonly IPAddress[] {
+    return [...this.#state.last.values()];
   }
 
-  add(allocation: Allocation): Promise<void> {
-    return this.#append({ add: allocation });
+  async add(allocation: Allocation): Promise<void> {
+    const conflict = this.#state.conflict(allocation);
+    if (conflict) throw conflict;
+    await this.#append({ add: allocation });
   }
 
   remove(allocation: Allocation, time: number): Promise<void> {
-    const { containerId, ifname, address } = allocation;
-    return this.#append({ release: { containerId, ifname, address, time } });
+    const { containerId, ifname, addresses } = allocation;
+    return this.#append({ release: { containerId, ifname, addresses, time } });
   }
 
-  /** Waits for what is under way, then closes the file and unlocks the folder. */
+  /** Waits for pending commits, closes the file and unlocks the folder. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
@@ -155,7 +217,7 @@ export class Journal implements AllocationStore {
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.splice(0, COMMIT_MAX);
       try {
-        await this.#tidy();
+        await this.#rewriteIfNeeded();
         await this.#commit(batch.map(({ entry }) => entry));
         for (const { resolve } of batch) resolve();
       } catch (error) {
@@ -170,7 +232,6 @@ export class Journal implements AllocationStore {
 
   async #commit(entries: Entry[]): Promise<void> {
     const bytes = Buffer.from(encodeLine(entries));
-    // After a failed flush the kernel forgets what it could not write: only a new file can be trusted then.
     this.#suspect = true;
     for (let done = 0; done < bytes.length; ) {
       const { bytesWritten } = await this.#file.write(bytes, done, bytes.length - done, this.#length + done);
@@ -182,36 +243,47 @@ export class Journal implements AllocationStore {
     for (const entry of entries) this.#state.apply(entry);
   }
 
-  async #tidy(): Promise<void> {
+  async #rewriteIfNeeded(): Promise<void> {
     const { allocations, entries } = this.#state;
     const full = entries > Math.max(this.#rewriteAt, 4 * allocations.size + HISTORY_MAX);
     if (!this.#suspect && !full) return;
     try {
-      await this.#rewrite();
+      await this.#rewrite(Date.now() - this.restMs);
     } catch (error) {
       if (this.#suspect) throw error;
       this.#rewriteAt = 2 * entries;
-      this.#options.warn(
-        `${this.path}: cannot be rewritten, it goes on growing: ${(error as Error).message}`,
+      const text = `${this.path}: cannot be rewritten and keeps growing: ${(error as Error).message}`;
+      this.#options.report('warn', text);
+    }
+  }
+
+  /** Rewrites a journal of an older format. If that fails, the next commit tries again before it writes. */
+  async #upgrade(from: number): Promise<void> {
+    const { report } = this.#options;
+    this.#suspect = true;
+    try {
+      // All releases: the quarantine, which decides which of them still count, is set later.
+      await this.#rewrite(Number.NEGATIVE_INFINITY);
+      report(
+        'info',
+        `${this.path}: upgraded from format ${from} to ${JOURNAL_VERSION}; older versions of Flatroute refuse it from now on`,
+      );
+    } catch (error) {
+      const problem = (error as Error).message;
+      report(
+        'warn',
+        `${this.path}: cannot be upgraded to format ${JOURNAL_VERSION} yet, will retry: ${problem}`,
       );
     }
   }
 
-  /** Writes the state as a new journal, flushes it, and puts it in the old one's place. */
-  async #rewrite(): Promise<void> {
-    const lines = [...this.#state.lines(Date.now() - this.restMs)];
+  /** Replaces the file by a new one with the present state, without the releases before `since` (ms since the epoch). */
+  async #rewrite(since: number): Promise<void> {
+    const lines = [...this.#state.lines(since)];
     const bytes = Buffer.from(lines.join(''));
-    const temporary = `${this.path}.tmp`;
-    const file = await open(temporary, 'w+', 0o600);
-    try {
-      await file.writeFile(bytes);
-      await file.sync();
-      await rename(temporary, this.path);
-    } catch (error) {
-      await file.close();
-      await rm(temporary, { force: true });
-      throw error;
-    }
+    const file = await replaceFile(this.path, bytes);
+    // Until the folder is synced a power cut may bring the old file back.
+    this.#suspect = true;
     const old = this.#file;
     this.#file = file;
     this.#length = bytes.length;

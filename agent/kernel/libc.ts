@@ -16,6 +16,7 @@ const sendCall = library.func('int64 send(int fd, const void *data, size_t lengt
 const receiveCall = library.func('int64 recv(int fd, void *data, size_t length, int flags)');
 const setNamespaceCall = library.func('int setns(int fd, int type)');
 const closeCall = library.func('int close(int fd)');
+const lockCall = library.func('int flock(int fd, int operation)');
 
 const names = new Map(Object.entries(koffi.os.errno).map(([name, number]) => [number, name]));
 
@@ -109,6 +110,13 @@ export function receive(fd: number, data: Buffer, flags: number): number {
 /** setns(2): moves the calling thread, and only that one, into the namespace behind `fd`. */
 export function setNamespace(fd: number, type: number): number {
   return setNamespaceCall(fd, type);
+}
+
+/** flock(2) with LOCK_EX | LOCK_NB. False with EAGAIN in `lastErrno()` if another open file holds the lock. */
+export function tryLock(fd: number): boolean {
+  const LOCK_EX = 2;
+  const LOCK_NB = 4;
+  return lockCall(fd, LOCK_EX | LOCK_NB) === 0;
 }
 
 /** close(2). */

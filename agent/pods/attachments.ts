@@ -1,58 +1,71 @@
-/** The pods of this node: attaching, detaching and checking one, with its address, its link and its state together. */
-
+/** The attachments of this node's pods: attach, detach, check and recover one, with its address, link and state. */
 import { statSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
+import type { IPAddress } from 'bgp-js/ip';
 import { type Ipam, NoAddressError } from '../ipam/ipam.ts';
-import { type Allocation, type Owner, ownerKey, ownerName } from '../ipam/store.ts';
+import {
+  type Allocation,
+  type AttachmentId,
+  ConflictError,
+  type Owner,
+  ownerKey,
+  ownerName,
+} from '../ipam/store.ts';
 import { KernelError } from '../kernel/error.ts';
 import { ERRNO } from '../kernel/libc.ts';
+import { GRAVEYARD_GROUP, HOST_LINK_PREFIX, listLinks } from '../kernel/link.ts';
 import { CniError, CODE } from './errors.ts';
-import { describe, type Expected, type Fault, inspect } from './inspect.ts';
-import { hostLinkName } from './names.ts';
+import { attachmentOf, type OnPodEvent } from './events.ts';
+import { describeFaults, type Expected, type Fault, inspect } from './inspect.ts';
+import { HOST_LINK_NAME, hostLinkName } from './names.ts';
 import type { CniRequest } from './request.ts';
-import type { Wired } from './result.ts';
-import { runSteps, TransactionError } from './transaction.ts';
-import { freeName, nodeMtu, unwire, type WiringTools, wiringPlan } from './wiring.ts';
+import {
+  freeName,
+  nodeMtu,
+  restoreHostSide,
+  TransactionError,
+  unwire,
+  type Wired,
+  type WiringTools,
+  wire,
+} from './wiring.ts';
 
-/** The state of a pod whose wiring is as it should be. */
-export const UP = 'up';
+/** The state of a pod without faults, as `/v1/pods` shows it. */
+const HEALTHY = 'up';
 
+/** What `Attachments` works with. */
 export interface AttachmentsOptions {
   ipam: Ipam;
   tools: WiringTools;
-  /** The node's own address, for the MTU. */
-  nodeAddress: string;
-  /** MTU of pods' links in bytes; null: that of the interface which holds the node's address. */
+  /** The node's own address, for the default MTU. */
+  nodeAddress: IPAddress;
+  /** MTU of pods' links in bytes; null: that of the interface that holds the node's address. */
   mtu: number | null;
-  /** The last step of ADD, once the pod's host route is in the kernel; where it rejects, ADD fails and is undone. */
-  announced?: (address: string) => Promise<void>;
+  onEvent: OnPodEvent;
 }
 
+/** All attachments. The caller serialises the calls for one container. */
 export class Attachments {
   #options: AttachmentsOptions;
   readonly #states = new Map<string, string>();
-  /** Identity of the node's own network namespace; read at home, as this thread visits others. */
+  /** The node's own network namespace, read before this thread first enters another one. */
   readonly #home = statSync('/proc/thread-self/ns/net', { bigint: true });
 
   constructor(options: AttachmentsOptions) {
     this.#options = options;
   }
 
-  /** Changes the MTU of pods wired from now on; null: that of the interface which holds the node's address. */
+  /** Changes the MTU of pods wired from now on; null: that of the interface that holds the node's address. */
   setMtu(mtu: number | null): void {
     this.#options = { ...this.#options, mtu };
   }
 
-  /** `up`, or what is wrong. */
-  state(owner: { containerId: string; ifname: string }): string {
-    return this.#states.get(ownerKey(owner)) ?? 'not looked at yet';
+  /** `up`, or the faults of the wiring in words, as last inspected. */
+  state(owner: AttachmentId): string {
+    return this.#states.get(ownerKey(owner)) ?? 'not inspected yet';
   }
 
-  setState(owner: { containerId: string; ifname: string }, faults: readonly Fault[]): void {
-    this.#states.set(ownerKey(owner), faults.length === 0 ? UP : describe(faults));
-  }
-
-  /** Gives the pod an address and an interface. Throws a CniError, and then all is as before. */
+  /** Gives the pod an address and an interface. Throws a CniError if that fails, and then everything is as before. */
   async attach(request: CniRequest): Promise<{ allocation: Allocation; wired: Wired }> {
     await this.#checkNetns(request);
     const { containerId, ifname, network, netns, pod } = request;
@@ -70,45 +83,106 @@ export class Attachments {
     const allocation = await this.#allocate(owner, before);
     this.#states.set(ownerKey(owner), 'being wired');
     const wired = await this.#wire(allocation);
-    this.#states.set(ownerKey(owner), UP);
+    this.#states.set(ownerKey(owner), HEALTHY);
+    this.#options.onEvent({ kind: 'attached', ...attachmentOf(allocation) });
     return { allocation, wired };
   }
 
-  /** Takes the pod's interface and address away. Repeats succeed, whatever is left of the pod. */
-  async detach(owner: { containerId: string; ifname: string }): Promise<Allocation | undefined> {
-    const { ipam, tools } = this.#options;
+  /** Removes the pod's interface and releases its addresses. Succeeds if there is nothing left to remove. */
+  async detach(owner: AttachmentId): Promise<void> {
+    const { ipam, tools, onEvent } = this.#options;
     const allocation = ipam.get(owner);
-    if (allocation === undefined) return undefined;
+    if (allocation === undefined) return;
     await unwire(tools, allocation);
     await this.#release(allocation);
-    return allocation;
+    onEvent({ kind: 'detached', ...attachmentOf(allocation) });
   }
 
-  /** What is wrong with the pod's wiring. Throws a CniError where the container is not known. */
+  /** The faults of the pod's wiring. Throws a CniError if the container is unknown or its namespace unusable. */
   async check(request: CniRequest, expected: Expected): Promise<Fault[]> {
     const allocation = this.#options.ipam.get(request);
     if (allocation === undefined) {
       throw new CniError(CODE.UNKNOWN_CONTAINER, `no address is allocated to ${ownerKey(request)}`);
     }
     await this.#checkNetns(request);
-    const { netlink, turns } = this.#options.tools;
-    const { faults } = await turns.run(() =>
-      inspect(netlink, { ...allocation, netns: request.netns }, expected),
-    );
-    this.setState(request, faults);
+    return this.refresh({ ...allocation, netns: request.netns }, expected);
+  }
+
+  /** Inspects a pod's wiring and updates its state. */
+  async refresh(allocation: Allocation, expected?: Expected): Promise<Fault[]> {
+    const { netlink, kernelQueue } = this.#options.tools;
+    const { faults } = await kernelQueue.run(() => inspect(netlink, allocation, expected));
+    this.#setState(allocation, faults);
     return faults;
   }
 
   /**
-   * For an ADD of what is attached already: an error where it works. Where it does not, as after a crash half-way,
-   * what there is of it is taken away, so that it can be done again with the same address.
+   * Takes over the pods of an earlier run. What works is not touched, so their traffic is not disturbed. Host routes are
+   * wanted again before anything could prune them; missing parts of the host's side are restored; links without an
+   * allocation are removed. A pod whose link is gone keeps its address until DEL.
+   */
+  async recover(): Promise<void> {
+    const { ipam, tools, onEvent } = this.#options;
+    const allocations = [...ipam.all()];
+    const links = await this.#buryOrphans(new Set(allocations.map(({ hostInterface }) => hostInterface)));
+    for (const allocation of allocations) {
+      const faults = await tools.kernelQueue.run(() => this.#restore(allocation));
+      this.#setState(allocation, faults);
+      if (faults.length === 0) continue;
+      const pod = { name: ownerName(allocation) };
+      onEvent({ kind: 'faulty', pod, found: 'after restart', faults: describeFaults(faults) });
+    }
+    if (links.length > 0) onEvent({ kind: 'orphans-removed', links });
+    for (const allocation of ipam.strays()) onEvent({ kind: 'outside-ranges', ...attachmentOf(allocation) });
+  }
+
+  /** Buries our links that are not among the `owned` ones and returns their names. */
+  async #buryOrphans(owned: ReadonlySet<string>): Promise<string[]> {
+    const { netlink, kernelQueue, graveyard } = this.#options.tools;
+    const orphans: string[] = [];
+    const links = await kernelQueue.run(() => listLinks(netlink, HOST_LINK_PREFIX));
+    for (const link of links) {
+      if (link.kind !== 'veth' || !HOST_LINK_NAME.test(link.name)) continue;
+      if (link.group === GRAVEYARD_GROUP) graveyard.note(link.name);
+      else if (!owned.has(link.name)) {
+        await kernelQueue.run(() => graveyard.bury(link));
+        orphans.push(link.name);
+      }
+    }
+    return orphans;
+  }
+
+  /** Restores the host's side of a pod and returns the faults that remain. To be called in the kernel queue. */
+  #restore(allocation: Allocation): Fault[] {
+    const { tools } = this.#options;
+    const { host, pod, faults } = inspect(tools.netlink, allocation);
+    if (host === null) return faults;
+    if (faults.length === 0) {
+      restoreHostSide(tools, allocation, host);
+      return faults;
+    }
+    restoreHostSide(tools, allocation, host, pod?.link.mac);
+    // The host route is wanted again and returns with the first write of routes.
+    return inspect(tools.netlink, allocation).faults.filter(({ kind }) => kind !== 'route');
+  }
+
+  #setState(owner: AttachmentId, faults: readonly Fault[]): void {
+    this.#states.set(ownerKey(owner), faults.length === 0 ? HEALTHY : describeFaults(faults));
+  }
+
+  /**
+   * Prepares a repeated ADD. Throws a CniError if the attachment works. If it does not, as after a crash half-way, takes
+   * down what exists of it, and the ADD wires the pod again with the same address.
    */
   async #takeDown(before: Allocation): Promise<void> {
-    const { netlink, turns } = this.#options.tools;
-    const { faults } = await turns.run(() => inspect(netlink, before));
+    const { netlink, kernelQueue } = this.#options.tools;
+    const { faults } = await kernelQueue.run(() => inspect(netlink, before));
     if (faults.every(({ kind }) => kind === 'changed')) {
       const name = `${before.ifname} of ${ownerName(before)}`;
-      throw new CniError(CODE.INTERFACE_EXISTS, `${name} is attached already, with ${before.address}`);
+      throw new CniError(
+        CODE.INTERFACE_EXISTS,
+        `${name} is attached already, with ${before.addresses.join(', ')}`,
+      );
     }
     await unwire(this.#options.tools, before);
   }
@@ -117,34 +191,32 @@ export class Attachments {
     const { ipam, tools } = this.#options;
     try {
       if (before) return await ipam.reassign(before, owner);
-      // The last addresses may hang on links that only wait to be deleted.
+      // The last addresses may belong to links that wait to be deleted.
       if (!ipam.hasFree()) await tools.graveyard.flush();
       return await ipam.allocate(owner);
     } catch (error) {
       const message = (error as Error).message;
-      if (error instanceof NoAddressError) throw new CniError(CODE.TRY_AGAIN_LATER, message);
+      if (error instanceof NoAddressError || error instanceof ConflictError)
+        throw new CniError(CODE.TRY_AGAIN_LATER, message);
       throw new CniError(CODE.IO_FAILURE, 'the allocation cannot be stored', message);
     }
   }
 
   async #wire(allocation: Allocation): Promise<Wired> {
-    const { tools, nodeAddress, mtu, announced } = this.#options;
-    const wired: Partial<Wired> = {};
+    const { tools, nodeAddress, mtu } = this.#options;
     try {
-      const bytes = mtu ?? (await tools.turns.run(() => nodeMtu(tools.netlink, nodeAddress)));
-      const announce = { name: 'announce the address', run: () => announced?.(allocation.address) };
-      await runSteps([...wiringPlan(tools, allocation, bytes, wired), announce]);
+      const bytes = mtu ?? (await tools.kernelQueue.run(() => nodeMtu(tools.netlink, nodeAddress)));
+      return await wire(tools, allocation, bytes);
     } catch (error) {
       throw await this.#afterFailure(allocation, error as Error);
     }
-    return wired as Wired;
   }
 
-  /** Releases the address of a pod that could not be wired, and puts the error into CNI's terms. */
+  /** Releases the addresses of a pod that could not be wired, and returns the error for the runtime. */
   async #afterFailure(allocation: Allocation, error: Error): Promise<CniError> {
     const leftovers = error instanceof TransactionError ? [...error.leftovers] : [];
     try {
-      // With something left of the link its address is not released: the DEL that follows tries again.
+      // If parts of the link are left, its addresses stay allocated until the runtime's DEL removes them.
       if (leftovers.length === 0) await this.#release(allocation);
     } catch (problem) {
       leftovers.push((problem as Error).message);
@@ -165,7 +237,9 @@ export class Attachments {
       throw new CniError(CODE.IO_FAILURE, 'the release cannot be stored', (error as Error).message);
     }
     this.#states.delete(ownerKey(allocation));
-    tools.graveyard.afterwards(allocation.hostInterface, () => ipam.rest(allocation.address));
+    tools.graveyard.afterwards(allocation.hostInterface, () => {
+      for (const address of allocation.addresses) ipam.rest(address);
+    });
   }
 
   async #checkNetns({ netns }: CniRequest): Promise<void> {

@@ -1,16 +1,15 @@
-/** The commands of CNI, each a function of the checked request to what is printed (spec section 2). */
+/** The commands of CNI (spec section 2). Each takes a checked request and returns the result that the plugin prints. */
 import type { Ipam } from '../ipam/ipam.ts';
-import { type Allocation, ownerKey, ownerName } from '../ipam/store.ts';
+import { type Allocation, type AttachmentId, ownerKey, ownerName } from '../ipam/store.ts';
 import type { Attachments } from './attachments.ts';
 import type { KeyedQueue } from './concurrency.ts';
 import { CniError, CODE } from './errors.ts';
-import { describe } from './inspect.ts';
+import type { OnPodEvent } from './events.ts';
+import { describeFaults } from './inspect.ts';
 import { type CniRequest, type Command, isObject, type JsonObject, SUPPORTED_VERSIONS } from './request.ts';
 import { addResult, expectedAddresses, expectedInterface } from './result.ts';
 
-/** Tells what happened to a pod. */
-export type OnPodEvent = (level: 'info' | 'warn' | 'error', subject: string, text: string) => void;
-
+/** What the commands work with. */
 export interface CommandTools {
   ipam: Ipam;
   attachments: Attachments;
@@ -19,7 +18,7 @@ export interface CommandTools {
   onEvent: OnPodEvent;
 }
 
-/** Carries a request out. Returns what is printed, undefined for nothing. Throws a CniError. */
+/** Executes a request. Returns the result to print, undefined if the command has none. Throws a CniError. */
 export function execute(tools: CommandTools, request: CniRequest): Promise<JsonObject | undefined> {
   return COMMANDS[request.command](tools, request);
 }
@@ -36,23 +35,14 @@ const COMMANDS: Record<
   VERSION: version,
 };
 
-async function add({ attachments, onEvent }: CommandTools, request: CniRequest): Promise<JsonObject> {
-  const { allocation, wired } = await attachments.attach(request);
-  onEvent(
-    'info',
-    ownerName(allocation),
-    `attached with ${allocation.address} over ${allocation.hostInterface}`,
-  );
+async function add({ attachments }: CommandTools, request: CniRequest): Promise<JsonObject> {
+  const { wired } = await attachments.attach(request);
   return addResult(request, wired);
 }
 
-/** Ends well whatever is left of the pod, and however often it is asked for. */
-async function remove(
-  { attachments, onEvent }: CommandTools,
-  owner: { containerId: string; ifname: string },
-): Promise<undefined> {
-  const allocation = await attachments.detach(owner);
-  if (allocation) onEvent('info', ownerName(allocation), `detached, ${allocation.address} is released`);
+/** Succeeds whatever is left of the pod, and also when it is repeated (spec section 2, "DEL"). */
+async function remove({ attachments }: CommandTools, owner: AttachmentId): Promise<undefined> {
+  await attachments.detach(owner);
 }
 
 async function check({ ipam, attachments, onEvent }: CommandTools, request: CniRequest): Promise<undefined> {
@@ -62,19 +52,21 @@ async function check({ ipam, attachments, onEvent }: CommandTools, request: CniR
   const unlisted = (what: string): number =>
     faults.push({ kind: 'changed', text: `prevResult does not list ${what}` });
   if (entry === undefined) unlisted(`${request.ifname} in ${request.netns}`);
-  if (allocation && !expectedAddresses(request).includes(allocation.address)) {
-    unlisted(`the allocated address ${allocation.address}`);
+  const listed = expectedAddresses(request);
+  for (const address of allocation?.addresses ?? []) {
+    if (!listed.some((other) => other.equals(address))) unlisted(`the allocated address ${address}`);
   }
   if (faults.length === 0) return;
-  onEvent('warn', allocation ? ownerName(allocation) : request.containerId, `CHECK: ${describe(faults)}`);
+  const pod = { name: allocation ? ownerName(allocation) : request.containerId };
+  onEvent({ kind: 'faulty', pod, found: 'by CHECK', faults: describeFaults(faults) });
   throw new CniError(
     CODE.CHECK_FAILED,
-    `${ownerKey(request)} is not wired as it should be`,
-    describe(faults),
+    `the wiring of ${ownerKey(request)} is not as ADD left it`,
+    describeFaults(faults),
   );
 }
 
-/** Removes what the runtime does not list, in this network only; goes on after errors (spec section 2, "GC"). */
+/** Removes the attachments of this network that the runtime does not list; continues after errors (section 2, "GC"). */
 async function collect(tools: CommandTools, request: CniRequest): Promise<undefined> {
   const valid = validAttachments(request.config);
   const stale = [...tools.ipam.all()].filter(
@@ -99,7 +91,7 @@ async function collectOne(tools: CommandTools, allocation: Allocation): Promise<
 function validAttachments(config: JsonObject): Set<string> {
   const key = 'cni.dev/valid-attachments';
   const list = config[key];
-  // Without the list everything would count as stale.
+  // Without the list every attachment would count as stale.
   if (!Array.isArray(list)) throw new CniError(CODE.INVALID_CONFIG, `GC needs a list in "${key}"`);
   return new Set(
     list.map((entry) => {

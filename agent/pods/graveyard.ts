@@ -1,6 +1,7 @@
 /**
- * Deletion of links in the background. Deleting one takes the kernel 20 ms, and so does deleting fifty by their
- * group: DEL only buries (down, into the group), and the group is deleted a moment later, off the event loop.
+ * Deletes the links of removed pods in the background. The kernel takes 20 ms to delete one link, and as long to delete
+ * fifty by their interface group. So DEL only buries a link: takes it down and moves it into the graveyard, which is an
+ * interface group. A moment later the whole group is deleted, off the event loop.
  */
 
 import { KernelError } from '../kernel/error.ts';
@@ -9,47 +10,50 @@ import { buryLink, type Link, reapGraveyard } from '../kernel/link.ts';
 import { Netlink } from '../kernel/netlink.ts';
 import type { SerialQueue } from './concurrency.ts';
 
-/** Burials within this time share one deletion. */
+/** Links buried within this time are deleted together, in milliseconds. */
 const GATHER_MS = 100;
+/** Time after a failed deletion until the next one. */
 const RETRY_MS = 1000;
 
+/** The links that wait to be deleted. */
 export class Graveyard {
   readonly #netlink: Netlink;
-  /** A socket of its own: it is busy for as long as a deletion takes. */
+  /** A second socket, because it is busy for as long as a deletion takes. */
   readonly #reaper = new Netlink();
-  readonly #turns: SerialQueue;
-  readonly #warn: (text: string) => void;
-  /** Names of buried links, and what is to be done once each is deleted. */
+  readonly #kernelQueue: SerialQueue;
+  readonly #onDelay: (error: Error) => void;
+  /** By the name of a buried link: the actions to run once it is deleted. */
   readonly #buried = new Map<string, (() => void)[]>();
   #waiting: (() => void)[] = [];
   #timer: NodeJS.Timeout | undefined;
   #reaping: Promise<void> | undefined;
 
-  constructor(netlink: Netlink, turns: SerialQueue, warn: (text: string) => void) {
+  /** `onDelay` is called when a deletion failed; it is retried after a second. */
+  constructor(netlink: Netlink, kernelQueue: SerialQueue, onDelay: (error: Error) => void) {
     this.#netlink = netlink;
-    this.#turns = turns;
-    this.#warn = warn;
+    this.#kernelQueue = kernelQueue;
+    this.#onDelay = onDelay;
   }
 
-  /** Takes a link out of service now; it is deleted soon. To be called in a turn of the kernel. */
+  /** Takes a link out of service; it is deleted soon. To be called in the kernel queue. Throws a KernelError. */
   bury(link: Pick<Link, 'index' | 'name'>): void {
     try {
       buryLink(this.#netlink, link.index);
     } catch (error) {
-      // Gone with its pod's namespace.
+      // Deleted with its pod's namespace.
       if (error instanceof KernelError && error.errno === ERRNO.ENODEV) return;
       throw error;
     }
     this.note(link.name);
   }
 
-  /** Notes a link that lies in the graveyard already, as after a restart. */
+  /** Registers a link that is in the graveyard already, as after a restart. */
   note(name: string): void {
     if (!this.#buried.has(name)) this.#buried.set(name, []);
     this.#timer ??= setTimeout(() => this.#reapSoon(), GATHER_MS);
   }
 
-  /** Fulfils when no buried link has this name; deletes now where one has. */
+  /** Fulfils when no buried link has this name. Deletes at once if one has. */
   async gone(name: string): Promise<void> {
     while (this.#buried.has(name)) {
       this.#reapSoon();
@@ -57,21 +61,21 @@ export class Graveyard {
     }
   }
 
-  /** Does something as soon as no buried link has this name, without any hurry. */
+  /** Runs `action` once no buried link has this name. Does not hasten the deletion. */
   afterwards(name: string, action: () => void): void {
     const actions = this.#buried.get(name);
     if (actions) actions.push(action);
     else action();
   }
 
-  /** Deletes now what is buried, if anything, and fulfils when that was tried. */
+  /** Deletes the buried links now. Fulfils when the deletion succeeded or failed. */
   async flush(): Promise<void> {
     if (this.#buried.size === 0) return;
     this.#reapSoon();
     await this.#reaping;
   }
 
-  /** Deletes what is buried, and closes. */
+  /** Deletes the buried links and closes the sockets. */
   async close(): Promise<void> {
     clearTimeout(this.#timer);
     await this.#reaping;
@@ -94,15 +98,15 @@ export class Graveyard {
 
   async #reap(): Promise<void> {
     try {
-      // In a turn, as the kernel's lock is held meanwhile and a request would block the event loop.
-      await this.#turns.run(async () => {
+      // In the queue: the kernel holds its routing lock meanwhile, and a request would block the event loop.
+      await this.#kernelQueue.run(async () => {
         await reapGraveyard(this.#reaper);
         const actions = [...this.#buried.values()].flat();
         this.#buried.clear();
         for (const action of actions) action();
       });
     } catch (error) {
-      this.#warn(`links of removed pods stay for now: ${(error as Error).message}`);
+      this.#onDelay(error as Error);
       this.#timer ??= setTimeout(() => this.#reapSoon(), RETRY_MS);
       return;
     }

@@ -1,39 +1,41 @@
-/** Compares a pod's wiring with what ADD makes of it, for CHECK and after a restart. */
-import { IPPrefix, parseAddress } from 'bgp-js/ip';
+/** Compares a pod's wiring with what ADD sets up, for CHECK, for the status and after a restart. */
+import { type IPAddress, IPPrefix } from 'bgp-js/ip';
 import type { Allocation } from '../ipam/store.ts';
 import { findLink, GRAVEYARD_GROUP, type Link } from '../kernel/link.ts';
 import { listNeighbours } from '../kernel/neighbour.ts';
 import type { Netlink } from '../kernel/netlink.ts';
 import { lookupRoute } from '../kernel/route-request.ts';
 import { effectiveReversePathFilter } from '../kernel/sysctl.ts';
-import { DEFAULT_PREFIX, POD_GATEWAY, type PodInterface, readPodInterface } from './pod-interface.ts';
+import { POD_GATEWAYS, type PodInterface, readPodInterface } from './pod-interface.ts';
 
-/** What the pod's interface must be, where it is known better than by comparing the two ends. */
+const GATEWAY = POD_GATEWAYS[4];
+
+/** What the runtime expects of the pod's interface (prevResult of CHECK); a later plugin may have changed it. */
 export interface Expected {
   mac?: string;
   mtu?: number;
 }
 
-/** Something that is not as ADD left it. */
+/** A difference from what ADD set up. */
 export interface Fault {
-  /** `missing`: a part of the wiring; `route`: the host's route; `changed`: something works in another way. */
+  /** `missing`: a part of the wiring; `route`: the host's route; `changed`: the pod works, but in another way. */
   kind: 'missing' | 'route' | 'changed';
   text: string;
 }
 
-/** What was found, and what is wrong with it; no faults: all is as ADD left it. */
+/** The two ends of the link, null if they are missing, and the faults. */
 export interface Inspection {
   host: Link | null;
   pod: PodInterface | null;
   faults: Fault[];
 }
 
-/** Faults as one line for people. */
-export function describe(faults: readonly Fault[]): string {
+/** Faults as one human-readable line. */
+export function describeFaults(faults: readonly Fault[]): string {
   return faults.map(({ text }) => text).join('; ');
 }
 
-/** Reads a pod's wiring: about 0.4 ms, to be called in a turn of the kernel. Does not throw. */
+/** Reads a pod's wiring. Takes about 0.4 ms; to be called in the kernel queue. Does not throw. */
 export function inspect(netlink: Netlink, allocation: Allocation, expected: Expected = {}): Inspection {
   const faults: Fault[] = [];
   const host = attempt(faults, () => findHostLink(netlink, allocation, faults));
@@ -70,42 +72,55 @@ function findPodInterface({ netns, ifname }: Allocation, faults: Fault[]): PodIn
 
 function checkHost(
   netlink: Netlink,
-  { address: text, hostInterface }: Allocation,
+  { addresses, hostInterface }: Allocation,
   host: Link,
   pod: PodInterface | null,
   faults: Fault[],
 ): void {
-  const address = parseAddress(text)!;
   if (!host.up) faults.push(missing(`${hostInterface} is down`));
-  const neighbour = listNeighbours(netlink, host.index).find((entry) => entry.address.equals(address));
-  if (!neighbour?.permanent) {
-    faults.push(missing(`${hostInterface} has no permanent neighbour entry for ${address}`));
-  } else if (pod !== null && neighbour.mac !== pod.link.mac) {
-    const found = `${hostInterface} has ${neighbour.mac} as neighbour ${address}`;
-    faults.push(changed(`${found}, but the pod has ${pod.link.mac}`));
-  }
   const filter = effectiveReversePathFilter(hostInterface);
   if (filter !== 'strict') {
     faults.push(changed(`rp_filter of ${hostInterface} is ${filter}, not strict: the pod can spoof`));
   }
+  for (const address of addresses) checkHostAddress(netlink, address, host, pod, faults);
+}
+
+/** Checks the neighbour entry and the host route of one address. */
+function checkHostAddress(
+  netlink: Netlink,
+  address: IPAddress,
+  host: Link,
+  pod: PodInterface | null,
+  faults: Fault[],
+): void {
+  const neighbour = listNeighbours(netlink, host.index).find((entry) => entry.address.equals(address));
+  if (!neighbour?.permanent) {
+    faults.push(missing(`${host.name} has no permanent neighbour entry for ${address}`));
+  } else if (pod !== null && neighbour.mac !== pod.link.mac) {
+    const found = `${host.name} has ${neighbour.mac} as neighbour ${address}`;
+    faults.push(changed(`${found}, but the pod has ${pod.link.mac}`));
+  }
+  const prefix = IPPrefix.host(address);
   const { route, reason } = lookupRoute(netlink, address);
-  if (!route?.prefix.equals(IPPrefix.host(address)) || route.nextHops[0]?.interface !== host.index) {
+  if (!route?.prefix.equals(prefix) || route.nextHops[0]?.interface !== host.index) {
     const instead = route === null ? reason : `${route.prefix} takes its packets`;
-    const text = `the host route ${address}/32 over ${hostInterface} is missing: ${instead}`;
-    faults.push({ kind: 'route', text });
+    faults.push({ kind: 'route', text: `the host route ${prefix} over ${host.name} is missing: ${instead}` });
   }
 }
 
 function checkPod(
-  { address, ifname }: Allocation,
-  { link, addresses, routes, neighbours }: PodInterface,
+  { addresses, ifname }: Allocation,
+  pod: PodInterface,
   host: Link | null,
   expected: Expected,
   faults: Fault[],
 ): void {
+  const { link } = pod;
   if (!link.up) faults.push(missing(`${ifname} is down`));
-  if (!addresses.some((entry) => `${entry.address}` === address && entry.prefixLength === 32)) {
-    faults.push(missing(`${ifname} has not the address ${address}/32`));
+  for (const address of addresses) {
+    const found = pod.addresses.find((entry) => entry.address.equals(address));
+    if (found?.prefixLength !== address.bits)
+      faults.push(missing(`${ifname} does not have the address ${IPPrefix.host(address)}`));
   }
   if (expected.mac !== undefined && link.mac !== expected.mac) {
     faults.push(changed(`${ifname} has MAC ${link.mac} instead of ${expected.mac}`));
@@ -115,21 +130,28 @@ function checkPod(
   } else if (host !== null && link.mtu > host.mtu) {
     faults.push(changed(`${ifname} has MTU ${link.mtu}, more than the ${host.mtu} of ${host.name}`));
   }
-  if (!routes.some((route) => route.prefix.equals(IPPrefix.host(POD_GATEWAY)))) {
-    faults.push(missing(`${ifname} has no route to ${POD_GATEWAY}`));
+  checkGateway(ifname, pod, host, faults);
+}
+
+/** Checks the pod's way out: the route to the gateway, the default route over it, and its neighbour entry. */
+function checkGateway(
+  ifname: string,
+  { routes, neighbours }: PodInterface,
+  host: Link | null,
+  faults: Fault[],
+): void {
+  if (!routes.some((route) => route.prefix.equals(IPPrefix.host(GATEWAY)))) {
+    faults.push(missing(`${ifname} has no route to ${GATEWAY}`));
   }
-  if (
-    !routes.some(
-      ({ prefix, nextHops }) => prefix.equals(DEFAULT_PREFIX) && nextHops[0].gateway?.equals(POD_GATEWAY),
-    )
-  ) {
-    faults.push(missing(`${ifname} has no default route via ${POD_GATEWAY}`));
+  const isDefault = (prefix: IPPrefix) => prefix.equals(IPPrefix.of(GATEWAY, 0));
+  if (!routes.some(({ prefix, nextHops }) => isDefault(prefix) && nextHops[0].gateway?.equals(GATEWAY))) {
+    faults.push(missing(`${ifname} has no default route via ${GATEWAY}`));
   }
-  const gateway = neighbours.find((entry) => entry.address.equals(POD_GATEWAY));
+  const gateway = neighbours.find((entry) => entry.address.equals(GATEWAY));
   if (!gateway?.permanent) {
-    faults.push(missing(`${ifname} has no permanent neighbour entry for ${POD_GATEWAY}`));
+    faults.push(missing(`${ifname} has no permanent neighbour entry for ${GATEWAY}`));
   } else if (host !== null && gateway.mac !== host.mac) {
-    const found = `${ifname} has ${gateway.mac} as neighbour ${POD_GATEWAY}`;
+    const found = `${ifname} has ${gateway.mac} as neighbour ${GATEWAY}`;
     faults.push(changed(`${found}, but ${host.name} has ${host.mac}`));
   }
 }

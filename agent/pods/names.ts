@@ -1,25 +1,25 @@
-/** Names and MAC addresses of a pod's link: functions of its owner, so that they can be found again without a record. */
+/** Names and MAC addresses of a pod's link. They are computed from the attachment, so they need no record. */
 import { createHash } from 'node:crypto';
-import { ownerKey } from '../ipam/store.ts';
+import { type AttachmentId, ownerKey } from '../ipam/store.ts';
 import { HOST_LINK_PREFIX } from '../kernel/link.ts';
 
-/** Matches the name of every host link we make. */
+/** Matches the names of the host links that we create. */
 export const HOST_LINK_NAME = new RegExp(`^${HOST_LINK_PREFIX}[0-9a-f]{13}$`);
 
-function digest(owner: { containerId: string; ifname: string }): Buffer {
+function digest(owner: AttachmentId): Buffer {
   return createHash('sha256').update(ownerKey(owner)).digest();
 }
 
-/** Name of the link's end on the host: `fr` and 13 hex digits, the 15 bytes that IFNAMSIZ leaves. */
-export function hostLinkName(owner: { containerId: string; ifname: string }): string {
+/** Name of the link's end on the host: `fr` and 13 hex digits, which are the 15 bytes that IFNAMSIZ allows. */
+export function hostLinkName(owner: AttachmentId): string {
   return HOST_LINK_PREFIX + digest(owner).toString('hex').slice(0, 13);
 }
 
 /**
- * MAC addresses of both ends, unicast and locally administered (IEEE 802). Given at creation, as udev's
- * MACAddressPolicy=persistent replaces those that the kernel picked, behind our neighbour entries' back.
+ * MAC addresses of both ends, unicast and locally administered (IEEE 802). We set them at creation because udev's
+ * MACAddressPolicy=persistent replaces addresses that the kernel chose, and our neighbour entries would not follow.
  */
-export function linkMacs(owner: { containerId: string; ifname: string }): { host: string; pod: string } {
+export function linkMacs(owner: AttachmentId): { host: string; pod: string } {
   const bytes = digest(owner);
   const mac = (from: number): string => {
     const six = Buffer.from(bytes.subarray(from, from + 6));

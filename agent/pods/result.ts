@@ -1,16 +1,9 @@
-/** The result of ADD, in the shape of the version that was asked for (CNI spec section 5, "ADD Success"). */
-
+/** The result of ADD in the shape of the requested version (CNI spec section 5, "ADD Success"). */
+import { type IPAddress, IPPrefix, parseAddress } from 'bgp-js/ip';
 import type { Expected } from './inspect.ts';
-import { POD_GATEWAY } from './pod-interface.ts';
+import { POD_GATEWAYS } from './pod-interface.ts';
 import { type CniRequest, isObject, type JsonObject, type Version } from './request.ts';
-
-/** What was wired. */
-export interface Wired {
-  address: string;
-  host: { name: string; mac: string };
-  pod: { name: string; mac: string; netns: string };
-  mtu: number;
-}
+import type { Wired } from './wiring.ts';
 
 function list(result: JsonObject | undefined, key: string): JsonObject[] {
   return (result?.[key] as JsonObject[] | undefined) ?? [];
@@ -21,17 +14,22 @@ function interfaceEntry(version: Version, entry: JsonObject, mtu: number): JsonO
   return version === '1.1.0' ? { ...entry, mtu } : entry;
 }
 
-/** The result for `request`; what earlier plugins of the chain did (prevResult) is passed on in front. */
+/** The result for `request`, behind the results of earlier plugins of the chain (prevResult). */
 export function addResult({ version, config, prevResult }: CniRequest, wired: Wired): JsonObject {
   const { host, pod, mtu } = wired;
   const before = list(prevResult, 'interfaces');
-  const ip: JsonObject = {
-    address: `${wired.address}/32`,
-    gateway: POD_GATEWAY,
+  const gateway = (address: IPAddress) => POD_GATEWAYS[address.version];
+  const ips = wired.addresses.map((address) => ({
+    address: IPPrefix.host(address),
+    gateway: gateway(address),
     interface: before.length + 1,
-  };
-  // ips[].version was dropped with 1.0.0 and is mandatory before it.
-  if (version === '0.3.1' || version === '0.4.0') ip.version = '4';
+    // Mandatory before 1.0.0, which removed it.
+    ...((version === '0.3.1' || version === '0.4.0') && { version: String(address.version) }),
+  }));
+  const routes = wired.addresses.map((address) => ({
+    dst: IPPrefix.of(address, 0),
+    gw: gateway(address),
+  }));
   return {
     ...prevResult,
     cniVersion: version,
@@ -40,13 +38,13 @@ export function addResult({ version, config, prevResult }: CniRequest, wired: Wi
       interfaceEntry(version, { name: host.name, mac: host.mac }, mtu),
       interfaceEntry(version, { name: pod.name, mac: pod.mac, sandbox: pod.netns }, mtu),
     ],
-    ips: [...list(prevResult, 'ips'), ip],
-    routes: [...list(prevResult, 'routes'), { dst: '0.0.0.0/0', gw: POD_GATEWAY }],
+    ips: [...list(prevResult, 'ips'), ...ips],
+    routes: [...list(prevResult, 'routes'), ...routes],
     dns: isObject(config.dns) ? config.dns : (prevResult?.dns ?? {}),
   };
 }
 
-/** What prevResult, as the runtime hands it to CHECK, says of the pod's interface; undefined: it does not list it. */
+/** What prevResult of a CHECK says about the pod's interface; undefined if it does not list the interface. */
 export function expectedInterface({ ifname, netns, prevResult }: CniRequest): Expected | undefined {
   const entry = list(prevResult, 'interfaces').find(
     ({ name, sandbox }) => name === ifname && sandbox === netns,
@@ -59,7 +57,9 @@ export function expectedInterface({ ifname, netns, prevResult }: CniRequest): Ex
   };
 }
 
-/** The addresses in prevResult, without their lengths. */
-export function expectedAddresses({ prevResult }: CniRequest): string[] {
-  return list(prevResult, 'ips').map(({ address }) => String(address).split('/')[0]);
+/** The addresses in prevResult, without their prefix lengths. */
+export function expectedAddresses({ prevResult }: CniRequest): IPAddress[] {
+  return list(prevResult, 'ips')
+    .map(({ address }) => parseAddress(String(address).split('/')[0]))
+    .filter((address) => address !== null);
 }

@@ -1,6 +1,35 @@
-/** A pod's link: how it is made, how it is taken away, and what is wrong with it. */
+/**
+ * The link of a pod: wiring it, removing it, and restoring its host side after a restart.
+ *
+ * The problem. ADD makes half a dozen changes in two network namespaces, and each can fail: the namespace is deleted
+ * meanwhile, another plugin has made an eth0, memory is short. Afterwards the pod must be wired or untouched: a runtime
+ * repeats an ADD that failed, and remains of the first attempt would be in the way of the second one.
+ *
+ * Why not clean up in a handler? A handler must know how far the work came, one more branch with every step, and the
+ * branches are hardly ever run. Removing everything by its name is worse: where the failure was that eth0 exists, it
+ * would remove the eth0 of somebody else.
+ *
+ * How it works. `wiringSteps` lists the steps as data, each with its own undo. `runSteps` runs them in order. If one
+ * fails, it undoes that step and the ones before it, in reverse order, goes on if an undo fails, and throws a
+ * TransactionError with whatever is left over. An undo is right at any moment, also if its step failed half-way or did
+ * nothing. The steps of `wire`:
+ *
+ *   1. create the veth pair, one end in the pod's namespace    undo: bury it; this also undoes steps 2, 3 and 5
+ *   2. configure the pod's end: address, neighbour, routes     (pod-interface.ts)
+ *   3. configure the host's end: filter, up, neighbour
+ *   4. install the host routes and wait for the kernel         undo: delete them
+ *   5. wait until both ends have a carrier
+ *
+ * The order matters. The host route comes after the filter against spoofing and the neighbour entries, so the first
+ * packet that can reach the pod is also answered; and ADD returns after the carrier, so it is not dropped. The address
+ * was stored before step 1 (attachments.ts), so a crash anywhere leaves at worst an allocation with a partial link,
+ * which the next ADD or DEL of the pod takes down.
+ *
+ * `unwire` is the reverse for DEL. It deletes the route first, because the route is restored while it is wanted, and
+ * then only takes the link down: deletion takes 20 ms of kernel time and is left to graveyard.ts.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { IPPrefix, parseAddress } from 'bgp-js/ip';
+import { type IPAddress, IPPrefix } from 'bgp-js/ip';
 import type { Allocation } from '../ipam/store.ts';
 import { addressOwner } from '../kernel/address.ts';
 import { KernelError } from '../kernel/error.ts';
@@ -15,8 +44,6 @@ import type { SerialQueue } from './concurrency.ts';
 import type { Graveyard } from './graveyard.ts';
 import { linkMacs } from './names.ts';
 import { configurePodInterface, withPodNetlink } from './pod-interface.ts';
-import type { Wired } from './result.ts';
-import type { Step } from './transaction.ts';
 
 /** The part of RouteSync (agent/kernel) that host routes need. */
 export type HostRoutes = Pick<RouteSync, 'set' | 'delete' | 'whenInstalled'>;
@@ -28,33 +55,165 @@ const RUNNING_MS_MAX = 5000;
 export interface WiringTools {
   netlink: Netlink;
   routes: HostRoutes;
-  turns: SerialQueue;
+  /** All kernel work on pods runs in this queue, one job in each turn of the event loop. */
+  kernelQueue: SerialQueue;
   graveyard: Graveyard;
 }
 
-/** A pod's address as the prefix of its host route. */
-const hostPrefix = (address: string): IPPrefix => IPPrefix.host(parseAddress(address)!);
-
-/** Wants the host route of an address: straight onto the pod's link. */
-function setHostRoute(routes: HostRoutes, address: string, index: number): void {
-  routes.set(hostPrefix(address), ROUTE_METRIC.POD, { type: 'unicast', nextHops: [{ interface: index }] });
+/** A pod's link as it was wired, for the result of ADD. */
+export interface Wired {
+  addresses: readonly IPAddress[];
+  host: { name: string; mac: string };
+  pod: { name: string; mac: string; netns: string };
+  /** Bytes. */
+  mtu: number;
 }
 
-/** MTU of the interface that holds the node's address. To be called in a turn of the kernel. */
-export function nodeMtu(netlink: Netlink, nodeAddress: string): number {
-  const link = addressOwner(netlink, parseAddress(nodeAddress)!);
+/** One step of a transaction. */
+export interface Step {
+  /** Completes the error "cannot …". */
+  name: string;
+  run: () => void | Promise<void>;
+  /** Undoes `run`, also if it failed half-way. Left out if undoing an earlier step undoes this one too. */
+  undo?: () => void | Promise<void>;
+}
+
+/** A step failed, and it and those before it were undone. */
+export class TransactionError extends Error {
+  override name = 'TransactionError';
+  override readonly cause: unknown;
+  /** What could not be undone; empty if everything is as before. */
+  readonly leftovers: string[];
+
+  constructor(step: string, cause: unknown, leftovers: string[]) {
+    super(`cannot ${step}: ${(cause as Error).message}`);
+    this.cause = cause;
+    this.leftovers = leftovers;
+  }
+}
+
+/** Runs the steps in order. If one fails, undoes it and those before it in reverse and throws a TransactionError. */
+export async function runSteps(steps: readonly Step[]): Promise<void> {
+  for (let at = 0; at < steps.length; at++) {
+    try {
+      await steps[at].run();
+    } catch (error) {
+      throw new TransactionError(steps[at].name, error, await undoSteps(steps.slice(0, at + 1).reverse()));
+    }
+  }
+}
+
+async function undoSteps(steps: readonly Step[]): Promise<string[]> {
+  const leftovers: string[] = [];
+  for (const step of steps) {
+    try {
+      await step.undo?.();
+    } catch (error) {
+      leftovers.push(`undo "${step.name}": ${(error as Error).message}`);
+    }
+  }
+  return leftovers;
+}
+
+/**
+ * Wires a pod. `mtu` in bytes.
+ * @throws TransactionError, and then the link is removed again
+ */
+export async function wire(tools: WiringTools, allocation: Allocation, mtu: number): Promise<Wired> {
+  const macs = linkMacs(allocation);
+  const { addresses, hostInterface, ifname, netns } = allocation;
+  const wired: Wired = {
+    addresses,
+    host: { name: hostInterface, mac: macs.host },
+    pod: { name: ifname, mac: macs.pod, netns },
+    mtu,
+  };
+  await runSteps(wiringSteps(tools, wired));
+  return wired;
+}
+
+/** The steps that wire a pod; they correct the MAC addresses in `wired` to those that the kernel reports. */
+function wiringSteps(tools: WiringTools, wired: Wired): Step[] {
+  const { netlink, routes, kernelQueue, graveyard } = tools;
+  const { addresses, host, pod, mtu } = wired;
+  let link: Link | undefined;
+  return [
+    {
+      name: `create the link ${host.name}`,
+      run: () =>
+        kernelQueue.run(() => {
+          link = createVeth(netlink, { name: host.name, mtu, mac: host.mac, peer: pod });
+          host.mac = link.mac;
+        }),
+      undo: () => kernelQueue.run(() => link && graveyard.bury(link)),
+    },
+    {
+      name: `configure ${pod.name} in ${pod.netns}`,
+      run: () =>
+        kernelQueue.run(() => {
+          const settings = { ifname: pod.name, addresses, gatewayMac: host.mac };
+          pod.mac = configurePodInterface(pod.netns, settings).mac;
+        }),
+    },
+    {
+      name: `configure ${host.name} on the host`,
+      run: () => kernelQueue.run(() => configureHostEnd(netlink, link!, addresses, pod.mac)),
+    },
+    {
+      name: `install the route to ${addresses.join(', ')}`,
+      run: async () => {
+        setHostRoutes(routes, addresses, link!.index);
+        await Promise.all(
+          addresses.map((address) => routes.whenInstalled(IPPrefix.host(address), ROUTE_METRIC.POD)),
+        );
+      },
+      undo: () => deleteHostRoutes(routes, addresses),
+    },
+    {
+      name: `bring up both ends of ${host.name}`,
+      run: () => untilRunning(kernelQueue, () => isRunning(netlink, link!.index, pod)),
+    },
+  ];
+}
+
+/** Sets the routes from the host onto the pod's link. No other route is preferred to them. */
+function setHostRoutes(routes: HostRoutes, addresses: readonly IPAddress[], index: number): void {
+  for (const address of addresses)
+    routes.set(IPPrefix.host(address), ROUTE_METRIC.POD, {
+      type: 'unicast',
+      nextHops: [{ interface: index }],
+    });
+}
+
+function deleteHostRoutes(routes: HostRoutes, addresses: readonly IPAddress[]): void {
+  for (const address of addresses) routes.delete(IPPrefix.host(address), ROUTE_METRIC.POD);
+}
+
+/**
+ * MTU in bytes of the interface that holds the node's address. To be called in the kernel queue.
+ * @throws Error if no interface holds it
+ */
+export function nodeMtu(netlink: Netlink, nodeAddress: IPAddress): number {
+  const link = addressOwner(netlink, nodeAddress);
   if (link === null)
-    throw new Error(`no interface of this node holds its address ${nodeAddress}; check "address"`);
+    throw new Error(
+      `no interface of this node holds its address ${nodeAddress}; check "address" in agent.yaml`,
+    );
   return link.mtu;
 }
 
-/** Sets up what belongs to the host's end; also right when it is there already. */
-function configureHostEnd(netlink: Netlink, link: Link, address: string, podMac: string): void {
-  // Against spoofing: only the pod's own address has a route over this link (RFC 3704 section 2.2).
+/** Configures the host's end of the link. Repeating it does no harm. */
+function configureHostEnd(
+  netlink: Netlink,
+  link: Link,
+  addresses: readonly IPAddress[],
+  podMac: string,
+): void {
+  // Against spoofing: only the pod's own addresses have a route over this link (RFC 3704 §2.2).
   setReversePathFilter(link.name, 'strict');
   refuseAdvertisements(link.name);
   if (!link.up) setLink(netlink, link.index, { up: true });
-  setNeighbour(netlink, { interface: link.index, address: parseAddress(address)!, mac: podMac });
+  for (const address of addresses) setNeighbour(netlink, { interface: link.index, address, mac: podMac });
 }
 
 /** Without this a pod could make itself the node's IPv6 router by a router advertisement (CVE-2020-10749). */
@@ -62,97 +221,43 @@ function refuseAdvertisements(name: string): void {
   try {
     writeSysctl(`ipv6/conf/${name}/accept_ra`, 0);
   } catch (error) {
-    // A kernel without IPv6 takes no advertisements.
+    // A kernel without IPv6 accepts no advertisements.
     if (!(error instanceof KernelError && error.errno === ERRNO.ENOENT)) throw error;
   }
 }
 
-/**
- * The steps that wire a pod, in order.
- * @param wired filled in by the steps, for the result.
- */
-export function wiringPlan(
-  tools: WiringTools,
-  allocation: Allocation,
-  mtu: number,
-  wired: Partial<Wired>,
-): Step[] {
-  const { netlink, routes, turns, graveyard } = tools;
-  const { address, hostInterface, ifname, netns } = allocation;
-  const macs = linkMacs(allocation);
-  let host: Link | undefined;
-  let podMac = macs.pod;
-  return [
-    {
-      name: `create the link ${hostInterface}`,
-      run: () =>
-        turns.run(() => {
-          const peer = { name: ifname, netns, mac: macs.pod };
-          host = createVeth(netlink, { name: hostInterface, mtu, mac: macs.host, peer });
-          Object.assign(wired, { address, mtu, host: { name: hostInterface, mac: host.mac } });
-        }),
-      undo: () => turns.run(() => host && graveyard.bury(host)),
-    },
-    {
-      name: `configure ${ifname} in ${netns}`,
-      run: () =>
-        turns.run(() => {
-          podMac = configurePodInterface(netns, { ifname, address, gatewayMac: macs.host }).mac;
-          wired.pod = { name: ifname, mac: podMac, netns };
-        }),
-      // Undone with the link.
-    },
-    {
-      name: `configure ${hostInterface} on the host`,
-      run: () => turns.run(() => configureHostEnd(netlink, host!, address, podMac)),
-    },
-    {
-      name: `install the route to ${address}`,
-      run: () => {
-        setHostRoute(routes, address, host!.index);
-        return routes.whenInstalled(hostPrefix(address), ROUTE_METRIC.POD);
-      },
-      undo: () => routes.delete(hostPrefix(address), ROUTE_METRIC.POD),
-    },
-    {
-      name: `bring up both ends of ${hostInterface}`,
-      run: () => untilRunning(turns, () => isRunning(netlink, host!.index, netns, ifname)),
-    },
-  ];
-}
-
-function isRunning(netlink: Netlink, hostIndex: number, netns: string, ifname: string): boolean {
-  const inPod = withPodNetlink(netns, (podNetlink) => findLink(podNetlink, ifname));
+function isRunning(netlink: Netlink, hostIndex: number, pod: Wired['pod']): boolean {
+  const inPod = withPodNetlink(pod.netns, (podNetlink) => findLink(podNetlink, pod.name));
   return inPod?.running === true && findLink(netlink, hostIndex)?.running === true;
 }
 
 /**
- * A link that was brought up drops what is sent over it until the kernel's link watch has run, which waits for the
- * routing lock: without this the pod's first answer could be lost while other links are being deleted.
+ * Waits for the carrier of a link that is up. The link drops packets until the kernel's link watch has run, which waits
+ * for the routing lock: without this wait the pod's first answer could be lost while other links are being deleted.
  */
-async function untilRunning(turns: SerialQueue, isRunning: () => boolean): Promise<void> {
+async function untilRunning(kernelQueue: SerialQueue, isRunning: () => boolean): Promise<void> {
   const deadline = performance.now() + RUNNING_MS_MAX;
-  while (!(await turns.run(isRunning))) {
-    if (performance.now() > deadline) throw new Error(`it has no carrier after ${RUNNING_MS_MAX} ms`);
+  while (!(await kernelQueue.run(isRunning))) {
+    if (performance.now() > deadline) throw new Error(`no carrier after ${RUNNING_MS_MAX} ms`);
     await sleep(1);
   }
 }
 
-/** Takes a pod's link out of service: no packet reaches it afterwards, and it is deleted in the background. */
-export async function unwire(tools: WiringTools, { address, hostInterface }: Allocation): Promise<void> {
-  const { netlink, routes, turns, graveyard } = tools;
-  // First the wish, so that nobody puts the route back; the kernel's own copy goes down with the link at the latest.
-  routes.delete(hostPrefix(address), ROUTE_METRIC.POD);
-  await turns.run(() => {
+/** Takes a pod's link out of service: no packet reaches the pod afterwards. The link is deleted in the background. */
+export async function unwire(tools: WiringTools, { addresses, hostInterface }: Allocation): Promise<void> {
+  const { netlink, routes, kernelQueue, graveyard } = tools;
+  // First, because a route that is still wanted is restored when the link takes the kernel's copy down with it.
+  deleteHostRoutes(routes, addresses);
+  await kernelQueue.run(() => {
     const link = findLink(netlink, hostInterface);
     if (link !== null && link.group !== GRAVEYARD_GROUP) graveyard.bury(link);
   });
 }
 
-/** Takes away a link of this name that nobody owns, and fulfils when the name is free. */
+/** Removes a link of this name that belongs to no allocation. Fulfils when the name is free. */
 export async function freeName(tools: WiringTools, name: string): Promise<void> {
-  const { netlink, turns, graveyard } = tools;
-  await turns.run(() => {
+  const { netlink, kernelQueue, graveyard } = tools;
+  await kernelQueue.run(() => {
     const link = findLink(netlink, name);
     if (link === null) return;
     if (link.group === GRAVEYARD_GROUP) graveyard.note(name);
@@ -162,15 +267,15 @@ export async function freeName(tools: WiringTools, name: string): Promise<void> 
 }
 
 /**
- * Puts the host's side of a pod right after a restart, without touching what is right: the route, the neighbour
- * entry, the reverse-path filter. To be called in a turn of the kernel.
+ * Restores the host's side of a pod after a restart and leaves alone whatever is right: host routes, neighbour entries,
+ * reverse-path filter. Without `podMac` only the routes. To be called in the kernel queue.
  */
 export function restoreHostSide(
   tools: WiringTools,
   allocation: Allocation,
   link: Link,
-  podMac: string | undefined,
+  podMac?: string,
 ): void {
-  setHostRoute(tools.routes, allocation.address, link.index);
-  if (podMac !== undefined) configureHostEnd(tools.netlink, link, allocation.address, podMac);
+  setHostRoutes(tools.routes, allocation.addresses, link.index);
+  if (podMac !== undefined) configureHostEnd(tools.netlink, link, allocation.addresses, podMac);
 }

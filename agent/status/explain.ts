@@ -50,9 +50,9 @@ const step = (layer: Step['layer'], verdict: Verdict, ...lines: string[]): Step 
 });
 
 function podStep({ address }: Subject, { pods }: AgentParts): Step {
-  const found = pods.find(address.toString());
+  const found = pods.find(address);
   if (!found) return step('pod', 'none', 'no pod of this node has the address');
-  const { name, hostInterface, ifname, netns, state, since } = found.view;
+  const { name, hostInterface, ifname, netns, state, since } = found;
   return step(
     'pod',
     state === 'up' ? 'ok' : 'warning',
@@ -62,10 +62,10 @@ function podStep({ address }: Subject, { pods }: AgentParts): Step {
 }
 
 function allocationStep({ address, range }: Subject, { pods }: AgentParts): Step {
-  const found = pods.find(address.toString());
+  const found = pods.find(address);
   if (found) {
     const from = range ?? 'a range that is no longer configured';
-    return step('allocation', 'ok', `from ${from}, allocated to container ${found.allocation.containerId}`);
+    return step('allocation', 'ok', `from ${from}, allocated to container ${found.containerId}`);
   }
   if (!range) return step('allocation', 'none', 'in none of the pod ranges of this node');
   return step('allocation', 'none', `free, in the pod range ${range} of this node`);
@@ -147,8 +147,8 @@ function summaryOf(subject: Subject, settings: AgentSettings, { pods }: AgentPar
   const faulty = steps.find(({ verdict }) => verdict === 'warning');
   const hint = faulty ? `; see ${faulty.layer} below` : '';
   if (address.equals(settings.address)) return `${address} is this node's own address.`;
-  const pod = pods.find(address.toString());
-  if (pod) return `${address} is pod ${pod.view.name} of this node${hint}.`;
+  const pod = pods.find(address);
+  if (pod) return `${address} is pod ${pod.name} of this node${hint}.`;
   if (range)
     return `${address} is free: no pod has it, and it is in the pod range ${range} of this node${hint}.`;
   if (!route) return summaryWithoutBgp(subject);

@@ -28,9 +28,9 @@ export function addAgentMetrics(metrics: Metrics, parts: AgentParts): void {
   ]);
   metrics.gauge('flatroute_pods', 'Pods with an address', [], () => [[pods.list().length]]);
   metrics.gauge('flatroute_addresses', 'Addresses of a range', ['range'], () =>
-    pods.ranges().map(({ cidr, size }): Sample => [size, cidr]),
+    pods.ranges().map(({ range, size }): Sample => [size, range.toString()]),
   );
   metrics.gauge('flatroute_addresses_used', 'Addresses of a range that are taken', ['range'], () =>
-    pods.ranges().map(({ cidr, used }): Sample => [used, cidr]),
+    pods.ranges().map(({ range, used }): Sample => [used, range.toString()]),
   );
 }

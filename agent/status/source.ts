@@ -79,7 +79,10 @@ export class AgentStatus implements StatusSource {
       warnings: warnings(this.settings(), this.#parts, peers),
       peers: peerCounts(peers),
       routes: { prefixes, paths, installed: routes.counts().installed },
-      pods: { count: pods.list().length, ranges: pods.ranges() },
+      pods: {
+        count: pods.list().length,
+        ranges: pods.ranges().map(({ range, ...usage }) => ({ cidr: range.toString(), ...usage })),
+      },
       eventLoop: this.#loop.view(),
       events: events.recent(EVENTS_SHOWN),
     };

@@ -2,13 +2,12 @@
 import { policyWarnings } from '@flatroute/common/bgp/views.ts';
 import type { PeerBrief } from 'bgp-js';
 import type { AgentSettings } from '../config/settings.ts';
+import { NEARLY_FULL } from '../ipam/ipam.ts';
 import { effectiveReversePathFilter } from '../kernel/sysctl.ts';
 import type { AgentParts } from '../parts.ts';
 
 /** A peer that is down for longer than this is worth a warning; ms. */
 const PEER_DOWN_MS = 15_000;
-/** A range is nearly full from this share on. */
-const NEARLY_FULL = 0.9;
 
 export function warnings(settings: AgentSettings, parts: AgentParts, peers: readonly PeerBrief[]): string[] {
   const { dataplane, routes, pods } = parts;
@@ -25,9 +24,9 @@ export function warnings(settings: AgentSettings, parts: AgentParts, peers: read
   const { failed, stale } = routes.counts();
   if (failed > 0) list.push(`${failed} routes are refused by the kernel; see the events`);
   if (stale > 0) list.push(`${stale} routes of the former run wait for peers to confirm or replace them`);
-  for (const { cidr, size, used } of pods.ranges()) {
+  for (const { range, size, used } of pods.ranges()) {
     if (used >= size * NEARLY_FULL)
-      list.push(`${cidr} is nearly full: ${used} of ${size} addresses are taken`);
+      list.push(`${range} is nearly full: ${used} of ${size} addresses are taken`);
   }
   if (settings.podCIDRs.length === 0) list.push('podCIDRs is empty: no pod can get an address');
   const filter = effectiveReversePathFilter('all');

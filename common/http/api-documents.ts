@@ -153,7 +153,10 @@ export interface PodView {
   name: string;
   containerId: string;
   ifname: string;
+  /** The first one of `addresses`. */
   address: string;
+  /** At most one a family, IPv4 first. */
+  addresses: string[];
   hostInterface: string;
   netns: string;
   since: string;

@@ -260,7 +260,7 @@ describe('pods: CNI commands', () => {
     await assert.rejects(node.ask('setRanges 10.244.9.0/30'), new RegExp(`default/pod-1 \\(${address}\\)`));
     await node.ask('setRanges 10.244.1.0/29 10.244.9.0/30');
     assert.deepEqual(
-      (await node.ranges()).map(({ cidr, used }) => [cidr, used]),
+      (await node.ranges()).map(({ range, used }) => [range, used]),
       [
         ['10.244.1.0/29', 1],
         ['10.244.9.0/30', 0],

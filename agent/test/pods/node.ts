@@ -1,4 +1,4 @@
-/** A node for tests: a network namespace with an address, PodService in a process of its own, and pods around it. */
+/** A node for tests: a network namespace with an address, PodService in its own process, and namespaces of pods. */
 import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,12 +7,16 @@ import { createInterface } from 'node:readline';
 import { buildPlugin } from '@flatroute/cni/build.ts';
 import type { PodView } from '@flatroute/common/http/api-documents.ts';
 import type { RangeUsage } from '../../ipam/allocator.ts';
+import type { HarnessOptions } from './harness.ts';
 
 export const NODE_ADDRESS = '10.0.0.1';
 const HARNESS = new URL('./harness.ts', import.meta.url).pathname;
 let count = 0;
 
-/** Runs a command; throws with its error output where it fails. */
+/** Ranges are text in the harness's JSON. */
+type JsonOf<T> = { [K in keyof T]: T[K] extends number ? number : string };
+
+/** Runs a command; throws an Error with its error output if it fails. */
 export function run(command: string, ...parameters: string[]): string {
   const result = spawnSync(command, parameters, { encoding: 'utf8' });
   if (result.status !== 0)
@@ -20,7 +24,7 @@ export function run(command: string, ...parameters: string[]): string {
   return result.stdout;
 }
 
-/** All that the plugin may print: an error, a result, or the answer to VERSION. */
+/** Everything that the plugin may print: an error, a result, or the answer to VERSION. */
 export interface PluginOutput {
   cniVersion?: string;
   code?: number;
@@ -33,10 +37,10 @@ export interface PluginOutput {
   supportedVersions?: string[];
 }
 
-/** What the plugin printed and how it ended. */
+/** The output and the exit code of the plugin. */
 export interface PluginRun {
   exitCode: number;
-  /** What it printed; empty where that was nothing. */
+  /** Its output; empty if it printed nothing. */
   json: PluginOutput;
   stdout: string;
   ms: number;
@@ -52,7 +56,7 @@ export async function execPlugin(environment: Record<string, string>, stdin: str
       const json = (stdout.trim() === '' ? {} : JSON.parse(stdout)) as PluginOutput;
       resolve({ exitCode, json, stdout, ms: performance.now() - start });
     });
-    child.stdin?.on('error', () => {}); // it may end without reading
+    child.stdin?.on('error', () => {}); // the plugin may end without reading
     child.stdin?.end(stdin);
   });
 }
@@ -61,13 +65,14 @@ export class TestNode {
   readonly name = `frp${process.pid}-${count++}`;
   readonly folder = mkdtempSync(join(tmpdir(), 'flatroute-pods-'));
   readonly socket = join(this.folder, 'cni.sock');
-  options: object;
+  /** Override the options of the service from its next start on. */
+  options: Partial<HarnessOptions>;
   errors = '';
   #process: ChildProcess | undefined;
   #answers: ((line: string) => void)[] = [];
   readonly #namespaces: string[] = [];
 
-  constructor(options: object = {}) {
+  constructor(options: Partial<HarnessOptions> = {}) {
     this.options = options;
     this.#addNamespace(this.name);
     this.ip('link set lo up');
@@ -86,9 +91,9 @@ export class TestNode {
     return join(this.stateDir, 'allocations.journal');
   }
 
-  /** Starts the service and waits until it serves; rejects with its error output where it ends instead. */
+  /** Starts the service and waits until it serves; rejects with its error output if it ends instead. */
   async start(): Promise<void> {
-    const options = {
+    const options: HarnessOptions = {
       stateDir: this.stateDir,
       cniSocket: this.socket,
       podCIDRs: ['10.244.1.0/26'],
@@ -114,7 +119,7 @@ export class TestNode {
     });
   }
 
-  /** Ends the service with a signal and waits until it is gone. */
+  /** Ends the service with a signal and waits for its exit. */
   async end(signal: 'SIGKILL' | 'SIGTERM'): Promise<number | null> {
     const child = this.#process;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return null;
@@ -138,7 +143,7 @@ export class TestNode {
     return this.ask('list');
   }
 
-  ranges(): Promise<RangeUsage[]> {
+  ranges(): Promise<JsonOf<RangeUsage>[]> {
     return this.ask('ranges');
   }
 
@@ -157,7 +162,7 @@ export class TestNode {
     return run('ip', '-n', `${this.name}-p${pod}`, ...line.split(' '));
   }
 
-  /** Names of the links on the node that are pods'. */
+  /** Names of the pods' links on the node. */
   links(): string[] {
     const links = JSON.parse(this.ip('-json link show')) as { ifname: string; group: string }[];
     return links.filter(({ ifname }) => /^fr/.test(ifname)).map(({ ifname }) => ifname);
@@ -167,7 +172,7 @@ export class TestNode {
     return `/run/netns/${this.name}-p${pod}`;
   }
 
-  /** Makes the namespaces of pods, as a runtime does. */
+  /** Creates the namespaces of pods, as a runtime does. */
   addPods(...pods: number[]): void {
     for (const pod of pods) this.#addNamespace(`${this.name}-p${pod}`);
   }
@@ -176,7 +181,7 @@ export class TestNode {
     run('ip', 'netns', 'del', `${this.name}-p${pod}`);
   }
 
-  /** Executes the plugin for a pod. `environment` and `config` override what a runtime would give. */
+  /** Executes the plugin for a pod. `environment` and `config` override those of a runtime. */
   plugin(
     command: string,
     pod: number,
@@ -187,7 +192,7 @@ export class TestNode {
     return this.pluginRaw(command, pod, JSON.stringify(whole), environment);
   }
 
-  /** The same with any text as the configuration. */
+  /** The same with any text as configuration. */
   pluginRaw(
     command: string,
     pod: number,
@@ -207,7 +212,7 @@ export class TestNode {
     return execPlugin(variables, stdin);
   }
 
-  /** Pings from a namespace; how many of `times` were answered. */
+  /** Pings from a namespace; returns how many of `times` were answered. */
   ping(from: 'node' | number, to: string, times = 1): number {
     const name = from === 'node' ? this.name : `${this.name}-p${from}`;
     const parameters = [
@@ -227,7 +232,7 @@ export class TestNode {
     return Number(/(\d+) received/.exec(stdout)?.[1] ?? 0);
   }
 
-  /** Ends the service and removes everything. */
+  /** Ends the service and removes its namespaces and files. */
   async remove(): Promise<void> {
     await this.end('SIGKILL');
     for (const name of this.#namespaces) spawnSync('ip', ['netns', 'del', name]);
@@ -240,11 +245,11 @@ export class TestNode {
   }
 }
 
-/** Waits until a condition holds; for what happens in the background. */
+/** Waits until a condition holds, for work in the background. Rejects after 20 s and names it. */
 export async function eventually(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
   for (let tries = 0; tries < 1000; tries++) {
     if (await condition()) return;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  throw new Error(`never came true: ${what}`);
+  throw new Error(`did not happen: ${what}`);
 }

@@ -24,12 +24,14 @@ import {
   readSysctl,
   setReversePathFilter,
 } from '../../kernel/sysctl.ts';
-import { configurePodInterface, POD_GATEWAY, readPodInterface } from '../../pods/pod-interface.ts';
+import { configurePodInterface, POD_GATEWAYS, readPodInterface } from '../../pods/pod-interface.ts';
 import { ip, net } from '../addresses.ts';
 import { run, TestNamespace } from '../kernel/namespaces.ts';
 import { eventually } from './node.ts';
 
 const isIPv4 = ({ address }: { address: IPAddress }): boolean => address.version === 4;
+
+const GATEWAY = POD_GATEWAYS[4];
 
 describe('a pod interface', () => {
   let host: TestNamespace;
@@ -51,7 +53,11 @@ describe('a pod interface', () => {
   function wire(name: string, ifname: string, address: string) {
     const link = createVeth(netlink, { name, mtu: 1400, peer: { name: ifname, netns: pod.path } });
     setLink(netlink, link.index, { up: true });
-    const peer = configurePodInterface(pod.path, { ifname, address, gatewayMac: link.mac });
+    const peer = configurePodInterface(pod.path, {
+      ifname,
+      addresses: [ip(address)],
+      gatewayMac: link.mac,
+    });
     setNeighbour(netlink, { interface: link.index, address: ip(address), mac: peer.mac });
     const owner = { table: 254, protocol: 179 };
     addRoute(netlink, owner, {
@@ -92,13 +98,13 @@ describe('a pod interface', () => {
     assert.deepEqual(
       state.routes.map(({ prefix, nextHops }) => ({ prefix: `${prefix}`, nextHops })),
       [
-        { prefix: '0.0.0.0/0', nextHops: [{ gateway: POD_GATEWAY, interface: index }] },
-        { prefix: `${POD_GATEWAY}/32`, nextHops: [{ interface: index }] },
+        { prefix: '0.0.0.0/0', nextHops: [{ gateway: GATEWAY, interface: index }] },
+        { prefix: `${GATEWAY}/32`, nextHops: [{ interface: index }] },
       ],
     );
     const mac = findLink(netlink, 'frwire')?.mac;
     assert.deepEqual(state.neighbours.filter(isIPv4), [
-      { interface: index, address: POD_GATEWAY, mac, permanent: true },
+      { interface: index, address: GATEWAY, mac, permanent: true },
     ]);
     assert.equal(readPodInterface(pod.path, 'eth9'), null);
   });

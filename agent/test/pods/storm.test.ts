@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { readJournal } from '../../ipam/records.ts';
+import { readJournal } from '../../ipam/journal-format.ts';
 import { eventually, TestNode } from './node.ts';
 
 const PODS = 100;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, statSync } from 'node:fs';
 import { hostLinkName } from '../../pods/names.ts';
+import { runSteps, type Step, TransactionError } from '../../pods/wiring.ts';
 import { eventually, NODE_ADDRESS, TestNode } from './node.ts';
 
 const MTU = 1500;
@@ -16,7 +17,7 @@ describe('pods: wiring', () => {
 
   after(() => node?.remove());
 
-  it('gives a pod its address, its routes and its neighbours, and the node a host route', async () => {
+  it('configures address, routes and neighbour of the pod, and the host route of the node', async () => {
     node.addPods(1, 2);
     const [first, second] = await Promise.all([node.plugin('ADD', 1), node.plugin('ADD', 2)]);
     assert.deepEqual([first.exitCode, second.exitCode], [0, 0], first.stdout + second.stdout + node.errors);
@@ -49,7 +50,7 @@ describe('pods: wiring', () => {
     ]);
   });
 
-  it('carries packets both ways, between pods and with the node, from the first one', async () => {
+  it('delivers the first packet between pods and with the node, in both directions', async () => {
     const [first, second] = (await node.list()).map(({ name, address }) => ({
       pod: Number(name.slice(-1)),
       address,
@@ -59,7 +60,7 @@ describe('pods: wiring', () => {
     assert.equal(node.ping(second.pod, NODE_ADDRESS), 1);
   });
 
-  it('does not let a pod speak with an address that is not its own', async () => {
+  it('drops packets from addresses that the pod does not have', async () => {
     const filtered = (): number => {
       const [names, values] = node
         .exec('cat', '/proc/net/netstat')
@@ -80,19 +81,19 @@ describe('pods: wiring', () => {
     node.podIp(number, 'addr del 10.244.1.60/32 dev eth0');
   });
 
-  it('takes no router advertisements from a pod', async () => {
+  it('accepts no router advertisements from a pod', async () => {
     const [pod] = await node.list();
     const path = `/proc/sys/net/ipv6/conf/${pod.hostInterface}/accept_ra`;
     assert.equal(node.exec('sh', '-c', `test ! -e ${path} || cat ${path}`).trim() || '0', '0');
   });
 
-  it('keeps socket and journal for root alone', () => {
+  it('lets only root open the socket and the journal', () => {
     assert.equal(statSync(node.socket).mode & 0o777, 0o600);
     assert.equal(statSync(node.journal).mode & 0o777, 0o600);
     assert.equal(statSync(node.stateDir).mode & 0o777, 0o700);
   });
 
-  it('checks a pod right after ADD, and names each thing that is missing', async () => {
+  it('passes CHECK after ADD, and names every missing part', async () => {
     const repeat = await node.plugin('DEL', 1);
     assert.equal(repeat.exitCode, 0);
     const added = await node.plugin('ADD', 1, { cniVersion: '1.1.0' });
@@ -148,7 +149,7 @@ describe('pods: wiring', () => {
       assert.equal((await check()).exitCode, 0, `after ${says}`);
     }
     node.podIp(1, `addr del ${address}/32 dev eth0`);
-    assert.match((await check()).json.details!, /eth0 has not the address/);
+    assert.match((await check()).json.details!, /eth0 does not have the address/);
     node.podIp(1, 'link set eth0 down');
     assert.match((await check()).json.details!, /eth0 is down; .*no route to 169\.254\.1\.1/);
     assert.match((await node.list()).find(({ name }) => name === 'default/pod-1')!.state, /eth0 is down/);
@@ -161,7 +162,7 @@ describe('pods: wiring', () => {
     assert.equal((await node.plugin('DEL', 1)).exitCode, 0);
   });
 
-  it('lets a later plugin of the chain change the MAC, as prevResult says', async () => {
+  it('accepts a MAC that a later plugin of the chain changed, by prevResult', async () => {
     const { json: prevResult } = await node.plugin('ADD', 1);
     const mac = '02:00:00:00:00:77';
     node.podIp(1, `link set eth0 address ${mac}`);
@@ -175,7 +176,7 @@ describe('pods: wiring', () => {
     assert.equal((await node.plugin('DEL', 1)).exitCode, 0);
   });
 
-  it('detaches: route and link go at once, repeats succeed, also without a namespace or a result', async () => {
+  it('detaches at once; repeats succeed, also without a namespace or a result', async () => {
     const [pod] = await node.list();
     assert.equal(pod.name, 'default/pod-2');
     assert.equal((await node.plugin('DEL', 2)).exitCode, 0);
@@ -193,7 +194,7 @@ describe('pods: wiring', () => {
     await eventually('nothing is used', async () => (await node.ranges()).every(({ used }) => used === 0));
   });
 
-  it('gives one container several times the same interface name after DEL, with another address each time', async () => {
+  it('attaches a container again after DEL, with another address each time', async () => {
     node.addPods(3);
     const addresses = new Set<string>();
     for (let round = 0; round < 5; round++) {
@@ -204,5 +205,44 @@ describe('pods: wiring', () => {
     }
     assert.equal(addresses.size, 5);
     assert.ok(readFileSync(node.journal, 'utf8').includes('default'));
+  });
+});
+
+describe('pods: transaction of the wiring', () => {
+  const trace: string[] = [];
+  const step = (name: string, fails = false, undoFails = false): Step => ({
+    name,
+    run: () => {
+      trace.push(`do ${name}`);
+      if (fails) throw new Error(`${name} does not work`);
+    },
+    undo: async () => {
+      trace.push(`undo ${name}`);
+      if (undoFails) throw new Error(`${name} stays`);
+    },
+  });
+
+  beforeEach(() => {
+    trace.length = 0;
+  });
+
+  it('runs the steps in order and undoes nothing if all succeed', async () => {
+    await runSteps([step('a'), { name: 'b', run: async () => void trace.push('do b') }, step('c')]);
+    assert.deepEqual(trace, ['do a', 'do b', 'do c']);
+  });
+
+  it('undoes from the failed step on in reverse, continues after a failed undo, and reports it', async () => {
+    await assert.rejects(
+      runSteps([step('a'), step('b', false, true), step('c', true), step('d')]),
+      (error: unknown) => {
+        assert.ok(error instanceof TransactionError);
+        assert.equal(error.name, 'TransactionError');
+        assert.equal((error.cause as Error).message, 'c does not work');
+        assert.equal(error.message, 'cannot c: c does not work');
+        assert.deepEqual(error.leftovers, ['undo "b": b stays']);
+        return true;
+      },
+    );
+    assert.deepEqual(trace, ['do a', 'do b', 'do c', 'undo c', 'undo b', 'undo a']);
   });
 });

@@ -104,7 +104,7 @@ export const routeColumns = [
 ];
 
 export const podColumns = [
-  { title: 'Address', width: 122, classes: 'mono', cell: (pod) => pod.address },
+  { title: 'Address', width: 122, classes: 'mono', cell: (pod) => pod.addresses.join(', ') },
   { title: 'Pod', cell: (pod) => ({ text: pod.name, title: `${pod.name}\ncontainer ${pod.containerId}\nnamespace ${pod.netns}\nlink ${pod.hostInterface}` }) },
   { title: 'For', width: 88, classes: 'number', cell: (pod) => ({ text: ago(pod.since), title: clock(pod.since) }) },
   { title: 'State', width: 152, cell: (pod) => ({ text: pod.state, title: pod.state, classes: `state ${pod.state === 'up' ? 'good' : 'bad'}` }) },

@@ -139,6 +139,7 @@ function fakePod(index: number): PodView {
     containerId: id,
     ifname: 'eth0',
     address: formatIPv4(0x0af40102 + index),
+    addresses: [formatIPv4(0x0af40102 + index)],
     hostInterface: `fr${id.slice(0, 9)}`,
     netns: `/run/netns/cni-${id.slice(0, 8)}`,
     since: at(60 + index),

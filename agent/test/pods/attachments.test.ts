@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
-import { encodeLine } from '../../ipam/records.ts';
+import { encodeLine } from '../../ipam/journal-format.ts';
 import { hostLinkName } from '../../pods/names.ts';
+import { ip } from '../addresses.ts';
 import { eventually, TestNode } from './node.ts';
 
 describe('pods: restart', () => {
@@ -23,7 +24,7 @@ describe('pods: restart', () => {
   afterEach(() => node?.remove());
 
   for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
-    it(`${signal} and a new start cost a pod not one packet`, async () => {
+    it(`${signal} and a restart lose no packet of a pod`, async () => {
       const address = await addressOf(1);
       const parameters = [`--net=/run/netns/${node.name}`, 'ping', '-n', '-D', '-i', '0.002', address];
       const ping = spawn('nsenter', parameters, { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -55,7 +56,7 @@ describe('pods: restart', () => {
     });
   }
 
-  it('puts back what was taken from the host side meanwhile', async () => {
+  it('restores what was removed from the host side meanwhile', async () => {
     const address = await addressOf(1);
     await node.end('SIGKILL');
     node.ip(`neigh del ${address} dev ${host(1)}`);
@@ -71,7 +72,7 @@ describe('pods: restart', () => {
     assert.equal(node.ping('node', address), 1);
   });
 
-  it('keeps the address of a pod whose namespace is gone until DEL, and says what is the matter', async () => {
+  it('keeps the address of a pod without a namespace until DEL, and reports the fault', async () => {
     const address = await addressOf(1);
     await node.end('SIGKILL');
     node.removePod(1);
@@ -85,7 +86,7 @@ describe('pods: restart', () => {
     assert.deepEqual(await node.list(), []);
   });
 
-  it('does an ADD again with the same address where a crash left it half done', async () => {
+  it('repeats an ADD with the same address after a crash half-way', async () => {
     const address = await addressOf(1);
     const done = readFileSync(node.journal, 'utf8');
     assert.equal((await node.plugin('DEL', 1)).exitCode, 0);
@@ -106,7 +107,7 @@ describe('pods: restart', () => {
     assert.equal((await node.plugin('ADD', 1)).json.code, 101);
   });
 
-  it('removes links that no allocation owns, and leaves the links of others alone', async () => {
+  it('removes links without an allocation, but only our own', async () => {
     await addressOf(1);
     await node.end('SIGKILL');
     node.ip('link add fr0123456789abc type veth peer name other0');
@@ -114,10 +115,10 @@ describe('pods: restart', () => {
     await node.start();
     await eventually('the orphan is gone', () => !node.links().includes('fr0123456789abc'));
     assert.deepEqual(node.links().sort(), [host(1), 'friend'].sort());
-    assert.match(node.errors, /removed 1 links that belong to no pod: fr0123456789abc/);
+    assert.match(node.errors, /removed 1 links without a pod: fr0123456789abc/);
   });
 
-  it('deletes what lay in the graveyard of a former run', async () => {
+  it('deletes the graveyard of an earlier run', async () => {
     await addressOf(1);
     assert.equal((await node.plugin('DEL', 1)).exitCode, 0);
     await node.end('SIGKILL');
@@ -126,14 +127,14 @@ describe('pods: restart', () => {
     await addressOf(1);
   });
 
-  it('goes on after a torn record, and keeps pods outside of changed ranges', async () => {
+  it('starts after a torn record, and keeps pods outside of changed ranges', async () => {
     const address = await addressOf(1);
     await node.end('SIGKILL');
-    appendFileSync(node.journal, encodeLine([{ last: address }]).slice(0, 15));
+    appendFileSync(node.journal, encodeLine([{ last: [ip(address)] }]).slice(0, 15));
     node.options = { podCIDRs: ['10.244.7.0/28'] };
     await node.start();
     assert.match(node.errors, /dropped an unfinished record of 15 bytes/);
-    assert.match(node.errors, new RegExp(`keeps ${address}, which is in no range`));
+    assert.match(node.errors, new RegExp(`keeps ${address}, which is not in podCIDRs`));
     assert.equal(node.ping('node', address), 1);
     assert.match(await addressOf(2), /^10\.244\.7\./);
     assert.equal((await node.plugin('DEL', 1)).exitCode, 0);
