@@ -196,8 +196,12 @@ function compose(
     staleRoutes.onEvent(event);
   };
   const pump = makePump(fib);
-  const listen = bgp.listen && { address: bgp.listen.address.toString(), port: bgp.listen.port };
-  const host = new SpeakerHost(speaker, { listen, localAddress: address, onEvent, onWork: pump });
+  const host = new SpeakerHost(speaker, {
+    listen: bgp.listen,
+    localAddress: address,
+    onEvent,
+    onWork: pump,
+  });
   const staleRoutes = new StaleRoutes({
     staleSeconds: settings.kernel.staleSeconds,
     events,

@@ -1,5 +1,4 @@
-/** A route reflector (RFC 4456), put together: the BGP speaker on its sockets, and the status endpoint. */
-
+/** A route reflector (RFC 4456): the BGP speaker on its sockets, and the status endpoint. */
 import { applyPeers } from '@flatroute/common/bgp/apply-peers.ts';
 import { BgpEvents } from '@flatroute/common/bgp/events.ts';
 import { RestartRequiredError } from '@flatroute/common/config/diff.ts';
@@ -7,7 +6,8 @@ import { dryRunEndpoint } from '@flatroute/common/http/dry-run.ts';
 import { type StatusServer, startStatusServer } from '@flatroute/common/http/server.ts';
 import { EventLog } from '@flatroute/common/process/events.ts';
 import type { Logger } from '@flatroute/common/process/log.ts';
-import { Speaker } from 'bgp-js';
+import { Speaker, type SpeakerOptions } from 'bgp-js';
+import type { IPVersion } from 'bgp-js/ip';
 import { SpeakerHost } from 'bgp-js/net';
 import { changedKeys } from './config/load.ts';
 import { reflectorFormat } from './config/schema.ts';
@@ -39,22 +39,14 @@ export class Reflector {
     this.#source = source;
   }
 
-  /** Starts everything. Throws what keeps it from starting. */
+  /** Starts everything. Throws an Error that says why it cannot start. */
   static async start(settings: ReflectorSettings, log: Logger): Promise<Reflector> {
     const events = new EventLog(log);
     const teller = new BgpEvents(events);
-    const { as, routerId, clusterId, listen } = settings;
-    const { address: own } = listen;
-    const addresses = own.version === 4 ? { address: own } : { address6: own };
-    const speaker = new Speaker(
-      // Packets never come this way, so that forwarding goes on over every restart: End-of-RIB waits until the clients
-      // have told their routes again, and nobody lets go of a route meanwhile (RFC 4724 §4.1).
-      { as, routerId, clusterId, ...addresses, restarted: true },
-      Math.random,
-    );
+    const speaker = new Speaker(speakerOptions(settings), Math.random);
     const host = new SpeakerHost(speaker, {
-      listen,
-      localAddress: own,
+      listen: settings.listen,
+      localAddress: settings.listen.map(({ address }) => address),
       congestionControl: settings.bgp.congestionControl ?? undefined,
       onEvent: (event) => teller.tell(event),
     });
@@ -71,20 +63,19 @@ export class Reflector {
       throw error;
     }
     source.isListening = true;
-    events.info(
-      'reflector',
-      `ready: AS ${as}, cluster ${clusterId}, listening on ${listen.address}:${host.port}`,
-    );
+    const { as, clusterId } = settings;
+    const endpoints = host.endpoints.join(', ');
+    events.info('reflector', `ready: AS ${as}, cluster ${clusterId}, listening on ${endpoints}`);
     return new Reflector(settings, log, host, events, status, source);
   }
 
-  /** Stops in good order: clients are told why, or keep their routes when we are to come back. */
+  /** Stops. Clients receive the shutdown message (RFC 9003), or keep our routes for a restart (RFC 4724). */
   async stop(end: 'shutdown' | 'restart' = 'shutdown'): Promise<void> {
     await this.#host.stop(end === 'restart' ? null : this.#settings.bgp.shutdownMessage);
     await this.#status.close();
   }
 
-  /** Goes over to changed settings without touching what did not change. Throws RestartRequiredError for a change that needs one. */
+  /** Applies changed settings; what did not change is not touched. Throws RestartRequiredError. */
   reload(settings: ReflectorSettings): void {
     const { changed, needRestart } = changedKeys(this.#settings, settings);
     if (needRestart.length > 0) {
@@ -105,4 +96,19 @@ export class Reflector {
       changed.length > 0 ? `reloaded: ${changed.join(', ')}` : 'reloaded: nothing has changed',
     );
   }
+}
+
+function speakerOptions({ as, routerId, clusterId, listen }: ReflectorSettings): SpeakerOptions {
+  const addressOf = (version: IPVersion) =>
+    listen.find(({ address }) => address.version === version)?.address;
+  return {
+    as,
+    routerId,
+    clusterId,
+    address: addressOf(4),
+    address6: addressOf(6),
+    // A reflector forwards no packets, so forwarding survives every restart. End-of-RIB is sent once the clients have
+    // sent their routes again, and no client removes a route meanwhile (RFC 4724 §4.1).
+    restarted: true,
+  };
 }

@@ -2,7 +2,6 @@
 
 import { addBgpMetrics } from '@flatroute/common/bgp/metrics.ts';
 import { peerCounts, peerViews, policyWarnings, RoutePages } from '@flatroute/common/bgp/views.ts';
-import { formatEndpoint } from '@flatroute/common/config/values.ts';
 import type { PeerView, PlanView, PolicyView, StatusView } from '@flatroute/common/http/api-documents.ts';
 import { planView } from '@flatroute/common/http/dry-run.ts';
 import { Metrics } from '@flatroute/common/http/metrics.ts';
@@ -47,7 +46,7 @@ export class ReflectorStatus implements StatusSource {
   }
 
   status(): StatusView {
-    const { node, as, routerId, listen } = this.settings;
+    const { node, as, routerId } = this.settings;
     const peers = peerBriefs(this.#host.speaker, this.#host.now());
     const { prefixes, paths } = routeCounts(this.#host.speaker);
     return {
@@ -59,7 +58,7 @@ export class ReflectorStatus implements StatusSource {
       uptimeSeconds: Math.floor((Date.now() - this.#started) / 1000),
       as,
       routerId: routerId.toString(),
-      listen: [formatEndpoint({ ...listen, port: this.#host.port })],
+      listen: this.#host.endpoints,
       ...this.ready(),
       warnings: policyWarnings(peers),
       peers: peerCounts(peers),

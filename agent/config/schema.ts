@@ -1,7 +1,8 @@
 /** The keys of agent.yaml, the rules between them, and the settings they become. docs/configuration.md lists them. */
 import { hostname } from 'node:os';
 import type { ConfigFormat, Report } from '@flatroute/common/config/config.ts';
-import { addressAt, textAt } from '@flatroute/common/config/content.ts';
+import { addressAt, textAt, valueAt } from '@flatroute/common/config/content.ts';
+import { checkListen, endpointsOrOff } from '@flatroute/common/config/listen.ts';
 import { configuredPeer, peerKeys } from '@flatroute/common/config/peers.ts';
 import { checkPolicies, policyKeys, policySet } from '@flatroute/common/config/policy.ts';
 import {
@@ -50,7 +51,7 @@ const schema = value.section({
   peers: value.list(peer),
   ...policyKeys,
   bgp: value.optionalSection({
-    listen: z.optional(value.endpointOrOff),
+    listen: z.optional(endpointsOrOff),
     holdTime: value.holdTime.default(90),
     connectRetry: value.duration(1, 3600).default(5),
     maximumPrefixes: value.integer(1, 100_000_000).default(300_000),
@@ -85,7 +86,10 @@ type AgentConfig = z.output<typeof schema>;
 function check(content: unknown, report: Report): void {
   const ownAddress = addressAt(content, ['address']);
   checkPodPrefixes(content, ownAddress, report);
-  checkPeers(content, { list: 'peers', ownAddress }, report);
+  checkPeers(content, { list: 'peers', ownAddresses: ownAddress === undefined ? [] : [ownAddress] }, report);
+  const reachable = value.reachableAddress.safeParse(valueAt(content, ['address']));
+  const byDefault = reachable.success ? [{ address: reachable.data, port: 179 }] : undefined;
+  checkListen(content, { path: ['bgp', 'listen'], byDefault, list: 'peers' }, report);
   checkPolicies(content, 'peers', report);
   checkHttp(content, report);
   const socket = textAt(content, ['socket']) ?? '/run/flatroute/agent.sock';
@@ -116,7 +120,7 @@ function exportSettings(
 
 function settings(config: AgentConfig): AgentSettings {
   const { bgp, pods, kernel } = config;
-  const listen = bgp.listen === undefined ? { address: config.address, port: 179 } : bgp.listen;
+  const listen = bgp.listen ?? [{ address: config.address, port: 179 }];
   return {
     node: config.node ?? hostname(),
     address: config.address,

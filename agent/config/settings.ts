@@ -25,8 +25,8 @@ export interface AgentSettings {
   peers: PeerSettings[];
   policies: PolicySet;
   bgp: {
-    /** Where BGP sessions are accepted, by default `address`:179; null: no listener. */
-    listen: Endpoint | null;
+    /** Where BGP sessions are accepted, by default `address`:179; empty: nowhere. */
+    listen: Endpoint[];
     /** How many equal paths go into one kernel route; 1 turns ECMP off. */
     maximumPaths: number;
     /** Text of the Cease sent at a clean stop (RFC 9003), at most 255 octets of UTF-8. */

@@ -2,7 +2,6 @@
 import { hostname } from 'node:os';
 import { addBgpMetrics } from '@flatroute/common/bgp/metrics.ts';
 import { peerCounts, peerViews, RoutePages } from '@flatroute/common/bgp/views.ts';
-import { formatEndpoint } from '@flatroute/common/config/values.ts';
 import type {
   ExplainView,
   PeerView,
@@ -62,7 +61,7 @@ export class AgentStatus implements StatusSource {
 
   status(): StatusView {
     const { host, routes, pods, events } = this.#parts;
-    const { node, as, routerId, bgp } = this.settings();
+    const { node, as, routerId } = this.settings();
     const peers = peerBriefs(host.speaker, host.now());
     const { prefixes, paths } = routeCounts(host.speaker);
     return {
@@ -74,7 +73,7 @@ export class AgentStatus implements StatusSource {
       uptimeSeconds: Math.floor((Date.now() - this.#started) / 1000),
       as,
       routerId: routerId.toString(),
-      listen: bgp.listen ? [formatEndpoint({ ...bgp.listen, port: host.port })] : [],
+      listen: host.endpoints,
       ...this.ready(),
       warnings: warnings(this.settings(), this.#parts, peers),
       peers: peerCounts(peers),

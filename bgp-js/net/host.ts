@@ -57,8 +57,8 @@ export interface ListenOptions extends Omit<ListenAddress, 'address'> {
 export interface HostOptions {
   /** Where connections are accepted; null or an empty list: nowhere. */
   listen: ListenOptions | readonly ListenOptions[] | null;
-  /** Source address of our connections to peers of its family; by default the kernel chooses. */
-  localAddress?: AddressInput;
+  /** Source addresses of our connections, the first of the peer's family; by default the kernel chooses. */
+  localAddress?: AddressInput | readonly AddressInput[];
   /** Congestion control of the connections, by the kernel's name for it; by default the host's. */
   congestionControl?: string;
   /** Milliseconds of input per slice, by default 1.25; output may take three times as long. */
@@ -80,7 +80,7 @@ export class SpeakerHost {
   /** How long slices took so far. */
   readonly slices = new SliceTimes();
   private readonly options: HostOptions;
-  private readonly localAddress: IPAddress | undefined;
+  private readonly localAddresses: readonly IPAddress[];
   private readonly sliceMs: number;
   private readonly connections = new Map<number, PeerSocket>();
   /** Ids of connections that are not read because too much of their input is unprocessed. */
@@ -105,8 +105,10 @@ export class SpeakerHost {
   constructor(speaker: Speaker, options: HostOptions) {
     this.speaker = speaker;
     this.options = options;
-    const { localAddress } = options;
-    this.localAddress = localAddress === undefined ? undefined : addressFrom(localAddress, 'localAddress');
+    this.localAddresses = [options.localAddress ?? []]
+      .flat()
+      .map((address) => addressFrom(address, 'localAddress'))
+      .filter((address) => !address.isUnspecified);
     this.sliceMs = options.sliceMs ?? SLICE_MS;
     this.sender = new Sender(({ id }) => speaker.blocked(id, true, this.now()));
     this.discoveries = new NeighbourDiscoveries(
@@ -143,9 +145,9 @@ export class SpeakerHost {
     return this.listeners.at(0)?.port ?? 0;
   }
 
-  /** Where connections are accepted. */
-  get listening(): ListenAddress[] {
-    return this.listeners.map(({ address, port }) => ({ address, port }));
+  /** Where connections are accepted, as `10.0.0.1:179` or `[2001:db8::1]:179`. */
+  get endpoints(): string[] {
+    return this.listeners.map(({ endpoint }) => endpoint);
   }
 
   /**
@@ -324,9 +326,9 @@ export class SpeakerHost {
   private connect(action: SpeakerAction & { type: 'connect' }): void {
     const { connection: id, address, port, peer } = action;
     const { congestionControl } = this.options;
-    const { localAddress } = this;
+    const { localAddresses } = this;
     const transport = peer.transport ?? {};
-    const socket = dial({ address, port, transport, localAddress, congestionControl });
+    const socket = dial({ address, port, transport, localAddresses, congestionControl });
     this.add(id, socket, transport);
     socket.once('connect', () => {
       const connection = this.connections.get(id);

@@ -36,19 +36,20 @@ const REMEDIES: Readonly<Record<string, string>> = {
 export class ListenError extends Error {
   readonly code: string;
 
-  constructor({ address, port }: ListenAddress, cause: NodeJS.ErrnoException) {
+  constructor(at: ListenAddress, cause: NodeJS.ErrnoException) {
     const code = cause.code ?? '';
-    super(`cannot listen on ${formatEndpoint(address, port)}: ${REMEDIES[code] ?? cause.message}`, { cause });
+    super(`cannot listen on ${endpointText(at)}: ${REMEDIES[code] ?? cause.message}`, { cause });
     this.code = code;
   }
 }
 
 /** `10.0.0.1:179` or `[2001:db8::1]:179`. */
-export function formatEndpoint(address: IPAddress, port: number): string {
+function endpointText({ address, port }: ListenAddress): string {
   return `${address.version === 6 ? `[${address}]` : address}:${port}`;
 }
 
 export class Listener {
+  /** The address that was asked for. */
   readonly address: IPAddress;
   /** The family of the socket, which carries IPv4 as well when it is bound to `::`. */
   readonly family: SocketFamily;
@@ -109,6 +110,11 @@ export class Listener {
   /** Applies changed configurations. Throws SocketError; keys after the failed one may then be missing. */
   update(peers: PeerTable): void {
     this.setOptions(descriptorOf(this.server), peers);
+  }
+
+  /** `10.0.0.1:179` or `[2001:db8::1]:179`. */
+  get endpoint(): string {
+    return endpointText(this);
   }
 
   close(): Promise<void> {

@@ -24,8 +24,8 @@ export interface DialTarget {
   address: IPAddress;
   port: number;
   transport: TransportConfig;
-  /** Our address, unless `transport` has one or the families differ. */
-  localAddress: IPAddress | undefined;
+  /** Our addresses, of which the first of the peer's family is used unless `transport` has one. */
+  localAddresses: readonly IPAddress[];
   /** By default the host's. */
   congestionControl?: string;
 }
@@ -59,9 +59,11 @@ export function dial(target: DialTarget): net.Socket {
 }
 
 function makeSocket(target: DialTarget): net.Socket {
-  const { address: peer, port, transport, localAddress, congestionControl } = target;
+  const { address: peer, port, transport, localAddresses, congestionControl } = target;
   const family = peer.version;
-  const fallback = localAddress?.version === family ? localAddress : undefined;
+  // A link-local peer is reached from a link-local address, which the kernel chooses.
+  const isScoped = peer.version === 6 && peer.isLinkLocal;
+  const fallback = isScoped ? undefined : localAddresses.find(({ version }) => version === family);
   const local = (transport.localAddress ?? fallback)?.toString();
   const host = peer.toString();
   const typeOfService = trafficClass(transport);

@@ -80,6 +80,7 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 
 function isPeerList(value: unknown): value is PeerLike[] {
   return (
-    Array.isArray(value) && value.every((item) => isRecord(item) && ('address' in item || 'range' in item))
+    Array.isArray(value) &&
+    value.every((item) => isRecord(item) && 'as' in item && ('address' in item || 'range' in item))
   );
 }

@@ -34,8 +34,8 @@ export function checkHttp(content: unknown, report: Report): void {
 export interface PeerRules {
   /** The key of the list. */
   list: 'peers' | 'clients';
-  /** The daemon's own address, which cannot be a peer's; undefined when it is not known. */
-  ownAddress?: IPAddress;
+  /** The daemon's own addresses, as far as known; they cannot be a peer's. */
+  ownAddresses: readonly IPAddress[];
 }
 
 /** The rules of a list of peers: one of `address` and `range` each, nobody twice, no ranges that overlap. */
@@ -126,7 +126,7 @@ function checkPeerAddress(address: IPAddress, rules: AddressRules, report: Repor
   const twin = rules.addresses.get(address.key);
   if (twin !== undefined)
     report(path, `is also the address of ${twin}; a peer has one session, remove one of the two`);
-  if (rules.ownAddress?.equals(address))
+  if (rules.ownAddresses.some((own) => own.equals(address)))
     report(path, 'is the own address; a peer is another machine, remove it');
 }
 

@@ -245,22 +245,6 @@ export function parseEndpoint(value: unknown): Endpoint | undefined {
   return address !== null && number >= 1 && number <= 65535 ? { address, port: number } : undefined;
 }
 
-/** Where to listen for BGP: an IPv4 address and a port. */
-export const endpoint = scalar((value, fail) => readEndpoint(value, fail, 'is not ADDRESS:PORT'));
-
-/** Where to listen for BGP, or `off` for not at all (null). */
-export const endpointOrOff = scalar((value, fail) => {
-  if (value === 'off' || value === false) return null;
-  return readEndpoint(value, fail, 'is neither ADDRESS:PORT nor off');
-});
-
-function readEndpoint(value: unknown, fail: Fail, wrong: string): Endpoint {
-  const found = parseEndpoint(value);
-  if (found?.address.version === 6)
-    return fail('has an IPv6 address, which is not supported here; write an IPv4 one');
-  return found ?? fail(`${wrong}; write an IPv4 address and a port, such as 10.0.0.1:179`);
-}
-
 /** Where to listen for HTTP, of either family, or `off` for not at all (null). */
 export const httpEndpoint = scalar((value, fail) => {
   if (value === 'off' || value === false) return null;

@@ -1,7 +1,9 @@
 /** The keys of reflector.yaml, the rules between them, and the settings they become. */
+import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { ConfigFormat, Report } from '@flatroute/common/config/config.ts';
-import { listAt, listenAddressAt, valueAt } from '@flatroute/common/config/content.ts';
+import { listAt, valueAt } from '@flatroute/common/config/content.ts';
+import { checkListen, endpoints, endpointsAt } from '@flatroute/common/config/listen.ts';
 import { configuredPeer, peerKeys } from '@flatroute/common/config/peers.ts';
 import { checkPolicies, policyKeys, policySet } from '@flatroute/common/config/policy.ts';
 import { checkHttp, checkPeers, httpSection, logSection } from '@flatroute/common/config/sections.ts';
@@ -9,6 +11,9 @@ import * as value from '@flatroute/common/config/values.ts';
 import { IPAddress } from 'bgp-js/ip';
 import * as z from 'zod';
 import type { ClientSettings, ReflectorSettings } from './settings.ts';
+
+/** Missing when the kernel runs without IPv6 (`ipv6.disable=1`). */
+const IPV6_ADDRESSES = '/proc/self/net/if_inet6';
 
 const client = value.section({
   ...peerKeys,
@@ -22,7 +27,7 @@ const schema = value.section({
   routerId: value.identifier,
   clusterId: z.optional(value.identifier),
   clientToClient: value.flag.default(true),
-  listen: value.endpoint.default({ address: IPAddress.v4(0), port: 179 }),
+  listen: z.optional(endpoints),
   clients: value.list(client),
   ...policyKeys,
   bgp: value.optionalSection({
@@ -39,6 +44,12 @@ const schema = value.section({
   http: httpSection,
   log: logSection,
 });
+
+/** All addresses of the machine, port 179; an IPv6 endpoint only if the kernel has IPv6. */
+function defaultEndpoints(): value.Endpoint[] {
+  const wildcards = [IPAddress.v4(0), ...(existsSync(IPV6_ADDRESSES) ? [IPAddress.v6(0, 0, 0, 0)] : [])];
+  return wildcards.map((address) => ({ address, port: 179 }));
+}
 
 type ReflectorConfig = z.output<typeof schema>;
 
@@ -60,12 +71,9 @@ function check(content: unknown, report: Report): void {
       );
     }
   }
-  const ownAddress = listenAddressAt(content, ['listen']);
-  checkPeers(
-    content,
-    { list: 'clients', ownAddress: ownAddress?.isUnspecified ? undefined : ownAddress },
-    report,
-  );
+  const ownAddresses = endpointsAt(content, ['listen']).map(({ endpoint }) => endpoint.address);
+  checkPeers(content, { list: 'clients', ownAddresses }, report);
+  checkListen(content, { path: ['listen'], byDefault: defaultEndpoints(), list: 'clients' }, report);
   checkPolicies(content, 'clients', report);
   checkHttp(content, report);
 }
@@ -85,7 +93,7 @@ function settings(config: ReflectorConfig): ReflectorSettings {
     as: config.as,
     routerId: config.routerId,
     clusterId: config.clusterId ?? config.routerId,
-    listen: config.listen,
+    listen: config.listen ?? defaultEndpoints(),
     clients: config.clients.map((client) => clientSettings(client, config)),
     policies: policySet(config),
     bgp: {

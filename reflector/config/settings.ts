@@ -1,4 +1,4 @@
-/** The reflector's settings: what reflector.yaml becomes once it is read, checked and every default is filled in. */
+/** The reflector's settings: reflector.yaml after it was read and checked, with every default filled in. */
 import type { ConfiguredPeer } from '@flatroute/common/config/peers.ts';
 import type { Endpoint } from '@flatroute/common/config/values.ts';
 import type { PolicySet } from 'bgp-js';
@@ -19,12 +19,13 @@ export interface ReflectorSettings {
   as: number;
   routerId: IPAddress;
   clusterId: IPAddress;
-  listen: Endpoint;
+  /** Where sessions are accepted: one endpoint at least. */
+  listen: Endpoint[];
   clients: ClientSettings[];
   policies: PolicySet;
   bgp: {
     shutdownMessage: string;
-    /** TCP's, by the kernel's name; null: the kernel's own choice. */
+    /** TCP congestion control, by the kernel's name for it; null: the host's default. */
     congestionControl: string | null;
   };
   socket: string;

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { formatEndpoint } from '@flatroute/common/config/values.ts';
 import { parseAgentConfig } from '../../config/load.ts';
 
 const GOOD = `node: n1
@@ -80,7 +81,7 @@ describe('agent.yaml', () => {
       ],
       policies: { prefixLists: {}, asPathLists: {}, communityLists: {}, policies: {} },
       bgp: {
-        listen: { address: '10.0.0.1', port: 179 },
+        listen: [{ address: '10.0.0.1', port: 179 }],
         maximumPaths: 16,
         shutdownMessage: 'flatroute agent stopped',
       },
@@ -98,7 +99,7 @@ describe('agent.yaml', () => {
   it('reads every key', () => {
     const settings = parse(`${GOOD}
 routerId: 192.0.2.1
-bgp: { listen: off, holdTime: 9, connectRetry: 1, maximumPrefixes: 10, maximumPaths: 1, shutdownMessage: bye }
+bgp: { listen: [10.0.0.1:1179, "[::]:1179"], holdTime: 9, connectRetry: 1, maximumPrefixes: 10, maximumPaths: 1, shutdownMessage: bye }
 encapsulation: { mode: none, scope: crossSubnet }
 pods: { mtu: 1400, quarantine: 2m }
 kernel: { table: 100, reconcile: 1m, staleTime: 0 }
@@ -109,7 +110,8 @@ http: { listen: 0.0.0.0:80, allowRemote: true }
 log: { level: debug, format: json }
 `);
     assert.equal(settings.routerId.toString(), '192.0.2.1');
-    assert.deepEqual(settings.bgp, { listen: null, maximumPaths: 1, shutdownMessage: 'bye' });
+    assert.deepEqual(settings.bgp.listen.map(formatEndpoint), ['10.0.0.1:1179', '[::]:1179']);
+    assert.deepEqual([settings.bgp.maximumPaths, settings.bgp.shutdownMessage], [1, 'bye']);
     const [peer] = settings.peers;
     assert.deepEqual([peer.holdTimeSeconds, peer.connectRetrySeconds, peer.maximumPrefixes], [9, 1, 10]);
     assert.equal(settings.encapsulation.scope, 'crossSubnet');

@@ -19,7 +19,7 @@ const schema = value.section({
   name: value.text(16),
   as: z.optional(value.asNumber),
   range: z.optional(value.ipv4Prefix),
-  listen: z.optional(value.endpointOrOff),
+  listen: z.optional(value.httpEndpoint),
   rest: value.duration(1, 3600).default(60),
   inner: value.optionalSection({ port: value.port.default(179), deep: z.optional(value.flag) }),
   list: value.list(value.section({ address: value.hostAddress })),

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { ConfigError, formatProblem } from '@flatroute/common/config/config.ts';
+import { formatEndpoint } from '@flatroute/common/config/values.ts';
 import { changedKeys, parseReflectorConfig } from '../../config/load.ts';
 
 const GOOD = `node: rr1
@@ -44,7 +45,7 @@ describe('reflector.yaml', () => {
       as: 64512,
       routerId: '10.0.0.10',
       clusterId: '10.0.0.10',
-      listen: { address: '10.0.0.10', port: 179 },
+      listen: [{ address: '10.0.0.10', port: 179 }],
       clients: [
         { ...common, name: '10.0.0.0/16', range: '10.0.0.0/16', as: 64512, client: true, passive: true },
         { ...common, name: 'edge', address: '10.9.0.1', as: 65001, client: false, passive: false },
@@ -68,6 +69,12 @@ describe('reflector.yaml', () => {
       'a policy that is not there',
       GOOD.replace('name: edge', 'import: edge-in'),
       '7:45: clients[1].import: "edge-in" is no policy of this file; write it under "policies"',
+    ],
+    [
+      'an IPv6 client that reaches no endpoint',
+      GOOD.replace('10.0.0.0/16', '2001:db8::/64'),
+      '6:14: clients[0].range: "2001:db8::/64" can never connect: "listen" has only 10.0.0.10:179; ' +
+        'add to "listen" an IPv6 endpoint',
     ],
     ['an address without a port', GOOD.replace(':179', ''), '4:9: listen: "10.0.0.10" is not ADDRESS:PORT'],
     [
@@ -112,11 +119,18 @@ describe('reflector.yaml', () => {
     });
   }
 
-  it('tells what a reload changes, and what needs a restart', () => {
+  it('listens on all addresses of both families by default', () => {
+    const text = GOOD.replace('listen', '#').replace('10.9.0.1', '2001:db8::1');
+    const endpoints = parse(text).listen.map(formatEndpoint);
+    assert.deepEqual(endpoints, ['0.0.0.0:179', '[::]:179']);
+    assert.deepEqual(errorsOf(`${text}  - { range: 2001:db8:1::/64, as: 64512 }\n`), []);
+  });
+
+  it('says what a reload changes, and what needs a restart', () => {
     const text = `${GOOD.replace('65001', '65002').replace(':179', ':180')}clusterId: 10.0.0.11\nlog: { level: debug }\nbgp: { congestionControl: reno }\n`;
     assert.deepEqual(changedKeys(parse(GOOD), parse(text)), {
-      changed: ['clusterId', 'listen.port', 'clients[10.9.0.1].as', 'bgp.congestionControl', 'log.level'],
-      needRestart: ['clusterId', 'listen.port', 'bgp.congestionControl'],
+      changed: ['clusterId', 'listen', 'clients[10.9.0.1].as', 'bgp.congestionControl', 'log.level'],
+      needRestart: ['clusterId', 'listen', 'bgp.congestionControl'],
     });
   });
 });
