@@ -63,6 +63,19 @@ describe('Fib', () => {
     assert.deepEqual(dataplane.entries.get('172.20.0.0/24'), ['10.0.0.252']);
   });
 
+  it('hands on the IPv6 next hop of an IPv4 route (RFC 8950)', () => {
+    const sim = new Simulation(8);
+    const node = sim.add({ as: 64512, routerId: '10.0.0.1', address: null }, '2001:db8::1');
+    const tor = sim.add({ as: 65001, routerId: '10.0.0.251', address: null }, '2001:db8::251');
+    sim.peer(node, tor, { extendedNextHop: true });
+    const dataplane = new FakeDataplane();
+    const fib = new Fib(node.speaker.routing.rib, dataplane);
+    tor.speaker.originate('172.20.0.0/24');
+    sim.run(2000);
+    while (fib.hasWork) fib.work();
+    assert.deepEqual(dataplane.entries.get('172.20.0.0/24'), ['2001:db8::251']);
+  });
+
   it('has no multipath when it is not asked for', () => {
     const { tors, dataplane, settle } = rack(1);
     for (const tor of tors) tor.speaker.originate('172.20.0.0/24');

@@ -80,6 +80,11 @@ const TABLE: [string, Sketch, Sketch][] = [
     { source: { routerId: 2 } },
   ],
   [
+    'lower BGP identifier',
+    { attributes: { originatorId: '0.0.0.0' }, source: { routerId: 9 } },
+    { source: { routerId: 2 } },
+  ],
+  [
     'shorter CLUSTER_LIST',
     { attributes: { clusterList: ['1.1.1.1'] }, source: { address: ip('10.0.0.9') } },
     { attributes: { clusterList: ['1.1.1.1', '2.2.2.2'] }, source: { address: ip('10.0.0.1') } },
