@@ -33,6 +33,7 @@ import type { Speaker } from '../speaker/speaker.ts';
 import type { SpeakerAction, SpeakerEvent } from '../speaker/speaker-types.ts';
 import { reserveDescriptors } from './descriptors.ts';
 import { type ListenAddress, Listener } from './listener.ts';
+import type { LivenessMonitor } from './liveness.ts';
 import { NeighbourDiscoveries } from './neighbour-discovery.ts';
 import { LingeringSockets, PeerSocket } from './peer-socket.ts';
 import { Sender } from './sender.ts';
@@ -63,6 +64,8 @@ export interface HostOptions {
   congestionControl?: string;
   /** Milliseconds of input per slice, by default 1.25; output may take three times as long. */
   sliceMs?: number;
+  /** Monitors that end sessions with unreachable peers before their hold timers do. */
+  livenessMonitors?: readonly LivenessMonitor[];
   /** Called with each event after it happened. */
   onEvent?: (event: SpeakerEvent) => void;
   /** Called after routes may have changed, at most once per slice. */
@@ -88,7 +91,7 @@ export class SpeakerHost {
   private readonly sender: Sender<PeerSocket>;
   private readonly lingering = new LingeringSockets();
   private listeners: Listener[] = [];
-  private readonly discoveries: NeighbourDiscoveries;
+  private readonly monitors: readonly LivenessMonitor[];
   /** Connections that ended since the last slice. */
   private readonly ended: Ended[] = [];
   private readonly actions = new DeferredQueue<SpeakerAction>((action) => this.perform(action));
@@ -111,13 +114,20 @@ export class SpeakerHost {
       .filter((address) => !address.isUnspecified);
     this.sliceMs = options.sliceMs ?? SLICE_MS;
     this.sender = new Sender(({ id }) => speaker.blocked(id, true, this.now()));
-    this.discoveries = new NeighbourDiscoveries(
+    const discoveries = new NeighbourDiscoveries(
       (name, address) => {
         this.speaker.neighbourFound(name, address, this.now());
         this.wake();
       },
       (name, text) => this.report(name, text),
     );
+    this.monitors = [discoveries, ...(options.livenessMonitors ?? [])];
+    for (const monitor of this.monitors) {
+      monitor.onDown = (peer, reason) => {
+        this.speaker.peerUnreachable(peer, reason, this.now());
+        this.wake();
+      };
+    }
   }
 
   /** The time in ms of the monotonic clock, which every method of the speaker takes as `now`. */
@@ -160,7 +170,7 @@ export class SpeakerHost {
     this.isStopped = true;
     this.processResults(() => false);
     if (this.timer) clearTimeout(this.timer);
-    this.discoveries.setInterfaces([]);
+    for (const monitor of this.monitors) monitor.follow([]);
     const closed = Promise.all(this.listeners.map((listener) => listener.close()));
     await this.lingering.closed();
     await closed;
@@ -278,7 +288,7 @@ export class SpeakerHost {
     this.configured = peers.changes;
     for (const listener of this.listeners) this.reportFailure('listener', () => listener.update(peers));
     for (const connection of this.connections.values()) this.applyTransport(connection);
-    this.discoveries.setInterfaces(peers.interfaces());
+    for (const monitor of this.monitors) monitor.follow(peers);
   }
 
   private applyTransport(connection: PeerSocket): void {

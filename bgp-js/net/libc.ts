@@ -28,6 +28,8 @@ export interface Libc {
   close(fd: number): number;
   /** fcntl(2) with an integer argument, as F_DUPFD takes. */
   fcntl(fd: number, command: number, argument: number): number;
+  /** ioctl(2) with a structure that it fills. */
+  ioctl(fd: number, request: number, argument: Buffer): number;
   if_nametoindex(name: string): number;
   /** The error of the last call, as an errno. */
   errno(): number;
@@ -59,6 +61,7 @@ function load(): Libc {
     recvfrom: f('int64 recvfrom(int fd, void *data, size_t size, int flags, void *from, void *length)'),
     close: f('int close(int fd)'),
     fcntl: f('int fcntl(int fd, int command, int argument)'),
+    ioctl: f('int ioctl(int fd, unsigned long request, void *argument)'),
     if_nametoindex: f('uint32_t if_nametoindex(const char *name)'),
     errno: () => koffi.errno(),
     address: (buffer) => BigInt(koffi.address(buffer)),

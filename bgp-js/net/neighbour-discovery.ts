@@ -3,7 +3,9 @@
  * 0, which makes nobody choose us as default router, and learn the link-local address of whoever sends one.
  */
 import { IPAddress } from '../ip/index.ts';
+import type { Peer } from '../session/peer.ts';
 import { libc, type Poll, SocketError } from './libc.ts';
+import type { LivenessMonitor } from './liveness.ts';
 import { bindToInterface } from './socket-options.ts';
 
 const AF_INET6 = 10;
@@ -15,10 +17,15 @@ const IPV6_MULTICAST_LOOP = 19;
 const SOL_SOCKET = 1;
 const SO_ATTACH_FILTER = 26;
 const ROUTER_ADVERTISEMENT = 134;
+const SIOCGIFFLAGS = 0x8913;
+/** The interface is up and has a carrier: netdevice(7). */
+const IFF_RUNNING = 0x40;
 
 /** RFC 4861 §6.2.1 allows 4 s to 1800 s between advertisements, and §10 no two within 3 s. */
 const INTERVAL_MS = 10_000;
 const LEAST_INTERVAL_MS = 3000;
+/** How often the link is checked. */
+const LINK_CHECK_MS = 1000;
 /** Advertisements that are read in one turn of the event loop. */
 const BATCH = 16;
 
@@ -35,14 +42,24 @@ const FILTER: readonly (readonly [code: number, yes: number, no: number, k: numb
   [0x06, 0, 0, 0],
 ];
 
-/** Looks for the neighbour on one interface until it is closed. */
+/** What a discovery reports about its interface. */
+interface DiscoveryCallbacks {
+  /** Gets the neighbour's link-local address with the interface as zone, at every advertisement. */
+  onNeighbour(address: IPAddress): void;
+  /** The link went down, or the interface was removed; `reason` is for people. */
+  onLinkDown(reason: string): void;
+  /** Gets each new error once. */
+  onError(text: string): void;
+}
+
+/** Looks for the neighbour on one interface and watches the link, until it is closed. */
 export class NeighbourDiscovery {
   readonly name: string;
-  private readonly onNeighbour: (address: IPAddress) => void;
-  private readonly onError: (text: string) => void;
-  private readonly timer: NodeJS.Timeout;
+  private readonly callbacks: DiscoveryCallbacks;
+  private readonly timers: readonly NodeJS.Timeout[];
   private fd = -1;
   private index = 0;
+  private isLinkUp = false;
   private poll: Poll | null = null;
   private readonly wake = (): void => {
     setImmediate(() => this.receive());
@@ -50,17 +67,19 @@ export class NeighbourDiscovery {
   private lastError = '';
   private sentAt = Number.NEGATIVE_INFINITY;
 
-  /** `onNeighbour` gets link-local addresses with the interface as zone, again and again; `onError` each new error once. */
-  constructor(name: string, onNeighbour: (address: IPAddress) => void, onError: (text: string) => void) {
+  constructor(name: string, callbacks: DiscoveryCallbacks) {
     this.name = name;
-    this.onNeighbour = onNeighbour;
-    this.onError = onError;
-    this.timer = setInterval(() => this.turn(), INTERVAL_MS);
+    this.callbacks = callbacks;
+    this.timers = [
+      setInterval(() => this.turn(), INTERVAL_MS),
+      setInterval(() => this.checkLink(), LINK_CHECK_MS),
+    ];
     this.turn();
+    this.checkLink();
   }
 
   close(): void {
-    clearInterval(this.timer);
+    for (const timer of this.timers) clearInterval(timer);
     this.closeSocket();
   }
 
@@ -77,8 +96,25 @@ export class NeighbourDiscovery {
       this.lastError = '';
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error);
-      if (text !== this.lastError) this.onError(`neighbour discovery failed: ${text}; will keep retrying`);
+      if (text !== this.lastError)
+        this.callbacks.onError(`neighbour discovery failed: ${text}; will keep retrying`);
       this.lastError = text;
+    }
+  }
+
+  /** Reports when a link that was up is up no longer. */
+  private checkLink(): void {
+    const wasUp = this.isLinkUp;
+    const exists = libc().if_nametoindex(this.name) === this.index;
+    const request = Buffer.alloc(40); // struct ifreq: the name, then the flags
+    request.write(this.name, 0, 15);
+    this.isLinkUp =
+      this.fd >= 0 &&
+      exists &&
+      libc().ioctl(this.fd, SIOCGIFFLAGS, request) === 0 &&
+      (request.readUInt16LE(16) & IFF_RUNNING) !== 0;
+    if (wasUp && !this.isLinkUp) {
+      this.callbacks.onLinkDown(exists ? `${this.name} is down` : `${this.name} was removed`);
     }
   }
 
@@ -133,7 +169,7 @@ export class NeighbourDiscovery {
       if (Number(libc().recvfrom(this.fd, data, data.length, 0, from, length)) < 16) return;
       const address = IPAddress.read(from, 8, 6, this.name);
       if (!address.isLinkLocal) continue;
-      this.onNeighbour(address);
+      this.callbacks.onNeighbour(address);
       // Who has just come up learns of us without waiting.
       if (performance.now() - this.sentAt >= LEAST_INTERVAL_MS) this.turn();
     }
@@ -148,14 +184,19 @@ export class NeighbourDiscovery {
   }
 }
 
-/** The searches on all interfaces that have unnumbered peers. */
-export class NeighbourDiscoveries {
+/**
+ * The discoveries on the interfaces of all unnumbered peers. As a monitor of liveness they report a peer as down when its
+ * link is: the neighbour on the link is then unreachable, whoever it is.
+ */
+export class NeighbourDiscoveries implements LivenessMonitor {
+  onDown: LivenessMonitor['onDown'] = () => {};
   private readonly onNeighbour: (name: string, address: IPAddress) => void;
   private readonly onError: (name: string, text: string) => void;
-  private running: NeighbourDiscovery[] = [];
+  private readonly peers = new Map<string, Peer>();
+  private readonly running = new Map<string, NeighbourDiscovery>();
 
   /**
-   * @param onNeighbour gets the interface and a neighbour's link-local address in its zone, at every advertisement.
+   * @param onNeighbour gets the interface and a neighbour's link-local address, at every advertisement.
    * @param onError gets the interface and each new error once.
    */
   constructor(
@@ -166,15 +207,32 @@ export class NeighbourDiscoveries {
     this.onError = onError;
   }
 
-  /** Searches on these interfaces, and stops on all others. */
-  setInterfaces(names: readonly string[]): void {
-    const kept = this.running.filter((discovery) => names.includes(discovery.name));
-    for (const discovery of this.running) if (!kept.includes(discovery)) discovery.close();
-    this.running = kept;
-    for (const name of names) {
-      if (kept.some((discovery) => discovery.name === name)) continue;
-      const onNeighbour = (address: IPAddress): void => this.onNeighbour(name, address);
-      this.running.push(new NeighbourDiscovery(name, onNeighbour, (text) => this.onError(name, text)));
+  /** Searches on the interfaces of the unnumbered ones among these peers, and stops on all others. */
+  follow(peers: Iterable<Peer>): void {
+    this.peers.clear();
+    for (const peer of peers)
+      if (isUnnumbered(peer)) this.peers.set(peer.config.transport?.interface ?? '', peer);
+    for (const [name, discovery] of this.running) {
+      if (this.peers.has(name)) continue;
+      discovery.close();
+      this.running.delete(name);
+    }
+    for (const name of this.peers.keys()) {
+      if (!this.running.has(name)) this.running.set(name, this.discover(name));
     }
   }
+
+  private discover(name: string): NeighbourDiscovery {
+    return new NeighbourDiscovery(name, {
+      onNeighbour: (address) => this.onNeighbour(name, address),
+      onError: (text) => this.onError(name, text),
+      onLinkDown: (reason) => {
+        const peer = this.peers.get(name);
+        if (peer) this.onDown(peer, reason);
+      },
+    });
+  }
 }
+
+const isUnnumbered = ({ config }: Peer): boolean =>
+  config.address === undefined && config.range === undefined;
