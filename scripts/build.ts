@@ -12,7 +12,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { build, type Plugin } from 'esbuild';
 import { buildPlugin } from '../cni/build.ts';
@@ -81,6 +81,12 @@ function buildLibrary(): void {
     const command = ['-p', join(root, 'bgp-js/tsconfig.build.json'), '--outDir', temporary];
     const { status, stdout, stderr, error } = spawnSync(compiler, command, { cwd: root, encoding: 'utf8' });
     if (status !== 0) throw new Error(`bgp-js does not compile:\n${error?.message ?? ''}${stdout}${stderr}`);
+    // The compiler rewrites import paths in JavaScript only; in declarations not every tool resolves `.ts`.
+    for (const name of globSync('**/*.d.ts', { cwd: temporary })) {
+      const file = join(temporary, name);
+      const declarations = readFileSync(file, 'utf8');
+      writeFileSync(file, declarations.replaceAll(/((?:from |import\()['"]\.[^'"]*)\.ts(['"])/g, '$1.js$2'));
+    }
     if (existsSync(target)) renameSync(target, `${temporary}.old`);
     renameSync(temporary, target);
   } finally {

@@ -71,7 +71,8 @@ describe('architecture', () => {
     });
 
     it(`${workspace} declares the packages it imports`, () => {
-      const declared = Object.keys(readManifest(workspace).dependencies ?? {});
+      const { dependencies, peerDependencies } = readManifest(workspace);
+      const declared = Object.keys({ ...dependencies, ...peerDependencies });
       const shared = Object.keys(readManifest('').devDependencies ?? {});
       const broken = sourcesOf(workspace).flatMap((source) =>
         importsOf(source.text)

@@ -21,6 +21,7 @@ export interface Manifest {
   workspaces?: string[];
   dependencies?: Record<string, string>;
   devDependencies?: Record<string, string>;
+  peerDependencies?: Record<string, string>;
 }
 
 /** All TypeScript files outside node_modules and what was built. */

@@ -26,12 +26,13 @@
  */
 import type net from 'node:net';
 import { performance } from 'node:perf_hooks';
-import { getSystemErrorMessage, isDeepStrictEqual } from 'node:util';
+import { isDeepStrictEqual } from 'node:util';
 import { type AddressInput, addressFrom, type IPAddress, parseAddress } from '../ip/index.ts';
 import type { TransportConfig } from '../session/peer-config.ts';
 import type { Speaker } from '../speaker/speaker.ts';
 import type { SpeakerAction, SpeakerEvent } from '../speaker/speaker-types.ts';
 import { reserveDescriptors } from './descriptors.ts';
+import { systemErrorText } from './libc.ts';
 import { type ListenAddress, Listener } from './listener.ts';
 import type { LivenessMonitor } from './liveness.ts';
 import { NeighbourDiscoveries } from './neighbour-discovery.ts';
@@ -361,7 +362,7 @@ export class SpeakerHost {
     this.connections.set(id, connection);
     let reason = PEER_CLOSED;
     socket.on('error', (error: NodeJS.ErrnoException) => {
-      reason = error.errno === undefined ? error.message : getSystemErrorMessage(error.errno);
+      reason = error.errno === undefined ? error.message : systemErrorText(error.errno);
     });
     socket.on('data', (chunk) => this.onData(connection, chunk));
     socket.on('drain', () => {

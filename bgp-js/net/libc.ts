@@ -3,7 +3,7 @@
  * loaded at the first use: a speaker whose peers have no such options runs without it.
  */
 import { createRequire } from 'node:module';
-import { getSystemErrorMessage } from 'node:util';
+import { getSystemErrorMap } from 'node:util';
 import type Koffi from 'koffi';
 
 /** Watches a descriptor until `close`. An error on the descriptor ends the watch until `start` is called again. */
@@ -81,6 +81,11 @@ function requireKoffi(): typeof Koffi {
 /** A failed system call: `attempt` says what was tried; the reason is the system's text for `errno`. */
 export class SocketError extends Error {
   constructor(attempt: string, errno: number) {
-    super(`cannot ${attempt}: ${getSystemErrorMessage(-errno)}`);
+    super(`cannot ${attempt}: ${systemErrorText(errno)}`);
   }
+}
+
+/** The system's text for an errno of either sign, such as "permission denied". */
+export function systemErrorText(errno: number): string {
+  return getSystemErrorMap().get(-Math.abs(errno))?.[1] ?? `error ${Math.abs(errno)}`;
 }

@@ -11,7 +11,7 @@ import {
   setMd5Key,
   setTrafficClass,
 } from './socket-options.ts';
-import { descriptorOf, minimumHopLimit, trafficClass } from './transport.ts';
+import { CAN_BIND_FIRST, descriptorOf, minimumHopLimit, trafficClass } from './transport.ts';
 
 /** Where connections are accepted. `::` accepts IPv4 too, unless `ipv6Only`. */
 export interface ListenAddress {
@@ -77,28 +77,33 @@ export class Listener {
     onError: (text: string) => void,
   ): Promise<Listener> {
     const { address, port, ipv6Only, congestionControl } = at;
-    const bound = bind({ address, port, ipv6Only });
     const server = net.createServer({ noDelay: true, allowHalfOpen: true }, (socket) =>
       onSocket(socket, listener),
     );
     const listener = new Listener(server, address);
-    try {
-      if (congestionControl !== undefined) setCongestionControl(bound.fd(), congestionControl);
-      listener.setOptions(bound.fd(), peers);
-    } catch (error) {
-      bound.close();
-      throw error;
-    }
-    return new Promise((resolve, reject) => {
-      const fail = (error: NodeJS.ErrnoException): void => reject(new ListenError(at, error));
-      server.once('error', fail);
-      server.listen({ handle: bound, backlog: LISTEN_BACKLOG }, () => {
-        server.off('error', fail);
-        // accept(2) fails for a while when too many files are open.
-        server.on('error', (error) => onError(`accept: ${error.message}`));
-        resolve(listener);
-      });
+    const setAll = (fd: number): void => {
+      if (congestionControl !== undefined) setCongestionControl(fd, congestionControl);
+      listener.setOptions(fd, peers);
+    };
+    const bound = CAN_BIND_FIRST ? bind({ address, port, ipv6Only }) : null;
+    if (bound) runOrClose(bound, () => setAll(bound.fd()));
+    // Without that, connections that come before the options are set are dropped; their peers try again.
+    else server.maxConnections = 0;
+    const listening = new Promise<void>((resolve, reject) => {
+      server.once('error', (error) => reject(new ListenError(at, error))).once('listening', resolve);
     });
+    if (bound) server.listen({ handle: bound, backlog: LISTEN_BACKLOG });
+    else server.listen({ host: address.toString(), port, ipv6Only, backlog: LISTEN_BACKLOG });
+    await listening;
+    // accept(2) fails for a while when too many files are open.
+    server.removeAllListeners('error').on('error', (error) => onError(`accept: ${error.message}`));
+    if (!bound) {
+      runOrClose(server, () => setAll(descriptorOf(server)));
+      // The event loop polls the socket before immediates run: nothing that came early is left after that.
+      await new Promise((resolve) => setImmediate(resolve));
+      server.maxConnections = Number.POSITIVE_INFINITY;
+    }
+    return listener;
   }
 
   /** The port, chosen by the kernel if 0 was asked for; 0 once closed. */
@@ -142,6 +147,16 @@ export class Listener {
       setMd5Key(fd, this.family, entry.peers, entry.key);
       this.keys.set(name, entry);
     }
+  }
+}
+
+/** Closes `resource` when the work fails. */
+function runOrClose(resource: { close(): void }, work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    resource.close();
+    throw error;
   }
 }
 

@@ -70,9 +70,12 @@ export class SliceTimes {
   }
 }
 
-/** The thread's CPU time in microseconds. The kernel updates it at its ticks, and when the process's time is read. */
+/**
+ * The thread's CPU time in microseconds; Node.js before 24 knows the process's alone. The kernel updates the thread's at
+ * its ticks, and when the process's is read.
+ */
 function threadCpuUsage(): number {
-  process.cpuUsage();
-  const { user, system } = process.threadCpuUsage();
+  const whole = process.cpuUsage();
+  const { user, system } = process.threadCpuUsage?.() ?? whole;
   return user + system;
 }

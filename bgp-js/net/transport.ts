@@ -19,6 +19,9 @@ const CS6 = 48;
 /** The TTL of a packet that was not forwarded (RFC 5082 §3). */
 const FULL_TTL = 255;
 
+/** Whether Node.js can bind a socket before it listens or connects, so that options are set first: from 24.21 on. */
+export const CAN_BIND_FIRST = 'BoundSocket' in net;
+
 /** What to connect to. */
 export interface DialTarget {
   address: IPAddress;
@@ -69,7 +72,13 @@ function makeSocket(target: DialTarget): net.Socket {
   const typeOfService = trafficClass(transport);
   if (congestionControl === undefined && !needsDescriptor(transport, peer)) {
     const socket = new net.Socket({ typeOfService, allowHalfOpen: true });
+    if (!CAN_BIND_FIRST) socket.once('connect', () => setTypeOfService(socket, family, typeOfService));
     return socket.connect({ host, port, localAddress: local });
+  }
+  if (!CAN_BIND_FIRST) {
+    throw new Error(
+      'socket options of a connection that we open need Node.js 24.21 or later; on this one, let the peer connect',
+    );
   }
   const bound = new net.BoundSocket({ host: local ?? (family === 6 ? '::' : '0.0.0.0') });
   try {
@@ -128,7 +137,7 @@ export function refusalOf(
 function admit(socket: net.Socket, listener: SocketFamily, transport: TransportConfig): string | null {
   const peer = parseAddress(socket.remoteAddress ?? '');
   if (!peer) return 'the connection is closed already';
-  socket.setTypeOfService(trafficClass(transport));
+  setTypeOfService(socket, listener, trafficClass(transport));
   const { password, ...rest } = transport;
   if (!needsDescriptor(rest, peer)) return null;
   const fd = descriptorOf(socket);
@@ -152,10 +161,23 @@ export function updateTransport(
 ): void {
   const peer = parseAddress(socket.remoteAddress ?? '');
   if (!peer) return;
-  socket.setTypeOfService(trafficClass(transport));
   // The socket's family, not the peer's: an IPv6 socket may carry IPv4.
   const family = socket.remoteFamily === 'IPv6' ? 6 : 4;
+  setTypeOfService(socket, family, trafficClass(transport));
   applyTransport(descriptorOf(socket), family, peer, transport, before);
+}
+
+/** Marks what a socket sends. Node.js before 24.21 needs koffi for that; without it packets have no mark. */
+function setTypeOfService(socket: net.Socket, family: SocketFamily, value: number): void {
+  const method: ((value: number) => unknown) | undefined = socket.setTypeOfService;
+  if (method) method.call(socket, value);
+  else {
+    try {
+      setTrafficClass(descriptorOf(socket), family, value);
+    } catch {
+      // A session works without the mark.
+    }
+  }
 }
 
 /**
