@@ -1,19 +1,65 @@
-export * from './rib/decision.ts';
-export * from './rib/dirty-queue.ts';
-export * from './rib/family-rib.ts';
-export * from './rib/policy/index.ts';
-export * from './rib/routing.ts';
-export * from './rib/source.ts';
-export * from './rib/store/path-state.ts';
-export * from './session/peer.ts';
-export * from './session/peer-config.ts';
-export * from './session/peer-table.ts';
-export * from './speaker/speaker.ts';
-export * from './speaker/speaker-types.ts';
-export * from './views/dry-run.ts';
+/**
+ * A BGP speaker without sockets and clocks, and views of its state. `bgp-js/net` runs it on TCP; `bgp-js/wire` has the
+ * codec of BGP messages, `bgp-js/ip` the types of addresses and prefixes.
+ */
+
+// Reading the RIB as it changes: best paths for a forwarding table.
+export { DirtyQueue } from './rib/dirty-queue.ts';
+export { FamilyRib, NO_PATH } from './rib/family-rib.ts';
+// Policies.
+export { compilePolicies } from './rib/policy/policy.ts';
+export type { PolicyData, PolicyRule, PolicySet } from './rib/policy/policy-data.ts';
+export { PolicyError } from './rib/policy/policy-error.ts';
+export { type Source, SourceKind } from './rib/source.ts';
+// Peers.
+export type { Peer, PeerCounters, SessionState } from './session/peer.ts';
+export {
+  type PeerConfig,
+  type PeerOptions,
+  peerConfig,
+  type TransportConfig,
+} from './session/peer-config.ts';
+// The speaker: what goes in, and what comes out.
+export { Speaker } from './speaker/speaker.ts';
+export type {
+  OriginateOptions,
+  PeerStatus,
+  SpeakerAction,
+  SpeakerConfig,
+  SpeakerEvent,
+  SpeakerOptions,
+} from './speaker/speaker-types.ts';
+// Views of policies, and dry runs of a change.
+export { type DryRunPeer, planChange } from './views/dry-run.ts';
 export type { RouteChanges } from './views/dry-run-compare.ts';
-export * from './views/peer-view.ts';
-export * from './views/policy-view.ts';
-export * from './views/route-list.ts';
-export * from './views/speaker-view.ts';
-export * from './wire/index.ts';
+// Views of peers.
+export { type PeerBrief, peerBriefs, peerStatuses, peerStatusesInPieces } from './views/peer-view.ts';
+export {
+  type ExportVerdict,
+  exportVerdicts,
+  type PolicyInfo,
+  policyInfos,
+} from './views/policy-view.ts';
+// Views of routes.
+export {
+  listRoutes,
+  type RouteFilter,
+  type RouteList,
+  routePage,
+  routesMentioning,
+  routesWithin,
+} from './views/route-list.ts';
+export {
+  advertisedTo,
+  longestMatch,
+  type PathInfo,
+  type RouteInfo,
+  routeCounts,
+  routeTo,
+} from './views/speaker-view.ts';
+export type { AsSegment } from './wire/as-path.ts';
+export { formatAsPath } from './wire/as-path.ts';
+export { Community } from './wire/attribute-types.ts';
+export type { Attributes } from './wire/attributes.ts';
+export { formatCommunity, type LargeCommunity } from './wire/communities.ts';
+export { type Family, IPV4_UNICAST, IPV6_UNICAST } from './wire/families.ts';

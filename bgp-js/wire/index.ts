@@ -1,18 +1,33 @@
-export * from './as-path.ts';
-export * from './attribute-scan.ts';
-export * from './attribute-types.ts';
-export * from './attributes.ts';
-export * from './capability.ts';
-export * from './capability-values.ts';
-export * from './communities.ts';
-export * from './error.ts';
-export * from './families.ts';
-export * from './frame.ts';
-export * from './message.ts';
-export * from './nlri.ts';
-export * from './notification.ts';
-export * from './open.ts';
-export * from './refresh.ts';
-export * from './role.ts';
-export * from './tlv.ts';
-export * from './update.ts';
+/** The codec of BGP messages: bytes to messages and back (RFC 4271 §4). */
+export { type AsSegment, formatAsPath } from './as-path.ts';
+export { Community } from './attribute-types.ts';
+export { type Attributes, decodeAttributes, encodeAttributes } from './attributes.ts';
+export { CapabilityCode, type RawCapability } from './capability.ts';
+export {
+  formatCommunity,
+  formatExtendedCommunity,
+  formatIPv6ExtendedCommunity,
+  formatLargeCommunity,
+  type LargeCommunity,
+  parseCommunity,
+  parseExtendedCommunity,
+  parseIPv6ExtendedCommunity,
+  parseLargeCommunity,
+} from './communities.ts';
+export type { BgpError, Handling, MalformedAttribute } from './error.ts';
+export { FAMILIES, type Family, IPV4_UNICAST, IPV6_UNICAST } from './families.ts';
+export { Framer, HEADER_LENGTH, MAX_MESSAGE_LENGTH, MessageType } from './frame.ts';
+export { decodeMessage, encodeMessage, isError, KEEPALIVE, type Message } from './message.ts';
+export { nlriLength } from './nlri.ts';
+export {
+  decodeNotification,
+  describeNotification,
+  encodeNotification,
+  type Notification,
+  notificationName,
+  shutdownData,
+  shutdownMessage,
+} from './notification.ts';
+export { AS_TRANS, decodeOpen, encodeOpen, type OpenMessage } from './open.ts';
+export { decodeRouteRefresh, encodeRouteRefresh, type RouteRefresh } from './refresh.ts';
+export { encodeUpdate } from './update.ts';

@@ -1,5 +1,4 @@
-/** The reading side of a neighbour that does little but listen: its table, as an array of versions. */
-import { Framer, MessageType } from 'bgp-js';
+import { Framer, MessageType } from 'bgp-js/wire';
 import { type RouteSpace, type RouteVisitor, readU16, readUpdate } from './routes.ts';
 
 /** Octets of an UPDATE that says nothing: End-of-RIB of IPv4 unicast (RFC 4724 §2). */

@@ -1,6 +1,12 @@
-/** The parts one by one: codec, RIB, memory. No sockets: only what the code itself costs. */
-import { decodeAttributes, decodeMessage, encodeAttributes, encodeUpdate, isError, nlriLength } from 'bgp-js';
 import { IPPrefix } from 'bgp-js/ip';
+import {
+  decodeAttributes,
+  decodeMessage,
+  encodeAttributes,
+  encodeUpdate,
+  isError,
+  nlriLength,
+} from 'bgp-js/wire';
 import type { Benchmark } from './benchmarks.ts';
 import { LocalSpeaker } from './local-speaker.ts';
 import { fastest, memoryGrowth, timed } from './memory.ts';

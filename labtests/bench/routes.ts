@@ -1,9 +1,5 @@
-/**
- * Numbered routes. Route i is the i-th prefix of one length from 20.0.0.0 on, and a community tells its version, so that
- * a table is an array of versions, and the truth is one as well.
- */
-import { encodeAttributes, encodeUpdate, MAX_MESSAGE_LENGTH, nlriLength } from 'bgp-js';
 import { IPAddress, IPPrefix } from 'bgp-js/ip';
+import { encodeAttributes, encodeUpdate, MAX_MESSAGE_LENGTH, nlriLength } from 'bgp-js/wire';
 
 const FIRST = 20 * 2 ** 24;
 /** Octets of an UPDATE besides NLRI and attributes: header and two lengths (RFC 4271 §4.3). */

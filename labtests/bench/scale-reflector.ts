@@ -2,8 +2,9 @@
  * A reflector of a large cluster, without sockets: the speaker itself, with thousands of light clients and with the other
  * reflectors. What it does is timed, so that reflectors that share this process each have their own CPU.
  */
-import { KEEPALIVE, type PeerOptions, peerConfig, peerStatuses, Speaker } from 'bgp-js';
+import { type PeerOptions, peerConfig, peerStatuses, Speaker } from 'bgp-js';
 import { addressFrom } from 'bgp-js/ip';
+import { KEEPALIVE } from 'bgp-js/wire';
 import { greeting, openBytes, seededRandom } from 'bgp-js-testing';
 import type { RouteListener } from './listener.ts';
 

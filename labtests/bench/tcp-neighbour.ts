@@ -1,8 +1,8 @@
 /** A client of a reflector on TCP that is light enough to be one of a thousand in a process. */
 import { once } from 'node:events';
 import net from 'node:net';
-import { MessageType } from 'bgp-js';
 import { addressFrom } from 'bgp-js/ip';
+import { MessageType } from 'bgp-js/wire';
 import { greeting, openBytes } from 'bgp-js-testing';
 import { RouteListener } from './listener.ts';
 import type { RouteSpace } from './routes.ts';

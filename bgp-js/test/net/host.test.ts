@@ -8,8 +8,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { KEEPALIVE, type Message, Speaker, shutdownMessage } from '../../index.ts';
+import { Speaker } from '../../index.ts';
 import { type HostOptions, SpeakerHost } from '../../net/index.ts';
+import { KEEPALIVE, type Message, shutdownMessage } from '../../wire/index.ts';
 import { nlri } from '../session/bench.ts';
 import { Node, RawPeer, until } from './tcp.ts';
 

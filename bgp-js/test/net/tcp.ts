@@ -8,19 +8,9 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { peerConfig } from 'bgp-js-testing/index.ts';
-import {
-  decodeMessage,
-  encodeMessage,
-  Framer,
-  isError,
-  type Message,
-  type PeerOptions,
-  type PeerStatus,
-  peerStatuses,
-  Speaker,
-  type SpeakerEvent,
-} from '../../index.ts';
+import { type PeerOptions, type PeerStatus, peerStatuses, Speaker, type SpeakerEvent } from '../../index.ts';
 import { type HostOptions, SpeakerHost } from '../../net/index.ts';
+import { decodeMessage, encodeMessage, Framer, isError, type Message } from '../../wire/index.ts';
 import { ip } from '../ip/values.ts';
 import { hex } from '../wire/bytes.ts';
 

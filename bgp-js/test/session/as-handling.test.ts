@@ -1,6 +1,7 @@
 /** What becomes of AS_PATH: local AS, AS override, our own and private AS numbers, confederations, the first AS. */
 import assert from 'node:assert/strict';
-import { type Attributes, formatAsPath, KEEPALIVE, type PeerOptions, routeTo } from '../../index.ts';
+import { type Attributes, formatAsPath, type PeerOptions, routeTo } from '../../index.ts';
+import { KEEPALIVE } from '../../wire/index.ts';
 import { Bench, type HandPeer, OUR_AS } from './bench.ts';
 
 const PREFIX = '192.0.2.0/24';

@@ -7,6 +7,16 @@ import assert from 'node:assert/strict';
 import { peerConfig, seededRandom } from 'bgp-js-testing/index.ts';
 import {
   type Attributes,
+  type PeerOptions,
+  type PeerStatus,
+  peerStatuses,
+  Speaker,
+  type SpeakerAction,
+  type SpeakerEvent,
+  type SpeakerOptions,
+} from '../../index.ts';
+import { IPPrefix } from '../../ip/index.ts';
+import {
   CapabilityCode,
   decodeAttributes,
   decodeMessage,
@@ -17,15 +27,7 @@ import {
   KEEPALIVE,
   type Message,
   type OpenMessage,
-  type PeerOptions,
-  type PeerStatus,
-  peerStatuses,
-  Speaker,
-  type SpeakerAction,
-  type SpeakerEvent,
-  type SpeakerOptions,
-} from '../../index.ts';
-import { IPPrefix } from '../../ip/index.ts';
+} from '../../wire/index.ts';
 import { ip, prefix } from '../ip/values.ts';
 import { hex } from '../wire/bytes.ts';
 

@@ -1,7 +1,8 @@
 /** Both sides connect at the same moment (RFC 4271 §6.8, RFC 6286 §2.3). */
 import assert from 'node:assert/strict';
 import { Simulation } from 'bgp-js-testing/index.ts';
-import { KEEPALIVE, peerStatuses, routeTo } from '../../index.ts';
+import { peerStatuses, routeTo } from '../../index.ts';
+import { KEEPALIVE } from '../../wire/index.ts';
 import { Bench, HandPeer, OUR_AS } from './bench.ts';
 
 /** Our own address is 10.0.0.1: the first peer has the higher identifier, the second the lower one. */

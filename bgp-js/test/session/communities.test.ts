@@ -1,13 +1,7 @@
 /** The well-known communities obeyed, and attributes that are passed on: AIGP, large communities, unknown ones. */
 import assert from 'node:assert/strict';
-import {
-  type Attributes,
-  Community,
-  KEEPALIVE,
-  type PathInfo,
-  type PeerOptions,
-  routeTo,
-} from '../../index.ts';
+import { type Attributes, Community, type PathInfo, type PeerOptions, routeTo } from '../../index.ts';
+import { KEEPALIVE } from '../../wire/index.ts';
 import { hex } from '../wire/bytes.ts';
 import { Bench, type HandPeer, OUR_ADDRESS } from './bench.ts';
 

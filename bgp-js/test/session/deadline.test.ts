@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { peerConfig } from 'bgp-js-testing/index.ts';
-import { KEEPALIVE } from '../../index.ts';
+import { KEEPALIVE } from '../../wire/index.ts';
 import { ip } from '../ip/values.ts';
 import { Bench, OUR_AS } from './bench.ts';
 

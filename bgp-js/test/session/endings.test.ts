@@ -1,6 +1,6 @@
 /** Errors of a peer, and every kind of end of a session, under virtual time. */
 import assert from 'node:assert/strict';
-import { encodeMessage, KEEPALIVE, type Message, shutdownMessage } from '../../index.ts';
+import { encodeMessage, KEEPALIVE, type Message, shutdownMessage } from '../../wire/index.ts';
 import { hex, message, update } from '../wire/bytes.ts';
 import { Bench, type HandPeer } from './bench.ts';
 

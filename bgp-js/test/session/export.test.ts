@@ -1,6 +1,7 @@
 /** What a speaker tells its peers, and with which attributes (RFC 4271 §5.1, §9.2, RFC 1997, RFC 4456). */
 import assert from 'node:assert/strict';
-import { type Attributes, Community, encodeMessage, KEEPALIVE, peerConfig } from '../../index.ts';
+import { type Attributes, Community, peerConfig } from '../../index.ts';
+import { encodeMessage, KEEPALIVE } from '../../wire/index.ts';
 import { toHex } from '../wire/bytes.ts';
 import { Bench, type HandPeer, OUR_ADDRESS, OUR_AS } from './bench.ts';
 

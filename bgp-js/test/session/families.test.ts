@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { Simulation } from 'bgp-js-testing/index.ts';
-import { CapabilityCode, encodeMessage, IPV4_UNICAST, routeTo } from '../../index.ts';
+import { IPV4_UNICAST, routeTo } from '../../index.ts';
+import { CapabilityCode, encodeMessage } from '../../wire/index.ts';
 import { hex, update } from '../wire/bytes.ts';
 import { Bench } from './bench.ts';
 

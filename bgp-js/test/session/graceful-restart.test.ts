@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { type SimNode, Simulation } from 'bgp-js-testing/index.ts';
-import { CapabilityCode, Community, routeTo } from '../../index.ts';
+import { Community, routeTo } from '../../index.ts';
+import { CapabilityCode } from '../../wire/index.ts';
 import { hex } from '../wire/bytes.ts';
 import { Bench } from './bench.ts';
 

@@ -1,7 +1,7 @@
 /** Who is let in: unknown addresses, ranges, and peers that come and go. */
 import assert from 'node:assert/strict';
 import { peerConfig } from 'bgp-js-testing/index.ts';
-import { encodeMessage, KEEPALIVE } from '../../index.ts';
+import { encodeMessage, KEEPALIVE } from '../../wire/index.ts';
 import { hex, message } from '../wire/bytes.ts';
 import { Bench, HandPeer, OUR_AS } from './bench.ts';
 

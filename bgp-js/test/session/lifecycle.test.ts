@@ -1,6 +1,6 @@
 /** The life of a session under virtual time: timers, messages in the wrong state, errors, and every kind of end. */
 import assert from 'node:assert/strict';
-import { encodeMessage, KEEPALIVE, type Message } from '../../index.ts';
+import { encodeMessage, KEEPALIVE, type Message } from '../../wire/index.ts';
 import { update } from '../wire/bytes.ts';
 import { Bench, type HandPeer } from './bench.ts';
 

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { peerConfig, Simulation } from 'bgp-js-testing/index.ts';
 import {
-  CapabilityCode,
   Community,
   type PeerConfig,
   type PolicyData,
@@ -10,6 +9,7 @@ import {
   peerStatuses,
   routeTo,
 } from '../../index.ts';
+import { CapabilityCode } from '../../wire/index.ts';
 import { hex } from '../wire/bytes.ts';
 import { Bench } from './bench.ts';
 

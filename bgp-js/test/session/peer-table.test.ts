@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { type Peer, type PeerConfig, type PeerOptions, PeerTable, peerKey } from 'bgp-js';
+import type { Peer, PeerConfig, PeerOptions } from 'bgp-js';
 import { peerConfig } from 'bgp-js-testing';
+import { PeerTable, peerKey } from '../../session/peer-table.ts';
 import { ip } from '../ip/values.ts';
 
 const config = (fields: Partial<PeerOptions>): PeerConfig => peerConfig({ as: 64512, ...fields });

@@ -1,8 +1,8 @@
 /** What a change of the configuration and a ROUTE-REFRESH do to a session that is up. */
 import assert from 'node:assert/strict';
 import { peerConfig } from 'bgp-js-testing/index.ts';
-import { encodeMessage } from '../../index.ts';
 import { type PeerConfig, resetReasons } from '../../session/peer-config.ts';
+import { encodeMessage } from '../../wire/index.ts';
 import { Bench, OUR_AS } from './bench.ts';
 
 const EBGP = { as: 65001 };

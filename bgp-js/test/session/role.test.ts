@@ -1,6 +1,8 @@
 /** BGP roles and OTC (RFC 9234): who may talk to whom, and what is only for customers. */
 import assert from 'node:assert/strict';
-import { KEEPALIVE, type PeerOptions, type Role, routeTo } from '../../index.ts';
+import { type PeerOptions, routeTo } from '../../index.ts';
+import { KEEPALIVE } from '../../wire/index.ts';
+import type { Role } from '../../wire/role.ts';
 import { hex } from '../wire/bytes.ts';
 import { Bench, type HandPeer } from './bench.ts';
 

@@ -2,7 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { openBytes } from 'bgp-js-testing/index.ts';
-import { KEEPALIVE, peerConfig, Speaker } from '../../index.ts';
+import { peerConfig, Speaker } from '../../index.ts';
+import { KEEPALIVE } from '../../wire/index.ts';
 import { ip } from '../ip/values.ts';
 import { OUR_ADDRESS, OUR_AS } from './bench.ts';
 

@@ -1,7 +1,7 @@
 /** What a speaker holds does not grow with peers that come and go. */
 import assert from 'node:assert/strict';
 import { peerConfig } from 'bgp-js-testing/index.ts';
-import { encodeMessage, KEEPALIVE, type OpenMessage } from '../../index.ts';
+import { encodeMessage, KEEPALIVE, type OpenMessage } from '../../wire/index.ts';
 import { Bench, HandPeer } from '../session/bench.ts';
 import { hex, message, update } from '../wire/bytes.ts';
 

@@ -1,9 +1,9 @@
 /** Attributes as objects and as text: octets both ways, and the words that people read. */
 import assert from 'node:assert/strict';
+import { attributeName } from '../../wire/attribute-types.ts';
 import {
   type AsSegment,
   type Attributes,
-  attributeName,
   decodeAttributes,
   encodeAttributes,
   formatAsPath,

@@ -1,11 +1,10 @@
 /** The optional parameters of OPEN: RFC 4271 §4.2, RFC 5492, the extended form of RFC 9072. */
 import assert from 'node:assert/strict';
+import { capabilityNames, interpretCapabilities } from '../../wire/capability.ts';
 import {
   type BgpError,
-  capabilityNames,
   decodeMessage,
   IPV4_UNICAST,
-  interpretCapabilities,
   isError,
   type OpenMessage,
   type RawCapability,

@@ -7,25 +7,23 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { formatIPv4 } from '../../ip/index.ts';
 import { storedForm } from '../../wire/attribute-edit.ts';
+import { AttributeScan, checkMandatory, scanAttributes } from '../../wire/attribute-scan.ts';
+import { interpretCapabilities } from '../../wire/capability.ts';
 import {
   type AsSegment,
-  AttributeScan,
   type Attributes,
-  checkMandatory,
   decodeAttributes,
   decodeMessage,
   describeNotification,
-  eachAttribute,
   encodeAttributes,
   encodeMessage,
   Framer,
-  interpretCapabilities,
   isError,
   type Message,
-  scanAttributes,
   shutdownData,
   shutdownMessage,
 } from '../../wire/index.ts';
+import { eachAttribute } from '../../wire/tlv.ts';
 import { message, toHex } from './bytes.ts';
 
 /** Records like those that the codec makes, for deepEqual. */

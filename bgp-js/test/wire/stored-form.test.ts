@@ -1,16 +1,11 @@
 /** What the RIB keeps of a peer's attributes, and two-octet AS numbers both ways (RFC 6793). */
 import assert from 'node:assert/strict';
+import { writeSegments } from '../../wire/as-path.ts';
 import { mergeAs4Path, pathForTwoOctets } from '../../wire/as4.ts';
 import { storedForm } from '../../wire/attribute-edit.ts';
-import {
-  type AsSegment,
-  type AttributeContext,
-  AttributeScan,
-  decodeAttributes,
-  formatAsPath,
-  scanAttributes,
-  writeSegments,
-} from '../../wire/index.ts';
+import type { AttributeContext } from '../../wire/attribute-scan.ts';
+import { AttributeScan, scanAttributes } from '../../wire/attribute-scan.ts';
+import { type AsSegment, decodeAttributes, formatAsPath } from '../../wire/index.ts';
 import { hex, toHex } from './bytes.ts';
 
 const NEW: AttributeContext = {
