@@ -1,6 +1,6 @@
 /**
- * What the plugin (shim.c) and the agent say to each other over the agent's Unix socket: one request and one answer
- * a connection. Both frames open with a header of twelve bytes, numbers big-endian:
+ * The protocol between the plugin (shim.c) and the agent over the agent's Unix socket: one request and one answer on each
+ * connection. Both frames start with a header of twelve bytes; numbers are big-endian:
  *
  *   request  "FRQ1" | u32 length of the environment | u32 length of stdin | environment | stdin
  *   answer   "FRA1" | u32 exit code                 | u32 length of stdout | stdout
@@ -10,7 +10,7 @@
 
 /** Length of either frame's header, in bytes. */
 export const HEADER_LENGTH = 12;
-/** Most bytes of environment that a request may carry. */
+/** Most bytes of environment in a request. */
 export const ENVIRONMENT_MAX = 256 * 1024;
 /** Most bytes of standard input in a request, and of standard output in an answer. */
 export const BODY_MAX = 1024 * 1024;
@@ -24,13 +24,13 @@ export interface PluginRequest {
   stdin: Buffer;
 }
 
-/** What the plugin prints and the code it exits with (0–255). */
+/** The plugin's output and its exit code (0–255). */
 export interface PluginAnswer {
   exitCode: number;
   stdout: string;
 }
 
-/** Bytes that are not a frame of this protocol; the connection is of no further use. */
+/** The bytes are not a frame of this protocol. The connection must be closed. */
 export class ProtocolError extends Error {
   override name = 'ProtocolError';
 }
@@ -46,14 +46,14 @@ function header(magic: string, first: number, second: number): Buffer {
 function checkMagic(bytes: Buffer, magic: string): void {
   const found = bytes.toString('latin1', 0, 4);
   if (found !== magic)
-    throw new ProtocolError(`frame begins with ${JSON.stringify(found)}, not with "${magic}"`);
+    throw new ProtocolError(`frame starts with ${JSON.stringify(found)} instead of "${magic}"`);
 }
 
 function checkLength(what: string, length: number, maximum: number): void {
   if (length > maximum) throw new ProtocolError(`${what} of ${length} bytes is over the limit of ${maximum}`);
 }
 
-/** Encodes a request. Throws a ProtocolError where a part is over its limit. */
+/** Encodes a request. Throws a ProtocolError if a part is over its limit. */
 export function encodeRequest(environment: Iterable<readonly [string, string]>, stdin: Uint8Array): Buffer {
   const text = Buffer.from(Array.from(environment, ([name, value]) => `${name}=${value}\0`).join(''));
   checkLength('environment', text.length, ENVIRONMENT_MAX);
@@ -61,14 +61,14 @@ export function encodeRequest(environment: Iterable<readonly [string, string]>, 
   return Buffer.concat([header(REQUEST_MAGIC, text.length, stdin.length), text, stdin]);
 }
 
-/** Encodes an answer. Throws a ProtocolError where the text is over BODY_MAX. */
+/** Encodes an answer. Throws a ProtocolError if the text is over BODY_MAX. */
 export function encodeAnswer(answer: PluginAnswer): Buffer {
   const body = Buffer.from(answer.stdout);
   checkLength('standard output', body.length, BODY_MAX);
   return Buffer.concat([header(ANSWER_MAGIC, answer.exitCode, body.length), body]);
 }
 
-/** Decodes a complete answer. Throws a ProtocolError where it is not exactly one. */
+/** Decodes a complete answer. Throws a ProtocolError if the bytes are anything else. */
 export function decodeAnswer(bytes: Buffer): PluginAnswer {
   if (bytes.length < HEADER_LENGTH) throw new ProtocolError(`answer ends after ${bytes.length} bytes`);
   checkMagic(bytes, ANSWER_MAGIC);
@@ -89,7 +89,7 @@ function decodeEnvironment(bytes: Buffer): Map<string, string> {
   for (const entry of bytes.toString('utf8', 0, bytes.length - 1).split('\0')) {
     const equals = entry.indexOf('=');
     if (equals < 1) throw new ProtocolError('environment has an entry that is not NAME=VALUE');
-    // The first of equal names wins, as with getenv.
+    // The first of equal names wins, as with getenv(3).
     const name = entry.slice(0, equals);
     if (!environment.has(name)) environment.set(name, entry.slice(equals + 1));
   }
@@ -97,17 +97,17 @@ function decodeEnvironment(bytes: Buffer): Map<string, string> {
 }
 
 /**
- * Puts a request together from the pieces in which it arrives. It keeps no more than the header says, and the header
- * is refused where it says too much; `size` lets the caller account for the memory before the rest is read.
+ * Assembles a request from the pieces in which it arrives. It buffers at most the size in the header and refuses a header
+ * over the limits. The caller can account for the memory by `size` before the rest arrives.
  */
 export class RequestReader {
-  /** Bytes of the whole frame, known once the header is there. */
+  /** Bytes of the whole frame; undefined until the header is complete. */
   size: number | undefined;
   #environmentLength = 0;
   #chunks: Buffer[] = [];
   #have = 0;
 
-  /** Takes the next piece; returns the request once it is complete. Throws a ProtocolError. */
+  /** Adds the next piece. Returns the request once it is complete. Throws a ProtocolError. */
   push(chunk: Buffer): PluginRequest | undefined {
     this.#chunks.push(chunk);
     this.#have += chunk.length;

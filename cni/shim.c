@@ -1,9 +1,18 @@
 /*
- * The CNI plugin as the runtime sees it: a forwarder. It sends its CNI_* environment and its standard input to the
- * agent over a Unix socket, prints what comes back and exits with the code that came with it. Framing: protocol.ts.
+ * The CNI plugin that runtimes execute: a forwarder. It sends its CNI_* environment and its standard input
+ * to the agent over a Unix socket, prints the answer, and exits with the code in the answer. protocol.ts
+ * describes the frames.
  *
- * The socket is, first found: $FLATROUTE_CNI_SOCKET; the first line of the file "<this program>.socket" (runtimes
- * start plugins without our environment); /run/flatroute/cni.sock.
+ * Why C and why so little? A runtime executes the plugin for every pod, and while it runs the pod waits.
+ * A static program of this size starts in a millisecond and has no dependencies that could be missing on
+ * the node. All decisions are the agent's, so the plugin does not change with them.
+ *
+ * Each phase has a deadline of its own: reading the configuration, connecting, sending, waiting for the
+ * answer. Every failure is an error in the format of the CNI specification. Error 11 asks the runtime to
+ * try again: the agent does not run or went away. Error 5 is for everything that would fail again.
+ *
+ * The socket is the first of: $FLATROUTE_CNI_SOCKET; the first line of the file "<this program>.socket",
+ * because runtimes start plugins with their own environment; /run/flatroute/cni.sock.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -20,34 +29,45 @@
 #include <time.h>
 #include <unistd.h>
 
-#define DEFAULT_SOCKET "/run/flatroute/cni.sock"
-#define ENV_MAX (256 * 1024)
+/* The limits of protocol.ts; a test compares them. */
+#define REQUEST_MAGIC "FRQ1"
+#define ANSWER_MAGIC "FRA1"
+#define HEADER_LENGTH 12
+#define ENVIRONMENT_MAX (256 * 1024)
 #define BODY_MAX (1024 * 1024)
-#define REQUEST_HEADER 12
-#define ANSWER_HEADER 12
-#define STDIN_MS 5000    /* the runtime writes the configuration and closes */
-#define CONNECT_MS 500   /* waits only while the agent's backlog is full */
-#define SEND_MS 5000
-#define ANSWER_MS 60000  /* below the time that runtimes give a sandbox */
 
+#define DEFAULT_SOCKET "/run/flatroute/cni.sock" /* also in install.ts */
+#define STDIN_MS 5000   /* the runtime writes the configuration and closes */
+#define CONNECT_MS 500  /* connect waits only if the agent's backlog is full */
+#define SEND_MS 5000
+#define ANSWER_MS 60000 /* less than runtimes allow for a sandbox */
+
+/* Error codes of the CNI specification, section 5. */
 enum { CNI_IO_FAILURE = 5, CNI_TRY_AGAIN_LATER = 11 };
 
 extern char **environ;
-static unsigned char request[REQUEST_HEADER + ENV_MAX + BODY_MAX + 1]; /* + 1 tells "full" from "too large" */
-static unsigned char answer[ANSWER_HEADER + BODY_MAX];
 
-/* Prints a CNI error (spec section 5, "Error") and ends. The texts need no escaping, except paths: see quote. */
-static void fail(int code, const char *msg, const char *path, int error) {
+/* One byte more than allowed, to tell a full body from one that is too large. */
+static unsigned char request[HEADER_LENGTH + ENVIRONMENT_MAX + BODY_MAX + 1];
+static unsigned char answer[HEADER_LENGTH + BODY_MAX];
+
+/*
+ * Prints a CNI error and exits with 1. `path` is the file or socket in question, or "". `error` is an errno,
+ * or 0. Messages contain no characters that JSON escapes; paths may contain any.
+ */
+static void fail(int code, const char *message, const char *path, int error) {
   char quoted[6 * sizeof(((struct sockaddr_un *)0)->sun_path) + 1];
   size_t n = 0;
   for (; *path && n + 7 < sizeof quoted; path++) {
     unsigned char c = (unsigned char)*path;
-    if (c < 0x20 || c > 0x7e || c == '"' || c == '\\') n += (size_t)sprintf(quoted + n, "\\u%04x", c);
-    else quoted[n++] = (char)c;
+    if (c < 0x20 || c > 0x7e || c == '"' || c == '\\')
+      n += (size_t)sprintf(quoted + n, "\\u%04x", c);
+    else
+      quoted[n++] = (char)c;
   }
   quoted[n] = 0;
-  printf("{\"cniVersion\":\"1.0.0\",\"code\":%d,\"msg\":\"flatroute: %s\",\"details\":\"%s%s%s\"}\n", code, msg, quoted,
-         error ? ": " : "", error ? strerror(error) : "");
+  printf("{\"cniVersion\":\"1.0.0\",\"code\":%d,\"msg\":\"flatroute: %s\",", code, message);
+  printf("\"details\":\"%s%s%s\"}\n", quoted, error ? ": " : "", error ? strerror(error) : "");
   fflush(stdout);
   _exit(1);
 }
@@ -58,7 +78,7 @@ static long long now_ms(void) {
   return (long long)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* Waits until fd is ready; false with errno ETIMEDOUT once the deadline has passed. */
+/* Waits until fd is ready. Returns 0 with errno ETIMEDOUT after the deadline, or with another errno. */
 static int ready(int fd, short events, long long deadline) {
   for (;;) {
     long long left = deadline - now_ms();
@@ -71,15 +91,17 @@ static int ready(int fd, short events, long long deadline) {
   }
 }
 
-/* Reads until `size` bytes are there or the other side closed. Returns the bytes read, or -1 with errno. */
+/* Reads `size` bytes, or fewer if the other side closes. Returns their number, or -1 with errno. */
 static ssize_t read_up_to(int fd, unsigned char *to, size_t size, long long deadline) {
   size_t have = 0;
   while (have < size) {
     if (!ready(fd, POLLIN, deadline)) return -1;
     ssize_t n = read(fd, to + have, size - have);
     if (n == 0) break;
-    if (n > 0) have += (size_t)n;
-    else if (errno != EINTR && errno != EAGAIN) return -1;
+    if (n > 0)
+      have += (size_t)n;
+    else if (errno != EINTR && errno != EAGAIN)
+      return -1;
   }
   return (ssize_t)have;
 }
@@ -92,56 +114,64 @@ static uint32_t get32(const unsigned char *from) {
   return (uint32_t)from[0] << 24 | (uint32_t)from[1] << 16 | (uint32_t)from[2] << 8 | from[3];
 }
 
-/* Finds the agent's socket, see the top. A file that is too long or empty counts as an error, not as absent. */
+/* Opens the file "<this program>.socket" and puts its path into `file`. Returns -1 if there is none. */
+static int open_socket_file(char *file, size_t size) {
+  static const char suffix[] = ".socket";
+  ssize_t n = readlink("/proc/self/exe", file, size - sizeof suffix);
+  if (n <= 0 || (size_t)n == size - sizeof suffix) return -1;
+  strcpy(file + n, suffix);
+  int fd = open(file, O_RDONLY | O_CLOEXEC);
+  if (fd < 0 && errno != ENOENT)
+    fail(CNI_IO_FAILURE, "cannot read the file that names the agent's socket", file, errno);
+  return fd;
+}
+
+/* Finds the agent's socket; the order is at the top. A file that is empty or too long is an error. */
 static void socket_path(char *to, size_t size) {
   const char *env = getenv("FLATROUTE_CNI_SOCKET");
   if (env && *env) {
-    if (strlen(env) >= size) fail(CNI_IO_FAILURE, "FLATROUTE_CNI_SOCKET is too long for a Unix socket", "", 0);
+    if (strlen(env) >= size)
+      fail(CNI_IO_FAILURE, "FLATROUTE_CNI_SOCKET is too long for a Unix socket", "", 0);
     strcpy(to, env);
     return;
   }
-  char file[4096 + sizeof ".socket"];
-  ssize_t n = readlink("/proc/self/exe", file, 4096);
-  int fd = -1;
-  if (n > 0 && n < 4096) {
-    strcpy(file + n, ".socket");
-    fd = open(file, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 && errno != ENOENT) fail(CNI_IO_FAILURE, "cannot read the file that names the agent's socket", file, errno);
-  }
+  char file[4096];
+  int fd = open_socket_file(file, sizeof file);
   if (fd < 0) {
     strcpy(to, DEFAULT_SOCKET);
     return;
   }
-  n = read_up_to(fd, (unsigned char *)to, size - 1, now_ms() + STDIN_MS);
+  ssize_t n = read_up_to(fd, (unsigned char *)to, size - 1, now_ms() + STDIN_MS);
   close(fd);
   if (n < 0) fail(CNI_IO_FAILURE, "cannot read the file that names the agent's socket", file, errno);
   to[n] = 0;
   size_t length = strcspn(to, "\r\n");
-  if (length == 0 || length == size - 1) fail(CNI_IO_FAILURE, "the first line of this file must be the agent's socket", file, 0);
+  if (length == 0 || length == size - 1)
+    fail(CNI_IO_FAILURE, "the first line of this file must be the path of the agent's socket", file, 0);
   to[length] = 0;
 }
 
-/* Fills `request` from the environment and standard input; returns its size. */
+/* Fills `request` from the environment and standard input. Returns its size. */
 static size_t build_request(void) {
-  size_t at = REQUEST_HEADER;
+  size_t at = HEADER_LENGTH;
   for (char **e = environ; e && *e; e++) {
     if (strncmp(*e, "CNI_", 4) != 0) continue;
     size_t length = strlen(*e) + 1;
-    if (length > REQUEST_HEADER + ENV_MAX - at) fail(CNI_IO_FAILURE, "the CNI_ environment is larger than 256 KiB", "", 0);
+    if (length > HEADER_LENGTH + ENVIRONMENT_MAX - at)
+      fail(CNI_IO_FAILURE, "the CNI_ environment is larger than 256 KiB", "", 0);
     memcpy(request + at, *e, length);
     at += length;
   }
-  size_t body = at;
-  ssize_t n = read_up_to(STDIN_FILENO, request + body, BODY_MAX + 1, now_ms() + STDIN_MS);
+  ssize_t n = read_up_to(STDIN_FILENO, request + at, BODY_MAX + 1, now_ms() + STDIN_MS);
   if (n < 0) fail(CNI_IO_FAILURE, "cannot read the network configuration on standard input", "", errno);
   if ((size_t)n > BODY_MAX) fail(CNI_IO_FAILURE, "the network configuration is larger than 1 MiB", "", 0);
-  memcpy(request, "FRQ1", 4);
-  put32(request + 4, (uint32_t)(body - REQUEST_HEADER));
+  memcpy(request, REQUEST_MAGIC, 4);
+  put32(request + 4, (uint32_t)(at - HEADER_LENGTH));
   put32(request + 8, (uint32_t)n);
-  return body + (size_t)n;
+  return at + (size_t)n;
 }
 
-/* Connects and sends `size` bytes of `request`; the socket is returned. An agent that is away is error 11. */
+/* Connects to the agent and sends `size` bytes of `request`. Returns the socket. */
 static int call(const char *path, size_t size) {
   struct sockaddr_un to = {.sun_family = AF_UNIX};
   strcpy(to.sun_path, path);
@@ -153,11 +183,15 @@ static int call(const char *path, size_t size) {
     fail(CNI_TRY_AGAIN_LATER, "the agent of this node does not answer; is it running?", path, errno);
   long long deadline = now_ms() + SEND_MS;
   for (size_t sent = 0; sent < size;) {
-    if (!ready(fd, POLLOUT, deadline)) fail(CNI_TRY_AGAIN_LATER, "the agent does not take the request", path, errno);
+    if (!ready(fd, POLLOUT, deadline))
+      fail(CNI_TRY_AGAIN_LATER, "the agent does not read the request", path, errno);
     ssize_t n = send(fd, request + sent, size - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (n > 0) sent += (size_t)n;
-    else if (errno == EPIPE || errno == ECONNRESET) break; /* it may have said why before it closed */
-    else if (errno != EAGAIN && errno != EINTR) fail(CNI_TRY_AGAIN_LATER, "cannot send to the agent", path, errno);
+    if (n > 0)
+      sent += (size_t)n;
+    else if (errno == EPIPE || errno == ECONNRESET)
+      break; /* the agent may have sent an error before it closed */
+    else if (errno != EAGAIN && errno != EINTR)
+      fail(CNI_TRY_AGAIN_LATER, "cannot send to the agent", path, errno);
   }
   return fd;
 }
@@ -168,13 +202,15 @@ int main(void) {
   socket_path(path, sizeof path);
   int fd = call(path, build_request());
   long long deadline = now_ms() + ANSWER_MS;
-  ssize_t n = read_up_to(fd, answer, ANSWER_HEADER, deadline);
-  if (n != ANSWER_HEADER) fail(CNI_TRY_AGAIN_LATER, "the agent went away before it answered", path, n < 0 ? errno : 0);
+  ssize_t n = read_up_to(fd, answer, HEADER_LENGTH, deadline);
+  if (n != HEADER_LENGTH)
+    fail(CNI_TRY_AGAIN_LATER, "the agent closed the connection before it answered", path, n < 0 ? errno : 0);
   uint32_t exit_code = get32(answer + 4), length = get32(answer + 8);
-  if (memcmp(answer, "FRA1", 4) != 0 || exit_code > 255 || length > BODY_MAX)
-    fail(CNI_IO_FAILURE, "what listens on this socket is not an agent of this version", path, 0);
+  if (memcmp(answer, ANSWER_MAGIC, 4) != 0 || exit_code > 255 || length > BODY_MAX)
+    fail(CNI_IO_FAILURE, "the process at this socket is not an agent of this version", path, 0);
   n = read_up_to(fd, answer, length, deadline);
-  if (n < 0 || (uint32_t)n != length) fail(CNI_TRY_AGAIN_LATER, "the agent went away in the middle of its answer", path, n < 0 ? errno : 0);
+  if (n < 0 || (uint32_t)n != length)
+    fail(CNI_TRY_AGAIN_LATER, "the agent closed the connection within its answer", path, n < 0 ? errno : 0);
   if (fwrite(answer, 1, length, stdout) != length || fflush(stdout) != 0) return 1;
   return (int)exit_code;
 }

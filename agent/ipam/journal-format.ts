@@ -21,7 +21,7 @@ export const JOURNAL_VERSION = 2;
 const FORMAT = 'flatroute allocations';
 
 /** One change of the state. */
-export type Entry =
+export type JournalEntry =
   | { add: Allocation }
   | { release: AttachmentId & { addresses: readonly IPAddress[]; time: number } }
   /** A release and the last addresses, as a rewritten journal states them. */
@@ -32,7 +32,7 @@ export type Entry =
 export const HEADER_LINE = encodeLine([{ format: FORMAT, version: JOURNAL_VERSION }]);
 
 /** One commit as a line. Addresses become text by their `toJSON`. */
-export function encodeLine(entries: readonly (Entry | { format: string; version: number })[]): string {
+export function encodeLine(entries: readonly (JournalEntry | { format: string; version: number })[]): string {
   const text = JSON.stringify(entries);
   return `${crc32(text).toString(16).padStart(8, '0')} ${text}\n`;
 }
@@ -84,7 +84,7 @@ export class JournalState {
   }
 
   /** Applies an entry. Throws an Error if it contradicts the entries before it. */
-  apply(entry: Entry): void {
+  apply(entry: JournalEntry): void {
     this.entries++;
     if ('add' in entry) this.#add(entry.add);
     else if ('release' in entry) this.#release(entry.release);
@@ -230,7 +230,7 @@ function upgradeEntry(entry: unknown): RawEntry {
 }
 
 /** An entry with its addresses as values. Throws an Error if it is not an entry. */
-function decodeEntry(entry: unknown): Entry {
+function decodeEntry(entry: unknown): JournalEntry {
   const { add, release, resting, last } = entry as RawEntry;
   if (add) return { add: { ...(add as unknown as Allocation), addresses: decodeAddresses(add.addresses) } };
   if (release) {

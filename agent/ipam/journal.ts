@@ -37,10 +37,10 @@ import { type FileHandle, mkdir, open, readFile, rename, rm } from 'node:fs/prom
 import { join } from 'node:path';
 import type { IPAddress } from 'bgp-js/ip';
 import {
-  type Entry,
   encodeLine,
   HEADER_LINE,
   JOURNAL_VERSION,
+  type JournalEntry,
   type JournalState,
   readJournal,
 } from './journal-format.ts';
@@ -49,7 +49,7 @@ import type { Allocation, AllocationStore, Release } from './store.ts';
 
 /** An entry that waits for its commit. */
 interface Waiter {
-  entry: Entry;
+  entry: JournalEntry;
   resolve: () => void;
   reject: (error: Error) => void;
 }
@@ -205,7 +205,7 @@ export class Journal implements AllocationStore {
     await this.#unlock();
   }
 
-  #append(entry: Entry): Promise<void> {
+  #append(entry: JournalEntry): Promise<void> {
     if (this.#closed) return Promise.reject(new Error(`${this.path}: closed`));
     return new Promise((resolve, reject) => {
       this.#waiting.push({ entry, resolve, reject });
@@ -230,7 +230,7 @@ export class Journal implements AllocationStore {
     this.#committing = undefined;
   }
 
-  async #commit(entries: Entry[]): Promise<void> {
+  async #commit(entries: JournalEntry[]): Promise<void> {
     const bytes = Buffer.from(encodeLine(entries));
     this.#suspect = true;
     for (let done = 0; done < bytes.length; ) {

@@ -25,12 +25,12 @@ function header(magic: string, first: number, second: number): Buffer {
 }
 
 describe('cni protocol', () => {
-  it('lays a request out byte by byte as shim.c does', () => {
+  it('encodes a request byte by byte like shim.c', () => {
     const bytes = encodeRequest([['CNI_A', 'b']], Buffer.from('{}'));
     assert.deepEqual(bytes, Buffer.from('FRQ1\0\0\0\x08\0\0\0\x02CNI_A=b\0{}', 'latin1'));
   });
 
-  it('reads a request however it is cut', () => {
+  it('reads a request in any two pieces', () => {
     const bytes = encodeRequest(environment, Buffer.from('{"name":"ü"}'));
     for (let cut = 1; cut < bytes.length; cut++) {
       const reader = new RequestReader();
@@ -42,7 +42,7 @@ describe('cni protocol', () => {
     }
   });
 
-  it('takes the first of equal variables', () => {
+  it('uses the first of equal variables', () => {
     const request = new RequestReader().push(
       encodeRequest(
         [
@@ -56,7 +56,7 @@ describe('cni protocol', () => {
     assert.equal(request!.stdin.length, 0);
   });
 
-  it('refuses lengths over the limits by the header alone', () => {
+  it('refuses lengths over the limits as soon as the header is complete', () => {
     for (const [first, second] of [
       [ENVIRONMENT_MAX + 1, 0],
       [0, BODY_MAX + 1],
@@ -69,9 +69,9 @@ describe('cni protocol', () => {
     assert.equal(largest.size, HEADER_LENGTH + ENVIRONMENT_MAX + BODY_MAX);
   });
 
-  it('refuses foreign, malformed and overlong frames', () => {
+  it('refuses other protocols, malformed frames and bytes after a frame', () => {
     const malformed: [Buffer, RegExp][] = [
-      [Buffer.from('GET / HTTP/1.1\r\n'), /begins with "GET "/],
+      [Buffer.from('GET / HTTP/1.1\r\n'), /starts with "GET "/],
       [Buffer.concat([header('FRQ1', 3, 0), Buffer.from('A=b')]), /zero byte/],
       [Buffer.concat([header('FRQ1', 2, 0), Buffer.from('A\0')]), /NAME=VALUE/],
       [Buffer.concat([header('FRQ1', 3, 0), Buffer.from('=A\0')]), /NAME=VALUE/],

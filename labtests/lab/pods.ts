@@ -5,7 +5,7 @@ import type { LabAgent } from './agent.ts';
 import { netnsOf } from './netns.ts';
 import { type Result, repository, run } from './processes.ts';
 
-/** The plugin as cni/build.ts leaves it. */
+/** The plugin as `npm run build` leaves it. */
 export const plugin = join(repository, 'cni/build/flatroute');
 
 /** A pod whose ADD succeeded. */

@@ -7,11 +7,11 @@ import { join } from 'node:path';
 import { IPAddress } from 'bgp-js/ip';
 import { Journal } from '../../ipam/journal.ts';
 import {
-  type Entry,
   encodeLine,
   HEADER_LINE,
   JOURNAL_VERSION,
   JournalDamaged,
+  type JournalEntry,
   JournalTooNew,
   readJournal,
 } from '../../ipam/journal-format.ts';
@@ -144,7 +144,7 @@ describe('ipam journal', () => {
   });
 
   it('refuses an empty file, an unknown format, and records that contradict each other', () => {
-    const read = (...entries: Entry[][]) =>
+    const read = (...entries: JournalEntry[][]) =>
       readJournal('j', Buffer.from(HEADER_LINE + entries.map(encodeLine).join('')));
     assert.throws(() => readJournal('j', Buffer.alloc(0)), /empty/);
     assert.throws(() => readJournal('j', Buffer.from('12345678')), JournalDamaged);
@@ -154,7 +154,7 @@ describe('ipam journal', () => {
     );
     const foreign = Buffer.from(encodeLine([{ format: 'something else', version: 1 }]));
     assert.throws(() => readJournal('j', foreign), /does not name the format/);
-    const unknown = { frob: 1 } as unknown as Entry;
+    const unknown = { frob: 1 } as unknown as JournalEntry;
     assert.throws(() => read([unknown]), /unknown kind: frob/);
     const thief = { ...allocation(2), addresses: allocation(1).addresses };
     assert.throws(
@@ -168,7 +168,7 @@ describe('ipam journal', () => {
         read([{ add: allocation(1) }], [{ add: { ...allocation(1), addresses: allocation(2).addresses } }]),
       /gives 10\.244\.0\.2 to c1\/eth0, which holds 10\.244\.0\.1/,
     );
-    const nonsense = { add: { ...allocation(1), addresses: ['10.0.0.300'] } } as unknown as Entry;
+    const nonsense = { add: { ...allocation(1), addresses: ['10.0.0.300'] } } as unknown as JournalEntry;
     assert.throws(() => read([nonsense]), /has "10\.0\.0\.300" in place of an address/);
     const none = { add: { ...allocation(1), addresses: [] } };
     assert.throws(() => read([none]), /no list of addresses/);
