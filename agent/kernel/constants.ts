@@ -40,32 +40,11 @@ export const AF_UNSPEC = 0;
 export const AF_INET = 2;
 export const AF_INET6 = 10;
 
-/** Interface flags (linux/if.h). */
-export const INTERFACE_FLAG = { UP: 0x1, LOOPBACK: 0x8, RUNNING: 0x40, LOWER_UP: 0x10000 } as const;
+/** The attribute of a new veth pair that holds the peer's end (VETH_INFO_PEER of linux/veth.h). */
+export const VETH_PEER = 1;
 
-/** Link attributes (linux/if_link.h, linux/veth.h). */
-export const LINK_ATTRIBUTE = {
-  ADDRESS: 1,
-  NAME: 3,
-  MTU: 4,
-  LINK: 5,
-  LINK_INFO: 18,
-  GROUP: 27,
-  NETNS_FD: 28,
-  EXT_MASK: 29,
-  LINK_NETNS_ID: 37,
-  INFO_KIND: 1,
-  INFO_DATA: 2,
-  VETH_PEER: 1,
-} as const;
-
-/** Ask for links without their statistics, which are most of the answer (RTEXT_FILTER_SKIP_STATS). */
+/** Requests links without their statistics, which are most of the answer (RTEXT_FILTER_SKIP_STATS). */
 export const LINK_SKIP_STATISTICS = 8;
-
-/** Attributes of addresses (linux/if_addr.h) and neighbours (linux/neighbour.h). */
-export const ADDRESS_ATTRIBUTE = { ADDRESS: 1, LOCAL: 2 } as const;
-export const NEIGHBOUR_ATTRIBUTE = { DESTINATION: 1, LINK_ADDRESS: 2 } as const;
-export const NEIGHBOUR_PERMANENT = 0x80;
 
 /** Route attributes and values (linux/rtnetlink.h). */
 export const ROUTE_ATTRIBUTE = {

@@ -1,23 +1,30 @@
 /** Network interfaces: RTM_*LINK, veth pairs, and the graveyard from which deleted ones are reaped. */
 import { closeSync } from 'node:fs';
-import { FLAG, INTERFACE_FLAG, LINK_ATTRIBUTE, LINK_SKIP_STATISTICS, MESSAGE } from './constants.ts';
+import {
+  decodeLinkKind,
+  encode,
+  encodeLinkInfo,
+  fillWith,
+  formatLinkMessage,
+  type LinkMessage,
+  parseLinkMessage,
+  putU32,
+} from './codec.ts';
+import { FLAG, LINK_SKIP_STATISTICS, MESSAGE, VETH_PEER } from './constants.ts';
 import { KernelError } from './error.ts';
 import { ERRNO } from './libc.ts';
 import { formatMac, parseMac } from './mac.ts';
-import { MessageBuilder, readString, readUint32, walkAttributes } from './message.ts';
+import { MessageBuilder } from './message.ts';
 import type { Netlink } from './netlink.ts';
 import { openNetns } from './netns.ts';
 
-/** Bytes of struct ifinfomsg. */
-const LINK_LENGTH = 16;
-
-/** Names of the host's ends of pods' links begin so; interfaces with other names are not ours. */
+/** Prefix of the names of the host's ends of pods' links; interfaces with other names are not ours. */
 export const HOST_LINK_PREFIX = 'fr';
 
-/** Interface group of links that wait to be deleted: "fr" and the route protocol, unlikely to be anybody's. */
+/** Interface group of links that wait for their deletion: "fr" and the route protocol, unlikely to be in use. */
 export const GRAVEYARD_GROUP = 0x66720179;
 
-/** A network interface as the kernel shows it. */
+/** A network interface. */
 export interface Link {
   index: number;
   name: string;
@@ -25,11 +32,9 @@ export interface Link {
   mac: string;
   /** Bytes. */
   mtu: number;
-  /** IFF_* of linux/if.h. */
-  flags: number;
   /** Administratively up. */
   up: boolean;
-  /** It has a carrier too: for a veth, its peer is up. */
+  /** It has a carrier: for a veth, its peer is up too. */
   running: boolean;
   /** Interface group, 0 by default. */
   group: number;
@@ -39,18 +44,18 @@ export interface Link {
   peerIndex: number;
 }
 
-/** A veth pair to be made: one end here, the other straight in another namespace. */
+/** A veth pair to create: one end in the socket's namespace, the other in another one. */
 export interface VethSettings {
   /** Name of the end on this side, at most 15 bytes. */
   name: string;
   /** Bytes, for both ends. */
   mtu: number;
-  /** MAC address of the end on this side; the kernel picks one when it is left out. */
+  /** MAC address of the end on this side; the kernel chooses one when it is left out. */
   mac?: string;
   peer: { name: string; netns: string; mac?: string };
 }
 
-/** What `setLink` changes; what is left out stays. */
+/** Changes of an interface; fields that are left out stay as they are. */
 export interface LinkChange {
   up?: boolean;
   mtu?: number;
@@ -59,53 +64,39 @@ export interface LinkChange {
   group?: number;
 }
 
-/** Reads a link message whose fixed part begins at `start`. */
+/** Reads a link message whose fixed part begins at `start`. @throws Error when it is malformed */
 export function parseLink(buffer: Buffer, start: number, end: number): Link {
-  const flags = buffer.readUInt32LE(start + 8);
-  const link: Link = {
-    index: buffer.readInt32LE(start + 4),
-    name: '',
-    mac: '',
-    mtu: 0,
-    flags,
-    up: (flags & INTERFACE_FLAG.UP) !== 0,
-    running: (flags & INTERFACE_FLAG.RUNNING) !== 0,
-    group: 0,
-    kind: '',
-    peerIndex: 0,
+  const { data, attrs } = parseLinkMessage(buffer.subarray(start, end));
+  return {
+    index: data.index ?? 0,
+    name: attrs.ifname ?? '',
+    mac: formatMac(attrs.address ?? new Uint8Array()),
+    mtu: attrs.mtu ?? 0,
+    up: data.flags?.up === true,
+    running: data.flags?.running === true,
+    group: attrs.group ?? 0,
+    kind: decodeLinkKind(attrs.linkinfo),
+    peerIndex: attrs.link?.readUInt32LE() ?? 0,
   };
-  walkAttributes(buffer, start + LINK_LENGTH, end, (type, from, to) => {
-    if (type === LINK_ATTRIBUTE.NAME) link.name = readString(buffer, from, to);
-    else if (type === LINK_ATTRIBUTE.ADDRESS) link.mac = formatMac(buffer.subarray(from, to));
-    else if (type === LINK_ATTRIBUTE.MTU) link.mtu = readUint32(buffer, from, to);
-    else if (type === LINK_ATTRIBUTE.GROUP) link.group = readUint32(buffer, from, to);
-    else if (type === LINK_ATTRIBUTE.LINK) link.peerIndex = readUint32(buffer, from, to);
-    else if (type === LINK_ATTRIBUTE.LINK_INFO) {
-      walkAttributes(buffer, from, to, (inner, innerFrom, innerTo) => {
-        if (inner === LINK_ATTRIBUTE.INFO_KIND) link.kind = readString(buffer, innerFrom, innerTo);
-      });
-    }
-  });
-  return link;
 }
 
 /** The interface of that name or index, or null when there is none. @throws KernelError */
 export function findLink(netlink: Netlink, nameOrIndex: string | number): Link | null {
   let link: Link | null = null;
-  const fill = (builder: MessageBuilder, fixed: number) => {
-    if (typeof nameOrIndex === 'number') builder.buffer.writeInt32LE(nameOrIndex, fixed + 4);
-    else builder.string(LINK_ATTRIBUTE.NAME, checkLinkName(nameOrIndex));
-    builder.uint32(LINK_ATTRIBUTE.EXT_MASK, LINK_SKIP_STATISTICS);
-  };
+  const message =
+    typeof nameOrIndex === 'number'
+      ? linkMessage({ index: nameOrIndex }, { extMask: SKIP_STATISTICS })
+      : linkMessage({}, { ifname: checkLinkName(nameOrIndex), extMask: SKIP_STATISTICS });
+  const fill = fillWith(formatLinkMessage, message);
   try {
     netlink.request(
       `look up interface ${nameOrIndex}`,
       MESSAGE.GETLINK,
       0,
-      LINK_LENGTH,
+      0,
       fill,
       (type, buffer, start, end) => {
-        if (type === MESSAGE.NEWLINK && end - start >= LINK_LENGTH) link = parseLink(buffer, start, end);
+        if (type === MESSAGE.NEWLINK) link = parseLink(buffer, start, end);
       },
     );
   } catch (error) {
@@ -114,12 +105,12 @@ export function findLink(netlink: Netlink, nameOrIndex: string | number): Link |
   return link;
 }
 
-/** Every interface, or those whose name begins with `prefix`. @throws KernelError */
+/** Every interface, or those whose name starts with `prefix`. @throws KernelError */
 export function listLinks(netlink: Netlink, prefix = ''): Link[] {
   const links: Link[] = [];
-  const fill = (builder: MessageBuilder) => builder.uint32(LINK_ATTRIBUTE.EXT_MASK, LINK_SKIP_STATISTICS);
-  netlink.dump('list interfaces', MESSAGE.GETLINK, LINK_LENGTH, fill, (type, buffer, start, end) => {
-    if (type !== MESSAGE.NEWLINK || end - start < LINK_LENGTH) return;
+  const fill = fillWith(formatLinkMessage, linkMessage({}, { extMask: SKIP_STATISTICS }));
+  netlink.dump('list interfaces', MESSAGE.GETLINK, 0, fill, (type, buffer, start, end) => {
+    if (type !== MESSAGE.NEWLINK) return;
     const link = parseLink(buffer, start, end);
     if (link.name.startsWith(prefix)) links.push(link);
   });
@@ -127,34 +118,23 @@ export function listLinks(netlink: Netlink, prefix = ''): Link[] {
 }
 
 /**
- * Makes a veth pair and returns the end on this side. Both ends are down: an end cannot come up before its peer
+ * Creates a veth pair and returns the end on this side. Both ends are down: an end cannot come up before its peer
  * exists, so the peer is brought up from inside its namespace (`configurePodInterface`).
- * @throws KernelError (EEXIST: one of the names is taken; ENOENT: the namespace is gone)
+ * @throws KernelError (EEXIST: one of the names is in use; ENOENT: the namespace is gone)
  */
 export function createVeth(netlink: Netlink, settings: VethSettings): Link {
   const { name, mtu, mac, peer } = settings;
-  checkLinkName(name);
-  checkLinkName(peer.name);
   const netns = openNetns(peer.netns);
   try {
+    const peerEnd = linkMessage({}, { ...endOf(peer.name, mtu, peer.mac), netNsFd: netns });
+    const data = encode((out) => out.push(VETH_PEER, (inner) => formatLinkMessage(peerEnd, inner)));
+    const message = linkMessage({}, { ...endOf(name, mtu, mac), linkinfo: encodeLinkInfo('veth', data) });
     netlink.request(
       `create interface ${name} with peer ${peer.name} in ${peer.netns}`,
       MESSAGE.NEWLINK,
       FLAG.CREATE | FLAG.EXCLUSIVE,
-      LINK_LENGTH,
-      (builder) => {
-        writeEnd(builder, name, mtu, mac);
-        builder.nest(LINK_ATTRIBUTE.LINK_INFO, () => {
-          builder.string(LINK_ATTRIBUTE.INFO_KIND, 'veth');
-          builder.nest(LINK_ATTRIBUTE.INFO_DATA, () => {
-            builder.nest(LINK_ATTRIBUTE.VETH_PEER, () => {
-              builder.raw(Buffer.alloc(LINK_LENGTH));
-              writeEnd(builder, peer.name, mtu, peer.mac);
-              builder.uint32(LINK_ATTRIBUTE.NETNS_FD, netns);
-            });
-          });
-        });
-      },
+      0,
+      fillWith(formatLinkMessage, message),
     );
   } finally {
     closeSync(netns);
@@ -166,49 +146,48 @@ export function createVeth(netlink: Netlink, settings: VethSettings): Link {
 
 /** Changes an interface. @throws KernelError (ENODEV: there is none of that index) */
 export function setLink(netlink: Netlink, index: number, change: LinkChange): void {
-  const what = Object.entries(change)
+  const description = Object.entries(change)
     .map(([key, value]) => `${key} ${value}`)
     .join(', ');
-  netlink.request(`set ${what} on interface ${index}`, MESSAGE.NEWLINK, 0, LINK_LENGTH, (builder, fixed) => {
-    checkIndex(index);
-    builder.buffer.writeInt32LE(index, fixed + 4);
-    if (change.up !== undefined) {
-      builder.buffer.writeUInt32LE(change.up ? INTERFACE_FLAG.UP : 0, fixed + 8);
-      builder.buffer.writeUInt32LE(INTERFACE_FLAG.UP, fixed + 12);
-    }
-    if (change.mtu !== undefined) builder.uint32(LINK_ATTRIBUTE.MTU, change.mtu);
-    if (change.name !== undefined) builder.string(LINK_ATTRIBUTE.NAME, checkLinkName(change.name));
-    if (change.mac !== undefined) builder.bytes(LINK_ATTRIBUTE.ADDRESS, parseMac(change.mac));
-    if (change.group !== undefined) builder.uint32(LINK_ATTRIBUTE.GROUP, change.group);
-  });
+  const { up, mtu, name, mac, group } = change;
+  const flags = up === undefined ? {} : { flags: up ? UP : {}, change: UP };
+  const message = linkMessage(
+    { index: checkIndex(index), ...flags },
+    {
+      mtu,
+      ifname: name === undefined ? undefined : checkLinkName(name),
+      address: mac === undefined ? undefined : parseMac(mac),
+      group,
+    },
+  );
+  const fill = fillWith(formatLinkMessage, message);
+  netlink.request(`set ${description} on interface ${index}`, MESSAGE.NEWLINK, 0, 0, fill);
 }
 
-/** Deletes one interface at once, which blocks for about 20 ms: see `buryLink` for a way that does not. */
+/** Deletes one interface at once, which blocks for about 20 ms; `buryLink` does not. @throws KernelError */
 export function deleteLink(netlink: Netlink, index: number): void {
-  netlink.request(`delete interface ${index}`, MESSAGE.DELLINK, 0, LINK_LENGTH, (builder, fixed) => {
-    checkIndex(index);
-    builder.buffer.writeInt32LE(index, fixed + 4);
-  });
+  const fill = fillWith(formatLinkMessage, linkMessage({ index: checkIndex(index) }, {}));
+  netlink.request(`delete interface ${index}`, MESSAGE.DELLINK, 0, 0, fill);
 }
 
 /**
  * Takes an interface out of service at once and leaves its deletion to `reapGraveyard`: it goes down and into the
- * graveyard's group. Its name stays taken until then. @throws KernelError (ENODEV: it is gone already)
+ * graveyard's group. Its name stays in use until then. @throws KernelError (ENODEV: it is gone already)
  */
 export function buryLink(netlink: Netlink, index: number): void {
   setLink(netlink, index, { up: false, group: GRAVEYARD_GROUP });
 }
 
 /**
- * Deletes every interface in the graveyard, off the event loop: deleting one takes the kernel 20 ms, deleting a
- * group of 50 takes 32. `netlink` serves nothing else until the promise settles: give it a socket of its own.
+ * Deletes every interface in the graveyard on a thread of the pool: deleting one takes the kernel 20 ms, deleting a
+ * group of 50 takes 32. `netlink` is busy until the promise settles: give it a socket of its own.
  * Resolves to false when there was nothing to delete. @throws KernelError
  */
 export async function reapGraveyard(netlink: Netlink): Promise<boolean> {
   const action = 'delete the interfaces in the graveyard';
   const builder = new MessageBuilder(64);
-  builder.begin(MESSAGE.DELLINK, FLAG.REQUEST, LINK_LENGTH);
-  builder.uint32(LINK_ATTRIBUTE.GROUP, GRAVEYARD_GROUP);
+  const fixed = builder.begin(MESSAGE.DELLINK, FLAG.REQUEST, 0);
+  fillWith(formatLinkMessage, linkMessage({}, { group: GRAVEYARD_GROUP }))(builder, fixed);
   builder.end(0);
   const [failure] = await netlink.batch(action, builder, 1);
   if (failure?.errno === ERRNO.ENODEV) return false;
@@ -216,15 +195,22 @@ export async function reapGraveyard(netlink: Netlink): Promise<boolean> {
   return true;
 }
 
-function writeEnd(builder: MessageBuilder, name: string, mtu: number, mac?: string): void {
-  builder.string(LINK_ATTRIBUTE.NAME, name);
-  builder.uint32(LINK_ATTRIBUTE.MTU, mtu);
-  if (mac !== undefined) builder.bytes(LINK_ATTRIBUTE.ADDRESS, parseMac(mac));
+const UP = { up: true } as const;
+const SKIP_STATISTICS = putU32(LINK_SKIP_STATISTICS);
+
+function linkMessage(data: LinkMessage['data'], attrs: LinkMessage['attrs']): LinkMessage {
+  return { kind: 'link', data, attrs };
 }
 
-/** Index 0 with a name or group would select other interfaces than meant. */
-function checkIndex(index: number): void {
+/** The attributes of one end of a veth pair. */
+function endOf(name: string, mtu: number, mac?: string): LinkMessage['attrs'] {
+  return { ifname: checkLinkName(name), mtu, address: mac === undefined ? undefined : parseMac(mac) };
+}
+
+/** The kernel would read index 0 as "the interface with this name or group". */
+function checkIndex(index: number): number {
   if (!Number.isInteger(index) || index <= 0) throw new TypeError(`${index} is not an interface index`);
+  return index;
 }
 
 /** The rules of dev_valid_name() in the kernel. */

@@ -28,7 +28,7 @@ export interface RouteEvent {
 }
 
 /** The state of one route; there is exactly one for each prefix and metric. */
-export interface Entry {
+export interface RouteState {
   readonly prefix: IPPrefix;
   readonly metric: number;
   /** What the kernel should have; null: no route. */
@@ -54,22 +54,22 @@ interface Waiter {
 }
 
 /** Whether the kernel has what is desired. */
-export function isInSync(entry: Entry): boolean {
+export function isInSync(entry: RouteState): boolean {
   return entry.desired?.key === entry.installed?.key;
 }
 
 /** Every entry is in at most one of dirty, failed and stale; an entry in none of them is in sync. */
 export class RouteStore {
   /** By metric, then by the prefix's key: few metrics, many prefixes. */
-  readonly #entries = new Map<number, Map<number | string, Entry>>();
+  readonly #entries = new Map<number, Map<number | string, RouteState>>();
   #size = 0;
-  readonly #dirty = new Set<Entry>();
+  readonly #dirty = new Set<RouteState>();
   /** The entries of dirty with waiters; they are written first. */
-  readonly #urgent = new Set<Entry>();
+  readonly #urgent = new Set<RouteState>();
   #cursor = this.#dirty.values();
-  readonly #failed = new Set<Entry>();
+  readonly #failed = new Set<RouteState>();
   /** Routes found in the kernel that are not desired (yet). */
-  readonly #stale = new Set<Entry>();
+  readonly #stale = new Set<RouteState>();
   readonly #report: (event: RouteEvent) => void;
   readonly #route = new RouteCursor();
   #released = false;
@@ -94,11 +94,11 @@ export class RouteStore {
     return this.#stale.size;
   }
 
-  find(prefix: IPPrefix, metric: number): Entry | undefined {
+  find(prefix: IPPrefix, metric: number): RouteState | undefined {
     return this.#lookup(prefix.key, metric);
   }
 
-  isStale(entry: Entry): boolean {
+  isStale(entry: RouteState): boolean {
     return this.#stale.has(entry);
   }
 
@@ -139,14 +139,14 @@ export class RouteStore {
   }
 
   /** Queues the entry for the next write. */
-  queue(entry: Entry): void {
+  queue(entry: RouteState): void {
     this.#failed.delete(entry);
     this.#stale.delete(entry);
     this.#dirty.add(entry);
   }
 
   /** Takes the next entry to write from the queue; undefined when everything is in sync. */
-  takeNext(): Entry | undefined {
+  takeNext(): RouteState | undefined {
     for (;;) {
       const entry = this.#next();
       if (entry === undefined) return undefined;
@@ -158,7 +158,7 @@ export class RouteStore {
   }
 
   /** The kernel accepted a write: it has `target` now, or no route of ours. */
-  onWritten(entry: Entry, target: EncodedTarget | null): void {
+  onWritten(entry: RouteState, target: EncodedTarget | null): void {
     entry.installed = target;
     entry.takeBack = false;
     if (!isInSync(entry)) {
@@ -170,7 +170,7 @@ export class RouteStore {
   }
 
   /** The kernel refused to write `target`; the retry comes after half a second, then twice as long, up to 30 s. */
-  onRefused(entry: Entry, target: EncodedTarget | null, error: KernelError, now: number): void {
+  onRefused(entry: RouteState, target: EncodedTarget | null, error: KernelError, now: number): void {
     if (entry.desired !== target) {
       this.queue(entry); // the desired state has changed meanwhile
       return;
@@ -261,8 +261,8 @@ export class RouteStore {
   }
 
   /** The desired entry with the lowest metric for a prefix. */
-  lowest(prefix: IPPrefix): Entry | undefined {
-    let best: Entry | undefined;
+  lowest(prefix: IPPrefix): RouteState | undefined {
+    let best: RouteState | undefined;
     for (const entries of this.#entries.values()) {
       const entry = entries.get(prefix.key);
       if (entry?.desired && (best === undefined || entry.metric < best.metric)) best = entry;
@@ -270,15 +270,15 @@ export class RouteStore {
     return best;
   }
 
-  *#all(): Generator<Entry> {
+  *#all(): Generator<RouteState> {
     for (const entries of this.#entries.values()) yield* entries.values();
   }
 
-  #lookup(key: number | string, metric: number): Entry | undefined {
+  #lookup(key: number | string, metric: number): RouteState | undefined {
     return this.#entries.get(metric)?.get(key);
   }
 
-  #next(): Entry | undefined {
+  #next(): RouteState | undefined {
     for (const entry of this.#urgent) return entry;
     // One iterator serves a whole burst: a new one would skip over all deleted members again, each time.
     let { value } = this.#cursor.next();
@@ -289,11 +289,11 @@ export class RouteStore {
     return value;
   }
 
-  #add(prefix: IPPrefix, metric: number): Entry {
+  #add(prefix: IPPrefix, metric: number): RouteState {
     if (!Number.isInteger(metric) || metric < 0 || metric > 0xffffffff) {
       throw new TypeError(`the metric of ${prefix} is ${metric}: it must be a whole number of 32 bits`);
     }
-    const entry: Entry = {
+    const entry: RouteState = {
       prefix,
       metric,
       desired: null,
@@ -315,7 +315,7 @@ export class RouteStore {
     return entry;
   }
 
-  #setInstalled(entry: Entry, installed: InstalledTarget | null): void {
+  #setInstalled(entry: RouteState, installed: InstalledTarget | null): void {
     const wasInSync = entry.desired !== null && isInSync(entry);
     entry.installed = installed;
     if (isInSync(entry)) this.#finish(entry);
@@ -330,14 +330,14 @@ export class RouteStore {
   }
 
   /** The entry is in sync: removes it from the queues, and from the store when it is not desired. */
-  #finish(entry: Entry): void {
+  #finish(entry: RouteState): void {
     clearFailure(entry);
     for (const set of [this.#urgent, this.#dirty, this.#failed, this.#stale]) set.delete(entry);
     if (entry.desired === null && this.find(entry.prefix, entry.metric) === entry) this.#remove(entry);
     settleWaiters(entry, null);
   }
 
-  #remove(entry: Entry): void {
+  #remove(entry: RouteState): void {
     const entries = this.#entries.get(entry.metric);
     if (!entries?.delete(entry.prefix.key)) return;
     this.#size--;
@@ -345,13 +345,13 @@ export class RouteStore {
   }
 }
 
-function clearFailure(entry: Entry): void {
+function clearFailure(entry: RouteState): void {
   entry.error = null;
   entry.attempts = 0;
   entry.retryAt = 0;
 }
 
-function settleWaiters(entry: Entry, error: Error | null): void {
+function settleWaiters(entry: RouteState, error: Error | null): void {
   const waiters = entry.waiters;
   entry.waiters = null;
   for (const waiter of waiters ?? []) {

@@ -11,7 +11,7 @@ import { MessageBuilder } from './message.ts';
 import type { Netlink } from './netlink.ts';
 import { type EncodedTarget, formatRoute, packDeleteRoute, packNewRoute, type RouteOwner } from './route.ts';
 import { dumpRoutes } from './route-request.ts';
-import type { Entry, RouteStore } from './route-store.ts';
+import type { RouteState, RouteStore } from './route-store.ts';
 import { Schedule } from './schedule.ts';
 
 const BATCH_MESSAGES = 512;
@@ -31,7 +31,7 @@ const NO_TARGET = { type: 'unicast', attributes: Buffer.alloc(0) } as const;
 
 /** One message of a batch and its outcome. */
 interface Write {
-  entry: Entry;
+  entry: RouteState;
   /** What to install; null: delete the route. */
   target: EncodedTarget | null;
   error: KernelError | null;
@@ -256,7 +256,7 @@ export class RouteWriter {
  * A route is replaced only where ours is known to exist: the kernel's REPLACE takes any route with the prefix and the
  * metric, whoever installed it.
  */
-function packWrite(builder: MessageBuilder, owner: RouteOwner, entry: Entry, sequence: number): void {
+function packWrite(builder: MessageBuilder, owner: RouteOwner, entry: RouteState, sequence: number): void {
   const { prefix, metric, desired, installed } = entry;
   if (desired !== null) {
     const mayReplace = installed !== null || entry.takeBack;

@@ -1,6 +1,6 @@
 /** The pod's end of its link: configures it inside the pod's network namespace, and reads it back. */
 import { IPAddress, IPPrefix, type IPVersion } from 'bgp-js/ip';
-import { addAddress, type InterfaceAddress, listAddresses } from '../kernel/address.ts';
+import { type AssignedAddress, addAddress, listAddresses } from '../kernel/address.ts';
 import { PROTOCOL, TABLE } from '../kernel/constants.ts';
 import { KernelError } from '../kernel/error.ts';
 import { ERRNO } from '../kernel/libc.ts';
@@ -33,7 +33,7 @@ export interface PodInterfaceSettings {
 /** A pod's interface as the kernel reports it. */
 export interface PodInterface {
   link: Link;
-  addresses: InterfaceAddress[];
+  addresses: AssignedAddress[];
   /** Routes of the main table over this interface. */
   routes: RouteEntry[];
   neighbours: Neighbour[];

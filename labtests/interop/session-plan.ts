@@ -1,7 +1,7 @@
 /** What a row wants of a session, and what that means for the configuration of each side. */
 
 import { type PeerConfig, type PeerOptions, peerConfig, type SpeakerOptions } from 'bgp-js';
-import type { Addresses, Announcement, FamilyName, RouterPlan } from './peers/router.ts';
+import type { Addresses, FamilyName, RouterAnnouncement, RouterPlan } from './peers/router.ts';
 import type { FeederPlan, OwnRoute } from './speaker/protocol.ts';
 
 /** For both sides at once. */
@@ -16,7 +16,7 @@ export interface SessionPlan {
   ours?: Partial<PeerOptions>;
   theirs?: Partial<RouterPlan>;
   originate?: OwnRoute[];
-  announce?: Announcement[];
+  announce?: RouterAnnouncement[];
   feeders?: Feeder[];
   /** Further peers of our speaker, and what else it is configured with. */
   neighbours?: PeerConfig[];

@@ -4,13 +4,13 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Daemon } from '../../lab/daemon.ts';
 import {
-  type Announcement,
   announcementsOf,
   type FamilyName,
   ipVersion,
   type LearnedRoute,
   ownNextHop,
   type Router,
+  type RouterAnnouncement,
   type RouterPlace,
   type RouterPlan,
   sessionAddress,
@@ -65,7 +65,7 @@ export class BirdRouter implements Router {
     return parseBirdRoutes(await this.#birdc(`show route table ${table} protocol flatroute all`));
   }
 
-  announce(route: Announcement): Promise<void> {
+  announce(route: RouterAnnouncement): Promise<void> {
     return this.#reconfigure([...this.#plan.announce, route]);
   }
 
@@ -73,7 +73,7 @@ export class BirdRouter implements Router {
     return this.#reconfigure(this.#plan.announce.filter((route) => route.prefix !== prefix));
   }
 
-  async #reconfigure(announce: readonly Announcement[]): Promise<void> {
+  async #reconfigure(announce: readonly RouterAnnouncement[]): Promise<void> {
     this.#plan = { ...this.#plan, announce };
     this.#write();
     await this.#birdc('configure');

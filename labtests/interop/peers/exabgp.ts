@@ -4,7 +4,6 @@ import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs
 import { join } from 'node:path';
 import { Daemon } from '../../lab/daemon.ts';
 import {
-  type Announcement,
   announcementsOf,
   type FamilyName,
   familyOfPrefix,
@@ -12,6 +11,7 @@ import {
   type LearnedRoute,
   ownNextHop,
   type Router,
+  type RouterAnnouncement,
   type RouterPlace,
   type RouterPlan,
   sessionAddress,
@@ -105,7 +105,7 @@ export class ExabgpRouter implements Router {
     return [...table.values()].filter(({ prefix }) => familyOfPrefix(prefix) === family);
   }
 
-  async announce(route: Announcement): Promise<void> {
+  async announce(route: RouterAnnouncement): Promise<void> {
     this.#tell(`announce route ${routeText(route, this.#plan)}`);
   }
 
@@ -161,7 +161,7 @@ function applyUpdate(table: Map<string, LearnedRoute>, update: Update): void {
   }
 }
 
-function routeText(route: Announcement, plan: RouterPlan): string {
+function routeText(route: RouterAnnouncement, plan: RouterPlan): string {
   const { prefix, med, communities, largeCommunities, path } = route;
   const words = [
     `${prefix} next-hop ${route.nextHop ?? ownNextHop(plan, prefix)}`,

@@ -3,13 +3,13 @@
 import type { Daemon } from '../../lab/daemon.ts';
 import { FrrDaemons } from '../../lab/frr-daemons.ts';
 import {
-  type Announcement,
   announcementsOf,
   type FamilyName,
   familyOfPrefix,
   ipVersion,
   type LearnedRoute,
   type Router,
+  type RouterAnnouncement,
   type RouterPlace,
   type RouterPlan,
   sessionAddress,
@@ -73,7 +73,7 @@ export class FrrRouter implements Router {
     return routes;
   }
 
-  async announce(route: Announcement): Promise<void> {
+  async announce(route: RouterAnnouncement): Promise<void> {
     await this.#network(route.prefix, true);
   }
 
@@ -169,7 +169,7 @@ function frrFamily(plan: RouterPlan, family: FamilyName, us: string): string {
   return `address-family ${ipVersion(family)} unicast\n  ${lines.join('\n  ')}\n exit-address-family`;
 }
 
-function frrSets({ nextHop, med, communities, largeCommunities }: Announcement): string[] {
+function frrSets({ nextHop, med, communities, largeCommunities }: RouterAnnouncement): string[] {
   return [
     ...(nextHop ? [`set ip next-hop ${nextHop}`] : []),
     ...(med === undefined ? [] : [`set metric ${med}`]),
@@ -179,7 +179,7 @@ function frrSets({ nextHop, med, communities, largeCommunities }: Announcement):
 }
 
 /** The map that a route is announced by; empty when it says nothing. */
-function frrRouteMap(route: Announcement, index: number): string {
+function frrRouteMap(route: RouterAnnouncement, index: number): string {
   const sets = frrSets(route).map((line) => ` ${line}\n`);
   return sets.length > 0 ? `route-map R${index} permit 10\n${sets.join('')}` : '';
 }

@@ -5,13 +5,13 @@ import { join } from 'node:path';
 import { Daemon } from '../../lab/daemon.ts';
 import { until } from '../../lab/wait.ts';
 import {
-  type Announcement,
   type FamilyName,
   familyOfPrefix,
   ipVersion,
   type LearnedRoute,
   ownNextHop,
   type Router,
+  type RouterAnnouncement,
   type RouterPlace,
   type RouterPlan,
   sessionAddress,
@@ -83,7 +83,7 @@ export class GobgpRouter implements Router {
     return Object.values(table).flat().map(learned);
   }
 
-  async announce(route: Announcement): Promise<void> {
+  async announce(route: RouterAnnouncement): Promise<void> {
     const version = ipVersion(familyOfPrefix(route.prefix));
     const {
       prefix,

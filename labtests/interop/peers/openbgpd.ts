@@ -5,13 +5,13 @@ import { join } from 'node:path';
 import { Daemon } from '../../lab/daemon.ts';
 import { until } from '../../lab/wait.ts';
 import {
-  type Announcement,
   announcementsOf,
   type FamilyName,
   familyOfPrefix,
   ipVersion,
   type LearnedRoute,
   type Router,
+  type RouterAnnouncement,
   type RouterPlace,
   type RouterPlan,
   sessionAddress,
@@ -87,7 +87,7 @@ export class OpenbgpdRouter implements Router {
       }));
   }
 
-  async announce({ prefix, communities = [], largeCommunities = [] }: Announcement): Promise<void> {
+  async announce({ prefix, communities = [], largeCommunities = [] }: RouterAnnouncement): Promise<void> {
     const sets = [
       ...communities.flatMap((value) => ['community', value]),
       ...largeCommunities.flatMap((value) => ['large-community', value]),
@@ -167,7 +167,13 @@ function otherNextHop(plan: RouterPlan): string {
   return `match to ${sessionAddress(plan, 'remote')} set nexthop ${plan.local[other]}`;
 }
 
-function network({ prefix, nextHop, med, communities = [], largeCommunities = [] }: Announcement): string {
+function network({
+  prefix,
+  nextHop,
+  med,
+  communities = [],
+  largeCommunities = [],
+}: RouterAnnouncement): string {
   const sets = [
     ...(nextHop ? [`nexthop ${nextHop}`] : []),
     ...(med === undefined ? [] : [`metric ${med}`]),

@@ -16,7 +16,7 @@ export interface Addresses {
 }
 
 /** A route that the router announces from its start on, or when told. */
-export interface Announcement {
+export interface RouterAnnouncement {
   prefix: string;
   /** By default the router's own address. */
   nextHop?: string;
@@ -43,7 +43,7 @@ export interface RouterPlan {
   holdTime: number;
   /** Waits for us to connect. */
   passive: boolean;
-  announce: readonly Announcement[];
+  announce: readonly RouterAnnouncement[];
   /** Further eBGP neighbours over IPv4, which connect to it; it gives us what it learns from them. */
   feeders: readonly { address: string; as: number }[];
   /** TCP MD5 (RFC 2385). */
@@ -91,7 +91,7 @@ export interface Router {
   established(): Promise<boolean>;
   /** The routes it has from us. */
   routes(family: FamilyName): Promise<LearnedRoute[]>;
-  announce(route: Announcement): Promise<void>;
+  announce(route: RouterAnnouncement): Promise<void>;
   withdraw(prefix: string): Promise<void>;
   /** Sends us a ROUTE-REFRESH (RFC 2918). */
   requestRefresh(): Promise<void>;
@@ -116,7 +116,7 @@ export function familyOfPrefix(prefix: string): FamilyName {
 }
 
 /** The announcements of one family. */
-export function announcementsOf(plan: RouterPlan, family: FamilyName): Announcement[] {
+export function announcementsOf(plan: RouterPlan, family: FamilyName): RouterAnnouncement[] {
   return plan.announce.filter(({ prefix }) => familyOfPrefix(prefix) === family);
 }
 
