@@ -19,21 +19,19 @@ import type { AgentSettings, PeerSettings } from './settings.ts';
 const encapsulationMode = value.scalar((mode, fail): 'none' => {
   if (mode === 'none') return mode;
   if (mode === 'ipip' || mode === 'vxlan') {
-    return fail(
-      'is not there yet: this version only routes plainly; write none, and let the fabric learn the pod routes',
-    );
+    return fail('is not supported yet; use "none"');
   }
-  return fail('is not known here; write none');
+  return fail('is not a valid value; use none');
 });
 
 /** 0 is "unspecified" and 255 the kernel's own table of local addresses. */
 const routingTable = value.scalar((table, fail) => {
   if (table === 0 || table === 255)
-    return fail('belongs to the kernel; write another number, 254 for the main table');
+    return fail('is reserved by the kernel; use another number, 254 for the main table');
   const usable = typeof table === 'number' && Number.isInteger(table) && table > 0 && table <= 4294967295;
   return usable
     ? table
-    : fail('is not a routing table; write a number of 1 to 4294967295, 254 for the main table');
+    : fail('is not a routing table; use a number of 1–4294967295, 254 for the main table');
 });
 
 const peer = value.section({
@@ -96,7 +94,7 @@ function check(content: unknown, report: Report): void {
   const cniSocket = textAt(content, ['cni', 'socket']) ?? '/run/flatroute/cni.sock';
   if (socket === cniSocket) {
     const key = textAt(content, ['cni', 'socket']) === undefined ? ['socket'] : ['cni', 'socket'];
-    report(key, 'is the path of both "socket" and "cni.socket"; give each a path of its own');
+    report(key, 'is the path of both "socket" and "cni.socket"; use two different paths');
   }
 }
 

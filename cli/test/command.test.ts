@@ -75,7 +75,7 @@ describe('the flatroute command', function () {
     assert.match(text, /^Sessions +987 of 1000 established$/m);
     assert.match(text, /^Ready +yes$/m);
     assert.match(text, /^Warning +n4 is held down until it is cleared by hand$/m);
-    assert.match(text, / {2}n4 +closed: maximum prefixes reached/);
+    assert.match(text, / {2}n4 +closed: maximum prefixes exceeded/);
   });
 
   it('shows a thousand peers, those in trouble first, with the summary at both ends', async () => {

@@ -45,7 +45,7 @@ export function formatProblem(file: string, problem: ConfigProblem): string {
   return `${place}: ${problem.key === '' ? '' : `${problem.key}: `}${problem.message}`;
 }
 
-/** Octets of the longest configuration. */
+/** The longest configuration. */
 export const MAXIMUM_CONFIG_BYTES = 1024 * 1024;
 
 /** Reads and checks a configuration file; throws `ConfigError` with everything that is wrong with it. */
@@ -90,13 +90,13 @@ async function readText(file: string): Promise<string> {
     const stat = await handle.stat();
     if (!stat.isFile()) throw unusable('is not a file; give the path of a YAML file with --config');
     if (stat.size > MAXIMUM_CONFIG_BYTES)
-      throw unusable(`is larger than ${MAXIMUM_CONFIG_BYTES} octets; is it the right file?`);
+      throw unusable(`is larger than ${MAXIMUM_CONFIG_BYTES} bytes; is it the right file?`);
     bytes = await handle.readFile();
   } catch (error) {
     if (error instanceof ConfigError) throw error;
     const code = (error as NodeJS.ErrnoException).code;
     if (code === 'ENOENT') throw unusable('does not exist; give the path of the file with --config');
-    if (code === 'EACCES') throw unusable('may not be read by this user; change its mode or its owner');
+    if (code === 'EACCES') throw unusable('is not readable by this user; change its mode or owner');
     throw unusable(`cannot be read: ${(error as Error).message}`);
   }
   try {
@@ -116,7 +116,7 @@ function issueProblems(
   }
   return issue.keys.map((key) => {
     const path = [...issue.path, key];
-    return document.problemAtKey(path, `is not a known key; ${advice(schema, issue.path, key)}`);
+    return document.problemAtKey(path, `unknown key; ${advice(schema, issue.path, key)}`);
   });
 }
 
@@ -124,11 +124,14 @@ function issueProblems(
 function withFound(document: ConfigDocument, path: KeyPath, message: string): string {
   const found = document.describe(path);
   if (found !== undefined) return `${found} ${message}`;
-  return `is missing${message.includes(';') ? message.slice(message.indexOf(';')) : ''}`;
+  // What to do stands after a semicolon, or is an example.
+  return `is missing${/(;| \(example).*$/.exec(message)?.[0] ?? ''}`;
 }
 
 function advice(schema: z.ZodType, path: KeyPath, key: string): string {
   const here = keysAt(schema, path);
+  const [beforeColon, value] = key.split(':');
+  if (value !== undefined && here.includes(beforeColon)) return 'missing space after the colon?';
   const close = closest(key, here);
   if (close !== undefined) return `did you mean "${close}"?`;
   const elsewhere = sectionsOf(schema).filter((name) => closest(key, keysAt(schema, [name])) === key);

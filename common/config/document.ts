@@ -39,10 +39,11 @@ export function formatKeyPath(path: KeyPath): string {
 }
 
 const SYNTAX_ADVICE: Partial<Record<YAMLError['code'], string>> = {
-  DUPLICATE_KEY: 'the key stands here a second time; keep one of the two',
-  TAB_AS_INDENT: 'a tab stands in the indentation; YAML wants spaces',
-  MULTIPLE_DOCS: 'a second document begins here ("---"); keep one document a file',
-  BAD_INDENT: 'the indentation does not fit the lines above; indent keys of one level alike',
+  DUPLICATE_KEY: 'duplicate key; keep one of the two',
+  TAB_AS_INDENT: 'invalid YAML: a tab in the indentation; use spaces',
+  MULTIPLE_DOCS: 'a second document starts here ("---"); keep one document per file',
+  BAD_INDENT:
+    'invalid YAML: the indentation does not match the lines above; indent keys of one level equally',
 };
 
 /** A parsed YAML text. */
@@ -53,10 +54,12 @@ export class ConfigDocument {
   readonly readable: boolean;
   /** The content as plain values. */
   readonly value: unknown;
+  readonly #text: string;
   readonly #document: Document;
   readonly #lines = new LineCounter();
 
   constructor(text: string) {
+    this.#text = text;
     this.#document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false, version: '1.2' });
     for (const error of this.#document.errors) this.problems.push(this.#syntaxProblem(error));
     let readable = this.#document.errors.every((error) => error.code === 'DUPLICATE_KEY');
@@ -104,10 +107,18 @@ export class ConfigDocument {
     const { line, col } = this.#lines.linePos(error.pos[0]);
     const advice = SYNTAX_ADVICE[error.code];
     const key = error.code === 'DUPLICATE_KEY' ? this.#keyAt(error.pos[0]) : '';
+    const glued = this.#keyWithoutSpace(error);
     const message =
+      (glued && `invalid YAML: missing space after the colon in ${JSON.stringify(glued)}?`) ??
       advice ??
-      `${error.message.replace(/\.?$/, '')}; this is not valid YAML, mend the line or the one above`;
+      `invalid YAML: ${error.message.replace(/\.?$/, '')}; check this line and the one above`;
     return { line, column: col, key, message };
+  }
+
+  /** "as:64512" where an error may come from the space that is missing in it; undefined for any other error. */
+  #keyWithoutSpace(error: YAMLError): string | undefined {
+    if (error.code !== 'MULTILINE_IMPLICIT_KEY' && error.code !== 'MISSING_CHAR') return undefined;
+    return /^[\w-]{1,40}:[^\s:][^\n]{0,40}/.exec(this.#text.slice(error.pos[0]))?.[0].trimEnd();
   }
 
   /** The path of the key that is written at an offset of the text. */

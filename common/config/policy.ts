@@ -114,16 +114,13 @@ function checkNames(content: unknown, report: Report): void {
   for (const key of Object.keys(policyKeys)) {
     for (const name of keysAt(content, key)) {
       if (!NAME.test(name)) {
-        report(
-          [key, name],
-          'stands under a name that is no single word; write up to 64 letters, digits, ".", "-", "_"',
-        );
+        report([key, name], 'has an invalid name; use up to 64 letters, digits, ".", "-", "_", ":"');
       }
     }
   }
   for (const name of BUILT_IN_EXPORTS) {
     if (valueAt(content, ['policies', name]) === undefined) continue;
-    report(['policies', name], `stands under a name that "export: ${name}" means already; rename it`);
+    report(['policies', name], `has a reserved name: "export: ${name}" has a meaning of its own; rename it`);
   }
 }
 
@@ -134,7 +131,7 @@ function checkPeer(content: unknown, path: KeyPath, report: Report): void {
     const builtIn: readonly string[] = direction === 'export' && path[0] === 'peers' ? BUILT_IN_EXPORTS : [];
     if (name === undefined || known.includes(name) || builtIn.includes(name)) continue;
     const choice = [...builtIn, ...known];
-    const advice = choice.length > 0 ? `write one of ${choice.join(', ')}` : 'write it under "policies"';
-    report([...path, direction], `is no policy of this file; ${advice}`);
+    const advice = choice.length > 0 ? `use one of ${choice.join(', ')}` : 'add it under "policies"';
+    report([...path, direction], `is not a policy of this file; ${advice}`);
   }
 }

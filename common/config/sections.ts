@@ -25,8 +25,8 @@ export function checkHttp(content: unknown, report: Report): void {
   if (valueAt(content, ['http', 'allowRemote']) === true) return;
   report(
     ['http', 'listen'],
-    'can be reached from other machines, and the endpoint asks nobody for a password; ' +
-      'write 127.0.0.1 or [::1], or add "allowRemote: true" to http when a firewall guards it',
+    'is reachable from other machines, and the endpoint has no authentication; ' +
+      'use 127.0.0.1 or [::1], or set "allowRemote: true" in http if a firewall protects it',
   );
 }
 
@@ -73,24 +73,27 @@ function checkPeerKind(content: unknown, path: KeyPath, report: Report): void {
   if (has('address') && has('range')) {
     report(
       [...path, 'range'],
-      'stands beside "address"; keep "address" for one peer or "range" for many, not both',
+      'cannot be combined with "address"; use "address" for one peer or "range" for many',
     );
     return;
   }
   if (!has('address') && !has('range')) {
     // A mistyped one is reported as such.
     if (Object.keys(entry).some((key) => closest(key, ['address', 'range']) !== undefined)) return;
-    report(path, 'has neither "address" nor "range"; add "address" for one peer or "range" for many');
+    report(path, 'has neither "address" nor "range"; use "address" for one peer or "range" for many');
     return;
   }
   if (has('address')) {
-    if (has('maximumPeers')) report([...path, 'maximumPeers'], 'is for a range only; remove it');
+    if (has('maximumPeers')) report([...path, 'maximumPeers'], 'applies to a range only; remove it');
     return;
   }
   if (has('port'))
-    report([...path, 'port'], 'is for "address" only, as peers of a range connect to us; remove it');
+    report([...path, 'port'], 'applies to "address" only, because peers of a range connect to us; remove it');
   if (valueAt(content, [...path, 'passive']) === false) {
-    report([...path, 'passive'], 'cannot be, as peers of a range connect to us; remove it or write true');
+    report(
+      [...path, 'passive'],
+      'is not possible, because peers of a range connect to us; remove it or write true',
+    );
   }
 }
 
@@ -100,14 +103,17 @@ function checkSession(content: unknown, path: KeyPath, report: Report): void {
   if (has('ttlSecurity') && has('multihop'))
     report(
       [...path, 'multihop'],
-      'stands beside "ttlSecurity", which sends with a TTL of 255; keep one of them',
+      'cannot be combined with "ttlSecurity", which sends with a TTL of 255; keep one of the two',
     );
   if (has('roleStrict') && !has('role'))
-    report([...path, 'roleStrict'], 'means nothing without "role"; add it, or remove this');
+    report([...path, 'roleStrict'], 'has no effect without "role"; add "role" or remove this key');
   if (has('localAsMode') && !has('localAs'))
-    report([...path, 'localAsMode'], 'means nothing without "localAs"; add it, or remove this');
+    report([...path, 'localAsMode'], 'has no effect without "localAs"; add "localAs" or remove this key');
   if (has('maximumPrefixesRestart') && valueAt(content, [...path, 'maximumPrefixesAction']) === 'drop')
-    report([...path, 'maximumPrefixesRestart'], 'means nothing when the session goes on; remove it');
+    report(
+      [...path, 'maximumPrefixesRestart'],
+      'has no effect with "maximumPrefixesAction: drop"; remove one of the two',
+    );
 }
 
 /** A prefix that stands elsewhere in the file, and its key there. */
@@ -124,10 +130,9 @@ interface AddressRules extends PeerRules {
 function checkPeerAddress(address: IPAddress, rules: AddressRules, report: Report): void {
   const path = [...rules.path, 'address'];
   const twin = rules.addresses.get(address.key);
-  if (twin !== undefined)
-    report(path, `is also the address of ${twin}; a peer has one session, remove one of the two`);
+  if (twin !== undefined) report(path, `is also the address of ${twin}; remove one of the two`);
   if (rules.ownAddresses.some((own) => own.equals(address)))
-    report(path, 'is the own address; a peer is another machine, remove it');
+    report(path, "is this machine's own address; remove it");
 }
 
 function checkPeerRange(
@@ -138,7 +143,7 @@ function checkPeerRange(
 ): void {
   const other = others.find((candidate) => candidate.prefix.overlaps(prefix));
   if (other === undefined) return;
-  const reason = `overlaps ${other.prefix} of ${other.key}, so that a peer could belong to either`;
+  const reason = `overlaps ${other.prefix} of ${other.key}, so a peer could match both`;
   report([...path, 'range'], `${reason}; make them disjoint`);
 }
 
@@ -148,7 +153,7 @@ const ipv4 = (first: number, second: number, length: number) =>
 const UNUSABLE: [IPPrefix, string][] = [
   [ipv4(0, 0, 8), '"this network" (RFC 1122)'],
   [LOOPBACK, 'loopback'],
-  [ipv4(169, 254, 16), 'link-local, which holds the gateway address of all pods'],
+  [ipv4(169, 254, 16), 'link-local, which contains the gateway address of all pods'],
   [ipv4(224, 0, 4), 'multicast'],
   [ipv4(240, 0, 4), 'reserved'],
 ];
@@ -169,13 +174,13 @@ export function checkPodPrefixes(content: unknown, ownAddress: IPAddress | undef
     if (unusable !== undefined) {
       report(
         path,
-        `holds addresses of ${unusable[0]}, ${unusable[1]}; choose a prefix of 10.0.0.0/8, for example`,
+        `contains addresses of ${unusable[0]}, ${unusable[1]}; choose another prefix, for example of 10.0.0.0/8`,
       );
     }
     // The blackhole of the prefix would be the very route of its only pod.
-    if (prefix.isHost) report(path, 'has room for one address only; write a length of 31 or less');
+    if (prefix.isHost) report(path, 'has only one address; use a length of 31 or less');
     if (unusable === undefined && ownAddress !== undefined && prefix.contains(ownAddress)) {
-      report(path, `holds the node's own address ${ownAddress}; choose a prefix without node addresses`);
+      report(path, `contains the node's own address ${ownAddress}; choose a prefix without node addresses`);
     }
   }
 }

@@ -11,14 +11,13 @@ const MAXIMUM_FILE = 4096;
 /** A file with a key on one line, which nobody but its owner and group may read; becomes the key. */
 const passwordFile = value.scalar((path, fail): string => {
   if (typeof path !== 'string' || !path.startsWith('/'))
-    return fail('is not an absolute path; begin it with "/"');
+    return fail('is not an absolute path; it must start with "/"');
   let text: string;
   try {
     const stat = statSync(path);
     if (!stat.isFile() || stat.size > MAXIMUM_FILE)
-      return fail('is not a small file; write the key into one');
-    if ((stat.mode & 0o007) !== 0)
-      return fail(`may be read or changed by everybody; run "chmod 600 ${path}"`);
+      return fail('is not a regular file of at most 4096 bytes; write the key into one');
+    if ((stat.mode & 0o007) !== 0) return fail(`is accessible to every user; run "chmod 600 ${path}"`);
     text = readFileSync(path, 'utf8').replace(/\r?\n$/, '');
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
@@ -27,7 +26,7 @@ const passwordFile = value.scalar((path, fail): string => {
   }
   const octets = Buffer.byteLength(text);
   if (octets === 0 || octets > MAXIMUM_KEY || text.includes('\n'))
-    return fail(`holds no key; write 1 to ${MAXIMUM_KEY} octets on one line into it`);
+    return fail(`does not contain a key; write 1–${MAXIMUM_KEY} bytes on one line into it`);
   return text;
 });
 

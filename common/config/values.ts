@@ -30,7 +30,9 @@ export function section<T extends z.ZodRawShape>(shape: T) {
   const keys = Object.keys(shape).join(', ');
   return z.strictObject(shape, {
     error: (issue) =>
-      issue.code === 'invalid_type' ? `is not a mapping; write "key: value" with keys of ${keys}` : undefined,
+      issue.code === 'invalid_type'
+        ? `is not a mapping; write "key: value" pairs with the keys ${keys}`
+        : undefined,
   });
 }
 
@@ -41,20 +43,20 @@ export function optionalSection<T extends z.ZodRawShape>(shape: T) {
 
 /** A list, empty when it is left out. */
 export function list<T extends z.ZodType>(element: T) {
-  const type = z.array(element, { error: 'is not a list; write [A, B] or one "- …" a line' });
+  const type = z.array(element, { error: 'is not a list; write [A, B] or one "- …" per line' });
   return z.preprocess((value) => value ?? [], type);
 }
 
 /** Text, not empty, on one line, of at most `maximumBytes` octets of UTF-8. */
 export function text(maximumBytes = 255) {
   return scalar((value, fail) => {
-    if (typeof value !== 'string') return fail('is not text; put it in quotes when text is meant');
-    if (value.trim() === '') return fail('is empty; write something or leave the key out');
+    if (typeof value !== 'string') return fail('is not text; put it in quotes');
+    if (value.trim() === '') return fail('is empty; write a value or remove the key');
     // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for.
     if (/[\u0000-\u001f\u007f]/.test(value))
-      return fail('holds control characters; write one line of plain text');
+      return fail('contains control characters; write one line of plain text');
     const bytes = Buffer.byteLength(value);
-    if (bytes > maximumBytes) return fail(`is ${bytes} octets long; at most ${maximumBytes} are allowed`);
+    if (bytes > maximumBytes) return fail(`is ${bytes} bytes long; at most ${maximumBytes} are allowed`);
     return value;
   });
 }
@@ -63,15 +65,15 @@ export function text(maximumBytes = 255) {
 export function oneOf<const T extends string>(...words: readonly T[]) {
   return scalar((value, fail): T => {
     const found = words.find((word) => word === value);
-    return found ?? fail(`is not known here; write one of ${words.join(', ')}`);
+    return (
+      found ?? fail(`is not a valid value; use ${words.length === 1 ? '' : 'one of '}${words.join(', ')}`)
+    );
   });
 }
 
 /** true or false. */
 export const flag = scalar((value, fail) =>
-  typeof value === 'boolean'
-    ? value
-    : fail('is neither true nor false; write one of the two, without quotes'),
+  typeof value === 'boolean' ? value : fail('is not a boolean; write true or false, without quotes'),
 );
 
 /** A whole number within bounds, both included. */
@@ -79,8 +81,10 @@ export function integer(minimum: number, maximum: number) {
   return scalar((value, fail) => {
     if (typeof value === 'number' && Number.isInteger(value) && value >= minimum && value <= maximum)
       return value;
+    if (typeof value === 'number' && Number.isInteger(value))
+      return fail(`is out of range (${minimum}–${maximum})`);
     const quotes = typeof value === 'string' ? ', without quotes' : '';
-    return fail(`is not a whole number of ${minimum} to ${maximum}; write one${quotes}`);
+    return fail(`is not a whole number; write one of ${minimum}–${maximum}${quotes}`);
   });
 }
 
@@ -101,9 +105,9 @@ export function duration(minimum: number, maximum: number) {
   return scalar((value, fail) => {
     const seconds = parseDuration(value);
     if (seconds === undefined)
-      return fail('is not a duration; write whole seconds, or a number with s, m, h or d');
+      return fail('is not a duration; write seconds, or a number with s, m, h or d, such as 90 or 5m');
     if (seconds >= minimum && seconds <= maximum) return seconds;
-    return fail(`is out of bounds; write ${minimum} to ${maximum} seconds`);
+    return fail(`is out of range (${minimum}–${maximum} seconds)`);
   });
 }
 
@@ -111,37 +115,37 @@ export function duration(minimum: number, maximum: number) {
 export const holdTime = scalar((value, fail) => {
   const seconds = parseDuration(value);
   if (seconds === undefined)
-    return fail('is not a duration; write whole seconds, or a number with s, m or h');
+    return fail('is not a duration; write seconds, or a number with s, m or h, such as 90 or 3m');
   if (seconds === 0 || (seconds >= 3 && seconds <= 65535)) return seconds;
-  return fail('is no hold time; write 0 for no keepalives, or 3 to 65535 seconds (RFC 4271 §4.2)');
+  return fail('is not a valid hold time; write 0 (no keepalives) or 3–65535 seconds (RFC 4271 §4.2)');
 });
 
 const RESERVED_AS = new Map([
   [0, 'is reserved (RFC 7607)'],
-  [23456, 'is AS_TRANS and stands for other numbers (RFC 6793)'],
+  [23456, 'is AS_TRANS, a placeholder for four-octet AS numbers (RFC 6793)'],
   [65535, 'is reserved (RFC 7300)'],
   [4294967295, 'is reserved (RFC 7300)'],
 ]);
 
 /** An AS number of two or four octets, in plain form (asplain, RFC 5396). */
 export const asNumber = scalar((value, fail) => {
-  const wanted = 'write a whole number of 1 to 4294967294';
+  const wanted = 'write a whole number, 1–4294967294';
   if (typeof value === 'string' && /^\d+$/.test(value))
     return fail('is text; write the AS number without quotes');
   // asdot reads as a decimal fraction in YAML, which loses trailing zeros: 1.10 would become AS 1.1.
   const dotted =
     typeof value === 'number' ? !Number.isInteger(value) && value > 0 : /^\d+\.\d+$/.test(String(value));
-  if (dotted) return fail('is an AS number in dotted form; write it plainly: high × 65536 + low');
+  if (dotted) return fail('is an AS number in dotted notation; write the plain number, high × 65536 + low');
   if (typeof value !== 'number' || !Number.isInteger(value)) return fail(`is not an AS number; ${wanted}`);
   const reserved = RESERVED_AS.get(value);
-  if (reserved !== undefined) return fail(`${reserved}; ${wanted}, such as the private 64512 to 65534`);
+  if (reserved !== undefined) return fail(`${reserved}; ${wanted}, such as a private one (64512–65534)`);
   return value > 0 && value < 4294967295 ? value : fail(`is not an AS number; ${wanted}`);
 });
 
 /** An IPv4 address of a host: neither 0/8 nor multicast or reserved. */
 export const hostAddress = scalar((value, fail) => {
   const address = readIPv4(value, fail);
-  return isHostIPv4(address) ? address : fail('is not the address of a host; write a unicast address');
+  return isHostIPv4(address) ? address : fail('is not a host address; write a unicast address');
 });
 
 /** An IPv4 address that other machines can reach: not loopback either. */
@@ -149,17 +153,19 @@ export const reachableAddress = scalar((value, fail) => {
   const address = readIPv4(value, fail);
   const first = address.value >>> 24;
   if (first === 127)
-    return fail('is a loopback address, which no other machine can reach; write one of an interface');
-  if (first === 0) return fail('is not the address of a host; write that of an interface of this machine');
+    return fail('is a loopback address, which no other machine can reach; write the address of an interface');
+  if (first === 0) return fail('is not a host address; write the address of an interface of this machine');
   if (first >= 224)
-    return fail('is a multicast or reserved address; write that of an interface of this machine');
+    return fail('is a multicast or reserved address; write the address of an interface of this machine');
   return address;
 });
 
 /** A BGP identifier: four octets in dotted form, not zero (RFC 6286). */
 export const identifier = scalar((value, fail) => {
   const address = readIPv4(value, fail);
-  return address.isUnspecified ? fail('is not a BGP identifier; write any other (RFC 6286)') : address;
+  return address.isUnspecified
+    ? fail('is not a valid BGP identifier; use any other address (RFC 6286)')
+    : address;
 });
 
 function isHostIPv4(address: IPAddress): boolean {
@@ -172,43 +178,38 @@ function readIPv4(value: unknown, fail: Fail): IPAddress {
     const address = parseAddress(value);
     if (address?.version === 4) return address;
     if (address !== null)
-      return fail('is an IPv6 address, which this version does not support; write an IPv4 one');
+      return fail('is an IPv6 address, which is not supported here; write an IPv4 address');
     if (parseInterfaceAddress(value))
-      return fail(`is a prefix; write an address without "/${value.split('/')[1]}"`);
+      return fail(`is a prefix, not an address; remove "/${value.split('/')[1]}"`);
   }
-  return fail('is not an IPv4 address; write four numbers of 0 to 255, such as 10.0.0.1');
+  return fail('is not an IPv4 address (example: 10.0.0.1)');
 }
 
 /** An IPv4 or IPv6 address of a host; a link-local one with its interface, `fe80::1%eth0`. */
 export const anyHostAddress = scalar((value, fail) => {
   if (typeof value !== 'string' || !value.includes(':')) {
     const address = readIPv4(value, fail);
-    return isHostIPv4(address) ? address : fail('is not the address of a host; write a unicast address');
+    return isHostIPv4(address) ? address : fail('is not a host address; write a unicast address');
   }
   const address = parseAddress(value);
-  if (address === null) return fail('is not an IP address; write one such as 10.0.0.1 or 2001:db8::1');
+  if (address === null) return fail('is not an IP address (example: 10.0.0.1 or 2001:db8::1)');
   if (address.version === 6 && address.isLinkLocal && address.zone === '')
-    return fail('is link-local and means nothing without its interface; write ADDRESS%INTERFACE');
+    return fail('is a link-local address without its interface; write ADDRESS%INTERFACE');
   const isMulticast = address.version === 6 && address.w0 >>> 24 === 0xff;
-  if (isMulticast || address.isUnspecified)
-    return fail('is not the address of a host; write a unicast address');
+  if (isMulticast || address.isUnspecified) return fail('is not a host address; write a unicast address');
   return address;
 });
 
 /** An IPv4 prefix without host bits. */
 export const ipv4Prefix = scalar((value, fail) => {
-  const prefix = readPrefix(
-    value,
-    fail,
-    'is not an IPv4 prefix; write ADDRESS/LENGTH, such as 10.244.1.0/26',
-  );
+  const prefix = readPrefix(value, fail, 'is not an IPv4 prefix (example: 10.244.1.0/26)');
   if (prefix.version === 4) return prefix;
-  return fail('is an IPv6 prefix, which this version does not support; write an IPv4 one');
+  return fail('is an IPv6 prefix, which is not supported here; write an IPv4 prefix');
 });
 
 /** A prefix of either family without host bits. */
 export const anyPrefix = scalar((value, fail) =>
-  readPrefix(value, fail, 'is not a prefix; write ADDRESS/LENGTH, such as 10.0.0.0/24 or 2001:db8::/64'),
+  readPrefix(value, fail, 'is not a prefix (example: 10.0.0.0/24 or 2001:db8::/64)'),
 );
 
 function readPrefix(value: unknown, fail: Fail, otherwise: string): IPPrefix {
@@ -217,12 +218,13 @@ function readPrefix(value: unknown, fail: Fail, otherwise: string): IPPrefix {
   if (found === null) {
     const address = parseAddress(value);
     if (address === null) return fail(otherwise);
-    return fail(`has no length; write ${address}/LENGTH, such as ${IPPrefix.host(address)}`);
+    return fail(`is an address without a prefix length; write ${address}/LENGTH`);
   }
-  if (found.address.zone !== '') return fail('has an interface, which a prefix cannot have; remove it');
+  if (found.address.zone !== '')
+    return fail('has an interface, which a prefix cannot have; remove "%" and what follows');
   const prefix = IPPrefix.of(found.address, found.length);
   if (prefix.address.sameBits(found.address)) return prefix;
-  return fail(`has bits set beyond its length of ${found.length}; write ${prefix}`);
+  return fail(`has host bits set; did you mean ${prefix}?`);
 }
 
 /** An address and a TCP port: "10.0.0.1:179" or "[2001:db8::1]:179". */
@@ -248,14 +250,14 @@ export function parseEndpoint(value: unknown): Endpoint | undefined {
 /** Where to listen for HTTP, of either family, or `off` for not at all (null). */
 export const httpEndpoint = scalar((value, fail) => {
   if (value === 'off' || value === false) return null;
-  const wrong = 'is neither ADDRESS:PORT nor off; write one of them, such as 127.0.0.1:9179 or [::1]:9179';
+  const wrong = 'is neither ADDRESS:PORT nor off (example: 127.0.0.1:9179 or [::1]:9179)';
   return parseEndpoint(value) ?? fail(wrong);
 });
 
 /** An absolute path. */
 export const path = scalar((value, fail) => {
   if (typeof value !== 'string' || !value.startsWith('/') || value.includes('\0')) {
-    return fail('is not an absolute path; begin it with "/"');
+    return fail('is not an absolute path; it must start with "/"');
   }
   return value;
 });
@@ -263,9 +265,9 @@ export const path = scalar((value, fail) => {
 /** The path of a Unix socket: absolute, at most 107 octets (unix(7)). */
 export const socketPath = scalar((value, fail) => {
   if (typeof value !== 'string' || !value.startsWith('/') || value.includes('\0')) {
-    return fail('is not an absolute path; begin it with "/"');
+    return fail('is not an absolute path; it must start with "/"');
   }
   if (Buffer.byteLength(value) > 107)
-    return fail('is longer than the 107 octets of a Unix socket; choose a shorter path');
+    return fail('is longer than 107 bytes, the limit of a Unix socket path; choose a shorter one');
   return value;
 });

@@ -56,7 +56,7 @@ type ReflectorConfig = z.output<typeof schema>;
 function check(content: unknown, report: Report): void {
   const clients = valueAt(content, ['clients']);
   if (clients === undefined || clients === null || listAt(content, ['clients']).length === 0) {
-    report(['clients'], 'names nobody; write at least one "{ range: …, as: … }" or "{ address: …, as: … }"');
+    report(['clients'], 'has no entries; add at least one "{ range: …, as: … }" or "{ address: …, as: … }"');
   }
   const as = valueAt(content, ['as']);
   for (const index of listAt(content, ['clients']).keys()) {
@@ -67,7 +67,7 @@ function check(content: unknown, report: Report): void {
     if (isOther && valueAt(content, [...path, 'client']) === true) {
       report(
         [...path, 'client'],
-        `cannot be for a peer of AS ${clientAs}, as clients are of AS ${as}; remove it`,
+        `is not possible for a peer in AS ${clientAs}: clients are in AS ${as}; remove it`,
       );
     }
   }

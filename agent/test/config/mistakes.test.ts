@@ -35,7 +35,7 @@ function withLines(from: number, ...lines: string[]): string {
 
 describe('mistakes in agent.yaml', () => {
   const cases: [title: string, text: string, error: string][] = [
-    ['no own address', withLines(2, '# address'), '1:1: address: is missing; write'],
+    ['no own address', withLines(2, '# address'), '1:1: address: is missing (example: 10.0.0.1)'],
     [
       'a loopback address as its own',
       withLines(2, 'address: 127.0.0.1'),
@@ -49,12 +49,12 @@ describe('mistakes in agent.yaml', () => {
     [
       '0.0.0.0 as its own address',
       withLines(2, 'address: 0.0.0.0'),
-      '2:10: address: "0.0.0.0" is not the address of a host',
+      '2:10: address: "0.0.0.0" is not a host address',
     ],
     [
       'an IPv6 address as its own',
       withLines(2, 'address: fd00::1'),
-      '2:10: address: "fd00::1" is an IPv6 address, which this version',
+      '2:10: address: "fd00::1" is an IPv6 address, which is not supported here',
     ],
     ['no AS number', withLines(3, '# as'), '1:1: as: is missing; write'],
     ['AS 0', withLines(3, 'as: 0'), '3:5: as: 0 is reserved (RFC 7607)'],
@@ -63,7 +63,7 @@ describe('mistakes in agent.yaml', () => {
     [
       'a router id of zero',
       withLines(1, 'routerId: 0.0.0.0'),
-      '1:11: routerId: "0.0.0.0" is not a BGP identifier',
+      '1:11: routerId: "0.0.0.0" is not a valid BGP identifier',
     ],
     ['a number as the node name', withLines(1, 'node: 1'), '1:7: node: 1 is not text; put it in quotes'],
     [
@@ -74,37 +74,37 @@ describe('mistakes in agent.yaml', () => {
     [
       'a pod range with host bits',
       withLines(4, 'podCIDRs: [10.244.1.1/26]'),
-      '4:12: podCIDRs[0]: "10.244.1.1/26" has bits set beyond its length of 26; write 10.244.1.0/26',
+      '4:12: podCIDRs[0]: "10.244.1.1/26" has host bits set; did you mean 10.244.1.0/26?',
     ],
     [
       'an IPv6 pod range',
       withLines(4, 'podCIDRs: ["fd00:1::/64"]'),
-      '4:12: podCIDRs[0]: "fd00:1::/64" is an IPv6 prefix, which this version does not support',
+      '4:12: podCIDRs[0]: "fd00:1::/64" is an IPv6 prefix, which is not supported here',
     ],
     [
       'a pod range of one address',
       withLines(4, 'podCIDRs: [10.244.1.0/32]'),
-      '4:12: podCIDRs[0]: "10.244.1.0/32" has room for one address only',
+      '4:12: podCIDRs[0]: "10.244.1.0/32" has only one address',
     ],
     [
       'a loopback pod range',
       withLines(4, 'podCIDRs: [127.0.0.0/24]'),
-      '4:12: podCIDRs[0]: "127.0.0.0/24" holds addresses of 127.0.0.0/8',
+      '4:12: podCIDRs[0]: "127.0.0.0/24" contains addresses of 127.0.0.0/8, loopback',
     ],
     [
       'a pod range with the gateway of pods',
       withLines(4, 'podCIDRs: [169.254.1.0/24]'),
-      '4:12: podCIDRs[0]: "169.254.1.0/24" holds addresses of 169.254.0.0/16',
+      '4:12: podCIDRs[0]: "169.254.1.0/24" contains addresses of 169.254.0.0/16, link-local, which contains the gateway address of all pods',
     ],
     [
       'a pod range of all addresses',
       withLines(4, 'podCIDRs: [0.0.0.0/0]'),
-      '4:12: podCIDRs[0]: "0.0.0.0/0" holds addresses of 0.0.0.0/8',
+      '4:12: podCIDRs[0]: "0.0.0.0/0" contains addresses of 0.0.0.0/8, "this network" (RFC 1122)',
     ],
     [
       'a pod range with the own address',
       withLines(4, 'podCIDRs: [10.0.0.0/24]'),
-      `4:12: podCIDRs[0]: "10.0.0.0/24" holds the node's own address 10.0.0.1`,
+      `4:12: podCIDRs[0]: "10.0.0.0/24" contains the node's own address 10.0.0.1`,
     ],
     ['a peer without AS number', withLines(6, '  - { address: 10.0.0.2 }'), '6:5: peers[0].as: is missing'],
     [
@@ -115,17 +115,17 @@ describe('mistakes in agent.yaml', () => {
     [
       'itself as a peer',
       withLines(6, '  - { address: 10.0.0.1, as: 64512 }'),
-      '6:16: peers[0].address: "10.0.0.1" is the own address',
+      `6:16: peers[0].address: "10.0.0.1" is this machine's own address`,
     ],
     [
       'a multicast peer',
       withLines(6, '  - { address: 239.0.0.1, as: 64512 }'),
-      '6:16: peers[0].address: "239.0.0.1" is not the address of a host',
+      '6:16: peers[0].address: "239.0.0.1" is not a host address',
     ],
     [
       'a peer with address and range',
       withLines(6, '  - { address: 10.0.0.2, range: 10.2.0.0/24, as: 64512 }'),
-      '6:33: peers[0].range: "10.2.0.0/24" stands beside "address"',
+      '6:33: peers[0].range: "10.2.0.0/24" cannot be combined with "address"',
     ],
     [
       'a peer with neither',
@@ -145,43 +145,47 @@ describe('mistakes in agent.yaml', () => {
     [
       'a hold time of 1',
       withLines(6, '  - { address: 10.0.0.2, as: 64512, holdTime: 1 }'),
-      '6:47: peers[0].holdTime: 1 is no hold time',
+      '6:47: peers[0].holdTime: 1 is not a valid hold time',
     ],
-    ['a hold time of 2 for all', `${GOOD}bgp: { holdTime: 2 }\n`, '9:18: bgp.holdTime: 2 is no hold time'],
+    [
+      'a hold time of 2 for all',
+      `${GOOD}bgp: { holdTime: 2 }\n`,
+      '9:18: bgp.holdTime: 2 is not a valid hold time',
+    ],
     [
       'a port for a range',
       withLines(6, '  - { range: 10.9.0.0/24, as: 64512, port: 1790 }'),
-      '6:44: peers[0].port: 1790 is for "address" only',
+      '6:44: peers[0].port: 1790 applies to "address" only, because peers of a range connect to us',
     ],
     [
       'a range that connects',
       withLines(6, '  - { range: 10.9.0.0/24, as: 64512, passive: false }'),
-      '6:47: peers[0].passive: false cannot be',
+      '6:47: peers[0].passive: false is not possible, because peers of a range connect to us',
     ],
     [
       'a number of peers for an address',
       withLines(6, '  - { address: 10.0.0.2, as: 64512, maximumPeers: 2 }'),
-      '6:51: peers[0].maximumPeers: 2 is for a range only',
+      '6:51: peers[0].maximumPeers: 2 applies to a range only',
     ],
     [
       'a policy that is not there',
       `${withLines(6, '  - { address: 10.0.0.2, as: 64512, import: tor }')}policies: { tor-in: { rules: [] } }\n`,
-      '6:45: peers[0].import: "tor" is no policy of this file; write one of tor-in',
+      '6:45: peers[0].import: "tor" is not a policy of this file; use one of tor-in',
     ],
     [
       'a policy with a name that means something else',
       withLines(9, 'policies: { own: { rules: [] } }'),
-      '9:18: policies.own: a mapping stands under a name that "export: own" means already; rename it',
+      '9:18: policies.own: a mapping has a reserved name: "export: own" has a meaning of its own; rename it',
     ],
     [
       'a policy with a name of two words',
       withLines(9, 'policies: { "tor in": { rules: [] } }'),
-      '9:23: policies.tor in: a mapping stands under a name that is no single word',
+      '9:23: policies.tor in: a mapping has an invalid name',
     ],
     [
       'a rule without an action',
       withLines(9, 'policies: { tor-in: { rules: [{ match: { prefixes: [10.0.0.0/8] } }] } }'),
-      '9:31: policies.tor-in.rules[0].action: is missing; write one of accept, reject, next',
+      '9:31: policies.tor-in.rules[0].action: is missing; use one of accept, reject, next',
     ],
     [
       'a prefix in a policy with bits beyond its length',
@@ -209,7 +213,7 @@ describe('mistakes in agent.yaml', () => {
     [
       'a misspelt condition',
       withLines(9, 'policies: { in: { rules: [{ match: { prefix: [10.0.0.0/8] }, action: accept }] } }'),
-      '9:38: policies.in.rules[0].match.prefix: is not a known key; did you mean "prefixes"?',
+      '9:38: policies.in.rules[0].match.prefix: unknown key; did you mean "prefixes"?',
     ],
     [
       'changes to a route that is rejected',
@@ -219,42 +223,42 @@ describe('mistakes in agent.yaml', () => {
     [
       'an unknown export',
       withLines(6, '  - { address: 10.0.0.2, as: 64512, export: none }'),
-      '6:45: peers[0].export: "none" is no policy of this file; write one of own, all',
+      '6:45: peers[0].export: "none" is not a policy of this file; use one of own, all',
     ],
     [
       'a mistyped key of a peer',
       withLines(6, '  - { adress: 10.0.0.2, as: 64512 }'),
-      '6:7: peers[0].adress: is not a known key; did you mean "address"?',
+      '6:7: peers[0].adress: unknown key; did you mean "address"?',
     ],
     [
       'a mistyped key',
       withLines(4, 'podCIDR: [10.244.1.0/26]'),
-      '4:1: podCIDR: is not a known key; did you mean "podCIDRs"?',
+      '4:1: podCIDR: unknown key; did you mean "podCIDRs"?',
     ],
     [
       'IP-in-IP',
       `${GOOD}encapsulation: { mode: ipip }\n`,
-      '9:24: encapsulation.mode: "ipip" is not there yet: this version only routes plainly',
+      '9:24: encapsulation.mode: "ipip" is not supported yet; use "none"',
     ],
     [
       'VXLAN',
       `${GOOD}encapsulation: { mode: vxlan }\n`,
-      '9:24: encapsulation.mode: "vxlan" is not there yet',
+      '9:24: encapsulation.mode: "vxlan" is not supported yet',
     ],
     [
       'an MTU that IPv4 cannot use',
       `${GOOD}pods: { mtu: 500 }\n`,
-      '9:14: pods.mtu: 500 is not a whole number of 576 to 65535',
+      '9:14: pods.mtu: 500 is out of range (576–65535)',
     ],
     [
       'the table of local addresses',
       `${GOOD}kernel: { table: 255 }\n`,
-      '9:18: kernel.table: 255 belongs to the kernel',
+      '9:18: kernel.table: 255 is reserved by the kernel',
     ],
     [
       'an HTTP address that others can reach',
       `${GOOD}http: { listen: 0.0.0.0:9179 }\n`,
-      '9:17: http.listen: "0.0.0.0:9179" can be reached from other machines',
+      '9:17: http.listen: "0.0.0.0:9179" is reachable from other machines, and the endpoint has no authentication',
     ],
     ['a relative path', `${GOOD}stateDir: state\n`, '9:11: stateDir: "state" is not an absolute path'],
     ['a socket path that is too long', `${GOOD}socket: /${'x'.repeat(107)}\n`, '9:9: socket: "/xxx'],
@@ -271,12 +275,12 @@ describe('mistakes in agent.yaml', () => {
     [
       'more paths than a route can have',
       `${GOOD}bgp: { maximumPaths: 129 }\n`,
-      '9:22: bgp.maximumPaths: 129 is not a whole number of 1 to 128',
+      '9:22: bgp.maximumPaths: 129 is out of range (1–128)',
     ],
     [
       'an unknown log level',
       `${GOOD}log: { level: verbose }\n`,
-      '9:15: log.level: "verbose" is not known here; write one of debug, info',
+      '9:15: log.level: "verbose" is not a valid value',
     ],
     ['YAML that does not parse', `${GOOD}bgp: { listen: off\n`, '10:1: '],
   ];

@@ -69,46 +69,65 @@ describe('configuration files', () => {
   const cases: [title: string, text: string, error: string][] = [
     ['an empty file', '# nothing\n', 'f.yaml:1:1: the file is empty; its keys are name, as, range'],
     ['a file that is no mapping', '- a\n', 'f.yaml:1:1: a list is not a mapping; write "key: value"'],
-    ['a key given twice', 'name: a\nname: b\n', 'f.yaml:2:1: name: the key stands here a second time'],
+    [
+      'no space after a colon',
+      'name: a\nas:64512\nlist: []\n',
+      'f.yaml:2:1: invalid YAML: missing space after the colon in "as:64512"?',
+    ],
+    [
+      'no space after the last colon',
+      'name: a\ninner:\n  deep: true\n  port:179\n',
+      'f.yaml:4:3: invalid YAML: missing space after the colon in "port:179"?',
+    ],
+    [
+      'no space after a colon within braces',
+      'name: a\ninner: { port:179 }\n',
+      'f.yaml:2:10: inner.port:179: unknown key; missing space after the colon?',
+    ],
+    ['a key given twice', 'name: a\nname: b\n', 'f.yaml:2:1: name: duplicate key; keep one of the two'],
     [
       'a nested key given twice',
       'name: a\ninner:\n  port: 1\n  port: 2\n',
-      'f.yaml:4:3: inner.port: the key stands here',
+      'f.yaml:4:3: inner.port: duplicate key',
     ],
-    ['a tab as indentation', 'name: a\ninner:\n\tport: 1\n', 'f.yaml:3:1: a tab stands in the indentation'],
+    [
+      'a tab as indentation',
+      'name: a\ninner:\n\tport: 1\n',
+      'f.yaml:3:1: invalid YAML: a tab in the indentation',
+    ],
     ['a bracket that is not closed', 'name: a\nlist: [\n', 'f.yaml:3:1: '],
-    ['two documents', 'name: a\n---\nname: b\n', 'f.yaml:2:1: a second document begins here'],
+    ['two documents', 'name: a\n---\nname: b\n', 'f.yaml:2:1: a second document starts here ("---")'],
     ['a missing key', 'as: 1\n', 'f.yaml:1:1: name: is missing'],
     ['a key without a value', 'name: a\nas:\n', 'f.yaml:2:4: as: an empty value is not an AS number'],
-    ['a key that is nearly right', 'nmae: a\n', 'f.yaml:1:1: nmae: is not a known key; did you mean "name"?'],
+    ['a key that is nearly right', 'nmae: a\n', 'f.yaml:1:1: nmae: unknown key; did you mean "name"?'],
     [
       'a key of another place',
       'name: a\nport: 1\n',
-      'f.yaml:2:1: port: is not a known key; did you mean "inner.port"?',
+      'f.yaml:2:1: port: unknown key; did you mean "inner.port"?',
     ],
     [
       'a key like nothing known',
       'name: a\nzzzzz: 1\n',
-      'f.yaml:2:1: zzzzz: is not a known key; the keys here are name',
+      'f.yaml:2:1: zzzzz: unknown key; the keys here are name',
     ],
-    ['the key __proto__', 'name: a\n__proto__: { x: 1 }\n', 'f.yaml:2:1: __proto__: is not a known key'],
+    ['the key __proto__', 'name: a\n__proto__: { x: 1 }\n', 'f.yaml:2:1: __proto__: unknown key'],
     ['text where a mapping belongs', 'name: a\ninner: 1\n', 'f.yaml:2:8: inner: 1 is not a mapping'],
     ['a mapping where a list belongs', 'name: a\nlist: {}\n', 'f.yaml:2:7: list: a mapping is not a list'],
     ['a number where text belongs', 'name: 7\n', 'f.yaml:1:7: name: 7 is not text; put it in quotes'],
     [
       'text with control characters',
       'name: "a\\e[31m"\n',
-      'f.yaml:1:7: name: "a\\u001b[31m" holds control characters',
+      'f.yaml:1:7: name: "a\\u001b[31m" contains control characters',
     ],
     [
       'text that is too long',
       `name: ${'x'.repeat(17)}\n`,
-      'f.yaml:1:7: name: "xxxxxxxxxxxxxxxxx" is 17 octets long',
+      'f.yaml:1:7: name: "xxxxxxxxxxxxxxxxx" is 17 bytes long',
     ],
     [
       'an AS number in dotted form',
       'name: a\nas: 1.10\n',
-      'f.yaml:2:5: as: 1.10 is an AS number in dotted form',
+      'f.yaml:2:5: as: 1.10 is an AS number in dotted notation',
     ],
     [
       'an AS number in quotes',
@@ -123,9 +142,13 @@ describe('configuration files', () => {
     [
       'host bits',
       'name: a\nrange: 10.1.2.3/16\n',
-      'f.yaml:2:8: range: "10.1.2.3/16" has bits set beyond its length of 16; write 10.1.0.0/16',
+      'f.yaml:2:8: range: "10.1.2.3/16" has host bits set; did you mean 10.1.0.0/16?',
     ],
-    ['a range without a length', 'name: a\nrange: 10.0.0.0\n', 'f.yaml:2:8: range: "10.0.0.0" has no length'],
+    [
+      'a range without a length',
+      'name: a\nrange: 10.0.0.0\n',
+      'f.yaml:2:8: range: "10.0.0.0" is an address without a prefix length',
+    ],
     [
       'a length beyond 32',
       'name: a\nrange: 10.0.0.0/33\n',
@@ -134,7 +157,7 @@ describe('configuration files', () => {
     [
       'an IPv6 range',
       'name: a\nrange: fd00::/64\n',
-      'f.yaml:2:8: range: "fd00::/64" is an IPv6 prefix, which this version',
+      'f.yaml:2:8: range: "fd00::/64" is an IPv6 prefix, which is not supported here',
     ],
     [
       'an address with leading zeros',
@@ -144,12 +167,12 @@ describe('configuration files', () => {
     [
       'a range where an address belongs',
       'name: a\nlist: [{ address: 10.0.0.1/24 }]\n',
-      'f.yaml:2:19: list[0].address: "10.0.0.1/24" is a prefix; write an address without "/24"',
+      'f.yaml:2:19: list[0].address: "10.0.0.1/24" is a prefix, not an address; remove "/24"',
     ],
     [
       'a port out of bounds',
       'name: a\ninner: { port: 65536 }\n',
-      'f.yaml:2:16: inner.port: 65536 is not a whole number of 1 to 65535',
+      'f.yaml:2:16: inner.port: 65536 is out of range (1–65535)',
     ],
     [
       'an endpoint without a port',
@@ -164,12 +187,12 @@ describe('configuration files', () => {
     [
       'a duration out of bounds',
       'name: a\nrest: 2h\n',
-      'f.yaml:2:7: rest: "2h" is out of bounds; write 1 to 3600 seconds',
+      'f.yaml:2:7: rest: "2h" is out of range (1–3600 seconds)',
     ],
     [
       'a flag in quotes',
       'name: a\ninner: { deep: "true" }\n',
-      'f.yaml:2:16: inner.deep: "true" is neither true nor false',
+      'f.yaml:2:16: inner.deep: "true" is not a boolean',
     ],
     [
       'a broken rule between keys',
@@ -295,7 +318,7 @@ describe('reading configuration files', () => {
       process.seteuid?.(65534);
     }
     try {
-      assert.match(await failure(path), /may not be read by this user/);
+      assert.match(await failure(path), /is not readable by this user/);
     } finally {
       if (uid === 0) process.seteuid?.(0);
     }

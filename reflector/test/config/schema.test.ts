@@ -63,12 +63,12 @@ describe('reflector.yaml', () => {
     [
       'a cluster id of zero',
       `${GOOD}clusterId: 0.0.0.0\n`,
-      '8:12: clusterId: "0.0.0.0" is not a BGP identifier',
+      '8:12: clusterId: "0.0.0.0" is not a valid BGP identifier',
     ],
     [
       'a policy that is not there',
       GOOD.replace('name: edge', 'import: edge-in'),
-      '7:45: clients[1].import: "edge-in" is no policy of this file; write it under "policies"',
+      '7:45: clients[1].import: "edge-in" is not a policy of this file; add it under "policies"',
     ],
     [
       'an IPv6 client that reaches no endpoint',
@@ -80,35 +80,35 @@ describe('reflector.yaml', () => {
     [
       'no clients',
       `${GOOD.split('clients')[0]}clients: []\n`,
-      '5:10: clients: a list names nobody; write at least one',
+      '5:10: clients: a list has no entries; add at least one',
     ],
-    ['no list of clients', GOOD.split('clients')[0], '1:1: clients: is missing; write at least one'],
+    ['no list of clients', GOOD.split('clients')[0], '1:1: clients: is missing; add at least one'],
     [
       'a client of another AS',
       GOOD.replace('name: edge', 'client: true'),
-      '7:45: clients[1].client: true cannot be for a peer of AS 65001',
+      '7:45: clients[1].client: true is not possible for a peer in AS 65001',
     ],
     [
       'itself as a client',
       GOOD.replace('10.9.0.1', '10.0.0.10'),
-      '7:16: clients[1].address: "10.0.0.10" is the own address',
+      `7:16: clients[1].address: "10.0.0.10" is this machine's own address`,
     ],
     [
       'ranges that overlap',
       GOOD.replace('address: 10.9.0.1', 'range: 10.0.9.0/24'),
       '7:14: clients[1].range: "10.0.9.0/24" overlaps 10.0.0.0/16',
     ],
-    ['a key of the agent', `${GOOD}podCIDRs: []\n`, '8:1: podCIDRs: is not a known key; the keys here are'],
+    ['a key of the agent', `${GOOD}podCIDRs: []\n`, '8:1: podCIDRs: unknown key; the keys here are'],
     [
       'a key that is nearly right',
       `${GOOD}clusterID: 1.1.1.1\n`,
-      '8:1: clusterID: is not a known key; did you mean "clusterId"?',
+      '8:1: clusterID: unknown key; did you mean "clusterId"?',
     ],
-    ['a hold time of 2', `${GOOD}bgp: { holdTime: 2 }\n`, '8:18: bgp.holdTime: 2 is no hold time'],
+    ['a hold time of 2', `${GOOD}bgp: { holdTime: 2 }\n`, '8:18: bgp.holdTime: 2 is not a valid hold time'],
     [
       'an open HTTP address',
       `${GOOD}http: { listen: 10.0.0.10:80 }\n`,
-      '8:17: http.listen: "10.0.0.10:80" can be reached from other',
+      '8:17: http.listen: "10.0.0.10:80" is reachable from other',
     ],
   ];
   for (const [title, text, error] of cases) {
