@@ -1,4 +1,4 @@
-/** Network interfaces: RTM_*LINK, veth pairs, and the graveyard from which deleted ones are reaped. */
+/** Network interfaces: RTM_*LINK. */
 import { closeSync } from 'node:fs';
 import {
   decodeLinkKind,
@@ -17,12 +17,6 @@ import { formatMac, parseMac } from './mac.ts';
 import { MessageBuilder } from './message.ts';
 import type { Netlink } from './netlink.ts';
 import { openNetns } from './netns.ts';
-
-/** Prefix of the names of the host's ends of pods' links; interfaces with other names are not ours. */
-export const HOST_LINK_PREFIX = 'fr';
-
-/** Interface group of links that wait for their deletion: "fr" and the route protocol, unlikely to be in use. */
-export const GRAVEYARD_GROUP = 0x66720179;
 
 /** A network interface. */
 export interface Link {
@@ -119,7 +113,7 @@ export function listLinks(netlink: Netlink, prefix = ''): Link[] {
 
 /**
  * Creates a veth pair and returns the end on this side. Both ends are down: an end cannot come up before its peer
- * exists, so the peer is brought up from inside its namespace (`configurePodInterface`).
+ * exists, so the peer must be brought up from inside its namespace.
  * @throws KernelError (EEXIST: one of the names is in use; ENOENT: the namespace is gone)
  */
 export function createVeth(netlink: Netlink, settings: VethSettings): Link {
@@ -164,30 +158,22 @@ export function setLink(netlink: Netlink, index: number, change: LinkChange): vo
   netlink.request(`set ${description} on interface ${index}`, MESSAGE.NEWLINK, 0, 0, fill);
 }
 
-/** Deletes one interface at once, which blocks for about 20 ms; `buryLink` does not. @throws KernelError */
+/** Deletes one interface at once, which blocks for about 20 ms; `deleteLinkGroup` does not. @throws KernelError */
 export function deleteLink(netlink: Netlink, index: number): void {
   const fill = fillWith(formatLinkMessage, linkMessage({ index: checkIndex(index) }, {}));
   netlink.request(`delete interface ${index}`, MESSAGE.DELLINK, 0, 0, fill);
 }
 
 /**
- * Takes an interface out of service at once and leaves its deletion to `reapGraveyard`: it goes down and into the
- * graveyard's group. Its name stays in use until then. @throws KernelError (ENODEV: it is gone already)
+ * Deletes every interface of a group on a thread of the pool: deleting one takes the kernel 20 ms, deleting a group of
+ * 50 takes 32. `netlink` is busy until the promise settles: give it a socket of its own.
+ * Resolves to false when the group is empty. @throws KernelError
  */
-export function buryLink(netlink: Netlink, index: number): void {
-  setLink(netlink, index, { up: false, group: GRAVEYARD_GROUP });
-}
-
-/**
- * Deletes every interface in the graveyard on a thread of the pool: deleting one takes the kernel 20 ms, deleting a
- * group of 50 takes 32. `netlink` is busy until the promise settles: give it a socket of its own.
- * Resolves to false when there was nothing to delete. @throws KernelError
- */
-export async function reapGraveyard(netlink: Netlink): Promise<boolean> {
-  const action = 'delete the interfaces in the graveyard';
+export async function deleteLinkGroup(netlink: Netlink, group: number): Promise<boolean> {
+  const action = `delete the interfaces of group ${group}`;
   const builder = new MessageBuilder(64);
   const fixed = builder.begin(MESSAGE.DELLINK, FLAG.REQUEST, 0);
-  fillWith(formatLinkMessage, linkMessage({}, { group: GRAVEYARD_GROUP }))(builder, fixed);
+  fillWith(formatLinkMessage, linkMessage({}, { group }))(builder, fixed);
   builder.end(0);
   const [failure] = await netlink.batch(action, builder, 1);
   if (failure?.errno === ERRNO.ENODEV) return false;

@@ -1,9 +1,9 @@
 /**
- * A NETLINK_ROUTE socket: requests, look-ups, dumps and batches.
+ * A netlink socket (netlink(7)): requests, dumps, batches and notifications, for any protocol of netlink.
  *
- * The kernel handles an rtnetlink request inside send(2), so its answer is waiting when send returns, and a dump
- * produces its next part inside each recv(2): single requests need no waiting and are synchronous here. What can
- * keep the kernel busy for longer goes through the thread pool (`batch`) or is cut into slices (`dumpSliced`).
+ * The kernel handles a request inside send(2), so its answer is queued when send returns, and a dump produces its next
+ * part inside each recv(2). Single requests therefore never wait and are synchronous here. Longer work of the kernel
+ * runs on a thread of the pool (`batch`) or in slices of time (`dumpSliced`).
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { FLAG, MESSAGE } from './constants.ts';
@@ -24,7 +24,6 @@ import {
 import { extendedAck, HEADER_LENGTH, MessageBuilder } from './message.ts';
 
 const AF_NETLINK = 16;
-const NETLINK_ROUTE = 0;
 const SOCK_RAW_CLOEXEC = 3 | 0o2000000;
 const SOL_SOCKET = 1;
 const SO_RCVBUFFORCE = 33;
@@ -34,9 +33,16 @@ const MSG_DONTWAIT = 0x40;
 const MSG_TRUNC = 0x20;
 /** Larger than any message: a part of a dump is at most 32 KiB. */
 const RECEIVE_BYTES = 65536;
-const SLICE_MS = 1; // a part of a dump takes as long again
+const SLICE_MS = 1; // plus one part of the dump, which takes about as long again
 
-/** Reads one message of an answer: its fixed part begins at `start`, the message ends before `end`. */
+/**
+ * The protocols of netlink that the agent uses or will use (linux/netlink.h): routing, firewall (nftables), and generic
+ * netlink, e.g. for WireGuard. Message types, groups and formats belong to the protocol; those in constants.ts are of
+ * ROUTE.
+ */
+export const NETLINK_PROTOCOL = { ROUTE: 0, NETFILTER: 12, GENERIC: 16 } as const;
+
+/** Receives one message: its fixed part starts at `start`, the message ends before `end`. */
 export type MessageVisitor = (
   type: number,
   buffer: Buffer,
@@ -45,33 +51,35 @@ export type MessageVisitor = (
   flags: number,
 ) => void;
 
-/** Fills a request in: `fixed` is where its fixed part begins in `builder.buffer`. */
+/** Fills in a request, whose fixed part starts at `fixed` in `builder.buffer`. */
 export type RequestFiller = (builder: MessageBuilder, fixed: number) => void;
 
-/** One message of a batch that the kernel refused. */
+/** A message of a batch that the kernel refused. */
 export interface BatchFailure {
-  /** Its place in the batch, from 0. */
+  /** Its position in the batch, from 0. */
   index: number;
   errno: number;
-  /** The kernel's own words, or empty. */
+  /** The kernel's error text (extended acknowledgement), or empty. */
   detail: string;
 }
 
-/** What `Netlink` can be told when it is opened. */
+/** Options of a Netlink socket. */
 export interface NetlinkOptions {
-  /** Multicast groups to hear (`GROUP`). */
+  /** One of NETLINK_PROTOCOL; ROUTE by default. */
+  protocol?: number;
+  /** Multicast groups of the protocol to join, e.g. `GROUP` of constants.ts. */
   groups?: readonly number[];
-  /** Bytes the kernel may queue for us; beyond SO_RCVBUF's limit, which needs CAP_NET_ADMIN. */
+  /** Size of the receive queue in bytes; may exceed SO_RCVBUF's limit, which needs CAP_NET_ADMIN. */
   receiveBytes?: number;
-  /** Do not hear of route changes that the socket with this port number makes. */
+  /** Skip notifications of route changes made by the socket with this port number. */
   ignorePort?: number;
 }
 
-/** An open socket. It belongs to the network namespace in which it was made, for good. */
+/** An open socket. It stays in the network namespace in which it was created. */
 export class Netlink {
   /** The descriptor; -1 once closed. */
   fd: number;
-  /** The port number by which the kernel names this socket in its notifications. */
+  /** The socket's address, which notifications name as their cause (nlmsg_pid). */
   readonly port: number;
   readonly #builder = new MessageBuilder(4096);
   readonly #receiveBuffer = Buffer.allocUnsafeSlow(RECEIVE_BYTES);
@@ -81,7 +89,7 @@ export class Netlink {
 
   /** @throws KernelError */
   constructor(options: NetlinkOptions = {}) {
-    this.fd = openSocket(AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_ROUTE);
+    this.fd = openSocket(AF_NETLINK, SOCK_RAW_CLOEXEC, options.protocol ?? NETLINK_PROTOCOL.ROUTE);
     if (this.fd < 0) throw new KernelError('open a netlink socket', lastErrno());
     try {
       this.setOption(SOL_NETLINK, OPTION.EXT_ACK, 1);
@@ -101,7 +109,7 @@ export class Netlink {
     }
   }
 
-  /** Close the socket; after the batch or dump under way, if there is one. */
+  /** Closes the socket, after the current batch or dump. */
   close(): void {
     this.#closing = true;
     if (this.#busy || this.fd < 0) return;
@@ -119,8 +127,8 @@ export class Netlink {
   }
 
   /**
-   * Sends one request and waits for its acknowledgement. `action` completes "cannot …" in the error.
-   * `visit` sees the answer of a request that has one (a GET without DUMP).
+   * Sends one request and reads its acknowledgement. `action` completes "cannot …" in the error. `visit` receives the
+   * answer of a request that has one (a GET without DUMP).
    * @throws KernelError when the kernel refuses
    */
   request(
@@ -135,15 +143,15 @@ export class Netlink {
     while (!this.#receive(action, visit)) {}
   }
 
-  /** Reads a whole table, synchronously: for what is known to be small. @throws KernelError */
+  /** Reads a whole table synchronously: for small tables. @throws KernelError */
   dump(action: string, type: number, fixedLength: number, fill: RequestFiller, visit: MessageVisitor): void {
     this.#send(action, type, FLAG.DUMP, fixedLength, fill);
     while (!this.#receive(action, visit)) {}
   }
 
   /**
-   * Reads a whole table in slices of one or two milliseconds with a turn of the event loop between them. The socket serves
-   * nothing else meanwhile. @throws KernelError
+   * Reads a whole table in slices of one or two milliseconds, with a turn of the event loop between them. The socket is
+   * busy meanwhile. @throws KernelError
    */
   async dumpSliced(
     action: string,
@@ -164,22 +172,22 @@ export class Netlink {
   }
 
   /**
-   * Sends the `count` messages in `builder`, whose sequence numbers must run from 0, and returns those the kernel
-   * refused; the others were carried out. The kernel works in a thread of the pool, because it may have to wait
-   * for its routing lock while somebody deletes an interface.
+   * Sends the `count` messages in `builder`, whose sequence numbers must run from 0, and returns those that the kernel
+   * refused; the others were carried out. The kernel works on a thread of the pool, because it may have to wait for its
+   * routing lock while an interface is being deleted.
    * @throws KernelError when the outcome is unknown
    */
   async batch(action: string, builder: MessageBuilder, count: number): Promise<BatchFailure[]> {
     const failures: BatchFailure[] = [];
     if (count === 0) return failures;
     this.#checkFree();
-    // Refusals are always reported; only the last message needs an ACK to tell that the batch is through.
+    // The kernel always answers a refused message; an ACK of the last message marks the end of the batch.
     builder.addFlags(FLAG.ACK);
     await this.#exclusively(async () => {
       const sent = await sendOffLoop(this.fd, builder.buffer, builder.length);
       if (sent !== builder.length) {
-        // errno belongs to the thread that made the call: all we know is that it failed.
-        throw new KernelError(action, ERRNO.EIO, `the kernel took ${sent} of ${builder.length} bytes`);
+        // errno belongs to the thread that made the call, so the reason is unknown.
+        throw new KernelError(action, ERRNO.EIO, `the kernel accepted ${sent} of ${builder.length} bytes`);
       }
       let done = false;
       while (!done) {
@@ -197,9 +205,9 @@ export class Netlink {
   }
 
   /**
-   * Receives once, without waiting, and shows every message to `visit`. Returns false when nothing was there and
+   * Receives once, without waiting, and calls `visit` for every message. Returns false when the queue is empty and
    * `mayBeEmpty` is set.
-   * @throws KernelError; with errno ENOBUFS when the kernel dropped messages for us
+   * @throws KernelError; errno ENOBUFS: the queue was full and the kernel dropped messages
    */
   read(action: string, visit: (...message: RawMessage) => void, mayBeEmpty = false): boolean {
     const buffer = this.#receiveBuffer;
@@ -208,7 +216,7 @@ export class Netlink {
       const errno = lastErrno();
       if (errno === ERRNO.EINTR) return true;
       if (errno === ERRNO.EAGAIN && mayBeEmpty) return false;
-      throw new KernelError(action, errno, errno === ERRNO.EAGAIN ? 'the kernel gave no answer' : '');
+      throw new KernelError(action, errno, errno === ERRNO.EAGAIN ? 'the kernel did not answer' : '');
     }
     if (received > buffer.length) {
       throw new KernelError(action, ERRNO.ENOBUFS, `an answer of ${received} bytes is too long`);
@@ -226,8 +234,8 @@ export class Netlink {
   }
 
   /**
-   * Drops, in the kernel, notifications whose nlmsg_pid is `port`: a batch would else echo all it did. Those of
-   * routes bear the requester's number; those of links mostly 0.
+   * Drops notifications whose nlmsg_pid is `port` in the kernel, or every batch would be echoed. Notifications of routes
+   * have the requester's number there; those of links mostly 0.
    */
   #ignore(port: number): void {
     const LOAD_WORD = 0x20;
@@ -239,7 +247,7 @@ export class Netlink {
       program.writeUInt8(jumpFalse, index * 8 + 3);
       program.writeUInt32LE(operand, index * 8 + 4);
     };
-    const bigEndian = Buffer.alloc(4); // as BPF loads it
+    const bigEndian = Buffer.alloc(4); // BPF loads words in network order
     bigEndian.writeUInt32LE(port);
     instruction(0, LOAD_WORD, 0, 12);
     instruction(1, JUMP_IF_EQUAL, 1, bigEndian.readUInt32BE());
@@ -265,7 +273,7 @@ export class Netlink {
     let done = false;
     let failure: KernelError | null = null;
     this.read(action, (type, buffer, start, end, flags, sequence) => {
-      if (sequence !== this.#sequence) return; // the rest of an answer that nobody waited for
+      if (sequence !== this.#sequence) return; // the rest of an earlier answer whose reading failed
       if (type === MESSAGE.ERROR || type === MESSAGE.DONE) {
         const errno = end - start >= 4 ? -buffer.readInt32LE(start) : 0;
         if (errno > 0) failure = new KernelError(action, errno, extendedAck(type, buffer, start, end, flags));
@@ -288,8 +296,7 @@ export class Netlink {
 
   #checkFree(): void {
     if (this.fd < 0) throw new Error('this netlink socket is closed');
-    if (this.#busy)
-      throw new Error('this netlink socket is in the middle of a batch or dump: use another one');
+    if (this.#busy) throw new Error('this netlink socket is busy with a batch or dump: use another one');
   }
 }
 

@@ -13,11 +13,12 @@ import {
 } from '../ipam/store.ts';
 import { KernelError } from '../kernel/error.ts';
 import { ERRNO } from '../kernel/libc.ts';
-import { GRAVEYARD_GROUP, HOST_LINK_PREFIX, listLinks } from '../kernel/link.ts';
+import { listLinks } from '../kernel/link.ts';
 import { CniError, CODE } from './errors.ts';
 import { attachmentOf, type OnPodEvent } from './events.ts';
+import { GRAVEYARD_GROUP } from './graveyard.ts';
 import { describeFaults, type Expected, type Fault, inspect } from './inspect.ts';
-import { HOST_LINK_NAME, hostLinkName } from './names.ts';
+import { HOST_LINK_NAME, HOST_LINK_PREFIX, hostLinkName } from './names.ts';
 import type { CniRequest } from './request.ts';
 import {
   freeName,

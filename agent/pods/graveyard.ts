@@ -6,9 +6,12 @@
 
 import { KernelError } from '../kernel/error.ts';
 import { ERRNO } from '../kernel/libc.ts';
-import { buryLink, type Link, reapGraveyard } from '../kernel/link.ts';
+import { deleteLinkGroup, type Link, setLink } from '../kernel/link.ts';
 import { Netlink } from '../kernel/netlink.ts';
 import type { SerialQueue } from './concurrency.ts';
+
+/** Interface group of buried links: "fr" and the route protocol, unlikely to be in use. */
+export const GRAVEYARD_GROUP = 0x66720179;
 
 /** Links buried within this time are deleted together, in milliseconds. */
 const GATHER_MS = 100;
@@ -38,7 +41,7 @@ export class Graveyard {
   /** Takes a link out of service; it is deleted soon. To be called in the kernel queue. Throws a KernelError. */
   bury(link: Pick<Link, 'index' | 'name'>): void {
     try {
-      buryLink(this.#netlink, link.index);
+      setLink(this.#netlink, link.index, { up: false, group: GRAVEYARD_GROUP });
     } catch (error) {
       // Deleted with its pod's namespace.
       if (error instanceof KernelError && error.errno === ERRNO.ENODEV) return;
@@ -100,7 +103,7 @@ export class Graveyard {
     try {
       // In the queue: the kernel holds its routing lock meanwhile, and a request would block the event loop.
       await this.#kernelQueue.run(async () => {
-        await reapGraveyard(this.#reaper);
+        await deleteLinkGroup(this.#reaper, GRAVEYARD_GROUP);
         const actions = [...this.#buried.values()].flat();
         this.#buried.clear();
         for (const action of actions) action();

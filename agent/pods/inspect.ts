@@ -1,11 +1,12 @@
 /** Compares a pod's wiring with what ADD sets up, for CHECK, for the status and after a restart. */
 import { type IPAddress, IPPrefix } from 'bgp-js/ip';
 import type { Allocation } from '../ipam/store.ts';
-import { findLink, GRAVEYARD_GROUP, type Link } from '../kernel/link.ts';
+import { findLink, type Link } from '../kernel/link.ts';
 import { listNeighbours } from '../kernel/neighbour.ts';
 import type { Netlink } from '../kernel/netlink.ts';
 import { lookupRoute } from '../kernel/route-request.ts';
 import { effectiveReversePathFilter } from '../kernel/sysctl.ts';
+import { GRAVEYARD_GROUP } from './graveyard.ts';
 import { POD_GATEWAYS, type PodInterface, readPodInterface } from './pod-interface.ts';
 
 const GATEWAY = POD_GATEWAYS[4];

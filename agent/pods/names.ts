@@ -1,7 +1,9 @@
 /** Names and MAC addresses of a pod's link. They are computed from the attachment, so they need no record. */
 import { createHash } from 'node:crypto';
 import { type AttachmentId, ownerKey } from '../ipam/store.ts';
-import { HOST_LINK_PREFIX } from '../kernel/link.ts';
+
+/** Prefix of the names of the host's ends of pods' links; interfaces with other names are not ours. */
+export const HOST_LINK_PREFIX = 'fr';
 
 /** Matches the names of the host links that we create. */
 export const HOST_LINK_NAME = new RegExp(`^${HOST_LINK_PREFIX}[0-9a-f]{13}$`);

@@ -34,14 +34,14 @@ import type { Allocation } from '../ipam/store.ts';
 import { addressOwner } from '../kernel/address.ts';
 import { KernelError } from '../kernel/error.ts';
 import { ERRNO } from '../kernel/libc.ts';
-import { createVeth, findLink, GRAVEYARD_GROUP, type Link, setLink } from '../kernel/link.ts';
+import { createVeth, findLink, type Link, setLink } from '../kernel/link.ts';
 import { setNeighbour } from '../kernel/neighbour.ts';
 import type { Netlink } from '../kernel/netlink.ts';
 import { ROUTE_METRIC } from '../kernel/route-metrics.ts';
 import type { RouteSync } from '../kernel/route-sync.ts';
 import { setReversePathFilter, writeSysctl } from '../kernel/sysctl.ts';
 import type { SerialQueue } from './concurrency.ts';
-import type { Graveyard } from './graveyard.ts';
+import { GRAVEYARD_GROUP, type Graveyard } from './graveyard.ts';
 import { linkMacs } from './names.ts';
 import { configurePodInterface, withPodNetlink } from './pod-interface.ts';
 

@@ -3,11 +3,12 @@ import { afterEach, beforeEach, describe, it } from 'mocha';
 import { addAddress, listAddresses } from '../../kernel/address.ts';
 import { createVeth, deleteLink, findLink, type Link, listLinks, setLink } from '../../kernel/link.ts';
 import { deleteNeighbour, listNeighbours, setNeighbour } from '../../kernel/neighbour.ts';
-import type { Netlink } from '../../kernel/netlink.ts';
+import { NETLINK_PROTOCOL, Netlink } from '../../kernel/netlink.ts';
+import { withNetns } from '../../kernel/netns.ts';
 import { ip } from '../addresses.ts';
 import { TestNamespace } from './namespaces.ts';
 
-describe('links, addresses and neighbours', () => {
+describe('netlink requests', () => {
   let namespace: TestNamespace;
   let other: TestNamespace;
   let netlink: Netlink;
@@ -134,5 +135,29 @@ describe('links, addresses and neighbours', () => {
       () => addAddress(netlink, unknown),
       /^KernelError: cannot add address 10\.0\.0\.1\/24 .*ENODEV/,
     );
+  });
+
+  it('speaks other protocols of netlink', () => {
+    const generic = withNetns(namespace.path, () => new Netlink({ protocol: NETLINK_PROTOCOL.GENERIC }));
+    const GENL_ID_CTRL = 16;
+    const CTRL_CMD_GETFAMILY = 3;
+    const CTRL_ATTR_FAMILY_ID = 1;
+    let answered = 0;
+    generic.request(
+      'look up the controller of generic netlink',
+      GENL_ID_CTRL,
+      0,
+      4,
+      (builder, fixed) => {
+        builder.buffer[fixed] = CTRL_CMD_GETFAMILY;
+        builder.buffer[fixed + 1] = 1;
+        builder.bytes(CTRL_ATTR_FAMILY_ID, Buffer.from([GENL_ID_CTRL, 0]));
+      },
+      (type) => {
+        answered = type;
+      },
+    );
+    generic.close();
+    assert.equal(answered, GENL_ID_CTRL);
   });
 });

@@ -3,15 +3,7 @@ import type { IPAddress } from 'bgp-js/ip';
 import { after, before, describe, it } from 'mocha';
 import { addAddress, addressOwner, listAddresses } from '../../kernel/address.ts';
 import { KernelError } from '../../kernel/error.ts';
-import {
-  buryLink,
-  createVeth,
-  findLink,
-  GRAVEYARD_GROUP,
-  listLinks,
-  reapGraveyard,
-  setLink,
-} from '../../kernel/link.ts';
+import { createVeth, deleteLinkGroup, findLink, listLinks, setLink } from '../../kernel/link.ts';
 import { deleteNeighbour, listNeighbours, setNeighbour } from '../../kernel/neighbour.ts';
 import type { Netlink } from '../../kernel/netlink.ts';
 import { withNetns } from '../../kernel/netns.ts';
@@ -24,6 +16,7 @@ import {
   readSysctl,
   setReversePathFilter,
 } from '../../kernel/sysctl.ts';
+import { GRAVEYARD_GROUP } from '../../pods/graveyard.ts';
 import { configurePodInterface, POD_GATEWAYS, readPodInterface } from '../../pods/pod-interface.ts';
 import { ip, net } from '../addresses.ts';
 import { run, TestNamespace } from '../kernel/namespaces.ts';
@@ -137,12 +130,12 @@ describe('a pod interface', () => {
     assert.equal(link.up, false);
   });
 
-  it('is taken out of service at once and deleted later', async () => {
+  it('is deleted with its group, off the event loop', async () => {
     const names = ['frdead1', 'frdead2', 'frdead3'];
     names.forEach((name, i) => {
       const link = createVeth(netlink, { name, mtu: 1400, peer: { name: `eth1${i}`, netns: pod.path } });
       setLink(netlink, link.index, { up: true });
-      buryLink(netlink, link.index);
+      setLink(netlink, link.index, { up: false, group: GRAVEYARD_GROUP });
     });
     const buried = listLinks(netlink, 'frdead');
     assert.deepEqual(
@@ -151,10 +144,10 @@ describe('a pod interface', () => {
     );
     const reaper = host.open();
     try {
-      const reaping = reapGraveyard(reaper);
-      assert.throws(() => findLink(reaper, 'lo'), /in the middle of a batch/);
+      const reaping = deleteLinkGroup(reaper, GRAVEYARD_GROUP);
+      assert.throws(() => findLink(reaper, 'lo'), /busy with a batch/);
       assert.equal(await reaping, true);
-      assert.equal(await reapGraveyard(reaper), false);
+      assert.equal(await deleteLinkGroup(reaper, GRAVEYARD_GROUP), false);
     } finally {
       reaper.close();
     }
