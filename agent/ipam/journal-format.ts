@@ -43,7 +43,7 @@ export class JournalDamaged extends Error {
 
   constructor(file: string, offset: number, problem: string) {
     super(
-      `${file}: at byte ${offset}: ${problem}. Addresses could be handed out twice, so this journal is not used. ` +
+      `${file}: at byte ${offset}: ${problem}. Addresses could be allocated twice, so this journal is not used. ` +
         'Restore it from a backup; or remove all pods of this node, delete the file, and start again.',
     );
   }

@@ -5,13 +5,13 @@
  * agent give it away again. Fifty pods may start in the same moment, and one fsync takes milliseconds. And the file must
  * be readable whenever the power went: an agent that guesses at its allocations gives one address to two pods.
  *
- * Why not write the whole state? Every change would cost the size of the state, and rewriting a file in place tears it.
+ * Why not write the whole state? Every change would cost the size of the state, and a crash within it leaves half a file.
  * So changes are appended, one line a commit, and the file is rewritten only when most of it is history.
  *
  * 1. Group commit. `add` and `remove` queue an entry (`#append`) and start `#commitAll` if it is not running. It takes
  *    what has queued up meanwhile, writes it as one line, calls fdatasync, and fulfils all their promises. Entries that
- *    arrive during the fdatasync share the next one. So fifty pods need two or three syncs, and a single pod waits for
- *    nobody.
+ *    arrive during the fdatasync share the next one. So fifty pods need two or three syncs, and a single pod does
+ *    not wait for others.
  *
  * 2. Torn writes. A line has a checksum (journal-format.ts). A power cut can tear only the last line, because the next
  *    one is written after the sync of the one before. `open` truncates a torn last line: its promise had not fulfilled,

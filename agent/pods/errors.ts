@@ -1,7 +1,7 @@
-/** Errors as CNI knows them (spec section 5, "Error"). */
+/** Errors of CNI commands (spec section 5, "Error"). */
 import type { PluginAnswer } from '@flatroute/cni/protocol.ts';
 
-/** Error codes: those of the specification, and from 100 on our own. */
+/** Error codes: those of the specification, and our own from 100 on. */
 export const CODE = {
   INCOMPATIBLE_VERSION: 1,
   UNSUPPORTED_FIELD: 2,
@@ -12,9 +12,9 @@ export const CODE = {
   INVALID_CONFIG: 7,
   TRY_AGAIN_LATER: 11,
   NOT_AVAILABLE: 50,
-  /** Something in the agent that should not happen. */
+  /** A bug in the agent. */
   INTERNAL: 100,
-  /** ADD: the pod has an interface of that name. */
+  /** ADD: the pod has an interface of that name already. */
   INTERFACE_EXISTS: 101,
   /** The kernel refused a step of the wiring. */
   WIRING_FAILED: 102,
@@ -22,15 +22,15 @@ export const CODE = {
   CHECK_FAILED: 103,
 } as const;
 
-/** The version under which an error is reported when the request does not tell one. */
+/** The version of an error's result if the request has none. */
 export const DEFAULT_VERSION = '1.0.0';
 
-/** An error to be answered to the runtime. */
+/** An error that the runtime receives as the result of its command. */
 export class CniError extends Error {
   override name = 'CniError';
   /** One of CODE. */
   readonly code: number;
-  /** More about it, for the operator. */
+  /** Further information for the operator. */
   readonly details: string;
 
   constructor(code: number, message: string, details = '') {
@@ -40,7 +40,7 @@ export class CniError extends Error {
   }
 }
 
-/** Any error as an answer; one that is not a CniError becomes INTERNAL. */
+/** The answer for an error; one that is not a CniError becomes INTERNAL. */
 export function errorAnswer(error: unknown, cniVersion = DEFAULT_VERSION): PluginAnswer {
   const { code, message, details } =
     error instanceof CniError

@@ -1,15 +1,17 @@
-/** A plugin's environment and standard input → a checked request (CNI spec sections 1 and 2). */
+/** Checks a plugin's environment and standard input and makes a request of them (CNI spec sections 1 and 2). */
 import { isAbsolute } from 'node:path';
 import type { PluginRequest } from '@flatroute/cni/protocol.ts';
 import { CniError, CODE, DEFAULT_VERSION } from './errors.ts';
 
-/** The versions of the specification that are spoken, oldest first. */
+/** The supported versions of the specification, oldest first. */
 export const SUPPORTED_VERSIONS = ['0.3.1', '0.4.0', '1.0.0', '1.1.0'] as const;
+/** A supported version. */
 export type Version = (typeof SUPPORTED_VERSIONS)[number];
 
+/** A command of the specification. */
 export type Command = 'ADD' | 'DEL' | 'CHECK' | 'GC' | 'STATUS' | 'VERSION';
 
-/** What each command requires of the environment, and the first version that has it. */
+/** The variables that each command requires, and the first version that has the command. */
 const COMMANDS: Record<Command, { required: readonly string[]; since: Version }> = {
   ADD: { required: ['CNI_CONTAINERID', 'CNI_NETNS', 'CNI_IFNAME'], since: '0.3.1' },
   DEL: { required: ['CNI_CONTAINERID', 'CNI_IFNAME'], since: '0.3.1' },
@@ -22,24 +24,24 @@ const COMMANDS: Record<Command, { required: readonly string[]; since: Version }>
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
 const CONTAINER_ID_MAX = 255;
 const NETNS_MAX = 4095;
-/** Names of Kubernetes objects and their UIDs; they are shown on terminals and pages. */
+/** Names and UIDs of Kubernetes objects. Anything else is ignored, because terminals and pages display them. */
 const POD_NAME = /^[A-Za-z0-9.-]{1,253}$/;
 
-/** A JSON object whose fields are yet to be looked at. */
+/** A JSON object whose fields are not checked yet. */
 export type JsonObject = Record<string, unknown>;
 
-/** A request whose every part was checked. Fields that its command does not need are empty. */
+/** A checked request. Fields that its command does not need are empty. */
 export interface CniRequest {
   command: Command;
   version: Version;
   containerId: string;
   ifname: string;
   netns: string;
-  /** The pod, where CNI_ARGS has K8S_POD_NAMESPACE and K8S_POD_NAME. */
+  /** The pod, if CNI_ARGS has K8S_POD_NAMESPACE and K8S_POD_NAME. */
   pod?: { namespace: string; name: string; uid?: string };
   /** Name of the network configuration. */
   network: string;
-  /** The whole network configuration; fields nobody knows are tolerated. */
+  /** The whole network configuration, also unknown fields. */
   config: JsonObject;
   prevResult?: JsonObject;
 }
@@ -49,18 +51,18 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** The configuration's version, or a default: for errors about requests that cannot be read in full. */
+/** The version for an error about a request that may be unreadable: that of the configuration, or a default. */
 export function versionForError(request: PluginRequest): string {
   try {
     const version = (JSON.parse(request.stdin.toString('utf8')) as JsonObject | null)?.cniVersion;
     if (typeof version === 'string' && /^[0-9.]{1,16}$/.test(version)) return version;
   } catch {
-    // That it is no JSON is reported as an error of its own.
+    // parseRequest reports that it is not JSON.
   }
   return DEFAULT_VERSION;
 }
 
-/** Reads a request. Throws a CniError. */
+/** Checks a request. Throws a CniError with code 1, 2, 4, 6 or 7. */
 export function parseRequest({ environment, stdin }: PluginRequest): CniRequest {
   const command = parseCommand(environment);
   const config = parseConfig(stdin, command);
@@ -74,7 +76,7 @@ export function parseRequest({ environment, stdin }: PluginRequest): CniRequest 
     network: '',
     config,
   };
-  // podman sends VERSION with CNI_IFNAME and CNI_NETNS "dummy": whatever else it holds is not looked at.
+  // podman sends VERSION with CNI_IFNAME and CNI_NETNS "dummy", so other variables are not checked.
   if (command === 'VERSION') return request;
   request.containerId = environment.get('CNI_CONTAINERID') ?? '';
   request.ifname = environment.get('CNI_IFNAME') ?? '';
@@ -89,8 +91,11 @@ function parseCommand(environment: ReadonlyMap<string, string>): Command {
   const command = environment.get('CNI_COMMAND') ?? '';
   if (!Object.hasOwn(COMMANDS, command)) {
     const found =
-      command === '' ? 'CNI_COMMAND is missing' : `CNI_COMMAND ${JSON.stringify(command)} is not known`;
-    throw new CniError(CODE.INVALID_ENVIRONMENT, `${found}; known are ${Object.keys(COMMANDS).join(', ')}`);
+      command === '' ? 'CNI_COMMAND is missing' : `CNI_COMMAND ${JSON.stringify(command)} is unknown`;
+    throw new CniError(
+      CODE.INVALID_ENVIRONMENT,
+      `${found}; the commands are ${Object.keys(COMMANDS).join(', ')}`,
+    );
   }
   const { required } = COMMANDS[command as Command];
   const missing = required.filter((name) => !environment.get(name));
@@ -124,13 +129,13 @@ function parseConfig(stdin: Buffer, command: Command): JsonObject {
 function parseVersion(config: JsonObject, command: Command): Version {
   const { cniVersion } = config;
   const index = SUPPORTED_VERSIONS.indexOf(cniVersion as Version);
-  // VERSION asks what is supported, and is answered whatever version it asks in.
+  // VERSION asks for the supported versions, so it may have any version itself.
   if (command === 'VERSION') return index < 0 ? '1.1.0' : SUPPORTED_VERSIONS[index];
   if (index < 0) {
     const found = cniVersion === undefined ? 'is missing' : `${JSON.stringify(cniVersion)} is not supported`;
     throw new CniError(
       CODE.INCOMPATIBLE_VERSION,
-      `cniVersion ${found}; supported are ${SUPPORTED_VERSIONS.join(', ')}`,
+      `cniVersion ${found}; supported versions are ${SUPPORTED_VERSIONS.join(', ')}`,
     );
   }
   const { since } = COMMANDS[command];
@@ -148,7 +153,7 @@ function checkAttachment({ command, containerId, ifname, netns }: CniRequest): v
   if (!NAME.test(containerId) || containerId.length > CONTAINER_ID_MAX) {
     wrong.push(`CNI_CONTAINERID must match ${NAME.source} and have at most ${CONTAINER_ID_MAX} characters`);
   }
-  // The rules of the kernel (dev_valid_name), so that an error names the variable and not a step of the wiring.
+  // The kernel's own rules (dev_valid_name), checked here so that the error names the variable.
   if (ifname === '.' || ifname === '..' || Buffer.byteLength(ifname) > 15 || /[/:\s]/.test(ifname)) {
     wrong.push('CNI_IFNAME must be an interface name: 1 to 15 bytes without "/", ":" and white space');
   }
@@ -158,7 +163,7 @@ function checkAttachment({ command, containerId, ifname, netns }: CniRequest): v
   if (wrong.length > 0) throw new CniError(CODE.INVALID_ENVIRONMENT, wrong.join('; '));
 }
 
-/** CNI_ARGS is KEY=VALUE;KEY=VALUE in any order; keys nobody knows, and what cannot be a name, are passed over. */
+/** Reads CNI_ARGS, KEY=VALUE;KEY=VALUE in any order. Ignores unknown keys and values that cannot be names. */
 function parsePod(args: string): CniRequest['pod'] {
   const values = new Map<string, string>();
   for (const pair of args.split(';')) {
@@ -181,7 +186,7 @@ function checkConfig(request: CniRequest): void {
   request.network = name;
   if (isObject(ipam) && ipam.type !== undefined) {
     const details =
-      'Flatroute hands out addresses of the node\'s podCIDRs itself; remove "ipam" from the configuration';
+      'Flatroute allocates addresses from podCIDRs itself; remove "ipam" from the configuration';
     throw new CniError(
       CODE.UNSUPPORTED_FIELD,
       `ipam.type ${JSON.stringify(ipam.type)} is not supported`,

@@ -1,7 +1,5 @@
-/** The Unix socket on which plugins call: framing, limits, and an answer to everybody. What is answered: service.ts. */
-import { chmod, mkdir, rename, rm, stat } from 'node:fs/promises';
-import { connect, createServer, type Server, type Socket } from 'node:net';
-import { dirname } from 'node:path';
+/** The Unix socket server for the plugins: frames, limits and time-outs. The handler makes the answers (service.ts). */
+import { createServer, type Server, type Socket } from 'node:net';
 import {
   encodeAnswer,
   type PluginAnswer,
@@ -9,20 +7,23 @@ import {
   ProtocolError,
   RequestReader,
 } from '@flatroute/cni/protocol.ts';
+import { listenUnix } from '@flatroute/common/http/unix-socket.ts';
 import { Semaphore } from './concurrency.ts';
 import { CniError, CODE, errorAnswer } from './errors.ts';
 
+/** What the server admits at once. */
 export interface ServerLimits {
-  /** Connections at once; one more is told to try again later. */
+  /** Connections; further ones get error 11, try again later. */
   connections: number;
-  /** Requests carried out at once; more wait. */
+  /** Requests that are executed; further ones wait. */
   concurrent: number;
-  /** Bytes of requests in memory at once. */
+  /** Bytes of requests in memory; a request beyond gets error 11. */
   bytes: number;
-  /** Time to send a request, and to take the answer. */
+  /** Milliseconds for a client to send its request, and again to read the answer. */
   transferMs: number;
 }
 
+/** Suits a node with a few hundred pods. */
 export const DEFAULT_LIMITS: ServerLimits = {
   connections: 512,
   concurrent: 64,
@@ -30,37 +31,25 @@ export const DEFAULT_LIMITS: ServerLimits = {
   transferMs: 5000,
 };
 
-/** Carries a request out; must not reject. */
+/** Executes a request and returns the answer. Must not reject. */
 export type Handler = (request: PluginRequest) => Promise<PluginAnswer>;
 
-/** sun_path of sockaddr_un holds 108 bytes with the ending zero (unix(7)); the name before the rename is longer. */
-const PATH_MAX = 103;
+/** sun_path of sockaddr_un holds 108 bytes with the ending zero (unix(7)). */
+const PATH_MAX = 107;
 
-/** Whether somebody accepts connections at this path. */
-function isAlive(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(path);
-    socket.on('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.on('error', () => resolve(false));
-  });
-}
-
+/** The CNI server. It answers every request, also invalid ones, within its limits. */
 export class CniServer {
   readonly #path: string;
   readonly #handler: Handler;
   readonly #limits: ServerLimits;
   readonly #limit: Semaphore;
   readonly #server: Server;
-  /** Connections whose request is still coming in. */
+  /** Connections whose request is not complete. */
   readonly #receiving = new Set<Socket>();
-  /** Requests being carried out or answered. */
+  /** Requests that are executed or answered. */
   readonly #working = new Set<Promise<void>>();
   #connections = 0;
   #bytes = 0;
-  #inode: bigint | undefined;
 
   constructor(path: string, handler: Handler, limits: ServerLimits = DEFAULT_LIMITS) {
     this.#path = path;
@@ -70,30 +59,17 @@ export class CniServer {
     this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket));
   }
 
-  /** Starts to accept. A socket left by a former run is replaced. Throws where somebody answers at the path. */
+  /**
+   * Starts to accept requests, on a socket that only root can open. Replaces the socket of a process that has ended.
+   * @throws Error if another process listens on the path, or it is not usable
+   */
   async listen(): Promise<void> {
-    const path = this.#path;
-    if (Buffer.byteLength(path) > PATH_MAX)
-      throw new Error(`cniSocket: ${path} is longer than ${PATH_MAX} bytes`);
-    await mkdir(dirname(path), { recursive: true });
-    if (await isAlive(path))
-      throw new Error(`cniSocket: another process serves ${path}; is an agent running already?`);
-    // Bound under another name, closed to others, and then renamed: nobody meets it with other permissions.
-    const temporary = `${path}.new`;
-    await rm(temporary, { force: true });
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen(temporary, () => {
-        this.#server.off('error', reject);
-        resolve();
-      });
-    });
-    await chmod(temporary, 0o600);
-    this.#inode = (await stat(temporary, { bigint: true })).ino;
-    await rename(temporary, path);
+    if (Buffer.byteLength(this.#path) > PATH_MAX)
+      throw new Error(`cni.socket: ${this.#path} is longer than ${PATH_MAX} bytes`);
+    await listenUnix(this.#server, this.#path);
   }
 
-  /** Stops accepting, and waits until everybody whose request is complete has his answer. */
+  /** Stops accepting, answers the requests that are complete, and removes the socket. */
   async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => {
       this.#server.close(() => resolve());
@@ -101,9 +77,6 @@ export class CniServer {
     for (const socket of this.#receiving) socket.destroy();
     while (this.#working.size > 0) await Promise.all(this.#working);
     await closed;
-    if (this.#inode === undefined) return;
-    const found = await stat(this.#path, { bigint: true }).catch(() => undefined);
-    if (found?.ino === this.#inode) await rm(this.#path, { force: true });
   }
 
   #accept(socket: Socket): void {
@@ -128,27 +101,27 @@ export class CniServer {
         const request = reader.push(chunk);
         if (reserved === 0 && reader.size !== undefined) {
           if (this.#bytes + reader.size > this.#limits.bytes)
-            throw busy('too much of other requests in memory');
+            throw busy('other requests fill the memory limit');
           reserved = reader.size;
           this.#bytes += reserved;
         }
         if (request === undefined) return;
         received();
-        // Read on, so that the end of the connection is seen; nothing more may come.
+        // Keep reading to notice the end of the connection; further bytes are ignored.
         socket.resume();
         this.#work(socket, request);
       } catch (error) {
         refuse(error instanceof ProtocolError ? new CniError(CODE.DECODE_FAILURE, error.message) : error);
       }
     };
-    socket.on('error', () => {}); // the other side went away; 'close' follows
+    socket.on('error', () => {}); // 'close' follows
     socket.on('close', () => {
       received();
       this.#connections--;
       this.#bytes -= reserved;
     });
     if (this.#connections > this.#limits.connections) {
-      refuse(busy(`${this.#limits.connections} other calls are under way`));
+      refuse(busy(`${this.#limits.connections} other requests are in progress`));
       return;
     }
     this.#receiving.add(socket);
@@ -166,7 +139,7 @@ export class CniServer {
     this.#working.add(work);
   }
 
-  /** Sends the answer and closes; who does not take it in time is cut off. Fulfils when the socket is gone. */
+  /** Sends the answer and closes the connection, also if the client does not read it in time. Fulfils once closed. */
   #send(socket: Socket, answer: PluginAnswer): Promise<void> {
     if (socket.destroyed) return Promise.resolve();
     return new Promise((resolve) => {

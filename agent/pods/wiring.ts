@@ -6,11 +6,11 @@
  * repeats an ADD that failed, and remains of the first attempt would be in the way of the second one.
  *
  * Why not clean up in a handler? A handler must know how far the work came, one more branch with every step, and the
- * branches are hardly ever run. Removing everything by its name is worse: where the failure was that eth0 exists, it
- * would remove the eth0 of somebody else.
+ * branches hardly ever run. Removing everything by its name is worse: if the failure was that eth0 exists, it would
+ * remove another plugin's eth0.
  *
  * How it works. `wiringSteps` lists the steps as data, each with its own undo. `runSteps` runs them in order. If one
- * fails, it undoes that step and the ones before it, in reverse order, goes on if an undo fails, and throws a
+ * fails, it undoes that step and the ones before it, in reverse order, continues if an undo fails, and throws a
  * TransactionError with whatever is left over. An undo is right at any moment, also if its step failed half-way or did
  * nothing. The steps of `wire`:
  *

@@ -48,7 +48,7 @@ describe('pods: CNI commands', () => {
     });
   }
 
-  it('answers VERSION whatever else is in it, as podman asks', async () => {
+  it('answers VERSION with any other variables, as podman sends them', async () => {
     const environment = { CNI_IFNAME: 'dummy', CNI_NETNS: 'dummy', CNI_CONTAINERID: 'dummy' };
     for (const cniVersion of [...VERSIONS, '9.0.0']) {
       const { exitCode, json } = await node.plugin('VERSION', 0, { cniVersion }, environment);
@@ -56,7 +56,7 @@ describe('pods: CNI commands', () => {
     }
   });
 
-  it('passes on what earlier plugins of the chain did', async () => {
+  it('keeps the results of earlier plugins of the chain', async () => {
     const prevResult = {
       cniVersion: '1.0.0',
       interfaces: [{ name: 'net0', sandbox: node.netns(1) }],
@@ -75,26 +75,26 @@ describe('pods: CNI commands', () => {
     assert.deepEqual(json.dns, { domain: 'x' });
   });
 
-  it('1: refuses versions it does not speak, in the version it was asked', async () => {
+  it('1: refuses unsupported versions, in the requested version', async () => {
     const result = await node.plugin('ADD', 1, { cniVersion: '2.0.0' });
-    fails(result, 1, /"2\.0\.0" is not supported; supported are 0\.3\.1, 0\.4\.0/);
+    fails(result, 1, /"2\.0\.0" is not supported; supported versions are 0\.3\.1, 0\.4\.0/);
     assert.equal(result.json.cniVersion, '2.0.0');
     fails(await node.plugin('ADD', 1, { cniVersion: undefined }), 1, /cniVersion is missing/);
     fails(await node.plugin('STATUS', 1), 1, /STATUS needs cniVersion 1\.1\.0/);
     fails(await node.plugin('GC', 1), 1, /GC needs cniVersion 1\.1\.0/);
   });
 
-  it('2: refuses an ipam of somebody else', async () => {
+  it('2: refuses another ipam plugin', async () => {
     fails(await node.plugin('ADD', 1, { ipam: { type: 'host-local' } }), 2, /ipam\.type "host-local"/);
     const tolerated = await node.plugin('ADD', 1, { ipam: {} });
     assert.equal(tolerated.exitCode, 0, tolerated.stdout);
   });
 
-  it('3: CHECK of a container it does not know', async () => {
+  it('3: refuses CHECK of an unknown container', async () => {
     fails(await node.plugin('CHECK', 1, { prevResult: {} }), 3, /container-1\/eth0/);
   });
 
-  it('4: names the variables that are missing or malformed', async () => {
+  it('4: names missing and malformed variables', async () => {
     const empty = { CNI_CONTAINERID: '', CNI_NETNS: '', CNI_IFNAME: '' };
     fails(await node.plugin('ADD', 1, {}, empty), 4, /ADD requires CNI_CONTAINERID, CNI_NETNS, CNI_IFNAME/);
     fails(
@@ -104,8 +104,8 @@ describe('pods: CNI commands', () => {
     );
     fails(await node.plugin('DEL', 1, {}, empty), 4, /DEL requires CNI_CONTAINERID, CNI_IFNAME in/);
     fails(await node.plugin('', 1), 4, /CNI_COMMAND is missing/);
-    fails(await node.plugin('FROB', 1), 4, /"FROB" is not known/);
-    fails(await node.plugin('toString', 1), 4, /not known/);
+    fails(await node.plugin('FROB', 1), 4, /"FROB" is unknown/);
+    fails(await node.plugin('toString', 1), 4, /unknown/);
     const malformed = { CNI_CONTAINERID: '../x', CNI_IFNAME: 'eth0/../../x', CNI_NETNS: 'relative' };
     fails(
       await node.plugin('ADD', 1, {}, malformed),
@@ -120,7 +120,7 @@ describe('pods: CNI commands', () => {
     assert.deepEqual(await node.list(), []);
   });
 
-  it('5: does not give an address that it cannot store', async () => {
+  it('5: allocates no address that it cannot store', async () => {
     // A file system without room, as deep in the journal's way as can be.
     const full = new TestNode();
     try {
@@ -162,7 +162,7 @@ describe('pods: CNI commands', () => {
     }
   });
 
-  it('6 and 7: names what is wrong with the configuration', async () => {
+  it('6 and 7: names the fault of the configuration', async () => {
     const raw = (stdin: string, command = 'ADD') => node.pluginRaw(command, 1, stdin);
     fails(await raw('{'), 6, /not JSON/);
     fails(await raw(''), 6, /not JSON/);
@@ -175,7 +175,7 @@ describe('pods: CNI commands', () => {
     fails(await node.plugin('CHECK', 1), 7, /prevResult/);
   });
 
-  it('11 and 50: says so when no address is left, and serves again when one is', async () => {
+  it('11 and 50: reports that no address is left, and recovers once one is released', async () => {
     const config = { cniVersion: '1.1.0' };
     const status = await node.plugin('STATUS', 0, config, {
       CNI_CONTAINERID: '',
@@ -198,7 +198,7 @@ describe('pods: CNI commands', () => {
     assert.equal(next.json.ips![0].address, results[2].json.ips![0].address);
   });
 
-  it('101: refuses an interface that exists, and leaves it alone', async () => {
+  it('101: refuses an existing interface, and does not touch it', async () => {
     const added = await node.plugin('ADD', 1);
     const attached = /eth0 of default\/pod-1 is attached already, with 10\.244\.1\./;
     fails(await node.plugin('ADD', 1), 101, attached);
@@ -214,7 +214,7 @@ describe('pods: CNI commands', () => {
     assert.equal((await node.list()).length, 1);
   });
 
-  it('102: undoes everything when the kernel refuses a step', async () => {
+  it('102: undoes everything if the kernel refuses a step', async () => {
     node.addPods(10);
     node.podIp(10, 'link add x0 type veth peer name x1');
     node.podIp(10, 'link set x0 up');
@@ -232,7 +232,7 @@ describe('pods: CNI commands', () => {
     assert.equal((await node.plugin('ADD', 10)).exitCode, 0);
   });
 
-  it('GC removes what is not listed, in its own network only', async () => {
+  it('GC removes the unlisted attachments of its own network', async () => {
     for (const pod of [1, 2]) assert.equal((await node.plugin('ADD', pod)).exitCode, 0);
     assert.equal((await node.plugin('ADD', 3, { name: 'other' })).exitCode, 0);
     const none = { CNI_CONTAINERID: '', CNI_IFNAME: '', CNI_NETNS: '' };
@@ -254,7 +254,7 @@ describe('pods: CNI commands', () => {
     );
   });
 
-  it('changes the ranges at run time, and refuses to take one from running pods', async () => {
+  it('changes the ranges at run time, but not those of running pods', async () => {
     const added = await node.plugin('ADD', 1);
     const address = added.json.ips![0].address.split('/')[0];
     await assert.rejects(node.ask('setRanges 10.244.9.0/30'), new RegExp(`default/pod-1 \\(${address}\\)`));
@@ -274,13 +274,13 @@ describe('pods: CNI commands', () => {
     await node.ask('setRanges 10.244.1.0/29');
   });
 
-  it('refuses a second agent on the same socket or state, and a damaged journal', async () => {
+  it('refuses a second agent on the same socket or journal, and a damaged journal', async () => {
     const second = new TestNode();
     try {
       second.options = { stateDir: node.stateDir };
       await assert.rejects(second.start(), /in use by another agent/);
       second.options = { cniSocket: node.socket };
-      await assert.rejects(second.start(), /another process serves/);
+      await assert.rejects(second.start(), /belongs to a running process/);
       second.options = {};
       await second.start();
       second.addPods(1);

@@ -62,7 +62,7 @@ describe('a pod interface', () => {
     return { link, peer };
   }
 
-  it('carries packets without any ARP', async () => {
+  it('delivers packets without ARP', async () => {
     host.ip('link add lan type veth peer name lan-peer');
     host.ip('addr add 10.9.0.1/24 dev lan');
     host.ip('link set lan up');
@@ -102,7 +102,7 @@ describe('a pod interface', () => {
     assert.equal(readPodInterface(pod.path, 'eth9'), null);
   });
 
-  it('says what was tried and why it failed', () => {
+  it('names the operation that failed and the reason', () => {
     const again = () =>
       createVeth(netlink, { name: 'frwire', mtu: 1400, peer: { name: 'eth5', netns: pod.path } });
     assert.throws(again, (error) => {
@@ -118,7 +118,7 @@ describe('a pod interface', () => {
     assert.throws(() => findLink(netlink, 'a-name-that-is-too-long'), /not an interface name/);
   });
 
-  it('takes MAC addresses that it is given', () => {
+  it('uses the given MAC addresses', () => {
     const link = createVeth(netlink, {
       name: 'frmac',
       mtu: 1500,
@@ -166,7 +166,7 @@ describe('a pod interface', () => {
     assert.equal(listAddresses(netlink, lan).filter(isIPv4).length, 1);
   });
 
-  it('deletes neighbour entries, and says when there was none', () => {
+  it('deletes neighbour entries, and reports if there was none', () => {
     const index = findLink(netlink, 'frwire')?.index ?? 0;
     setNeighbour(netlink, { interface: index, address: ip('10.244.1.99'), mac: '02:00:00:00:00:09' });
     setNeighbour(netlink, { interface: index, address: ip('10.244.1.99'), mac: '02:00:00:00:00:0a' });

@@ -35,7 +35,7 @@ describe('pods: server', () => {
     clients.push(client);
     return client;
   };
-  /** Everything that comes until the connection ends. */
+  /** All bytes until the connection ends. */
   const everything = (client: Socket): Promise<Buffer> =>
     new Promise((resolve) => {
       const chunks: Buffer[] = [];
@@ -75,7 +75,7 @@ describe('pods: server', () => {
     }
   });
 
-  it('answers, also who shuts his side down first, and removes its socket at the end', async () => {
+  it('answers, also clients that close their side first, and removes its socket at the end', async () => {
     await serve();
     assert.equal(statSync(path).mode & 0o777, 0o600);
     assert.equal(decodeAnswer(await say(open(), request)).stdout, 'ok');
@@ -86,7 +86,7 @@ describe('pods: server', () => {
     assert.throws(() => statSync(path), /ENOENT/);
   });
 
-  it('answers hostile frames with an error and goes on', async () => {
+  it('answers malformed frames with an error and keeps working', async () => {
     await serve();
     const hostile: Buffer[] = [
       Buffer.from('GET / HTTP/1.1\r\nHost: x\r\n\r\n'),
@@ -102,7 +102,7 @@ describe('pods: server', () => {
     assert.equal(decodeAnswer(await say(open(), request)).stdout, 'ok');
   });
 
-  it('cuts a client off that is too slow to ask, and one that ends in the middle', async () => {
+  it('closes the connection of a client that sends too slowly or ends within its request', async () => {
     await serve(ok, { transferMs: 50 });
     const slow = open();
     slow.write(request.subarray(0, HEADER_LENGTH + 3));
@@ -116,7 +116,7 @@ describe('pods: server', () => {
     assert.equal(seen.length, 0);
   });
 
-  it('cuts a client off that does not take its answer', async () => {
+  it('closes the connection of a client that does not read its answer', async () => {
     const large: Handler = async (plugin) => {
       seen.push(plugin);
       return { exitCode: 0, stdout: 'x'.repeat(BODY_MAX) };
@@ -131,7 +131,7 @@ describe('pods: server', () => {
     assert.ok((await everything(lazy.resume())).length < BODY_MAX);
   });
 
-  it('takes no more connections, and no more bytes, than it was told', async () => {
+  it('limits connections and bytes of requests', async () => {
     await serve(ok, { connections: 2, bytes: 3000 });
     const [first, second] = [open(), open()];
     first.write(header(0, 2000));
@@ -140,13 +140,13 @@ describe('pods: server', () => {
       [first, second].map((client) => new Promise((resolve) => client.once('connect', resolve))),
     );
     const third = refusal(await say(open(), request));
-    assert.deepEqual([third.code, third.details], [11, '2 other calls are under way']);
+    assert.deepEqual([third.code, third.details], [11, '2 other requests are in progress']);
     second.destroy();
     await eventually('a place is free', async () => {
       const answer = await say(open(), header(0, 1500));
       const { details } = refusal(answer);
-      assert.ok(/under way|in memory/.test(details!));
-      return details!.includes('in memory');
+      assert.ok(/in progress|memory limit/.test(details!));
+      return details!.includes('memory limit');
     });
     first.destroy();
     await eventually(
@@ -155,7 +155,7 @@ describe('pods: server', () => {
     );
   });
 
-  it('carries out no more requests at once than it was told', async () => {
+  it('limits the requests that run at once', async () => {
     let running = 0;
     let most = 0;
     let open4 = (): void => {};
@@ -180,7 +180,7 @@ describe('pods: server', () => {
     assert.deepEqual([most, seen.length], [4, 40]);
   });
 
-  it('waits at close for requests under way, and drops half-sent ones', async () => {
+  it('close waits for complete requests and drops incomplete ones', async () => {
     let finish = (): void => {};
     await serve(async (plugin) => {
       seen.push(plugin);
@@ -203,8 +203,8 @@ describe('pods: server', () => {
     await closing;
   });
 
-  it('replaces a stale socket, and refuses to take one that is alive', async () => {
-    // A listener that is closed without removing its name leaves what a killed process leaves.
+  it('replaces a stale socket, but not that of a running process', async () => {
+    // A listener that is closed without removing this name leaves a socket like that of a killed process.
     const former = createServer();
     await new Promise<void>((resolve) => former.listen(`${path}.former`, resolve));
     linkSync(`${path}.former`, path);
@@ -213,7 +213,7 @@ describe('pods: server', () => {
     await serve();
     assert.equal(decodeAnswer(await say(open(), request)).stdout, 'ok');
     const second = new CniServer(path, ok);
-    await assert.rejects(second.listen(), /another process serves/);
+    await assert.rejects(second.listen(), /belongs to a running process/);
     await second.close();
     assert.equal(decodeAnswer(await say(open(), request)).stdout, 'ok');
     const long = new CniServer(join(folder, 'x'.repeat(120)), ok);

@@ -96,7 +96,7 @@ describe('pods: storm', () => {
 
   after(() => node?.remove());
 
-  it(`${PODS} pods come and go at once while the agent is killed: no address twice`, async () => {
+  it(`${PODS} pods are attached and detached at once while the agent is killed: no address twice`, async () => {
     await Promise.all(
       shuffled().map(async (pod) => {
         await add(pod);
@@ -113,7 +113,7 @@ describe('pods: storm', () => {
     assert.ok(aways > 0, 'no call met a dead agent');
   });
 
-  it('knows each pod by the address it was given, and all of them work', async () => {
+  it('lists each pod with its address, and all of them answer', async () => {
     await node.end('SIGKILL');
     await node.start();
     const pods = await node.ask<{ containerId: string; address: string; state: string }[]>('refresh');
@@ -124,7 +124,7 @@ describe('pods: storm', () => {
     assert.deepEqual(silent, []);
   });
 
-  it('leaks nothing once all are deleted, in any order, with more kills', async () => {
+  it('leaks nothing after all are deleted, in random order, with more kills', async () => {
     const before = kills;
     killsMax = kills + KILLS_MAX;
     await Promise.all(shuffled().map(remove));
