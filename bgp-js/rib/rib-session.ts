@@ -5,14 +5,30 @@ import type { ImportRules } from './import.ts';
 import type { ExportProfile } from './out/export-profile.ts';
 import type { GroupMember } from './out/group-member.ts';
 import type { UpdateGroup } from './out/update-group.ts';
-import type { Source } from './source.ts';
+import type { Source, SourceFields } from './source.ts';
 
-/** What a session is to be for one address family. */
+/** How a session exchanges the routes of one address family. */
 export interface RibSessionTerms {
   family: Family;
   profile: ExportProfile;
   /** The peer sends path identifiers (RFC 7911). */
   receivesPathIds: boolean;
+}
+
+/** What `Routing.openSession` starts a session with. */
+export interface RibSessionOptions {
+  source: SourceFields;
+  context: AttributeContext;
+  rules: ImportRules;
+  families: readonly RibSessionTerms[];
+}
+
+/** A field of NLRI in a received message: prefixes of one family, from offset `start` to before `end`. */
+export interface NlriField {
+  ribFamily: RibSessionFamily;
+  bytes: Uint8Array;
+  start: number;
+  end: number;
 }
 
 /** One address family of a session, as the RIB sees it. */

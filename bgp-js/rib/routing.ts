@@ -9,20 +9,20 @@ import { readU32 } from '../wire/cursor.ts';
 import { FAMILIES, type Family, IPV4_UNICAST } from '../wire/families.ts';
 import { PATH_ID_LENGTH } from '../wire/nlri.ts';
 import { FamilyRib } from './family-rib.ts';
-import {
-  type ImportRules,
-  isTooMany,
-  type OwnNumbers,
-  validateAttributes,
-  validatePrefix,
-} from './import.ts';
+import { isTooMany, type OwnNumbers, validateAttributes, validatePrefix } from './import.ts';
 import { Jobs } from './jobs.ts';
 import { type ExportProfile, profileKey } from './out/export-profile.ts';
 import { LOG_LIMIT, UpdateGroup } from './out/update-group.ts';
 import { NO_POLICY } from './policy/policy.ts';
 import { PolicyRegistry } from './policy/policy-registry.ts';
 import type { PolicyRun } from './policy/policy-run.ts';
-import type { RibSession, RibSessionFamily, RibSessionTerms } from './rib-session.ts';
+import type {
+  NlriField,
+  RibSession,
+  RibSessionFamily,
+  RibSessionOptions,
+  RibSessionTerms,
+} from './rib-session.ts';
 import { LOCAL_SOURCE, type Source, SourceTable } from './source.ts';
 import { AttributeTable, NO_ATTRS } from './store/attribute-table.ts';
 import { AttributeInterner } from './store/intern.ts';
@@ -30,9 +30,6 @@ import { PathState } from './store/path-state.ts';
 
 /** Path numbers looked at in one piece of background work: about a millisecond when each is taken out. */
 const SLICE = 1024;
-
-/** A peer as a source of routes. */
-export type SourceFields = Pick<Source, 'kind' | 'name' | 'as' | 'routerId' | 'address'>;
 
 export class Routing {
   readonly attributes = new AttributeTable();
@@ -72,16 +69,11 @@ export class Routing {
 
   // --- sessions ----------------------------------------------------------------------------------------------------
 
-  /** A session begins. With `retained` it goes on as that source, whose stale routes the peer confirms or not. */
-  openSession(
-    fields: SourceFields,
-    context: AttributeContext,
-    rules: ImportRules,
-    terms: readonly RibSessionTerms[],
-    retained: Source | null = null,
-  ): RibSession {
-    const source = retained ? Object.assign(retained, fields) : this.sources.add(fields);
-    const ribFamilyList = terms.map(({ family, profile, receivesPathIds }): RibSessionFamily => {
+  /** Opens a session. With `retained` it continues as that source, whose stale routes the peer confirms or not. */
+  openSession(options: RibSessionOptions, retained: Source | null = null): RibSession {
+    const { context, rules, families } = options;
+    const source = retained ? Object.assign(retained, options.source) : this.sources.add(options.source);
+    const ribFamilyList = families.map(({ family, profile, receivesPathIds }): RibSessionFamily => {
       const group = this.groupFor(family, profile);
       const rib = this.ribOf(family);
       const member = group.join(source.index);
@@ -212,15 +204,8 @@ export class Routing {
 
   // --- routes in -----------------------------------------------------------------------------------------------------
 
-  /** Announces the prefixes of an NLRI field that was found sound, with attributes that were interned. */
-  announce(
-    ribSession: RibSession,
-    ribFamily: RibSessionFamily,
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-    attrs: number,
-  ): void {
+  /** Imports the routes of a valid NLRI field, with attributes that were interned. */
+  announce(ribSession: RibSession, { ribFamily, bytes, start, end }: NlriField, attrs: number): void {
     const { source, rules } = ribSession;
     const { rib, receivesPathIds } = ribFamily;
     const pathIdBytes = receivesPathIds ? PATH_ID_LENGTH : 0;
@@ -243,13 +228,8 @@ export class Routing {
     }
   }
 
-  withdraw(
-    ribSession: RibSession,
-    ribFamily: RibSessionFamily,
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-  ): void {
+  /** Withdraws the routes of a valid NLRI field. */
+  withdraw(ribSession: RibSession, { ribFamily, bytes, start, end }: NlriField): void {
     const { rib, receivesPathIds } = ribFamily;
     const pathIdBytes = receivesPathIds ? PATH_ID_LENGTH : 0;
     for (let at = start; at < end; at += 1 + ((bytes[at] + 7) >> 3)) {

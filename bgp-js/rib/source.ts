@@ -27,6 +27,9 @@ export interface Source {
   dropped: number;
 }
 
+/** What a session says of itself as a source. */
+export type SourceFields = Pick<Source, 'kind' | 'name' | 'as' | 'routerId' | 'address'>;
+
 const MAX_INDEX = 0xffff;
 /** Indices in use in turn while there are few sources. */
 const LEAST_RANGE = 255;
@@ -64,7 +67,7 @@ export class SourceTable {
    * Adds a source. Indices are used in turn, so that none is reused soon, within a range that follows the number of
    * sources: tables by index would otherwise grow with every session there ever was. Throws when all are in use.
    */
-  add(fields: Pick<Source, 'kind' | 'name' | 'as' | 'routerId' | 'address'>): Source {
+  add(fields: SourceFields): Source {
     const range = Math.min(MAX_INDEX, Math.max(LEAST_RANGE, 2 * (this.size + 1)));
     for (let tried = 0; tried < range; tried++) {
       this.cursor = this.cursor >= range ? 1 : this.cursor + 1;

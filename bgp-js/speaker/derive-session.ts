@@ -1,11 +1,14 @@
-/** What a session's terms mean to the RIB: how the peer's routes are taken in, and how routes are shown to the peer. */
+/**
+ * Derives a session from configurations and the negotiated terms: what our OPEN offers, how the peer's routes are
+ * imported, and how routes are exported to the peer. Pure functions, which a dry run of a change calls as well.
+ */
 
 import type { IPAddress } from '../ip/index.ts';
 import type { ImportRules } from '../rib/import.ts';
 import type { ExportProfile } from '../rib/out/export-profile.ts';
 import type { PolicyRegistry } from '../rib/policy/policy-registry.ts';
-import type { RibSessionTerms } from '../rib/rib-session.ts';
-import { type Source, SourceKind } from '../rib/source.ts';
+import type { RibSessionOptions, RibSessionTerms } from '../rib/rib-session.ts';
+import { SourceKind } from '../rib/source.ts';
 import type { Negotiated, SessionOffer } from '../session/negotiate.ts';
 import type { Peer } from '../session/peer.ts';
 import type { PeerConfig } from '../session/peer-config.ts';
@@ -14,13 +17,14 @@ import type { CapabilityOptions } from '../wire/capability.ts';
 import { type Family, familyNamed, IPV4_UNICAST } from '../wire/families.ts';
 import type { SpeakerConfig } from './speaker-types.ts';
 
-/** Who this speaker is, as numbers. */
+/** What this speaker is to all its peers. */
 export interface Self {
   as: number;
+  /** BGP identifier as an unsigned number. */
   id: number;
   /** Null: it does not reflect. */
   clusterId: number | null;
-  /** It is about to go: its routes are to be avoided (RFC 8326). */
+  /** Graceful shutdown (RFC 8326): peers should avoid our routes. */
   gracefulShutdown: boolean;
   /** Its own IPv4 and IPv6 address; null: none. */
   address: IPAddress | null;
@@ -28,6 +32,16 @@ export interface Self {
   policies: PolicyRegistry;
 }
 
+/** A session after the OPENs are exchanged. */
+export interface NegotiatedSession {
+  self: Self;
+  peer: Pick<Peer, 'name' | 'address' | 'config'>;
+  negotiated: Negotiated;
+  /** Our address on the connection. */
+  localAddress: IPAddress | null;
+}
+
+/** The speaker's part of every session, from its configuration. */
 export function selfOf(config: SpeakerConfig, policies: PolicyRegistry): Self {
   return {
     as: config.as,
@@ -40,31 +54,33 @@ export function selfOf(config: SpeakerConfig, policies: PolicyRegistry): Self {
   };
 }
 
-/** The peer as a source of routes. */
-export function sourceFields(
-  self: Self,
-  peer: Peer,
-  terms: Negotiated,
-): Pick<Source, 'kind' | 'name' | 'as' | 'routerId' | 'address'> {
+/** What the RIB has to know of a session. */
+export function ribSessionOptions(session: NegotiatedSession): RibSessionOptions {
+  const { self, peer, negotiated } = session;
   const inside = peer.config.client ? SourceKind.client : SourceKind.internal;
   return {
-    kind: isExternal(self, peer.config, terms.peerAs) ? SourceKind.external : inside,
-    name: peer.name,
-    as: terms.peerAs,
-    routerId: terms.peerId,
-    address: peer.address,
+    source: {
+      kind: isExternal(self, peer.config, negotiated.peerAs) ? SourceKind.external : inside,
+      name: peer.name,
+      as: negotiated.peerAs,
+      routerId: negotiated.peerId,
+      address: peer.address,
+    },
+    context: attributeContext(session),
+    rules: importRules(session),
+    families: exportTerms(session),
   };
 }
 
 /**
- * Whether a peer of this AS is an external one. With a `localAs` of the peer's AS, or one that the peer shares with us,
- * it is internal: the two numbers are names of one AS that is being renumbered (RFC 7705 §4).
+ * Whether a peer of the AS `peerAs` is external. With a `localAs` that equals the peer's AS it is internal: our two
+ * numbers name one AS that is being renumbered (RFC 7705 §4).
  */
 export function isExternal(self: { as: number }, config: PeerConfig, peerAs: number): boolean {
   return peerAs !== self.as && peerAs !== config.localAs;
 }
 
-/** What we say of ourselves in the OPEN to a peer, and what the peer has to say; `restarting`: we came back. */
+/** What our OPEN to a peer offers, and what the peer's must have. `restarting`: we came back after a restart. */
 export function offerOf(self: Self, peer: Peer, restarting: boolean): SessionOffer {
   const { config } = peer;
   const { localAs = self.as } = config;
@@ -76,11 +92,11 @@ export function offerOf(self: Self, peer: Peer, restarting: boolean): SessionOff
     return { ...common, localAs, peerAs: config.as, role: config.role, roleStrict: config.roleStrict };
   }
   if (localAs === self.as) return { ...common, localAs, peerAs: config.as };
-  const exported = peer.usesAlias ? localAs : self.as;
-  return { ...common, localAs: exported, peerAs: self.as, peerAlias: localAs };
+  const ourAs = peer.usesAlias ? localAs : self.as;
+  return { ...common, localAs: ourAs, peerAs: self.as, peerAlias: localAs };
 }
 
-/** What is offered to a peer beyond families. `restarting`: we came back and still forward packets as before. */
+/** The optional capabilities of our OPEN. `restarting`: we came back, and forwarded packets all the while. */
 function optionsFor(config: PeerConfig, families: readonly Family[], restarting: boolean): CapabilityOptions {
   const { addPath, restartTime = 0, longLivedStaleTime = 0 } = config;
   const offersPaths = addPath && (addPath.receive || addPath.send > 0);
@@ -103,25 +119,25 @@ function optionsFor(config: PeerConfig, families: readonly Family[], restarting:
   };
 }
 
-/** What the meaning of the peer's attributes depends on. */
-export function attributeContext(self: Self, peer: Peer, terms: Negotiated): AttributeContext {
+/** How the peer's attributes are validated and edited. */
+function attributeContext({ self, peer, negotiated }: NegotiatedSession): AttributeContext {
   const { config } = peer;
-  const ebgp = isExternal(self, config, terms.peerAs);
+  const ebgp = isExternal(self, config, negotiated.peerAs);
   return {
     ebgp,
-    fourOctetAs: terms.fourOctetAs,
+    fourOctetAs: negotiated.fourOctetAs,
     localAs: self.as,
     localId: self.id,
     clusterId: self.clusterId,
     aigp: config.aigp,
-    edits: ebgp ? importEdits(config, terms.peerAs) : undefined,
+    edits: ebgp ? importEdits(config, negotiated.peerAs) : undefined,
   };
 }
 
-/** What is added to the routes of an external peer; undefined: nothing. */
+/** What is added to the attributes of an external peer's routes; undefined: nothing. */
 function importEdits(config: PeerConfig, peerAs: number): ImportEdits | undefined {
   const prependAs = prependsLocalAs(config) ? (config.localAs ?? 0) : 0;
-  // RFC 9234 §5: what comes from above or from the side is only for customers.
+  // RFC 9234 §5: routes of providers, peers and route servers are only for customers.
   const fromAbove = config.role === 'customer' || config.role === 'peer' || config.role === 'rs-client';
   const onlyToCustomer = fromAbove ? peerAs : 0;
   return prependAs === 0 && onlyToCustomer === 0 ? undefined : { prependAs, onlyToCustomer };
@@ -130,40 +146,40 @@ function importEdits(config: PeerConfig, peerAs: number): ImportEdits | undefine
 const prependsLocalAs = ({ localAs, localAsMode = 'prepend' }: PeerConfig): boolean =>
   localAs !== undefined && localAsMode === 'prepend';
 
-export function importRules(self: Self, config: PeerConfig, terms: Negotiated): ImportRules {
+/** The rules by which the peer's routes become usable. */
+export function importRules({ self, peer, negotiated }: NegotiatedSession): ImportRules {
+  const { config } = peer;
+  const { peerAs } = negotiated;
   const { acceptDefault, allowAsIn, maximumAsPathLength } = config;
   const dropAbove = config.maximumPrefixesAction === 'drop' ? config.maximumPrefixes : undefined;
-  if (!isExternal(self, config, terms.peerAs)) {
+  if (!isExternal(self, config, peerAs)) {
     const policy = self.policies.idFor(config, 'import', false);
     return { acceptDefault, firstAs: 0, allowAsIn, maximumAsPathLength, dropAbove, policy };
   }
-  // RFC 7947 §2.2.2.1: a route server does not put its AS in front.
+  // RFC 7947 §2.2.2.1: a route server does not prepend its AS.
   const enforce = config.enforceFirstAs ?? config.role !== 'rs-client';
   return {
     acceptDefault,
-    firstAs: enforce ? terms.peerAs : 0,
+    firstAs: enforce ? peerAs : 0,
     allowAsIn,
     localAs: config.localAs,
     localAsInFront: prependsLocalAs(config),
     maximumAsPathLength,
     dropAbove,
     role: config.role,
-    peerAs: terms.peerAs,
+    peerAs,
     refuseBlackhole: !config.acceptBlackhole,
     policy: self.policies.idFor(config, 'import', true),
   };
 }
 
 /**
- * What the session is for each address family; `local` is our address on it. Our next hop of a family is that address
- * where it is of the same family, else the speaker's own; over IPv6 it serves IPv4 routes too where RFC 8950 was agreed.
+ * How routes of each negotiated family are exported to the peer. Our next hop is our address on the connection if it is
+ * of the route's family, and the speaker's own otherwise. With RFC 8950 an IPv6 next hop serves IPv4 routes too.
  */
-export function ribSessionTerms(
-  self: Self,
-  config: PeerConfig,
-  terms: Negotiated,
-  local: IPAddress | null,
-): RibSessionTerms[] {
+export function exportTerms(session: NegotiatedSession): RibSessionTerms[] {
+  const { self, peer, negotiated: terms, localAddress: local } = session;
+  const { config } = peer;
   const ebgp = isExternal(self, config, terms.peerAs);
   return terms.families.map((family) => {
     const extended = family.usesUpdateFields && terms.extendedNextHop;
@@ -195,21 +211,21 @@ export function ribSessionTerms(
 function nextHop6(self: Self, local: IPAddress | null): readonly IPAddress[] {
   const own = self.address6 ? [self.address6] : [];
   if (local?.version !== 6) return own;
-  // The zone is ours, and of no meaning to the peers.
+  // A zone has no meaning outside this host.
   return local.isLinkLocal ? [...own, local.inZone('')] : [local];
 }
 
-/** The families of a peer's configuration. Throws RangeError for a name that is none. */
+/** The families of a peer's configuration. Throws RangeError for an unknown name. */
 export function familiesOf(config: PeerConfig): Family[] {
   const names = config.families ?? [IPV4_UNICAST.name];
   return names.map((name) => {
     const family = familyNamed(name);
-    if (!family) throw new RangeError(`${name} is no address family that is known here`);
+    if (!family) throw new RangeError(`unknown address family ${name}`);
     return family;
   });
 }
 
-/** What is particular to external peers. */
+/** What is special about exports to external peers. */
 function externalTreatment(self: Self, config: PeerConfig, peerAs: number): Partial<ExportProfile> {
   const { localAs = self.as, localAsMode, asOverride = false, removePrivateAs = false, role } = config;
   return {

@@ -7,7 +7,7 @@ import type { RibSession } from '../rib/rib-session.ts';
 import type { Routing } from '../rib/routing.ts';
 import type { Source } from '../rib/source.ts';
 import type { Negotiated } from '../session/negotiate.ts';
-import type { Peer } from '../session/peer.ts';
+import type { Peer, PeerConnection } from '../session/peer.ts';
 import type { Family } from '../wire/families.ts';
 
 /** How a session ended: the connection broke, or a NOTIFICATION was sent or received. */
@@ -50,21 +50,16 @@ export class RestartHelper {
     return nearest;
   }
 
-  /** A session ended: keeps its routes where that was agreed, and lets go of them otherwise. True: they are kept. */
-  onSessionClosed(
-    peer: Peer,
-    ribSession: RibSession,
-    terms: Negotiated,
-    end: SessionEnd,
-    now: number,
-  ): boolean {
+  /** A connection is about to close: retains the routes of its session where that was agreed, or removes them. */
+  onConnectionClosed({ peer, ribSession, negotiated }: PeerConnection, end: SessionEnd, now: number): void {
+    if (!ribSession || !negotiated) return;
     this.releaseEarlier(peer, ribSession);
-    const { restart, longLived } = terms;
-    const graceful = end === 'lost' || (end === 'notification' && terms.notificationKeeps);
+    const { restart, longLived } = negotiated;
+    const graceful = end === 'lost' || (end === 'notification' && negotiated.notificationKeeps);
     const agreed = (restart?.families ?? []).filter(({ family }) => ribSession.ribFamilies.has(family));
     if (!graceful || !restart || agreed.length === 0) {
       this.routing.closeSession(ribSession);
-      return false;
+      return;
     }
     const source = this.routing.retainSession(ribSession);
     const families = new Map(
@@ -77,7 +72,6 @@ export class RestartHelper {
       if (!families.has(family)) this.routing.sweepStale(source, family);
     }
     this.retained.set(peer, { source, families, until: now + restart.seconds * 1000, phase: 'away' });
-    return true;
   }
 
   /** What an earlier restart has left when the session ends once more before the peer had told everything. */

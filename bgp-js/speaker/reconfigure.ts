@@ -5,7 +5,7 @@ import type { Routing } from '../rib/routing.ts';
 import type { PeerConnection } from '../session/peer.ts';
 import type { Family } from '../wire/families.ts';
 import { encodeRouteRefresh, refreshMarker } from '../wire/refresh.ts';
-import { importRules, ribSessionTerms, type Self } from './derive-session.ts';
+import { exportTerms, importRules, type Self } from './derive-session.ts';
 
 /** Markers of enhanced route refresh (RFC 7313 §3.2): the peer begins, and ends, to advertise its routes again. */
 const BEGIN_OF_REFRESH = 1;
@@ -21,14 +21,14 @@ interface Context {
 export function applyExport({ self, routing }: Context, connection: PeerConnection): void {
   const { ribSession, peer, localAddress, negotiated } = connection;
   if (!ribSession || !negotiated) return;
-  routing.moveToUpdateGroup(ribSession, ribSessionTerms(self, peer.config, negotiated, localAddress));
+  routing.moveToUpdateGroup(ribSession, exportTerms({ self, peer, negotiated, localAddress }));
 }
 
 /** Applies a peer's changed configuration to its session. True: its routes have to be validated again. */
 export function reconfigure(context: Context, connection: PeerConnection): boolean {
-  const { ribSession, peer, negotiated } = connection;
+  const { ribSession, peer, localAddress, negotiated } = connection;
   if (!ribSession || !negotiated) return false;
-  const rules = importRules(context.self, peer.config, negotiated);
+  const rules = importRules({ self: context.self, peer, negotiated, localAddress });
   const changed = !isDeepStrictEqual(rules, ribSession.rules);
   if (ribSession.source.dropped > 0 && rules.dropAbove !== ribSession.rules.dropAbove) {
     // The dropped routes are not in the Adj-RIB-In: only the peer can supply them.

@@ -59,15 +59,7 @@ import {
 } from '../wire/notification.ts';
 import { decodeOpen } from '../wire/open.ts';
 import { decodeRouteRefresh } from '../wire/refresh.ts';
-import {
-  attributeContext,
-  importRules,
-  offerOf,
-  ribSessionTerms,
-  type Self,
-  selfOf,
-  sourceFields,
-} from './derive-session.ts';
+import { offerOf, ribSessionOptions, type Self, selfOf } from './derive-session.ts';
 import { type RestartGate, RestartHelper, type SessionEnd } from './graceful-restart.ts';
 import { limitExceeded, limitWarnings } from './prefix-limits.ts';
 import { answerRefresh } from './reconfigure.ts';
@@ -272,26 +264,20 @@ export class Sessions {
   }
 
   private establish(connection: PeerConnection, now: number): void {
-    const { peer, localAddress, negotiated: terms } = connection;
-    if (!terms) return;
+    const { peer, localAddress, negotiated } = connection;
+    if (!negotiated) return;
     const rival = peer.otherConnection(connection);
     const error = bgpError(6, 7, 'the other connection was established');
     if (rival) this.handle(rival, { type: 'stop', error }, now);
-    const { self } = this;
-    const ribSession = this.routing.openSession(
-      sourceFields(self, peer, terms),
-      attributeContext(self, peer, terms),
-      importRules(self, peer.config, terms),
-      ribSessionTerms(self, peer.config, terms, localAddress),
-      this.helper.onSessionOpened(peer, terms, now),
-    );
-    connection.establish(ribSession, terms.maxLength, now);
+    const options = ribSessionOptions({ self: this.self, peer, negotiated, localAddress });
+    const retained = this.helper.onSessionOpened(peer, negotiated, now);
+    connection.establish(this.routing.openSession(options, retained), negotiated.maxLength, now);
     // An earlier failure to connect is no longer of interest.
     if (peer.lastError?.text.startsWith(CANNOT_CONNECT)) peer.lastError = null;
     peer.counters.established++;
     this.report(peer, 'session established', now);
     const address = peer.address?.toString() ?? '';
-    this.events.push({ type: 'established', peer: peer.name, address, as: terms.peerAs });
+    this.events.push({ type: 'established', peer: peer.name, address, as: negotiated.peerAs });
   }
 
   // --- messages of an established session --------------------------------------------------------------------------
@@ -301,12 +287,7 @@ export class Sessions {
     if (!ribSession) return;
     connection.restartHoldTimer(now);
     peer.counters.updatesReceived++;
-    const { reset, defect, endOfRib } = this.updates.process(
-      ribSession,
-      message.bytes,
-      message.body,
-      message.end,
-    );
+    const { reset, defect, endOfRib } = this.updates.process(ribSession, message);
     if (reset) return this.malformed(connection, reset, octetsOf(message), now);
     if (defect) this.reportDefect(connection, defect, octetsOf(message), now);
     if (endOfRib) this.endOfRib(peer, ribSession.ribFamilies.get(endOfRib), endOfRib);
@@ -471,11 +452,10 @@ export class Sessions {
   }
 
   private release(connection: PeerConnection, end: SessionEnd, now: number): void {
-    const { peer, ribSession, negotiated } = connection;
-    if (ribSession && negotiated) this.helper.onSessionClosed(peer, ribSession, negotiated, end, now);
+    this.helper.onConnectionClosed(connection, end, now);
     connection.close();
     this.connections.delete(connection.id);
-    peer.removeConnection(connection);
+    connection.peer.removeConnection(connection);
   }
 
   /** Removes a peer out of a range that has neither a connection nor retained routes. */

@@ -1,32 +1,42 @@
-/** From an UPDATE's bytes to the RIB: the fields are judged (RFC 4271 §6.3, RFC 4760, RFC 7606), then carried out. */
+/**
+ * Carries UPDATEs into the RIB. An UPDATE may have routes in four places: withdrawn routes and NLRI in fields of their
+ * own (IPv4 unicast), and both again as the attributes MP_UNREACH_NLRI and MP_REACH_NLRI (RFC 4760) for any family.
+ *
+ * `process` first validates all of it, and only then changes routes. Errors have three degrees (RFC 7606): a reset
+ * changes nothing, because the session ends; `treat-as-withdraw` withdraws the routes that the UPDATE would announce;
+ * `discard` ignores an attribute. An UPDATE without any routes is the End-of-RIB marker of a family (RFC 4724 §2).
+ */
 
-import type { RibSession, RibSessionFamily } from '../rib/rib-session.ts';
+import type { NlriField, RibSession, RibSessionFamily } from '../rib/rib-session.ts';
 import type { Routing } from '../rib/routing.ts';
 import { NO_ATTRS } from '../rib/store/attribute-table.ts';
 import type { ReceivedAttributes } from '../rib/store/intern.ts';
+import type { ReceivedMessage } from '../session/fsm.ts';
 import { readU16 } from '../wire/cursor.ts';
 import { type BgpError, bgpError } from '../wire/error.ts';
 import { type Family, familyOf, IPV4_UNICAST } from '../wire/families.ts';
 import { isValidNlri, PATH_ID_LENGTH } from '../wire/nlri.ts';
 import { emptySections, splitUpdate } from '../wire/update.ts';
 
-/** What became of an UPDATE. */
+/** The result of an UPDATE. */
 export interface UpdateOutcome {
   /** The session has to end with this NOTIFICATION. */
   reset: BgpError | null;
-  /** A defect that was dealt with: routes withdrawn or an attribute dropped. */
+  /** An error that the session survives: routes were withdrawn or an attribute discarded. */
   defect: BgpError | null;
-  /** It was the End-of-RIB marker of this family. */
+  /** The UPDATE was the End-of-RIB marker of this family. */
   endOfRib: Family | null;
 }
 
-/** Routes in a multiprotocol attribute: whose, and where. */
-interface MpRoutes {
-  ribFamily: RibSessionFamily;
-  start: number;
-  end: number;
+/** The places of an UPDATE that have routes of a family that was negotiated. */
+interface UpdateRoutes {
+  withdrawn: NlriField | null;
+  nlri: NlriField | null;
+  reach: NlriField | null;
+  unreach: NlriField | null;
 }
 
+/** Processes the UPDATEs of all sessions. */
 export class UpdateProcessor {
   private readonly routing: Routing;
   private readonly sections = emptySections();
@@ -35,147 +45,146 @@ export class UpdateProcessor {
     this.routing = routing;
   }
 
-  /** Processes the UPDATE whose body lies between `start` and `end`. */
-  process(ribSession: RibSession, bytes: Uint8Array, start: number, end: number): UpdateOutcome {
+  /** Processes an UPDATE of a session. */
+  process(ribSession: RibSession, { bytes, body, end }: ReceivedMessage): UpdateOutcome {
     const { sections } = this;
     const outcome: UpdateOutcome = { reset: null, defect: null, endOfRib: null };
-    const usesUpdateFields = ribSession.ribFamilies.get(IPV4_UNICAST) ?? null;
-    outcome.reset = splitUpdate(bytes, start, end, sections) ?? this.checkNlri(bytes, usesUpdateFields);
+    outcome.reset = splitUpdate(bytes, body, end, sections);
     if (outcome.reset) return outcome;
+    const ribFamily = ribSession.ribFamilies.get(IPV4_UNICAST) ?? null;
     const { withdrawnStart, withdrawnEnd, attributesStart, attributesEnd, nlriStart, nlriEnd } = sections;
-    if (nlriEnd === nlriStart && attributesEnd === attributesStart) {
+    const withdrawn = { ribFamily, bytes, start: withdrawnStart, end: withdrawnEnd };
+    const nlri = { ribFamily, bytes, start: nlriStart, end: nlriEnd };
+    outcome.reset = checkField(withdrawn, 'withdrawn routes') ?? checkField(nlri, 'NLRI');
+    if (outcome.reset) return outcome;
+    const routes = { withdrawn: negotiated(withdrawn), nlri: negotiated(nlri), reach: null, unreach: null };
+    const hasNlri = nlriEnd > nlriStart;
+    if (!hasNlri && attributesEnd === attributesStart) {
       if (withdrawnEnd === withdrawnStart) outcome.endOfRib = IPV4_UNICAST;
-      if (usesUpdateFields)
-        this.routing.withdraw(ribSession, usesUpdateFields, bytes, withdrawnStart, withdrawnEnd);
+      if (routes.withdrawn) this.routing.withdraw(ribSession, routes.withdrawn);
       return outcome;
     }
-    this.processAttributes(ribSession, usesUpdateFields, bytes, outcome);
-    return outcome;
-  }
-
-  private checkNlri(bytes: Uint8Array, usesUpdateFields: RibSessionFamily | null): BgpError | null {
-    const { withdrawnStart, withdrawnEnd, nlriStart, nlriEnd } = this.sections;
-    const pathIdBytes = usesUpdateFields?.receivesPathIds ? PATH_ID_LENGTH : 0;
-    if (!isValidNlri(bytes, withdrawnStart, withdrawnEnd, IPV4_UNICAST.bits, pathIdBytes)) {
-      return bgpError(3, 10, 'the withdrawn routes hold a prefix that is too long or cut off');
-    }
-    if (!isValidNlri(bytes, nlriStart, nlriEnd, IPV4_UNICAST.bits, pathIdBytes)) {
-      return bgpError(3, 10, 'the NLRI holds a prefix that is too long or cut off');
-    }
-    return null;
-  }
-
-  private processAttributes(
-    ribSession: RibSession,
-    usesUpdateFields: RibSessionFamily | null,
-    bytes: Uint8Array,
-    outcome: UpdateOutcome,
-  ): void {
-    const { routing, sections } = this;
-    const { interner } = routing;
-    const { withdrawnStart, withdrawnEnd, attributesStart, attributesEnd, nlriStart, nlriEnd } = sections;
-    const hasClassic = nlriEnd > nlriStart;
     const received: ReceivedAttributes = {
       bytes,
       start: attributesStart,
       end: attributesEnd,
       context: ribSession.context,
-      usesUpdateFields: hasClassic,
+      usesUpdateFields: hasNlri,
       chargedSource: ribSession.source.index,
     };
-    const attrs = interner.validate(received);
-    const { reachStart, reachEnd, unreachStart, unreachEnd } = interner.multiprotocol;
-    this.note(outcome, interner.error, hasClassic || reachStart !== 0);
-    const reach =
-      reachStart === 0 ? null : this.locateReach(ribSession, bytes, reachStart, reachEnd, outcome);
-    const unreach =
-      unreachStart === 0 ? null : this.locateUnreach(ribSession, bytes, unreachStart, unreachEnd, outcome);
-    if (outcome.reset) return routing.drop(attrs);
-    if (usesUpdateFields) routing.withdraw(ribSession, usesUpdateFields, bytes, withdrawnStart, withdrawnEnd);
-    if (unreach) routing.withdraw(ribSession, unreach.ribFamily, bytes, unreach.start, unreach.end);
-    if (usesUpdateFields && hasClassic) {
-      if (attrs === NO_ATTRS) routing.withdraw(ribSession, usesUpdateFields, bytes, nlriStart, nlriEnd);
-      else routing.announce(ribSession, usesUpdateFields, bytes, nlriStart, nlriEnd, attrs);
-    }
-    if (reach) this.reach(ribSession, reach, received, outcome);
-    routing.drop(attrs);
-    const onlyUnreach = unreach && !hasClassic && !reach && withdrawnEnd === withdrawnStart;
-    if (onlyUnreach && unreach.end === unreach.start) outcome.endOfRib = unreach.ribFamily.rib.family;
+    this.processAttributes(ribSession, received, routes, outcome);
+    return outcome;
   }
 
-  /** Carries out the routes of MP_REACH_NLRI. */
-  private reach(
+  private processAttributes(
     ribSession: RibSession,
-    routes: MpRoutes,
     received: ReceivedAttributes,
+    routes: UpdateRoutes,
     outcome: UpdateOutcome,
   ): void {
     const { routing } = this;
-    const { ribFamily, start, end } = routes;
-    const { bytes } = received;
-    const withdrawn = outcome.defect?.handling === 'treat-as-withdraw';
-    const attrs = withdrawn ? NO_ATTRS : routing.interner.multiprotocolSet(received);
-    if (attrs === NO_ATTRS) routing.withdraw(ribSession, ribFamily, bytes, start, end);
-    else routing.announce(ribSession, ribFamily, bytes, start, end, attrs);
-    routing.drop(attrs);
-  }
-
-  /** Sorts a defect of the attributes into the outcome. */
-  private note(outcome: UpdateOutcome, error: BgpError | null, hasRoutes: boolean): void {
-    if (!error) return;
-    if (error.handling === 'reset') outcome.reset = error;
-    else if (error.handling === 'treat-as-withdraw' && !hasRoutes) {
-      // RFC 7606 §5.2: without routes it is not known which ones to withdraw.
-      outcome.reset = { ...error, handling: 'reset' };
-    } else outcome.defect = error;
-  }
-
-  /** AFI, SAFI, next hop, a reserved octet, routes (RFC 4760 §3); the lengths fit. Null: not negotiated, ignored. */
-  private locateReach(
-    ribSession: RibSession,
-    bytes: Uint8Array,
-    from: number,
-    to: number,
-    outcome: UpdateOutcome,
-  ): MpRoutes | null {
-    const ribFamily = channelAt(ribSession, bytes, from);
-    if (!ribFamily) return null;
-    const length = bytes[from + 3];
-    const { family } = ribFamily.rib;
-    const sound = length === 16 || length === 32 || (length === 4 && family.usesUpdateFields);
-    if (!sound) {
-      outcome.reset ??= bgpError(3, 1, `MP_REACH_NLRI: a next hop of ${length} octets for ${family.name}`);
+    const { interner } = routing;
+    const { usesUpdateFields: hasNlri, bytes } = received;
+    const attrs = interner.validate(received);
+    const { reachStart, reachEnd, unreachStart, unreachEnd } = interner.multiprotocol;
+    recordError(outcome, interner.error, hasNlri || reachStart !== 0);
+    if (reachStart !== 0) routes.reach = reachRoutes(ribSession, bytes, reachStart, reachEnd, outcome);
+    if (unreachStart !== 0) {
+      routes.unreach = unreachRoutes(ribSession, bytes, unreachStart, unreachEnd, outcome);
     }
-    const routes = { ribFamily, start: from + 5 + length, end: to };
-    this.checkMp(bytes, routes, outcome);
-    return routes;
+    if (outcome.reset) return routing.drop(attrs);
+    const { withdrawn, nlri, reach, unreach } = routes;
+    // Withdrawals first: a prefix that is both withdrawn and announced is announced (RFC 4271 §4.3).
+    if (withdrawn) routing.withdraw(ribSession, withdrawn);
+    if (unreach) routing.withdraw(ribSession, unreach);
+    if (nlri && hasNlri) this.announce(ribSession, nlri, attrs);
+    routing.drop(attrs);
+    if (reach) {
+      const isWithdrawn = outcome.defect?.handling === 'treat-as-withdraw';
+      const reachAttrs = isWithdrawn ? NO_ATTRS : interner.multiprotocolSet(received);
+      this.announce(ribSession, reach, reachAttrs);
+      routing.drop(reachAttrs);
+    }
+    const { withdrawnStart, withdrawnEnd } = this.sections;
+    const hasOtherRoutes = hasNlri || reach !== null || withdrawnEnd !== withdrawnStart;
+    if (unreach && unreach.start === unreach.end && !hasOtherRoutes) {
+      outcome.endOfRib = unreach.ribFamily.rib.family;
+    }
   }
 
-  /** AFI, SAFI, routes (RFC 4760 §4). */
-  private locateUnreach(
-    ribSession: RibSession,
-    bytes: Uint8Array,
-    from: number,
-    to: number,
-    outcome: UpdateOutcome,
-  ): MpRoutes | null {
-    const ribFamily = channelAt(ribSession, bytes, from);
-    if (!ribFamily) return null;
-    const routes = { ribFamily, start: from + 3, end: to };
-    this.checkMp(bytes, routes, outcome);
-    return routes;
-  }
-
-  private checkMp(bytes: Uint8Array, { ribFamily, start, end }: MpRoutes, outcome: UpdateOutcome): void {
-    const { family } = ribFamily.rib;
-    const pathIdBytes = ribFamily.receivesPathIds ? PATH_ID_LENGTH : 0;
-    if (isValidNlri(bytes, start, end, family.bits, pathIdBytes)) return;
-    outcome.reset ??= bgpError(3, 9, `a prefix of ${family.name} is too long or cut off`);
+  /** Announces routes with valid attributes; NO_ATTRS: treats them as withdrawn. */
+  private announce(ribSession: RibSession, field: NlriField, attrs: number): void {
+    if (attrs === NO_ATTRS) this.routing.withdraw(ribSession, field);
+    else this.routing.announce(ribSession, field, attrs);
   }
 }
 
-/** The channel that a multiprotocol attribute's first three octets name. */
-function channelAt(ribSession: RibSession, bytes: Uint8Array, at: number): RibSessionFamily | null {
+/** A field of NLRI whose family may not be negotiated. */
+type UncheckedField = Omit<NlriField, 'ribFamily'> & { ribFamily: RibSessionFamily | null };
+
+/** The field; null: its family was not negotiated, and its routes are ignored. */
+function negotiated({ ribFamily, ...field }: UncheckedField): NlriField | null {
+  return ribFamily && { ribFamily, ...field };
+}
+
+/** Validates an IPv4 field of the UPDATE itself (RFC 4271 §6.3). */
+function checkField({ ribFamily, bytes, start, end }: UncheckedField, name: string): BgpError | null {
+  const pathIdBytes = ribFamily?.receivesPathIds ? PATH_ID_LENGTH : 0;
+  if (isValidNlri(bytes, start, end, IPV4_UNICAST.bits, pathIdBytes)) return null;
+  return bgpError(3, 10, `the ${name} hold a prefix that is too long or truncated`);
+}
+
+/** Records an error of the attributes. Without routes it is not known what to withdraw: a reset (RFC 7606 §5.2). */
+function recordError(outcome: UpdateOutcome, error: BgpError | null, hasRoutes: boolean): void {
+  if (!error) return;
+  const isReset = error.handling === 'reset' || (error.handling === 'treat-as-withdraw' && !hasRoutes);
+  if (isReset) outcome.reset = { ...error, handling: 'reset' };
+  else outcome.defect = error;
+}
+
+/** The routes of MP_REACH_NLRI (RFC 4760 §3): AFI, SAFI, next hop, a reserved octet, routes. The lengths are valid. */
+function reachRoutes(
+  ribSession: RibSession,
+  bytes: Uint8Array,
+  from: number,
+  end: number,
+  outcome: UpdateOutcome,
+): NlriField | null {
+  const ribFamily = familyAt(ribSession, bytes, from);
+  if (!ribFamily) return null;
+  const length = bytes[from + 3];
+  const { family } = ribFamily.rib;
+  const isValid = length === 16 || length === 32 || (length === 4 && family.usesUpdateFields);
+  if (!isValid) {
+    outcome.reset ??= bgpError(3, 1, `MP_REACH_NLRI: a next hop of ${length} octets for ${family.name}`);
+  }
+  return checkMultiprotocol({ ribFamily, bytes, start: from + 5 + length, end }, outcome);
+}
+
+/** The routes of MP_UNREACH_NLRI (RFC 4760 §4): AFI, SAFI, routes. */
+function unreachRoutes(
+  ribSession: RibSession,
+  bytes: Uint8Array,
+  from: number,
+  end: number,
+  outcome: UpdateOutcome,
+): NlriField | null {
+  const ribFamily = familyAt(ribSession, bytes, from);
+  return ribFamily && checkMultiprotocol({ ribFamily, bytes, start: from + 3, end }, outcome);
+}
+
+function checkMultiprotocol(field: NlriField, outcome: UpdateOutcome): NlriField {
+  const { ribFamily, bytes, start, end } = field;
+  const { family } = ribFamily.rib;
+  const pathIdBytes = ribFamily.receivesPathIds ? PATH_ID_LENGTH : 0;
+  if (!isValidNlri(bytes, start, end, family.bits, pathIdBytes)) {
+    outcome.reset ??= bgpError(3, 9, `a prefix of ${family.name} is too long or truncated`);
+  }
+  return field;
+}
+
+/** The negotiated family that the first three octets of a multiprotocol attribute name, or null. */
+function familyAt(ribSession: RibSession, bytes: Uint8Array, at: number): RibSessionFamily | null {
   const family = familyOf(readU16(bytes, at), bytes[at + 2]);
   return (family && ribSession.ribFamilies.get(family)) ?? null;
 }

@@ -12,14 +12,7 @@ import type { Source } from '../rib/source.ts';
 import type { Peer } from '../session/peer.ts';
 import { type PeerConfig, resetReasons } from '../session/peer-config.ts';
 import { peerKey } from '../session/peer-table.ts';
-import {
-  attributeContext,
-  importRules,
-  ribSessionTerms,
-  type Self,
-  selfOf,
-  sourceFields,
-} from '../speaker/derive-session.ts';
+import { ribSessionOptions, type Self, selfOf } from '../speaker/derive-session.ts';
 import type { Speaker } from '../speaker/speaker.ts';
 import { writeU32 } from '../wire/cursor.ts';
 import { PATH_ID_LENGTH } from '../wire/nlri.ts';
@@ -87,14 +80,12 @@ export function* planChange(
 /** A session of the shadow as the peer's would be under `config`; null when it has none now. */
 function attach(shadow: Routing, self: Self, peer: Peer, config: PeerConfig): RibSession | null {
   const connection = peer.established;
-  const terms = connection?.negotiated;
-  if (!connection || !terms) return null;
-  const changed = { name: peer.name, address: peer.address, config } as Peer;
+  const negotiated = connection?.negotiated;
+  if (!connection || !negotiated) return null;
+  const { name, address } = peer;
+  const { localAddress } = connection;
   return shadow.openSession(
-    sourceFields(self, changed, terms),
-    attributeContext(self, changed, terms),
-    importRules(self, config, terms),
-    ribSessionTerms(self, config, terms, connection.localAddress),
+    ribSessionOptions({ self, peer: { name, address, config }, negotiated, localAddress }),
   );
 }
 
@@ -146,7 +137,7 @@ function copyRoute(
   if (pathIdBytes > 0) writeU32(bytes, 0, rib.pathIdOf(path));
   bytes.set(nlri, pathIdBytes);
   const attrs = shadow.attributes.adopt(speaker.routing.attributes, rib.receivedOf(path));
-  shadow.announce(planned, { ...ribFamily, rib: shadow.ribOf(rib.family) }, bytes, 0, bytes.length, attrs);
+  shadow.announce(planned, { ribFamily, bytes, start: 0, end: bytes.length }, attrs);
 }
 
 /** Has the shadow's update groups tell everything, to nobody. */
