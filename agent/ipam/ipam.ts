@@ -42,7 +42,7 @@ export interface IpamOptions {
   quarantineSeconds: number;
   store: AllocationStore;
   /**
-   * Called once when the ranges are nearly full (`NEARLY_FULL`), at the start or by an allocation, and again only after
+   * Called once when the ranges are nearly full (`isNearlyFull`), at the start or by an allocation, and again only after
    * a fifth of the addresses were free in between. A store with blocks to share can fetch another one here.
    */
   onNearlyFull?: (capacity: Capacity) => void;
@@ -51,11 +51,16 @@ export interface IpamOptions {
 }
 
 /** A range is nearly full when this share of its addresses is taken. */
-export const NEARLY_FULL = 0.9;
+const NEARLY_FULL = 0.9;
 /** `onNearlyFull` is called again after the taken share was below this. */
 const NO_LONGER_FULL = 0.8;
 /** How many pods an error names before it says "and N more". */
 const NAMED_MAX = 5;
+
+/** Whether at least nine tenths of the addresses are taken. */
+export function isNearlyFull({ used, size }: { used: number; size: number }): boolean {
+  return size > 0 && used >= size * NEARLY_FULL;
+}
 
 /** The addresses of one node. */
 export class Ipam {
@@ -261,9 +266,9 @@ export class Ipam {
   #checkCapacity(): void {
     const capacity = this.#allocator.capacity(this.#now());
     const { free, size } = capacity;
-    const taken = size - free;
-    if (taken < size * NO_LONGER_FULL) this.#nearlyFull = false;
-    if (this.#nearlyFull || size === 0 || taken < size * NEARLY_FULL) return;
+    const used = size - free;
+    if (used < size * NO_LONGER_FULL) this.#nearlyFull = false;
+    if (this.#nearlyFull || !isNearlyFull({ used, size })) return;
     this.#nearlyFull = true;
     this.#onNearlyFull(capacity);
   }

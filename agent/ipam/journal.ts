@@ -44,7 +44,7 @@ import {
   type JournalState,
   readJournal,
 } from './journal-format.ts';
-import { lockFolder } from './lock.ts';
+import { type LockWait, lockFolder } from './lock.ts';
 import type { Allocation, AllocationStore, Release } from './store.ts';
 
 /** An entry that waits for its commit. */
@@ -105,6 +105,8 @@ export interface JournalOptions {
   folder: string;
   /** Receives what an operator should know: a torn commit, an upgrade, a rewrite that failed. */
   report: (level: 'info' | 'warn', text: string) => void;
+  /** How to wait for an agent that is just ending; by default 2 s. */
+  lockWait?: LockWait;
 }
 
 /** The journal of one node; the head of this file explains how it works. */
@@ -150,7 +152,7 @@ export class Journal implements AllocationStore {
   static async open(options: JournalOptions): Promise<Journal> {
     const { folder, report } = options;
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    const unlock = await lockFolder(folder);
+    const unlock = await lockFolder(folder, options.lockWait);
     try {
       const path = join(folder, 'allocations.journal');
       const bytes = await readOrCreate(folder, path);

@@ -2,7 +2,7 @@
 import { policyWarnings } from '@flatroute/common/bgp/views.ts';
 import type { PeerBrief } from 'bgp-js';
 import type { AgentSettings } from '../config/settings.ts';
-import { NEARLY_FULL } from '../ipam/ipam.ts';
+import { isNearlyFull } from '../ipam/ipam.ts';
 import { effectiveReversePathFilter } from '../kernel/sysctl.ts';
 import type { AgentParts } from '../parts.ts';
 
@@ -25,7 +25,7 @@ export function warnings(settings: AgentSettings, parts: AgentParts, peers: read
   if (failed > 0) list.push(`${failed} routes are refused by the kernel; see the events`);
   if (stale > 0) list.push(`${stale} routes of the former run wait for peers to confirm or replace them`);
   for (const { range, size, used } of pods.ranges()) {
-    if (used >= size * NEARLY_FULL)
+    if (isNearlyFull({ used, size }))
       list.push(`${range} is nearly full: ${used} of ${size} addresses are taken`);
   }
   if (settings.podCIDRs.length === 0) list.push('podCIDRs is empty: no pod can get an address');

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { IPAddress, IPPrefix } from 'bgp-js/ip';
-import { type Capacity, Ipam, NoAddressError, RangeInUseError } from '../../ipam/ipam.ts';
+import { type Capacity, Ipam, isNearlyFull, NoAddressError, RangeInUseError } from '../../ipam/ipam.ts';
 import {
   type Allocation,
   type AllocationStore,
@@ -255,5 +255,19 @@ describe('ipam', () => {
     assert.deepEqual(nearlyFull, []); // 14 of 16 is less than 90 %
     await addresses.allocate(owner(14));
     assert.deepEqual(nearlyFull, [{ free: 1, size: 16 }]);
+  });
+
+  it('counts a range with nine tenths taken as nearly full', () => {
+    const cases: [number, number, boolean][] = [
+      [8, 10, false],
+      [9, 10, true],
+      [10, 10, true],
+      [57, 64, false],
+      [58, 64, true],
+      [0, 0, false],
+      [1, 1, true],
+    ];
+    for (const [used, size, expected] of cases)
+      assert.equal(isNearlyFull({ used, size }), expected, `${used} of ${size}`);
   });
 });

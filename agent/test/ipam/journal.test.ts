@@ -212,12 +212,12 @@ describe('ipam journal', () => {
   it('can be open only once, also across processes', async () => {
     const journal = await open();
     await assert.rejects(
-      Journal.open({ folder, report: () => {} }),
+      Journal.open({ folder, report: () => {}, lockWait: { waitMs: 0 } }),
       new RegExp(`in use by another agent \\(process ${process.pid}\\)`),
     );
     const url = new URL('../../ipam/journal.ts', import.meta.url);
     const script = `const { Journal } = await import(${JSON.stringify(url.href)});
-      await Journal.open({ folder: ${JSON.stringify(folder)}, report() {} }).then(() => console.log('opened'), (e) => console.log(e.message))`;
+      await Journal.open({ folder: ${JSON.stringify(folder)}, report() {}, lockWait: { waitMs: 0 } }).then(() => console.log('opened'), (e) => console.log(e.message))`;
     const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
