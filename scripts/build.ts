@@ -15,7 +15,6 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { build, type Plugin } from 'esbuild';
-import { buildPlugin } from '../cni/build.ts';
 
 const root = dirname(import.meta.dirname);
 const bundle = join(root, 'cli/build/flatroute.cjs');
@@ -97,7 +96,7 @@ function buildLibrary(): void {
 
 const parts: Record<string, () => unknown> = {
   command: buildCommand,
-  plugin: buildPlugin,
+  plugin: async () => (await import('../cni/build.ts')).buildPlugin(),
   library: buildLibrary,
 };
 

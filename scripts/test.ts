@@ -59,6 +59,7 @@ function jobs(patterns: string[]): Job[] {
   return [
     { name: 'types', command: [bin('tsc'), '--noEmit'] },
     { name: 'lint and format', command: [bin('biome'), 'check', '--error-on-warnings', '.'] },
+    { name: 'API reference', command: [process.execPath, join(root, 'scripts/docs.ts'), '--check'] },
     ...tests,
   ];
 }
