@@ -57,8 +57,7 @@ export {
   routeCounts,
   routeTo,
 } from './views/speaker-view.ts';
-export type { AsSegment } from './wire/as-path.ts';
-export { formatAsPath } from './wire/as-path.ts';
+export { type AsSegment, formatAsPath } from './wire/as-path.ts';
 export { Community } from './wire/attribute-types.ts';
 export type { Attributes } from './wire/attributes.ts';
 export { formatCommunity, type LargeCommunity } from './wire/communities.ts';

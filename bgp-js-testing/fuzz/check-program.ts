@@ -1,10 +1,12 @@
 /** All oracles of the fuzzer on one program. */
 import assert from 'node:assert/strict';
 import { parseAddress } from 'bgp-js/ip';
-import { type AttributeContext, AttributeScan, SetFlag, scanAttributes } from 'bgp-js/wire/attribute-scan.ts';
+import { scanAttributes } from 'bgp-js/wire/attribute-scan.ts';
+import { SetFlag } from 'bgp-js/wire/attribute-types.ts';
 import { decodeAttributes } from 'bgp-js/wire/attributes.ts';
 import { MAX_MESSAGE_LENGTH } from 'bgp-js/wire/frame.ts';
 import { decodeMessage, encodeMessage, isError, type Message } from 'bgp-js/wire/message.ts';
+import { type AttributeContext, AttributeScan } from 'bgp-js/wire/scan-result.ts';
 import { Dice } from './dice.ts';
 import { LOCAL_AS, type Program } from './program.ts';
 import { runProgram } from './run-program.ts';

@@ -2,14 +2,15 @@
 
 import type { PolicySet } from 'bgp-js/rib/policy/policy-data.ts';
 import type { PeerOptions } from 'bgp-js/session/peer-config.ts';
-import { CapabilityCode, type RawCapability } from 'bgp-js/wire/capability.ts';
 import {
   addPathValue,
+  CapabilityCode,
   extendedNextHopValue,
   longLivedValue,
   multiprotocolValue,
+  type RawCapability,
   restartValue,
-} from 'bgp-js/wire/capability-values.ts';
+} from 'bgp-js/wire/capability.ts';
 import { FAMILIES, IPV4_UNICAST, IPV6_UNICAST } from 'bgp-js/wire/families.ts';
 
 /** `comes-back`: its connection breaks half-way, and it connects again. */

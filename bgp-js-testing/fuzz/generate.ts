@@ -1,9 +1,9 @@
 /** Valid messages with seeded contents: what the mutations start from. */
 import { type AsSegment, writeSegments } from 'bgp-js/wire/as-path.ts';
+import { encodeAttribute } from 'bgp-js/wire/attribute-types.ts';
 import { writeU16, writeU32 } from 'bgp-js/wire/cursor.ts';
 import { KEEPALIVE } from 'bgp-js/wire/message.ts';
 import { encodeRouteRefresh } from 'bgp-js/wire/refresh.ts';
-import { encodeAttribute } from 'bgp-js/wire/tlv.ts';
 import { encodeUpdate } from 'bgp-js/wire/update.ts';
 import type { Dice } from './dice.ts';
 import { FEATURES } from './features.ts';

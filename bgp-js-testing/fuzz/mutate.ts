@@ -1,8 +1,9 @@
 /** Mutations of valid sessions: by octets, by lengths, by attributes and by messages. */
+
+import { eachAttribute } from 'bgp-js/wire/attribute-types.ts';
 import { readU16, writeU16 } from 'bgp-js/wire/cursor.ts';
 import { MAX_MESSAGE_LENGTH, MessageType } from 'bgp-js/wire/frame.ts';
 import { decodeMessage, isError } from 'bgp-js/wire/message.ts';
-import { eachAttribute } from 'bgp-js/wire/tlv.ts';
 import { encodeUpdate } from 'bgp-js/wire/update.ts';
 import type { Dice } from './dice.ts';
 import type { Program } from './program.ts';

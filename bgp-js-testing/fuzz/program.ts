@@ -1,7 +1,6 @@
 /** What a fuzzed peer does: the kind of its session, its OPEN, and the messages that it then sends. */
 
-import { CapabilityCode } from 'bgp-js/wire/capability.ts';
-import { fourOctetAsValue } from 'bgp-js/wire/capability-values.ts';
+import { CapabilityCode, fourOctetAsValue } from 'bgp-js/wire/capability.ts';
 import { openBytes } from '../simulator/far-end.ts';
 import { capabilitiesFor, FEATURES, type Features } from './features.ts';
 

@@ -1,11 +1,11 @@
 /** The far end of a session with a speaker under test: sends any bytes, and notes what it is told. */
-import { readU16 } from 'bgp-js/wire/cursor.ts';
 
+import { eachAttribute } from 'bgp-js/wire/attribute-types.ts';
+import { readU16 } from 'bgp-js/wire/cursor.ts';
 import { Framer } from 'bgp-js/wire/frame.ts';
 import { decodeMessage, isError, KEEPALIVE } from 'bgp-js/wire/message.ts';
 import type { Notification } from 'bgp-js/wire/notification.ts';
 import { encodeOpen, type OpenMessage } from 'bgp-js/wire/open.ts';
-import { eachAttribute } from 'bgp-js/wire/tlv.ts';
 
 /** An OPEN of four-octet AS `as` with IPv4 unicast and route refresh, but for what `fields` says. */
 export function openBytes(as: number, fields: Partial<OpenMessage> = {}): Uint8Array {

@@ -1,5 +1,5 @@
-import type { AttributeContext } from '../wire/attribute-scan.ts';
 import type { Family } from '../wire/families.ts';
+import type { AttributeContext } from '../wire/scan-result.ts';
 import type { FamilyRib } from './family-rib.ts';
 import type { ImportRules } from './import.ts';
 import type { ExportProfile } from './out/export-profile.ts';

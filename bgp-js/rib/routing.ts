@@ -2,12 +2,13 @@
  * The RIB with everything that feeds it and reads it: routes in, update groups out, routes of our own, and the work
  * that is done in slices. `openSession` and `closeSession` add and remove peers.
  */
-import type { AttributeContext } from '../wire/attribute-scan.ts';
+
 import { Community, SetFlag } from '../wire/attribute-types.ts';
 import { type Attributes, encodeAttributes } from '../wire/attributes.ts';
 import { readU32 } from '../wire/cursor.ts';
 import { FAMILIES, type Family, IPV4_UNICAST } from '../wire/families.ts';
 import { PATH_ID_LENGTH } from '../wire/nlri.ts';
+import type { AttributeContext } from '../wire/scan-result.ts';
 import { FamilyRib } from './family-rib.ts';
 import { isTooMany, type OwnNumbers, validateAttributes, validatePrefix } from './import.ts';
 import { Jobs } from './jobs.ts';

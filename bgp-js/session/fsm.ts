@@ -18,7 +18,7 @@
  *   shell may report a connection as made that a collision has closed meanwhile.
  */
 import type { IPAddress } from '../ip/index.ts';
-import { type BgpError, bgpError } from '../wire/error.ts';
+import { type BgpError, bgpError, type NotificationCode, StateMachineError } from '../wire/error.ts';
 
 /** The states of a connection that has not ended. `Connecting`: the TCP handshake is under way. */
 export type ConnectionState = 'Connecting' | 'OpenSent' | 'OpenConfirm' | 'Established';
@@ -139,12 +139,12 @@ const TRANSITIONS: Record<ConnectionState, Cells> = {
   },
 };
 
-/** The subcode of a finite state machine error in each state that receives messages (RFC 6608 §3). */
-const FSM_SUBCODES: Record<ConnectionState, number> = {
-  Connecting: 0,
-  OpenSent: 1,
-  OpenConfirm: 2,
-  Established: 3,
+/** The error of a message that a state does not expect (RFC 6608 §3). */
+const UNEXPECTED: Record<ConnectionState, NotificationCode> = {
+  Connecting: StateMachineError.unspecific,
+  OpenSent: StateMachineError.unexpectedInOpenSent,
+  OpenConfirm: StateMachineError.unexpectedInOpenConfirm,
+  Established: StateMachineError.unexpectedInEstablished,
 };
 
 /** Messages by their event; a message that a state does not list is an error of the peer. */
@@ -162,5 +162,5 @@ export function transition(state: ConnectionState, event: ConnectionEvent): Conn
   const cell = TRANSITIONS[state][event.type] as ((event: ConnectionEvent) => ConnectionAction) | undefined;
   if (cell) return cell(event);
   if (!MESSAGES.has(event.type)) return { type: 'ignore' };
-  return notify({ error: bgpError(5, FSM_SUBCODES[state], `unexpected ${event.type} in ${state}`) });
+  return notify({ error: bgpError(UNEXPECTED[state], `unexpected ${event.type} in ${state}`) });
 }

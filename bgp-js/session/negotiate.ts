@@ -3,11 +3,12 @@ import {
   type Capabilities,
   type CapabilityOptions,
   interpretCapabilities,
+  type LongLivedOffer,
   ownCapabilities,
+  type RestartOffer,
 } from '../wire/capability.ts';
-import type { LongLivedOffer, RestartOffer } from '../wire/capability-values.ts';
 import { writeU16 } from '../wire/cursor.ts';
-import { type BgpError, bgpError } from '../wire/error.ts';
+import { type BgpError, bgpError, OpenError } from '../wire/error.ts';
 import type { Family } from '../wire/families.ts';
 import { isError } from '../wire/message.ts';
 import { AS_TRANS, encodeOpen, type OpenMessage } from '../wire/open.ts';
@@ -79,7 +80,11 @@ export function buildOpen(offer: SessionOffer): Uint8Array {
 /** Judges the peer's OPEN: the terms of the session, or the NOTIFICATION that ends it. */
 export function negotiate(open: OpenMessage, offer: SessionOffer): Negotiated | BgpError {
   if (open.version !== 4) {
-    return bgpError(2, 1, `BGP version ${open.version} is not supported, 4 is`, Uint8Array.of(0, 4));
+    return bgpError(
+      OpenError.unsupportedVersionNumber,
+      `BGP version ${open.version} is not supported, 4 is`,
+      Uint8Array.of(0, 4),
+    );
   }
   const capabilities = interpretCapabilities(open.capabilities);
   if (isError(capabilities)) return capabilities;
@@ -87,18 +92,17 @@ export function negotiate(open: OpenMessage, offer: SessionOffer): Negotiated | 
   // RFC 7607: AS 0 is nobody, in either field.
   if ((as !== offer.peerAs && as !== offer.peerAlias) || as === 0 || open.as === 0) {
     const exported = open.as === 0 ? 0 : as;
-    return bgpError(2, 2, `the peer is AS ${exported}, configured is AS ${offer.peerAs}`);
+    return bgpError(OpenError.badPeerAs, `the peer is AS ${exported}, configured is AS ${offer.peerAs}`);
   }
   const internal = offer.localAs === offer.peerAs || offer.peerAlias !== undefined;
   if (open.identifier === 0 || (internal && open.identifier === offer.localId)) {
     return bgpError(
-      2,
-      3,
+      OpenError.badBgpIdentifier,
       open.identifier === 0 ? 'the BGP identifier is 0' : 'the BGP identifier is our own',
     );
   }
   if (open.holdTime === 1 || open.holdTime === 2) {
-    return bgpError(2, 6, `a hold time of ${open.holdTime} s is not acceptable`);
+    return bgpError(OpenError.unacceptableHoldTime, `a hold time of ${open.holdTime} s is not acceptable`);
   }
   const mismatch = offer.role ? checkRole(open.capabilities, offer.role, offer.roleStrict ?? false) : null;
   if (mismatch) return mismatch;
@@ -158,7 +162,7 @@ function unsupportedFamilies(families: readonly Family[]): BgpError {
     data[6 * i + 5] = safi;
   });
   const names = families.map(({ name }) => name).join(', ');
-  return bgpError(2, 7, `the peer offers none of our families (${names})`, data);
+  return bgpError(OpenError.unsupportedCapability, `the peer offers none of our families (${names})`, data);
 }
 
 /**

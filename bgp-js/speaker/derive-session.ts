@@ -12,9 +12,9 @@ import { SourceKind } from '../rib/source.ts';
 import type { Negotiated, SessionOffer } from '../session/negotiate.ts';
 import type { Peer } from '../session/peer.ts';
 import type { PeerConfig } from '../session/peer-config.ts';
-import type { AttributeContext, ImportEdits } from '../wire/attribute-scan.ts';
 import type { CapabilityOptions } from '../wire/capability.ts';
 import { type Family, familyNamed, IPV4_UNICAST } from '../wire/families.ts';
+import type { AttributeContext, ImportEdits } from '../wire/scan-result.ts';
 import type { SpeakerConfig } from './speaker-types.ts';
 
 /** What this speaker is to all its peers. */

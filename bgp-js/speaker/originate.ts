@@ -1,8 +1,8 @@
 /** What a speaker originates, from text to the RIB. */
 import type { Routing } from '../rib/routing.ts';
-import type { AttributeContext } from '../wire/attribute-scan.ts';
 import type { Attributes } from '../wire/attributes.ts';
 import { type Family, parseRoute } from '../wire/families.ts';
+import type { AttributeContext } from '../wire/scan-result.ts';
 import type { Self } from './derive-session.ts';
 import type { OriginateOptions } from './speaker-types.ts';
 

@@ -2,7 +2,7 @@
 import type { AttributeTable } from '../rib/store/attribute-table.ts';
 import type { PeerConnection } from '../session/peer.ts';
 import { type PeerConfig, peerLimits } from '../session/peer-config.ts';
-import { type BgpError, bgpError } from '../wire/error.ts';
+import { type BgpError, bgpError, CeaseCode } from '../wire/error.ts';
 
 const NO_WARNINGS: readonly string[] = [];
 
@@ -34,12 +34,19 @@ export function limitExceeded(
   const { maximumPrefixes: maximum } = peer.config;
   if (source.received > maximum && !dropsAboveMaximum(peer.config)) {
     const data = Uint8Array.of(0, 1, 1, maximum >>> 24, maximum >>> 16, maximum >>> 8, maximum);
-    return bgpError(6, 1, `maximum prefixes exceeded: ${source.received} received, ${maximum} allowed`, data);
+    return bgpError(
+      CeaseCode.maximumPrefixes,
+      `maximum prefixes exceeded: ${source.received} received, ${maximum} allowed`,
+      data,
+    );
   }
   const { maximumAttributeOctets } = peerLimits(peer.config);
   const held = attributes.octetsOf(source.index);
   if (held <= maximumAttributeOctets) return null;
-  return bgpError(6, 8, `maximum attribute octets exceeded: ${held} held, ${maximumAttributeOctets} allowed`);
+  return bgpError(
+    CeaseCode.outOfResources,
+    `maximum attribute octets exceeded: ${held} held, ${maximumAttributeOctets} allowed`,
+  );
 }
 
 const dropsAboveMaximum = ({ maximumPrefixesAction }: PeerConfig): boolean =>

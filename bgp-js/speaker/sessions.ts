@@ -46,7 +46,15 @@ import { keepOutgoing, type Negotiated, negotiate } from '../session/negotiate.t
 import { type Peer, PeerConnection } from '../session/peer.ts';
 import type { PeerTable } from '../session/peer-table.ts';
 import { readU16 } from '../wire/cursor.ts';
-import { type BgpError, bgpError, hexExcerpt } from '../wire/error.ts';
+import {
+  type BgpError,
+  bgpError,
+  CeaseCode,
+  hasCode,
+  hexExcerpt,
+  OpenError,
+  TimerError,
+} from '../wire/error.ts';
 import { type Family, familyOf } from '../wire/families.ts';
 import { HEADER_LENGTH, MessageType } from '../wire/frame.ts';
 import { caught, isError } from '../wire/message.ts';
@@ -73,8 +81,6 @@ const IDLE_CAP_MS = 60_000;
 const PROVEN_MS = 30_000;
 
 const CANNOT_CONNECT = 'cannot connect';
-/** Cease: Hard Reset (RFC 8538 §3). */
-const HARD_RESET = 9;
 
 /** The events of messages, by message type. */
 const MESSAGE_EVENTS: Record<number, MessageEvent['type']> = {
@@ -225,7 +231,7 @@ export class Sessions {
   private sendOpen(connection: PeerConnection, localAddress: IPAddress, now: number): void {
     if (connection.peer.incoming?.negotiated) {
       // The peer was faster: its connection is negotiated, and an OPEN on this one would collide with it.
-      const error = bgpError(6, 7, 'the peer connected first');
+      const error = bgpError(CeaseCode.connectionCollision, 'the peer connected first');
       return this.handle(connection, { type: 'stop', error }, now);
     }
     connection.localAddress = localAddress;
@@ -258,7 +264,7 @@ export class Sessions {
     const stays = !established && outgoingStays !== connection.incoming;
     // The peer may still give up a connection that it opened, until its OPEN has arrived.
     if (!stays && rival.incoming && rival.state === 'OpenSent') return true;
-    const error = bgpError(6, 7, 'both sides connected at the same time');
+    const error = bgpError(CeaseCode.connectionCollision, 'both sides connected at the same time');
     this.handle(stays ? rival : connection, { type: 'stop', error }, now);
     return stays;
   }
@@ -267,7 +273,7 @@ export class Sessions {
     const { peer, localAddress, negotiated } = connection;
     if (!negotiated) return;
     const rival = peer.otherConnection(connection);
-    const error = bgpError(6, 7, 'the other connection was established');
+    const error = bgpError(CeaseCode.connectionCollision, 'the other connection was established');
     if (rival) this.handle(rival, { type: 'stop', error }, now);
     const options = ribSessionOptions({ self: this.self, peer, negotiated, localAddress });
     const retained = this.helper.onSessionOpened(peer, negotiated, now);
@@ -315,16 +321,13 @@ export class Sessions {
       const reason = `${errorText(notification)}, received`;
       return this.close(connection, { reason, end: 'notification' }, now);
     }
-    const { code, subcode } = notification;
     const { peer, offer } = connection;
     // RFC 7705 §4: a peer that refuses one number of our AS may accept the other.
-    if (code === 2 && subcode === 2 && offer.peerAlias !== undefined) peer.usesAlias = !peer.usesAlias;
+    if (hasCode(notification, OpenError.badPeerAs) && offer.peerAlias !== undefined)
+      peer.usesAlias = !peer.usesAlias;
     const reason = receivedText(notification);
-    this.close(
-      connection,
-      { reason, end: code === 6 && subcode === HARD_RESET ? 'hard' : 'notification' },
-      now,
-    );
+    const isHard = hasCode(notification, CeaseCode.hardReset);
+    this.close(connection, { reason, end: isHard ? 'hard' : 'notification' }, now);
   }
 
   /** Warns about, and ends, a session that holds more than it may. Call after UPDATEs and when a limit has changed. */
@@ -335,7 +338,7 @@ export class Sessions {
     if (!error) return;
     this.handle(connection, { type: 'limitExceeded', error }, now);
     const { maximumPrefixesRestart: seconds } = peer.config;
-    const overPrefixes = error.subcode === 1;
+    const overPrefixes = hasCode(error, CeaseCode.maximumPrefixes);
     if (overPrefixes && seconds !== undefined && !peer.current) {
       peer.retryAt = peer.idleUntil = now + seconds * 1000;
     }
@@ -368,7 +371,7 @@ export class Sessions {
       this.handle(connection, { type: 'connectTimerExpired', reason: 'no answer' }, now);
     }
     if (now >= connection.sendDeadline) {
-      const error = bgpError(8, 0, `${name} does not read what we send`);
+      const error = bgpError(TimerError.sendHoldTimerExpired, `${name} does not read what we send`);
       this.handle(connection, { type: 'sendHoldTimerExpired', error }, now);
     }
     if (now >= connection.keepaliveDeadline) this.handle(connection, { type: 'keepaliveTimerExpired' }, now);
@@ -379,7 +382,7 @@ export class Sessions {
       return;
     }
     const waited = connection.negotiated ? `${connection.negotiated.holdTime} s` : 'four minutes';
-    const error = bgpError(4, 0, `nothing received from ${name} for ${waited}`);
+    const error = bgpError(TimerError.holdTimerExpired, `nothing received from ${name} for ${waited}`);
     this.handle(connection, { type: 'holdTimerExpired', error }, now);
   }
 
@@ -397,7 +400,7 @@ export class Sessions {
     connection.send(encodeNotification(error));
     const lastBytes = Buffer.concat(connection.takeControl());
     this.actions.push({ type: 'close', connection: connection.id, lastBytes });
-    const isSilence = error.code === 4;
+    const isSilence = hasCode(error, TimerError.holdTimerExpired);
     // A peer that fell silent may come back at once, and its routes may be retained. After any other error it is kept
     // out for a while, and its routes are removed, as they are when we end the session for good.
     this.remove(

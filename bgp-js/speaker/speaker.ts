@@ -13,7 +13,7 @@ import { Routing } from '../rib/routing.ts';
 import type { Peer, PeerConnection } from '../session/peer.ts';
 import { needsReset, type PeerConfig } from '../session/peer-config.ts';
 import { PeerTable, peerKey } from '../session/peer-table.ts';
-import { type BgpError, bgpError } from '../wire/error.ts';
+import { type BgpError, bgpError, CeaseCode } from '../wire/error.ts';
 import { shutdownData } from '../wire/notification.ts';
 import { RestartGate } from './graceful-restart.ts';
 import { InputScheduler } from './input-scheduler.ts';
@@ -80,7 +80,7 @@ export class Speaker {
   /** Takes a peer or range out, by its address, range or interface; its sessions end with Cease: Peer De-configured. */
   removePeer(key: string, now: number): void {
     for (const peer of this.peers.removeConfig(key)) {
-      this.stop(peer, bgpError(6, 3, 'peer removed from the configuration'), now);
+      this.stop(peer, bgpError(CeaseCode.peerDeconfigured, 'peer removed from the configuration'), now);
       this.sessions.helper.release(peer);
     }
   }
@@ -130,7 +130,15 @@ export class Speaker {
   shutdown(message: string, now: number): void {
     for (const peer of [...this.peers]) {
       peer.retryAt = peer.idleUntil = Number.POSITIVE_INFINITY;
-      this.stop(peer, bgpError(6, 2, `administrative shutdown: "${message}"`, shutdownData(message)), now);
+      this.stop(
+        peer,
+        bgpError(
+          CeaseCode.administrativeShutdown,
+          `administrative shutdown: "${message}"`,
+          shutdownData(message),
+        ),
+        now,
+      );
     }
   }
 
@@ -196,7 +204,7 @@ export class Speaker {
     const stale = current ? null : peer.incoming;
     const connection = this.sessions.accept(peer, local, now);
     // A peer that connects again has given up its first connection.
-    const error = bgpError(6, 7, 'the peer opened a newer connection');
+    const error = bgpError(CeaseCode.connectionCollision, 'the peer opened a newer connection');
     if (stale) this.sessions.handle(stale, { type: 'stop', error }, now);
     return connection.id;
   }

@@ -13,7 +13,7 @@ import { NO_ATTRS } from '../rib/store/attribute-table.ts';
 import type { ReceivedAttributes } from '../rib/store/intern.ts';
 import type { ReceivedMessage } from '../session/fsm.ts';
 import { readU16 } from '../wire/cursor.ts';
-import { type BgpError, bgpError } from '../wire/error.ts';
+import { type BgpError, bgpError, UpdateError } from '../wire/error.ts';
 import { type Family, familyOf, IPV4_UNICAST } from '../wire/families.ts';
 import { isValidNlri, PATH_ID_LENGTH } from '../wire/nlri.ts';
 import { emptySections, splitUpdate } from '../wire/update.ts';
@@ -131,7 +131,7 @@ function negotiated({ ribFamily, ...field }: UncheckedField): NlriField | null {
 function checkField({ ribFamily, bytes, start, end }: UncheckedField, name: string): BgpError | null {
   const pathIdBytes = ribFamily?.receivesPathIds ? PATH_ID_LENGTH : 0;
   if (isValidNlri(bytes, start, end, IPV4_UNICAST.bits, pathIdBytes)) return null;
-  return bgpError(3, 10, `the ${name} hold a prefix that is too long or truncated`);
+  return bgpError(UpdateError.invalidNetworkField, `the ${name} hold a prefix that is too long or truncated`);
 }
 
 /** Records an error of the attributes. Without routes it is not known what to withdraw: a reset (RFC 7606 §5.2). */
@@ -156,7 +156,10 @@ function reachRoutes(
   const { family } = ribFamily.rib;
   const isValid = length === 16 || length === 32 || (length === 4 && family.usesUpdateFields);
   if (!isValid) {
-    outcome.reset ??= bgpError(3, 1, `MP_REACH_NLRI: a next hop of ${length} octets for ${family.name}`);
+    outcome.reset ??= bgpError(
+      UpdateError.malformedAttributeList,
+      `MP_REACH_NLRI: a next hop of ${length} octets for ${family.name}`,
+    );
   }
   return checkMultiprotocol({ ribFamily, bytes, start: from + 5 + length, end }, outcome);
 }
@@ -178,7 +181,10 @@ function checkMultiprotocol(field: NlriField, outcome: UpdateOutcome): NlriField
   const { family } = ribFamily.rib;
   const pathIdBytes = ribFamily.receivesPathIds ? PATH_ID_LENGTH : 0;
   if (!isValidNlri(bytes, start, end, family.bits, pathIdBytes)) {
-    outcome.reset ??= bgpError(3, 9, `a prefix of ${family.name} is too long or truncated`);
+    outcome.reset ??= bgpError(
+      UpdateError.optionalAttribute,
+      `a prefix of ${family.name} is too long or truncated`,
+    );
   }
   return field;
 }

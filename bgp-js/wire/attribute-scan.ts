@@ -1,115 +1,52 @@
 /**
- * One pass over the path attributes of an UPDATE: finds every defect with its handling (RFC 7606) and collects, as
- * plain numbers, what the decision process and the import rules need. Nothing is allocated for sound attributes.
+ * One pass over the path attributes of an UPDATE. It finds every error and how to handle it, and collects the numbers
+ * that route selection and the import rules need.
+ *
+ * The problem. RFC 4271 §6.3 resets the session for any malformed attribute. But routers forward attributes that they do
+ * not understand, so a single bad route may reset sessions far from where it was made: with every good route on them,
+ * and again after each reconnect. RFC 7606 therefore asks for the mildest handling that keeps routing correct:
+ *
+ * - `discard`: the route is used without the attribute. Only for attributes on which nothing depends (ATOMIC_AGGREGATE,
+ *   AGGREGATOR), those that the peer must not send us (LOCAL_PREF from another AS), and those whose RFC asks for it (AIGP,
+ *   PREFIX_SID).
+ * - `treat-as-withdraw`: all routes of the UPDATE are removed, as if it withdrew them. Using them with a part of their
+ *   attributes could cause a loop or leak a route.
+ * - `reset`: the session ends with a NOTIFICATION. Only where it is unknown which routes to withdraw: malformed or
+ *   repeated multiprotocol attributes, unreadable NLRI, or an unknown attribute that calls itself well-known.
+ *
+ * Stopping at the first error would not do: a later attribute may require the stronger handling (§3 h), and the routes to
+ * withdraw may stand in an MP_REACH_NLRI behind the bad one. So the scan goes on for as long as it knows where the next
+ * attribute starts.
+ *
+ * In call order:
+ *
+ *     scanAttributes          follows the headers; a header or value that runs past the end ends the scan (§4)
+ *       scanOne               repeated attributes (§3 g), unknown ones (RFC 4271 §9), attribute flags (§3 c)
+ *         CHECKS[type]        the value: its length and contents (§7); numbers go into the AttributeScan
+ *           AttributeScan.fail      keeps the strongest error, and the types to discard
+ *     checkMandatory          missing attributes (§3 d)
+ *
+ * AttributeInterner.validate runs both. With an error of `discard` it stores the attributes in the form that storedForm
+ * makes, without the discarded ones. UpdateProcessor carries out the two others; a `treat-as-withdraw` of an UPDATE
+ * without routes becomes a reset there (§5.2).
+ *
+ * Valid attributes cost no allocation: values are read in place, and the position of the attribute is one reused object.
  */
-import { checkValue } from './attribute-check.ts';
-import { ATTRIBUTES, AttributeType, attributeName, Flag } from './attribute-types.ts';
-import { readU16 } from './cursor.ts';
-import { type BgpError, bgpError, type Handling, type MalformedAttribute } from './error.ts';
+import {
+  ATTRIBUTES,
+  AttributeType,
+  Community,
+  Flag,
+  isHostAddress,
+  Segment,
+  SetFlag,
+} from './attribute-types.ts';
+import { octetsKey, readU16, readU32 } from './cursor.ts';
+import { type NotificationCode, UpdateError } from './error.ts';
+import type { AttributeContext, AttributePosition, AttributeScan } from './scan-result.ts';
 
-/** What the meaning of attributes depends on: the session on which they came. */
-export interface AttributeContext {
-  ebgp: boolean;
-  /** AS numbers in AS_PATH and AGGREGATOR have four octets (RFC 6793). */
-  fourOctetAs: boolean;
-  localAs: number;
-  /** Our BGP identifier and cluster id, for the loop checks of RFC 4456 §8; null: not checked. */
-  localId: number | null;
-  clusterId: number | null;
-  /** Attributes of a route of our own: it needs no next hop, because every peer receives ours. */
-  originated?: boolean;
-  /** AIGP is enabled on the session; by default it is with internal peers alone (RFC 7311 §3.1). */
-  aigp?: boolean;
-  /** Routes of external peers with GRACEFUL_SHUTDOWN get LOCAL_PREF 0 (RFC 8326 §4.2); unless false they do. */
-  obeyGracefulShutdown?: boolean;
-  /** What the session adds to attributes that come in. */
-  edits?: ImportEdits;
-}
-
-/** Changes to the attributes of every route of a session before it is kept. */
-export interface ImportEdits {
-  /** Goes to the front of AS_PATH (RFC 7705 §3.1); 0: none. */
-  prependAs: number;
-  /** The value of OTC where it is missing (RFC 9234 §5); 0: none. */
-  onlyToCustomer: number;
-}
-
-export { SetFlag } from './attribute-types.ts';
-
-const SEVERITY: Record<Handling, number> = { discard: 1, 'treat-as-withdraw': 2, reset: 3 };
-
-/** The result of a scan; one object is reused for all. Addresses and identifiers are unsigned numbers. */
-export class AttributeScan {
-  origin = 0;
-  /** As RFC 4271 §9.1.2.2 a counts it: an AS_SET is one, confederation segments are none. */
-  asPathLength = 0;
-  /** The neighbouring AS: the first of AS_PATH, 0 when the path is empty or begins with a set. */
-  firstAs = 0;
-  /** The value of NEXT_HOP, where `SetFlag.ipv4NextHop` is set. */
-  nextHop = 0;
-  med = 0;
-  localPref = 100;
-  /** The value of ORIGINATOR_ID, where `SetFlag.originatorId` is set. */
-  originatorId = 0;
-  clusterListLength = 0;
-  flags = 0;
-  /** Bit t % 32 of word t / 32 is set when the attribute of type t is there. */
-  private readonly present = new Uint32Array(8);
-  /** The stored form must differ from the wire's: something is dropped, converted or marked Partial. */
-  rewrite = false;
-  /** Bounds of the values of MP_REACH_NLRI and MP_UNREACH_NLRI; start 0: not there. */
-  mpReachStart = 0;
-  mpReachEnd = 0;
-  mpUnreachStart = 0;
-  mpUnreachEnd = 0;
-  /** The strongest defect; of equal ones the first. */
-  error: BgpError | null = null;
-  /** Types of attributes that are to be dropped. */
-  readonly discarded = new Set<number>();
-  private malformed: MalformedAttribute[] = [];
-
-  reset(): void {
-    this.origin = this.asPathLength = this.firstAs = this.nextHop = this.med = 0;
-    this.localPref = 100;
-    this.originatorId = this.clusterListLength = this.flags = 0;
-    this.present.fill(0);
-    this.mpReachStart = this.mpReachEnd = this.mpUnreachStart = this.mpUnreachEnd = 0;
-    this.rewrite = false;
-    this.error = null;
-    if (this.discarded.size > 0) this.discarded.clear();
-    // An error that was given away keeps its list.
-    if (this.malformed.length > 0) this.malformed = [];
-  }
-
-  /** Notes a defect in an attribute; the strongest one stays (RFC 7606 §3 h). */
-  fail(handling: Handling, subcode: number, type: number, text: string, data?: Uint8Array): void {
-    if (handling === 'discard') {
-      this.discarded.add(type);
-      this.rewrite = true;
-    }
-    this.malformed.push({ type, handling });
-    if (this.error && SEVERITY[this.error.handling] >= SEVERITY[handling]) return;
-    this.error = bgpError(3, subcode, `${attributeName(type)}: ${text}`, data, handling);
-    this.error.attributes = this.malformed;
-  }
-
-  /** Drops an attribute in silence: nothing is wrong with it, but it does not count on this session. */
-  ignore(type: number): void {
-    this.discarded.add(type);
-    this.rewrite = true;
-  }
-
-  has(type: number): boolean {
-    return (this.present[type >> 5] & (1 << (type & 31))) !== 0;
-  }
-
-  /** Notes that the attribute is there; false when it was before. */
-  note(type: number): boolean {
-    if (this.has(type)) return false;
-    this.present[type >> 5] |= 1 << (type & 31);
-    return true;
-  }
-}
+/** The attribute being checked. One object serves every scan, because checks do not keep it. */
+const POSITION: AttributePosition = { bytes: new Uint8Array(0), type: 0, flags: 0, at: 0, start: 0, end: 0 };
 
 /** Scans the attributes between `start` and `end` into `scan`, which is reset first. */
 export function scanAttributes(
@@ -121,75 +58,400 @@ export function scanAttributes(
 ): void {
   scan.reset();
   scan.rewrite = context.edits !== undefined;
+  const position = POSITION;
+  position.bytes = bytes;
   let at = start;
   while (at < end) {
     const flags = bytes[at];
-    const wide = (flags & Flag.extended) !== 0;
-    const head = wide ? 4 : 3;
-    if (end - at < head) {
-      scan.fail('treat-as-withdraw', 1, 0, `${end - at} octets are left, too few for an attribute`);
-      return;
-    }
+    const isExtended = (flags & Flag.extended) !== 0;
+    const head = isExtended ? 4 : 3;
+    if (end - at < head) return overrun(scan, 0, `${end - at} octets are left, too few for an attribute`);
     const type = bytes[at + 1];
-    const length = wide ? readU16(bytes, at + 2) : bytes[at + 2];
-    const valueStart = at + head;
-    const valueEnd = valueStart + length;
-    if (valueEnd > end) {
-      scan.fail('treat-as-withdraw', 1, type, `its ${length} octets run past the attributes`);
-      return;
-    }
-    scanOne(bytes, at, type, flags, valueStart, valueEnd, context, scan);
-    at = valueEnd;
+    const length = isExtended ? readU16(bytes, at + 2) : bytes[at + 2];
+    if (at + head + length > end) return overrun(scan, type, `its ${length} octets run past the attributes`);
+    position.type = type;
+    position.flags = flags;
+    position.at = at;
+    position.start = at + head;
+    position.end = at + head + length;
+    scanOne(position, context, scan);
+    at = position.end;
   }
 }
 
-function scanOne(
-  bytes: Uint8Array,
-  at: number,
-  type: number,
-  flags: number,
-  start: number,
-  end: number,
-  context: AttributeContext,
-  scan: AttributeScan,
-): void {
+/** RFC 7606 §4: what follows cannot be told apart, but the routes are known. */
+function overrun(scan: AttributeScan, type: number, text: string): void {
+  scan.fail({ type, handling: 'treat-as-withdraw', code: UpdateError.malformedAttributeList, text });
+}
+
+function scanOne(attribute: AttributePosition, context: AttributeContext, scan: AttributeScan): void {
+  const { type, flags } = attribute;
   if (!scan.note(type)) {
-    // RFC 7606 §3 g: a second MP attribute resets; of any other, known or not, the first one counts.
+    // RFC 7606 §3 g: a second MP attribute resets the session; of any other, the first one counts.
     scan.rewrite = true;
-    const mp = type === AttributeType.mpReach || type === AttributeType.mpUnreach;
-    if (mp) scan.fail('reset', 1, type, 'appears twice');
+    const isMultiprotocol = type === AttributeType.mpReach || type === AttributeType.mpUnreach;
+    if (isMultiprotocol) resets(attribute, scan, UpdateError.malformedAttributeList, 'appears twice');
     return;
   }
   const descriptor = ATTRIBUTES[type];
-  if (!descriptor) {
-    scanUnknown(type, flags, scan, bytes.subarray(at, end));
-    return;
-  }
+  if (!descriptor) return scanUnknown(attribute, scan);
   const expected = descriptor.flags;
   if ((flags & 0xc0) !== expected || (expected !== 0xc0 && (flags & Flag.partial) !== 0)) {
-    const text = `flags 0x${flags.toString(16)} conflict with the attribute`;
-    scan.fail(descriptor.flagConflict ?? 'treat-as-withdraw', 4, type, text, bytes.slice(at, end));
+    scan.fail({
+      type,
+      handling: descriptor.flagConflict ?? 'treat-as-withdraw',
+      code: UpdateError.attributeFlags,
+      text: `flags 0x${flags.toString(16)} conflict with the attribute`,
+      data: octetsOf(attribute),
+    });
     return;
   }
-  checkValue(bytes, type, start, end, context, scan, at);
+  CHECKS[type]?.(attribute, context, scan);
 }
 
-/** Unknown attributes: RFC 4271 §9 — transitive ones are passed on as Partial, others are dropped in silence. */
-function scanUnknown(type: number, flags: number, scan: AttributeScan, attribute: Uint8Array): void {
+/** RFC 4271 §9: unknown transitive attributes are passed on as Partial, other optional ones are not passed on. */
+function scanUnknown(attribute: AttributePosition, scan: AttributeScan): void {
+  const { type, flags } = attribute;
   if ((flags & Flag.optional) === 0) {
-    scan.fail('reset', 2, type, 'is well-known by its flags, yet unknown', attribute.slice());
+    const code = UpdateError.unrecognizedWellKnownAttribute;
+    const text = 'is unknown, although its flags say that it is well-known';
+    scan.fail({ type, handling: 'reset', code, text, data: octetsOf(attribute) });
   } else if ((flags & Flag.transitive) === 0 || (flags & Flag.partial) === 0) {
     scan.rewrite = true;
   }
 }
 
-/** Notes the mandatory attributes that are missing from an UPDATE with routes (RFC 7606 §3 d). */
-export function checkMandatory(scan: AttributeScan, classicNlri: boolean): void {
+/** Records the mandatory attributes that an UPDATE with routes lacks (RFC 7606 §3 d). */
+export function checkMandatory(scan: AttributeScan, needsNextHop: boolean): void {
   const { origin, asPath, nextHop } = AttributeType;
-  const needed = classicNlri ? [origin, asPath, nextHop] : [origin, asPath];
-  for (const type of needed) {
-    if (!scan.has(type)) {
-      scan.fail('treat-as-withdraw', 3, type, 'is missing', Uint8Array.of(type));
-    }
+  for (const type of needsNextHop ? [origin, asPath, nextHop] : [origin, asPath]) {
+    if (scan.has(type)) continue;
+    const code = UpdateError.missingWellKnownAttribute;
+    scan.fail({ type, handling: 'treat-as-withdraw', code, text: 'is missing', data: Uint8Array.of(type) });
   }
+}
+
+// --- errors ------------------------------------------------------------------------------------------------------------
+
+const octetsOf = ({ bytes, at, end }: AttributePosition): Uint8Array => bytes.slice(at, end);
+
+/** RFC 4271 §6.3: the NOTIFICATION's data is the attribute. */
+function withdraws(
+  attribute: AttributePosition,
+  scan: AttributeScan,
+  code: NotificationCode,
+  text: string,
+): void {
+  scan.fail({ type: attribute.type, handling: 'treat-as-withdraw', code, text, data: octetsOf(attribute) });
+}
+
+function discards({ type }: AttributePosition, scan: AttributeScan, text: string): void {
+  scan.fail({ type, handling: 'discard', code: UpdateError.optionalAttribute, text });
+}
+
+function resets(
+  { type }: AttributePosition,
+  scan: AttributeScan,
+  code: NotificationCode,
+  text: string,
+): void {
+  scan.fail({ type, handling: 'reset', code, text });
+}
+
+/** Whether the value has `length` octets; records an error when not. */
+function hasLength(attribute: AttributePosition, scan: AttributeScan, length: number): boolean {
+  if (attribute.end - attribute.start === length) return true;
+  wrongLength(attribute, scan);
+  return false;
+}
+
+/** Whether the value is a list of one or more elements of `size` octets; records an error when not. */
+function hasElements(attribute: AttributePosition, scan: AttributeScan, size: number): boolean {
+  const length = attribute.end - attribute.start;
+  if (length > 0 && length % size === 0) return true;
+  wrongLength(attribute, scan);
+  return false;
+}
+
+function wrongLength(attribute: AttributePosition, scan: AttributeScan): void {
+  const text = `a length of ${attribute.end - attribute.start} is wrong`;
+  withdraws(attribute, scan, UpdateError.attributeLength, text);
+}
+
+// --- values ------------------------------------------------------------------------------------------------------------
+
+/** Checks the value of one attribute (RFC 7606 §7) and records its numbers. It reads no octet outside the value. */
+type Check = (attribute: AttributePosition, context: AttributeContext, scan: AttributeScan) => void;
+
+/** The checks of all known attributes; the index is the type code. */
+const CHECKS: readonly (Check | undefined)[] = (() => {
+  const table: (Check | undefined)[] = new Array(256).fill(undefined);
+  table[AttributeType.origin] = checkOrigin;
+  table[AttributeType.asPath] = checkAsPath;
+  table[AttributeType.nextHop] = checkNextHop;
+  table[AttributeType.med] = checkMed;
+  table[AttributeType.localPref] = checkLocalPref;
+  table[AttributeType.atomicAggregate] = checkAtomicAggregate;
+  table[AttributeType.aggregator] = checkAggregator;
+  table[AttributeType.communities] = checkCommunities;
+  table[AttributeType.originatorId] = checkOriginatorId;
+  table[AttributeType.clusterList] = checkClusterList;
+  table[AttributeType.mpReach] = checkMpReach;
+  table[AttributeType.mpUnreach] = checkMpUnreach;
+  table[AttributeType.extendedCommunities] = (attribute, _, scan) => void hasElements(attribute, scan, 8);
+  table[AttributeType.as4Path] = checkAs4Path;
+  table[AttributeType.as4Aggregator] = checkAs4Aggregator;
+  table[AttributeType.ipv6ExtendedCommunities] = (attribute, _, scan) =>
+    void hasElements(attribute, scan, 20);
+  table[AttributeType.aigp] = checkAigp;
+  table[AttributeType.largeCommunities] = checkLargeCommunities;
+  table[AttributeType.onlyToCustomer] = checkOnlyToCustomer;
+  table[AttributeType.prefixSid] = checkPrefixSid;
+  return table;
+})();
+
+function checkOrigin(attribute: AttributePosition, _: AttributeContext, scan: AttributeScan): void {
+  if (!hasLength(attribute, scan, 1)) return;
+  const value = attribute.bytes[attribute.start];
+  if (value > 2)
+    return withdraws(attribute, scan, UpdateError.invalidOrigin, `the value ${value} is not defined`);
+  scan.origin = value;
+}
+
+function checkAsPath(attribute: AttributePosition, context: AttributeContext, scan: AttributeScan): void {
+  const { bytes, start, end } = attribute;
+  const size = context.fourOctetAs ? 4 : 2;
+  if (size === 2) scan.rewrite = true;
+  const malformed = (text: string): void => withdraws(attribute, scan, UpdateError.malformedAsPath, text);
+  let at = start;
+  while (at < end) {
+    if (end - at < 2) return malformed('an octet is left after the last segment');
+    const segment = bytes[at];
+    const count = bytes[at + 1];
+    const next = at + 2 + count * size;
+    if (segment < 1 || segment > 4) return malformed(`segment type ${segment} is not defined`);
+    if (count === 0) return malformed('a segment is empty');
+    if (next > end) return malformed(`a segment of ${count} AS numbers runs past the attribute`);
+    const isConfederation = segment === Segment.confedSequence || segment === Segment.confedSet;
+    if (isConfederation && context.ebgp) return malformed('a confederation segment from an external peer');
+    if (isConfederation) scan.flags |= SetFlag.confederation;
+    if (segment === Segment.sequence) scan.asPathLength += count;
+    if (segment === Segment.set) scan.asPathLength += 1;
+    for (let i = at + 2; i < next; i += size) {
+      const as = size === 4 ? readU32(bytes, i) : readU16(bytes, i);
+      if (as === 0) return malformed('AS 0 is in the path (RFC 7607)');
+      if (as === context.localAs) scan.flags |= SetFlag.asLoop;
+      if (i === start + 2 && segment === Segment.sequence) scan.firstAs = as;
+    }
+    at = next;
+  }
+}
+
+function checkNextHop(attribute: AttributePosition, _: AttributeContext, scan: AttributeScan): void {
+  if (!hasLength(attribute, scan, 4)) return;
+  scan.nextHop = readU32(attribute.bytes, attribute.start);
+  scan.flags |= SetFlag.ipv4NextHop;
+  if (isHostAddress(scan.nextHop)) return;
+  withdraws(attribute, scan, UpdateError.invalidNextHop, 'the next hop is not a host address');
+}
+
+function checkMed(attribute: AttributePosition, _: AttributeContext, scan: AttributeScan): void {
+  if (!hasLength(attribute, scan, 4)) return;
+  scan.med = readU32(attribute.bytes, attribute.start);
+  scan.flags |= SetFlag.hasMed;
+}
+
+function checkLocalPref(attribute: AttributePosition, context: AttributeContext, scan: AttributeScan): void {
+  if (context.ebgp) return discards(attribute, scan, 'received from an external peer');
+  if (!hasLength(attribute, scan, 4)) return;
+  scan.localPref = readU32(attribute.bytes, attribute.start);
+  scan.flags |= SetFlag.hasLocalPref;
+}
+
+function checkAtomicAggregate(attribute: AttributePosition, _: AttributeContext, scan: AttributeScan): void {
+  const length = attribute.end - attribute.start;
+  if (length !== 0) discardsLength(attribute, scan, `a length of ${length} is wrong`);
+}
+
+function checkAggregator(attribute: AttributePosition, context: AttributeContext, scan: AttributeScan): void {
+  const { bytes, start, end } = attribute;
+  const expected = context.fourOctetAs ? 8 : 6;
+  if (!context.fourOctetAs) scan.rewrite = true;
+  if (end - start !== expected) {
+    discardsLength(attribute, scan, `a length of ${end - start} is not ${expected}`);
+  } else if ((context.fourOctetAs ? readU32(bytes, start) : readU16(bytes, start)) === 0) {
+    discards(attribute, scan, 'AS 0 (RFC 7607)');
+  }
+}
+
+function discardsLength({ type }: AttributePosition, scan: AttributeScan, text: string): void {
+  scan.fail({ type, handling: 'discard', code: UpdateError.attributeLength, text });
+}
+
+/**
+ * RFC 6793 §4.1: a four-octet speaker must not send AS4_PATH and AS4_AGGREGATOR. From a two-octet speaker they are
+ * merged into AS_PATH and AGGREGATOR, or discarded when malformed (RFC 6793 §6, RFC 7607).
+ */
+function mayHaveAs4(attribute: AttributePosition, context: AttributeContext, scan: AttributeScan): boolean {
+  scan.rewrite = true;
+  if (context.fourOctetAs) discards(attribute, scan, 'received from a four-octet speaker');
+  return !context.fourOctetAs;
+}
+
+function checkAs4Path(attribute: AttributePosition, context: AttributeContext, scan: AttributeScan): void {
+  if (!mayHaveAs4(attribute, context, scan)) return;
+  const { bytes, start, end } = attribute;
+  if (start === end) return discards(attribute, scan, 'is empty');
+  for (let at = start; at < end; ) {
+    const count = end - at < 2 ? 0 : bytes[at + 1];
+    const next = at + 2 + 4 * count;
+    if (count === 0 || next > end || bytes[at] < Segment.set || bytes[at] > Segment.confedSet) {
+      return discards(attribute, scan, 'a segment is malformed');
+    }
+    for (let i = at + 2; i < next; i += 4) {
+      if (readU32(bytes, i) === 0) return discards(attribute, scan, 'AS 0 is in the path (RFC 7607)');
+    }
+    at = next;
+  }
+}
+
+function checkAs4Aggregator(
+  attribute: AttributePosition,
+  context: AttributeContext,
+  scan: AttributeScan,
+): void {
+  if (!mayHaveAs4(attribute, context, scan)) return;
+  const { bytes, start, end } = attribute;
+  if (end - start !== 8) discards(attribute, scan, `a length of ${end - start} is not 8`);
+  else if (readU32(bytes, start) === 0) discards(attribute, scan, 'AS 0 (RFC 7607)');
+}
+
+function checkCommunities(
+  attribute: AttributePosition,
+  context: AttributeContext,
+  scan: AttributeScan,
+): void {
+  if (!hasElements(attribute, scan, 4)) return;
+  const { bytes, start, end } = attribute;
+  for (let at = start; at < end; at += 4) {
+    // Only 65535:x, the range of the well-known ones (RFC 1997).
+    if (bytes[at] === 0xff && bytes[at + 1] === 0xff) scan.flags |= COMMUNITY_FLAGS[readU32(bytes, at)] ?? 0;
+  }
+  if (!context.ebgp) return;
+  if ((scan.flags & SetFlag.gracefulShutdown) !== 0 && context.obeyGracefulShutdown !== false) {
+    scan.localPref = 0;
+  }
+  // RFC 7999 §3.2: such a route must not leave this AS, so the stored form gets NO_EXPORT.
+  if ((scan.flags & SetFlag.blackhole) !== 0 && (scan.flags & SetFlag.noExport) === 0) scan.rewrite = true;
+}
+
+const COMMUNITY_FLAGS: Record<number, number> = {
+  [Community.noExport]: SetFlag.noExport,
+  // Without confederations, the border of a confederation is that of the AS.
+  [Community.noExportSubconfed]: SetFlag.noExport,
+  [Community.noAdvertise]: SetFlag.noAdvertise,
+  [Community.gracefulShutdown]: SetFlag.gracefulShutdown,
+  [Community.blackhole]: SetFlag.blackhole,
+  [Community.llgrStale]: SetFlag.llgrStale,
+  [Community.noLlgr]: SetFlag.noLlgr,
+};
+
+/** RFC 4456 §8, RFC 7606 §7.9. */
+function checkOriginatorId(
+  attribute: AttributePosition,
+  context: AttributeContext,
+  scan: AttributeScan,
+): void {
+  if (context.ebgp) return discards(attribute, scan, 'received from an external peer');
+  if (!hasLength(attribute, scan, 4)) return;
+  scan.originatorId = readU32(attribute.bytes, attribute.start);
+  scan.flags |= SetFlag.originatorId;
+  if (scan.originatorId === context.localId) scan.flags |= SetFlag.reflectionLoop;
+}
+
+/** RFC 4456 §8, RFC 7606 §7.10. */
+function checkClusterList(
+  attribute: AttributePosition,
+  context: AttributeContext,
+  scan: AttributeScan,
+): void {
+  if (context.ebgp) return discards(attribute, scan, 'received from an external peer');
+  if (!hasElements(attribute, scan, 4)) return;
+  const { bytes, start, end } = attribute;
+  scan.clusterListLength = (end - start) / 4;
+  for (let at = start; at < end; at += 4) {
+    if (readU32(bytes, at) === context.clusterId) scan.flags |= SetFlag.reflectionLoop;
+  }
+}
+
+/** AFI, SAFI, the next hop with its length, a reserved octet (RFC 4760 §3). UpdateProcessor reads the rest. */
+function checkMpReach(attribute: AttributePosition, _: AttributeContext, scan: AttributeScan): void {
+  const { bytes, start, end } = attribute;
+  scan.rewrite = true;
+  scan.mpReachStart = start;
+  scan.mpReachEnd = end;
+  const length = end - start;
+  if (length < 5 || 4 + bytes[start + 3] + 1 > length) {
+    resets(attribute, scan, UpdateError.malformedAttributeList, 'is truncated');
+  }
+}
+
+function checkMpUnreach(attribute: AttributePosition, _: AttributeContext, scan: AttributeScan): void {
+  const { start, end } = attribute;
+  scan.rewrite = true;
+  scan.mpUnreachStart = start;
+  scan.mpUnreachEnd = end;
+  if (end - start < 3) resets(attribute, scan, UpdateError.optionalAttribute, 'is truncated');
+}
+
+function checkAigp(attribute: AttributePosition, context: AttributeContext, scan: AttributeScan): void {
+  // RFC 7311 §3.1: where it is not enabled, it is ignored like an unknown non-transitive attribute.
+  if (!(context.aigp ?? !context.ebgp)) return scan.discard(attribute.type);
+  if (!isValidAigp(attribute)) discards(attribute, scan, 'a TLV is malformed');
+}
+
+/**
+ * RFC 7311 §3: TLVs of a type, a length of two octets that counts the whole TLV, and a value. A TLV of type 1 has 11
+ * octets.
+ */
+function isValidAigp({ bytes, start, end }: AttributePosition): boolean {
+  if (start === end) return false;
+  for (let at = start; at < end; ) {
+    if (end - at < 3) return false;
+    const length = readU16(bytes, at + 1);
+    if (length < 3 || length > end - at) return false;
+    if (bytes[at] === 1 && length !== 11) return false;
+    at += length;
+  }
+  return true;
+}
+
+function checkLargeCommunities(attribute: AttributePosition, _: AttributeContext, scan: AttributeScan): void {
+  if (!hasElements(attribute, scan, 12)) return;
+  const { bytes, start, end } = attribute;
+  const distinct = new Set<string>();
+  for (let at = start; at < end; at += 12) distinct.add(octetsKey(bytes, at, 12));
+  // RFC 8092 §5: repeated ones are removed from the stored form.
+  if (distinct.size * 12 < end - start) scan.rewrite = true;
+}
+
+function checkOnlyToCustomer(attribute: AttributePosition, _: AttributeContext, scan: AttributeScan): void {
+  if (hasLength(attribute, scan, 4)) scan.flags |= SetFlag.onlyToCustomer;
+}
+
+function checkPrefixSid(attribute: AttributePosition, _: AttributeContext, scan: AttributeScan): void {
+  if (!isValidPrefixSid(attribute)) discards(attribute, scan, 'a TLV is malformed');
+}
+
+/** RFC 8669 §3: TLVs of a type, a length of two octets and a value; the index has 7 octets, the block 2 + 6n. */
+function isValidPrefixSid({ bytes, start, end }: AttributePosition): boolean {
+  for (let at = start; at < end; ) {
+    if (end - at < 3) return false;
+    const length = readU16(bytes, at + 1);
+    if (length > end - at - 3) return false;
+    if (bytes[at] === 1 && length !== 7) return false;
+    if (bytes[at] === 3 && (length < 8 || (length - 2) % 6 !== 0)) return false;
+    at += 3 + length;
+  }
+  return end > start;
 }

@@ -1,3 +1,6 @@
+/** Path attributes: their types, flags and headers, and the numbers that their values use. */
+import { readU16, writeU16 } from './cursor.ts';
+
 /** Path attribute type codes (IANA, BGP Path Attributes). */
 export const AttributeType = {
   origin: 1,
@@ -25,12 +28,12 @@ export const AttributeType = {
 /** Attribute flags (RFC 4271 §4.3). */
 export const Flag = { optional: 0x80, transitive: 0x40, partial: 0x20, extended: 0x10 } as const;
 
-/** What every implementation of an attribute has to know about it before its value is looked at. */
+/** What is known of an attribute apart from its value. */
 export interface AttributeDescriptor {
   name: string;
-  /** The Optional and Transitive bits that it must have. */
+  /** The Optional and Transitive bits that the attribute must have. */
   flags: number;
-  /** What is done about one with other flags: by RFC 7606 §3 c its routes are withdrawn. */
+  /** How other flags are handled; by default treat-as-withdraw (RFC 7606 §3 c). */
   flagConflict?: 'discard';
 }
 
@@ -60,7 +63,7 @@ export const ATTRIBUTES: readonly (AttributeDescriptor | undefined)[] = (() => {
   add(AttributeType.as4Path, 'AS4_PATH', OPTIONAL_TRANSITIVE);
   add(AttributeType.as4Aggregator, 'AS4_AGGREGATOR', OPTIONAL_TRANSITIVE);
   add(AttributeType.ipv6ExtendedCommunities, 'IPV6 EXTENDED COMMUNITIES', OPTIONAL_TRANSITIVE);
-  // RFC 7311 §3.2, RFC 8669 §6: whatever is wrong with them, only the attribute goes.
+  // RFC 7311 §3.2, RFC 8669 §6: any error in them only discards the attribute.
   add(AttributeType.aigp, 'AIGP', OPTIONAL, 'discard');
   add(AttributeType.largeCommunities, 'LARGE_COMMUNITY', OPTIONAL_TRANSITIVE);
   add(AttributeType.onlyToCustomer, 'ONLY_TO_CUSTOMER', OPTIONAL_TRANSITIVE);
@@ -88,11 +91,11 @@ export const Community = {
   noPeer: 0xffffff04,
 } as const;
 
-/** Bits of a set of attributes: what it says that is not a number. */
+/** Facts about the attributes of a route, as bits. */
 export const SetFlag = {
-  /** Our own AS is in AS_PATH: a loop (RFC 4271 §9.1.2). */
+  /** AS_PATH contains our AS: a loop (RFC 4271 §9.1.2). */
   asLoop: 1,
-  /** ORIGINATOR_ID is ours, or CLUSTER_LIST has our cluster (RFC 4456 §8). */
+  /** ORIGINATOR_ID is our identifier, or CLUSTER_LIST contains our cluster (RFC 4456 §8). */
   reflectionLoop: 2,
   noExport: 4,
   noAdvertise: 8,
@@ -100,14 +103,14 @@ export const SetFlag = {
   hasLocalPref: 32,
   gracefulShutdown: 64,
   blackhole: 128,
-  /** RFC 9494 §4.4: a route that is only to be used when there is no other. */
+  /** LLGR_STALE: only used where no other route exists (RFC 9494 §4.3). */
   llgrStale: 256,
   noLlgr: 512,
   /** AS_PATH has segments of a confederation (RFC 5065). */
   confederation: 1024,
-  /** The attribute OTC is there (RFC 9234 §5). */
+  /** OTC exists (RFC 9234 §5). */
   onlyToCustomer: 2048,
-  /** NEXT_HOP exists: without it there is an IPv6 next hop, or none. */
+  /** NEXT_HOP exists; otherwise the next hop is of IPv6, or there is none. */
   ipv4NextHop: 4096,
   /** ORIGINATOR_ID exists (RFC 4456 §8). */
   originatorId: 8192,
@@ -117,4 +120,36 @@ export const SetFlag = {
 export function isHostAddress(address: number): boolean {
   const first = address >>> 24;
   return first !== 0 && first !== 127 && first < 224;
+}
+
+/** Calls `visit` for every attribute between `start` and `end`; stops at one that runs past the end. */
+export function eachAttribute(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  visit: (type: number, flags: number, valueStart: number, valueEnd: number, at: number) => void,
+): void {
+  let at = start;
+  while (at + 3 <= end) {
+    const isExtended = (bytes[at] & Flag.extended) !== 0;
+    const head = isExtended ? 4 : 3;
+    if (at + head > end) return;
+    const length = isExtended ? readU16(bytes, at + 2) : bytes[at + 2];
+    const valueEnd = at + head + length;
+    if (valueEnd > end) return;
+    visit(bytes[at + 1], bytes[at], at + head, valueEnd, at);
+    at = valueEnd;
+  }
+}
+
+/** One attribute with its header; the length has two octets if the value is longer than 255. */
+export function encodeAttribute(flags: number, type: number, value: Uint8Array): Uint8Array {
+  const isExtended = value.length > 255;
+  const bytes = new Uint8Array((isExtended ? 4 : 3) + value.length);
+  bytes[0] = isExtended ? flags | Flag.extended : flags & ~Flag.extended;
+  bytes[1] = type;
+  if (isExtended) writeU16(bytes, 2, value.length);
+  else bytes[2] = value.length;
+  bytes.set(value, isExtended ? 4 : 3);
+  return bytes;
 }

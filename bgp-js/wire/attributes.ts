@@ -4,10 +4,9 @@
  */
 import { addressFrom, formatIPv4, IPAddress } from '../ip/index.ts';
 import { type AsSegment, readSegments, writeSegments } from './as-path.ts';
-import { ATTRIBUTES, AttributeType, Flag } from './attribute-types.ts';
+import { ATTRIBUTES, AttributeType, eachAttribute, encodeAttribute, Flag } from './attribute-types.ts';
 import type { LargeCommunity } from './communities.ts';
 import { readU16, readU32, readU64, writeU32 } from './cursor.ts';
-import { eachAttribute, encodeAttribute } from './tlv.ts';
 
 /** The attributes of a route, decoded. AS numbers have four octets. */
 export interface Attributes {

@@ -1,4 +1,4 @@
-import { type BgpError, bgpError } from './error.ts';
+import { type BgpError, bgpError, CeaseCode } from './error.ts';
 
 /** Thrown inside a decoder and caught by `decodeMessage`: never leaves `wire/`. */
 export class DecodeFailure extends Error {
@@ -92,7 +92,12 @@ export function writeU32(bytes: Uint8Array, at: number, value: number): void {
 
 /** An error for a cursor whose caller has already made sure that every read fits. */
 export function impossible(): BgpError {
-  return bgpError(6, 0, 'internal: a read past the end of a checked field');
+  return bgpError(CeaseCode.unspecific, 'internal: a read past the end of a checked field');
+}
+
+/** Octets as a key of maps and sets. */
+export function octetsKey(bytes: Uint8Array, at: number, length: number): string {
+  return String.fromCharCode(...bytes.subarray(at, at + length));
 }
 
 /** Octets up to which a loop is quicker than the view that `TypedArray.set` needs. */

@@ -1,5 +1,5 @@
 import { readU16, writeU16 } from './cursor.ts';
-import { type BgpError, bgpError } from './error.ts';
+import { type BgpError, bgpError, HeaderError } from './error.ts';
 
 /** Message types (RFC 4271 §4.1, RFC 2918). */
 export const MessageType = { open: 1, update: 2, notification: 3, keepalive: 4, routeRefresh: 5 } as const;
@@ -22,22 +22,35 @@ export function writeHeader(bytes: Uint8Array, at: number, length: number, type:
 /** Checks the header at `at`, of which all 19 octets are there (RFC 4271 §6.1); null when it is sound. */
 export function checkHeader(bytes: Uint8Array, at: number, maxLength: number): BgpError | null {
   for (let i = at; i < at + 16; i++) {
-    if (bytes[i] !== 0xff) return bgpError(1, 1, 'the marker is not all ones');
+    if (bytes[i] !== 0xff)
+      return bgpError(HeaderError.connectionNotSynchronized, 'the marker is not all ones');
   }
   const length = readU16(bytes, at + 16);
   const type = bytes[at + 18];
   const lengthField = () => bytes.slice(at + 16, at + 18);
   if (length < HEADER_LENGTH || length > maxLength) {
-    return bgpError(1, 2, `message length ${length} is not within 19–${maxLength}`, lengthField());
+    return bgpError(
+      HeaderError.badMessageLength,
+      `message length ${length} is not within 19–${maxLength}`,
+      lengthField(),
+    );
   }
   if (type === 0 || type >= MIN_LENGTH.length) {
-    return bgpError(1, 3, `unknown message type ${type}`, bytes.slice(at + 18, at + 19));
+    return bgpError(
+      HeaderError.badMessageType,
+      `unknown message type ${type}`,
+      bytes.slice(at + 18, at + 19),
+    );
   }
   const exact = type === MessageType.keepalive;
   // A ROUTE-REFRESH of a wrong length is judged by RFC 7313 §5; of a bad NOTIFICATION nobody is told (RFC 4271 §6.4).
   if (type === MessageType.routeRefresh || type === MessageType.notification) return null;
   if (length < MIN_LENGTH[type] || (exact && length !== MIN_LENGTH[type])) {
-    return bgpError(1, 2, `message type ${type} cannot be ${length} octets long`, lengthField());
+    return bgpError(
+      HeaderError.badMessageLength,
+      `message type ${type} cannot be ${length} octets long`,
+      lengthField(),
+    );
   }
   return null;
 }

@@ -1,5 +1,5 @@
 import { DecodeFailure, readU16 } from './cursor.ts';
-import type { BgpError } from './error.ts';
+import { type BgpError, bgpError, HeaderError } from './error.ts';
 import { checkHeader, HEADER_LENGTH, MAX_MESSAGE_LENGTH, MessageType, writeHeader } from './frame.ts';
 import { decodeNotification, encodeNotification, type Notification } from './notification.ts';
 import type { OpenMessage } from './open.ts';
@@ -51,13 +51,11 @@ export function decodeMessage(bytes: Uint8Array, maxLength = MAX_MESSAGE_LENGTH)
 }
 
 function headerTooShort(bytes: Uint8Array): BgpError {
-  return {
-    code: 1,
-    subcode: 2,
-    data: bytes.slice(16, 18),
-    text: `${bytes.length} octets are not one message`,
-    handling: 'reset',
-  };
+  return bgpError(
+    HeaderError.badMessageLength,
+    `${bytes.length} octets are not one message`,
+    bytes.slice(16, 18),
+  );
 }
 
 function decodeBody(bytes: Uint8Array, end: number): Message | BgpError {

@@ -1,95 +1,102 @@
 import { DecodeFailure } from './cursor.ts';
-import { type BgpError, bgpError, hexExcerpt } from './error.ts';
+import {
+  type BgpError,
+  bgpError,
+  CeaseCode,
+  ErrorCode,
+  HeaderError,
+  hasCode,
+  hexExcerpt,
+  type NotificationCode,
+  OpenError,
+  RouteRefreshError,
+  StateMachineError,
+  UpdateError,
+} from './error.ts';
 import { HEADER_LENGTH, MessageType, writeHeader } from './frame.ts';
 
 /** A NOTIFICATION (RFC 4271 §4.5). */
-export interface Notification {
-  code: number;
-  subcode: number;
+export interface Notification extends NotificationCode {
   data: Uint8Array;
 }
 
-/** Names of every code and subcode: RFC 4271 §4.5, 4486, 5492, 6608, 7313, 8538, 9234, 9384, 9687. */
-const CODES: Record<number, { name: string; subcodes: Record<number, string> }> = {
-  1: {
-    name: 'Message Header Error',
-    subcodes: { 1: 'Connection Not Synchronized', 2: 'Bad Message Length', 3: 'Bad Message Type' },
-  },
-  2: {
-    name: 'OPEN Message Error',
-    subcodes: {
-      1: 'Unsupported Version Number',
-      2: 'Bad Peer AS',
-      3: 'Bad BGP Identifier',
-      4: 'Unsupported Optional Parameter',
-      5: 'Authentication Failure (deprecated)',
-      6: 'Unacceptable Hold Time',
-      7: 'Unsupported Capability',
-      11: 'Role Mismatch',
-    },
-  },
-  3: {
-    name: 'UPDATE Message Error',
-    subcodes: {
-      1: 'Malformed Attribute List',
-      2: 'Unrecognized Well-known Attribute',
-      3: 'Missing Well-known Attribute',
-      4: 'Attribute Flags Error',
-      5: 'Attribute Length Error',
-      6: 'Invalid ORIGIN Attribute',
-      7: 'AS Routing Loop (deprecated)',
-      8: 'Invalid NEXT_HOP Attribute',
-      9: 'Optional Attribute Error',
-      10: 'Invalid Network Field',
-      11: 'Malformed AS_PATH',
-    },
-  },
-  4: { name: 'Hold Timer Expired', subcodes: {} },
-  5: {
-    name: 'Finite State Machine Error',
-    subcodes: {
-      1: 'Unexpected Message in OpenSent',
-      2: 'Unexpected Message in OpenConfirm',
-      3: 'Unexpected Message in Established',
-    },
-  },
-  6: {
-    name: 'Cease',
-    subcodes: {
-      1: 'Maximum Number of Prefixes Reached',
-      2: 'Administrative Shutdown',
-      3: 'Peer De-configured',
-      4: 'Administrative Reset',
-      5: 'Connection Rejected',
-      6: 'Other Configuration Change',
-      7: 'Connection Collision Resolution',
-      8: 'Out of Resources',
-      9: 'Hard Reset',
-      10: 'BFD Down',
-    },
-  },
-  7: { name: 'ROUTE-REFRESH Message Error', subcodes: { 1: 'Invalid Message Length' } },
-  8: { name: 'Send Hold Timer Expired', subcodes: {} },
+/** Titles of the codes, as IANA lists them. */
+const TITLES: Record<number, string> = {
+  [ErrorCode.messageHeader]: 'Message Header Error',
+  [ErrorCode.openMessage]: 'OPEN Message Error',
+  [ErrorCode.updateMessage]: 'UPDATE Message Error',
+  [ErrorCode.holdTimerExpired]: 'Hold Timer Expired',
+  [ErrorCode.finiteStateMachine]: 'Finite State Machine Error',
+  [ErrorCode.cease]: 'Cease',
+  [ErrorCode.routeRefresh]: 'ROUTE-REFRESH Message Error',
+  [ErrorCode.sendHoldTimerExpired]: 'Send Hold Timer Expired',
 };
 
-/** The name of a code and subcode in words, for instance "Cease: Administrative Shutdown (6/2)". */
+const keyOf = ({ code, subcode }: NotificationCode): number => code * 256 + subcode;
+
+/** Titles of the subcodes, as IANA lists them. */
+const SUBTITLES: ReadonlyMap<number, string> = new Map(
+  (
+    [
+      [HeaderError.connectionNotSynchronized, 'Connection Not Synchronized'],
+      [HeaderError.badMessageLength, 'Bad Message Length'],
+      [HeaderError.badMessageType, 'Bad Message Type'],
+      [OpenError.unsupportedVersionNumber, 'Unsupported Version Number'],
+      [OpenError.badPeerAs, 'Bad Peer AS'],
+      [OpenError.badBgpIdentifier, 'Bad BGP Identifier'],
+      [OpenError.unsupportedOptionalParameter, 'Unsupported Optional Parameter'],
+      [OpenError.authenticationFailure, 'Authentication Failure (deprecated)'],
+      [OpenError.unacceptableHoldTime, 'Unacceptable Hold Time'],
+      [OpenError.unsupportedCapability, 'Unsupported Capability'],
+      [OpenError.roleMismatch, 'Role Mismatch'],
+      [UpdateError.malformedAttributeList, 'Malformed Attribute List'],
+      [UpdateError.unrecognizedWellKnownAttribute, 'Unrecognized Well-known Attribute'],
+      [UpdateError.missingWellKnownAttribute, 'Missing Well-known Attribute'],
+      [UpdateError.attributeFlags, 'Attribute Flags Error'],
+      [UpdateError.attributeLength, 'Attribute Length Error'],
+      [UpdateError.invalidOrigin, 'Invalid ORIGIN Attribute'],
+      [UpdateError.asRoutingLoop, 'AS Routing Loop (deprecated)'],
+      [UpdateError.invalidNextHop, 'Invalid NEXT_HOP Attribute'],
+      [UpdateError.optionalAttribute, 'Optional Attribute Error'],
+      [UpdateError.invalidNetworkField, 'Invalid Network Field'],
+      [UpdateError.malformedAsPath, 'Malformed AS_PATH'],
+      [StateMachineError.unexpectedInOpenSent, 'Unexpected Message in OpenSent'],
+      [StateMachineError.unexpectedInOpenConfirm, 'Unexpected Message in OpenConfirm'],
+      [StateMachineError.unexpectedInEstablished, 'Unexpected Message in Established'],
+      [CeaseCode.maximumPrefixes, 'Maximum Number of Prefixes Reached'],
+      [CeaseCode.administrativeShutdown, 'Administrative Shutdown'],
+      [CeaseCode.peerDeconfigured, 'Peer De-configured'],
+      [CeaseCode.administrativeReset, 'Administrative Reset'],
+      [CeaseCode.connectionRejected, 'Connection Rejected'],
+      [CeaseCode.otherConfigurationChange, 'Other Configuration Change'],
+      [CeaseCode.connectionCollision, 'Connection Collision Resolution'],
+      [CeaseCode.outOfResources, 'Out of Resources'],
+      [CeaseCode.hardReset, 'Hard Reset'],
+      [CeaseCode.bfdDown, 'BFD Down'],
+      [RouteRefreshError.invalidMessageLength, 'Invalid Message Length'],
+    ] as const
+  ).map(([code, title]) => [keyOf(code), title]),
+);
+
+/** The title of a code and subcode, for instance "Cease: Administrative Shutdown (6/2)". */
 export function notificationName(code: number, subcode: number): string {
-  const known = CODES[code];
+  const title = TITLES[code];
   const number = `(${code}/${subcode})`;
-  if (!known) return `unknown error ${number}`;
-  const detail = known.subcodes[subcode] ?? (subcode === 0 ? null : 'unknown subcode');
-  return detail ? `${known.name}: ${detail} ${number}` : `${known.name} ${number}`;
+  if (!title) return `unknown error ${number}`;
+  const detail = SUBTITLES.get(keyOf({ code, subcode })) ?? (subcode === 0 ? null : 'unknown subcode');
+  return detail ? `${title}: ${detail} ${number}` : `${title} ${number}`;
 }
 
-/** Cease subcodes that may carry a shutdown message (RFC 9003 §2). */
-const carriesText = (n: { code: number; subcode: number }): boolean =>
-  n.code === 6 && (n.subcode === 2 || n.subcode === 4);
+/** Whether a Cease may carry a shutdown message (RFC 9003 §2). */
+const mayCarryText = (notification: Notification): boolean =>
+  hasCode(notification, CeaseCode.administrativeShutdown) ||
+  hasCode(notification, CeaseCode.administrativeReset);
 
 const CONTROL = /[\p{Cc}\p{Cf}\u2028\u2029]/gu;
 
 /** The shutdown message of a Cease (RFC 9003), made safe to log; null when there is none. */
 export function shutdownMessage(notification: Notification): string | null {
-  if (!carriesText(notification) || notification.data.length < 1) return null;
+  if (!mayCarryText(notification) || notification.data.length < 1) return null;
   const length = Math.min(notification.data[0], notification.data.length - 1);
   if (length === 0) return null;
   const text = Buffer.from(notification.data.subarray(1, 1 + length)).toString('utf8');
@@ -98,9 +105,9 @@ export function shutdownMessage(notification: Notification): string | null {
 
 /** The data field of a Cease with a shutdown message; longer texts are cut between characters at 255 octets. */
 export function shutdownData(text: string): Uint8Array {
-  let exported = text;
-  while (Buffer.byteLength(exported) > 255) exported = [...exported].slice(0, -1).join('');
-  const bytes = Buffer.from(exported, 'utf8');
+  let fitting = text;
+  while (Buffer.byteLength(fitting) > 255) fitting = [...fitting].slice(0, -1).join('');
+  const bytes = Buffer.from(fitting, 'utf8');
   return bytes.length === 0 ? new Uint8Array(0) : Uint8Array.from([bytes.length, ...bytes]);
 }
 
@@ -112,9 +119,8 @@ export function describeNotification(notification: Notification): string {
 }
 
 /** "hold timer expired": a NOTIFICATION's subcode, or its code where it has none, as it reads in a sentence. */
-function plainName({ code, subcode }: { code: number; subcode: number }): string {
-  const known = CODES[code];
-  const name = known?.subcodes[subcode] ?? known?.name ?? 'unknown error';
+function plainName(notification: NotificationCode): string {
+  const name = SUBTITLES.get(keyOf(notification)) ?? TITLES[notification.code] ?? 'unknown error';
   return name.replace(/\b[A-Z][a-z]+\b/g, (word) => word.toLowerCase());
 }
 
@@ -124,7 +130,7 @@ function plainName({ code, subcode }: { code: number; subcode: number }): string
  */
 export function sentText(error: BgpError): string {
   const { code, subcode, text } = error;
-  const name = code === 6 ? '' : `${plainName(error)}, `;
+  const name = code === ErrorCode.cease ? '' : `${plainName(error)}, `;
   return `${name}${text}${excerptOf(error)} (we sent NOTIFICATION ${code}/${subcode})`;
 }
 
@@ -141,9 +147,10 @@ export function errorText(error: BgpError): string {
 }
 
 function excerptOf({ code, data }: BgpError): string {
-  return code === 6 || data.length === 0 ? '' : ` [${hexExcerpt(data, 16)}]`;
+  return code === ErrorCode.cease || data.length === 0 ? '' : ` [${hexExcerpt(data, 16)}]`;
 }
 
+/** A whole NOTIFICATION; data that does not fit a message of 4096 octets is cut. */
 export function encodeNotification(notification: Notification): Uint8Array {
   const data = notification.data.subarray(0, 4096 - HEADER_LENGTH - 2);
   const bytes = new Uint8Array(HEADER_LENGTH + 2 + data.length);
@@ -158,7 +165,10 @@ export function encodeNotification(notification: Notification): Uint8Array {
 export function decodeNotification(bytes: Uint8Array, start: number, end: number): Notification {
   if (end - start < 2) {
     throw new DecodeFailure(
-      bgpError(1, 2, `a NOTIFICATION cannot be ${HEADER_LENGTH + end - start} octets long`),
+      bgpError(
+        HeaderError.badMessageLength,
+        `a NOTIFICATION cannot be ${HEADER_LENGTH + end - start} octets long`,
+      ),
     );
   }
   return { code: bytes[start], subcode: bytes[start + 1], data: bytes.slice(start + 2, end) };

@@ -1,12 +1,13 @@
+/** OPEN messages (RFC 4271 §4.2). */
 import { decodeCapabilities, type RawCapability } from './capability.ts';
 import { Cursor, DecodeFailure, writeU16, writeU32 } from './cursor.ts';
-import { type BgpError, bgpError } from './error.ts';
+import { type BgpError, bgpError, OpenError } from './error.ts';
 import { HEADER_LENGTH, MessageType, writeHeader } from './frame.ts';
 
 /** The two-octet stand-in of an AS number that needs four (RFC 6793 §9). */
 export const AS_TRANS = 23456;
 
-/** An OPEN as it stands on the wire (RFC 4271 §4.2); what its values mean is judged in session/negotiate.ts. */
+/** An OPEN (RFC 4271 §4.2). Its values are checked by `negotiate` (session/negotiate.ts). */
 export interface OpenMessage {
   version: number;
   /** The two-octet field "My Autonomous System". */
@@ -18,7 +19,7 @@ export interface OpenMessage {
   capabilities: RawCapability[];
 }
 
-const truncated = (): BgpError => bgpError(2, 0, 'an optional parameter runs past the OPEN');
+const truncated = (): BgpError => bgpError(OpenError.unspecific, 'an optional parameter runs past the OPEN');
 
 /** Decodes the body of an OPEN between `start` and `end`. Throws DecodeFailure. */
 export function decodeOpen(bytes: Uint8Array, start: number, end: number): OpenMessage {
@@ -39,7 +40,7 @@ export function decodeOpen(bytes: Uint8Array, start: number, end: number): OpenM
 function decodeParameters(cursor: Cursor, capabilities: RawCapability[]): void {
   let length = cursor.u8();
   let extended = false;
-  // RFC 9072 §2: the type alone tells the extended form; the length before it is not to be looked at, but is not 0.
+  // RFC 9072 §2: type 255 marks the extended form; the length before it is ignored, but not 0.
   if (length > 0 && cursor.remaining > 0 && cursor.bytes[cursor.position] === 255) {
     cursor.u8();
     length = cursor.u16();
@@ -51,11 +52,14 @@ function decodeParameters(cursor: Cursor, capabilities: RawCapability[]): void {
     const size = extended ? parameters.u16() : parameters.u8();
     const value = parameters.sub(size, truncated);
     if (type === 2) decodeCapabilities(value, capabilities);
-    else throw new DecodeFailure(bgpError(2, 4, `optional parameter type ${type} is not supported`));
+    else
+      throw new DecodeFailure(
+        bgpError(OpenError.unsupportedOptionalParameter, `optional parameter type ${type} is not supported`),
+      );
   }
 }
 
-/** Encodes an OPEN; every capability in one optional parameter, in the form of RFC 9072 where it needs it. */
+/** Encodes an OPEN, all capabilities in one optional parameter; in the form of RFC 9072 if they do not fit otherwise. */
 export function encodeOpen(message: OpenMessage): Uint8Array {
   const size = message.capabilities.reduce((sum, { value }) => sum + 2 + value.length, 0);
   const extended = size + 2 > 254;

@@ -1,5 +1,5 @@
 import { DecodeFailure, readU16, writeU16 } from './cursor.ts';
-import { bgpError } from './error.ts';
+import { bgpError, RouteRefreshError } from './error.ts';
 import { HEADER_LENGTH, MessageType, writeHeader } from './frame.ts';
 
 /** A ROUTE-REFRESH (RFC 2918 §3); the subtype is RFC 7313's, 0 for an ordinary request. */
@@ -22,7 +22,9 @@ export function encodeRouteRefresh(message: RouteRefresh): Uint8Array {
 export function decodeRouteRefresh(bytes: Uint8Array, start: number, end: number): RouteRefresh {
   if (end - start < 4) {
     const data = bytes.slice(start - HEADER_LENGTH, end);
-    throw new DecodeFailure(bgpError(7, 1, `a ROUTE-REFRESH of ${end - start + 19} octets`, data));
+    throw new DecodeFailure(
+      bgpError(RouteRefreshError.invalidMessageLength, `a ROUTE-REFRESH of ${end - start + 19} octets`, data),
+    );
   }
   // Octets behind the fourth are an ORF (RFC 5291), which is not negotiated and therefore ignored.
   return { afi: readU16(bytes, start), subtype: bytes[start + 2], safi: bytes[start + 3] };

@@ -1,5 +1,5 @@
 import { readU16, writeU16 } from './cursor.ts';
-import { type BgpError, bgpError } from './error.ts';
+import { type BgpError, bgpError, UpdateError } from './error.ts';
 import { HEADER_LENGTH, MAX_MESSAGE_LENGTH, MessageType, writeHeader } from './frame.ts';
 
 /** Where the three fields of an UPDATE lie in its buffer (RFC 4271 §4.3). Reused: one object serves every message. */
@@ -35,7 +35,10 @@ export function splitUpdate(
 ): BgpError | null {
   const withdrawnLength = readU16(bytes, start);
   if (start + 2 + withdrawnLength + 2 > end) {
-    return bgpError(3, 1, `withdrawn routes of ${withdrawnLength} octets do not fit the message`);
+    return bgpError(
+      UpdateError.malformedAttributeList,
+      `withdrawn routes of ${withdrawnLength} octets do not fit the message`,
+    );
   }
   into.withdrawnStart = start + 2;
   into.withdrawnEnd = into.withdrawnStart + withdrawnLength;
@@ -43,7 +46,10 @@ export function splitUpdate(
   into.attributesStart = into.withdrawnEnd + 2;
   into.attributesEnd = into.attributesStart + attributesLength;
   if (into.attributesEnd > end) {
-    return bgpError(3, 1, `attributes of ${attributesLength} octets do not fit the message`);
+    return bgpError(
+      UpdateError.malformedAttributeList,
+      `attributes of ${attributesLength} octets do not fit the message`,
+    );
   }
   into.nlriStart = into.attributesEnd;
   into.nlriEnd = end;

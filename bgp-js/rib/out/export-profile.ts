@@ -1,6 +1,6 @@
 /** How routes are shown to a kind of peer: which ones, and with which changes to their attributes. */
 import type { IPAddress } from '../../ip/index.ts';
-import { SetFlag } from '../../wire/attribute-scan.ts';
+import { SetFlag } from '../../wire/attribute-types.ts';
 import type { Role } from '../../wire/role.ts';
 import { type Source, SourceKind } from '../source.ts';
 

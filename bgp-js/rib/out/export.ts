@@ -1,11 +1,16 @@
 /** The attributes of a route as a kind of peer gets them (RFC 4271 §5.1, RFC 4456 §8, RFC 6793 §4.2.2). */
-import { readSegments, writeSegments } from '../../wire/as-path.ts';
-import { pathForTwoOctets } from '../../wire/as4.ts';
-import { AttributeType, Community, Flag, Segment, SetFlag } from '../../wire/attribute-types.ts';
+import { pathForTwoOctets, readSegments, writeSegments } from '../../wire/as-path.ts';
+import {
+  AttributeType,
+  Community,
+  eachAttribute,
+  Flag,
+  Segment,
+  SetFlag,
+} from '../../wire/attribute-types.ts';
 import { readU32, writeU16, writeU32 } from '../../wire/cursor.ts';
 import { AS_TRANS } from '../../wire/open.ts';
 import type { Role } from '../../wire/role.ts';
-import { eachAttribute } from '../../wire/tlv.ts';
 import { type Source, SourceKind } from '../source.ts';
 import { type AttributeTable, AttrsKind } from '../store/attribute-table.ts';
 import { changesPath, externalPath, ownPath } from './export-path.ts';

@@ -1,9 +1,14 @@
 /** The changes of a rule, compiled, and how they make a new set of attributes from a route's own. */
 import { IPAddress, parseAddress } from '../../ip/index.ts';
 import { type AsSegment, writeSegments } from '../../wire/as-path.ts';
-import { ATTRIBUTES, AttributeType, isHostAddress } from '../../wire/attribute-types.ts';
+import {
+  ATTRIBUTES,
+  AttributeType,
+  eachAttribute,
+  encodeAttribute,
+  isHostAddress,
+} from '../../wire/attribute-types.ts';
 import { writeU32 } from '../../wire/cursor.ts';
-import { eachAttribute, encodeAttribute } from '../../wire/tlv.ts';
 import { AttrsKind } from '../store/attribute-table.ts';
 import { COMMUNITY_SIZES, type CommunityPattern, communityMatches, isExact } from './community-pattern.ts';
 import type { PolicyLists } from './policy-conditions.ts';

@@ -3,8 +3,9 @@
  * share their attributes cost a look-up; only conditions on the prefix are asked for each route.
  */
 import { IPAddress } from '../../ip/index.ts';
-import { AttributeScan, scanAttributes } from '../../wire/attribute-scan.ts';
+import { scanAttributes } from '../../wire/attribute-scan.ts';
 import type { Family } from '../../wire/families.ts';
+import { AttributeScan } from '../../wire/scan-result.ts';
 import { LOCAL_SOURCE, type Source } from '../source.ts';
 import { type AttributeTable, NO_ATTRS } from '../store/attribute-table.ts';
 import type { CompiledPolicy, CompiledRule } from './policy.ts';

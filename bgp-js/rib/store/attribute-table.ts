@@ -3,10 +3,9 @@
  * the decision process compares is kept as columns; everything else is decoded when somebody looks.
  */
 import { IPAddress } from '../../ip/index.ts';
-import type { AttributeContext, AttributeScan } from '../../wire/attribute-scan.ts';
-import { AttributeType, SetFlag } from '../../wire/attribute-types.ts';
+import { AttributeType, eachAttribute, SetFlag } from '../../wire/attribute-types.ts';
 import { type Attributes, decodeAttributes } from '../../wire/attributes.ts';
-import { eachAttribute } from '../../wire/tlv.ts';
+import type { AttributeContext, AttributeScan } from '../../wire/scan-result.ts';
 import { LOCAL_SOURCE } from '../source.ts';
 import { Arena } from './arena.ts';
 import { U8Column, U16Column, U32Column } from './column.ts';

@@ -1,15 +1,11 @@
 /** From the attributes of an UPDATE to a set of the attribute table: judged once, stored in one form. */
 
 import { secondAs } from '../../wire/as-path.ts';
-import { type StoredFor, storedForm } from '../../wire/attribute-edit.ts';
-import {
-  type AttributeContext,
-  AttributeScan,
-  checkMandatory,
-  scanAttributes,
-} from '../../wire/attribute-scan.ts';
+import { checkMandatory, scanAttributes } from '../../wire/attribute-scan.ts';
 import { decodeAttributes, encodeAttributes } from '../../wire/attributes.ts';
 import type { BgpError } from '../../wire/error.ts';
+import { type AttributeContext, AttributeScan } from '../../wire/scan-result.ts';
+import { type StoredFor, storedForm } from '../../wire/stored-form.ts';
 import { type AttributeTable, AttrsKind, attrsKindOf, NO_ATTRS } from './attribute-table.ts';
 
 /** Where MP_REACH_NLRI and MP_UNREACH_NLRI lie in an UPDATE; a start of 0: not there. */

@@ -1,9 +1,9 @@
 /** One case of the catalogue of hostile input as data, and what such data is built from. */
 
 import { openBytes } from 'bgp-js-testing/index.ts';
+import { encodeAttribute } from '../../wire/attribute-types.ts';
 import { writeHeader } from '../../wire/frame.ts';
 import { type Attributes, HEADER_LENGTH } from '../../wire/index.ts';
-import { encodeAttribute } from '../../wire/tlv.ts';
 import { prefix } from '../ip/values.ts';
 
 export const LOCAL_AS = 64512;

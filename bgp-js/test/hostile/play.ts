@@ -4,7 +4,7 @@ import { greeting, openBytes } from 'bgp-js-testing/index.ts';
 import { peerStatuses } from '../../views/peer-view.ts';
 import type { PathInfo } from '../../views/speaker-view.ts';
 import { routeCounts, routeTo } from '../../views/speaker-view.ts';
-import { eachAttribute } from '../../wire/tlv.ts';
+import { eachAttribute } from '../../wire/attribute-types.ts';
 import {
   AS_PATH,
   attribute,

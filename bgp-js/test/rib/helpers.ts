@@ -4,9 +4,10 @@ import { FamilyRib } from '../../rib/family-rib.ts';
 import type { ExportProfile } from '../../rib/out/export-profile.ts';
 import { LOCAL_SOURCE, type Source, SourceTable } from '../../rib/source.ts';
 import { AttributeTable, AttrsKind } from '../../rib/store/attribute-table.ts';
-import { AttributeScan, scanAttributes } from '../../wire/attribute-scan.ts';
+import { scanAttributes } from '../../wire/attribute-scan.ts';
 import { type Attributes, encodeAttributes } from '../../wire/attributes.ts';
 import { IPV4_UNICAST } from '../../wire/families.ts';
+import { AttributeScan } from '../../wire/scan-result.ts';
 import { ip, prefix } from '../ip/values.ts';
 
 export const CONTEXT = { ebgp: false, fourOctetAs: true, localAs: 64512, localId: 1, clusterId: 1 };

@@ -92,7 +92,7 @@ describe('the role capability', () => {
     const text = bench.status(peer.address).lastError?.text ?? '';
     assert.match(
       text,
-      /role mismatch, the peer is customer to us, and we are customer to it \(we sent NOTIFICATION 2\/11\)/,
+      /role mismatch, the peer's role is customer, which does not fit our role customer \(we sent NOTIFICATION 2\/11\)/,
     );
   });
 });

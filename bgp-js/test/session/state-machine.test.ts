@@ -6,7 +6,7 @@ import {
   type ConnectionState,
   transition,
 } from '../../session/fsm.ts';
-import { bgpError } from '../../wire/error.ts';
+import { bgpError, CeaseCode } from '../../wire/error.ts';
 import { ip } from '../ip/values.ts';
 
 const OUR_ADDRESS = ip('10.0.0.1');
@@ -14,7 +14,7 @@ const OUR_ADDRESS = ip('10.0.0.1');
 type EventType = ConnectionEvent['type'];
 
 const message = { bytes: new Uint8Array(19), body: 19, end: 19 };
-const error = bgpError(6, 2, 'an error');
+const error = bgpError(CeaseCode.administrativeShutdown, 'an error');
 const reason = 'a reason';
 
 /** One event of each type. */

@@ -1,9 +1,9 @@
 /** Path attributes: each known one sound and malformed, with the handling that RFC 7606 asks for. */
 import assert from 'node:assert/strict';
-import type { AttributeContext } from '../../wire/attribute-scan.ts';
-import { AttributeScan, checkMandatory, scanAttributes } from '../../wire/attribute-scan.ts';
+import { checkMandatory, scanAttributes } from '../../wire/attribute-scan.ts';
 import { SetFlag } from '../../wire/attribute-types.ts';
 import type { Handling } from '../../wire/index.ts';
+import { type AttributeContext, AttributeScan } from '../../wire/scan-result.ts';
 import { hex, toHex } from './bytes.ts';
 
 const OUR_ID = 0x0a000001;

@@ -6,8 +6,8 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { formatIPv4 } from '../../ip/index.ts';
-import { storedForm } from '../../wire/attribute-edit.ts';
-import { AttributeScan, checkMandatory, scanAttributes } from '../../wire/attribute-scan.ts';
+import { checkMandatory, scanAttributes } from '../../wire/attribute-scan.ts';
+import { eachAttribute } from '../../wire/attribute-types.ts';
 import { interpretCapabilities } from '../../wire/capability.ts';
 import {
   type AsSegment,
@@ -23,7 +23,8 @@ import {
   shutdownData,
   shutdownMessage,
 } from '../../wire/index.ts';
-import { eachAttribute } from '../../wire/tlv.ts';
+import { AttributeScan } from '../../wire/scan-result.ts';
+import { storedForm } from '../../wire/stored-form.ts';
 import { message, toHex } from './bytes.ts';
 
 /** Records like those that the codec makes, for deepEqual. */

@@ -1,11 +1,10 @@
 /** What the RIB keeps of a peer's attributes, and two-octet AS numbers both ways (RFC 6793). */
 import assert from 'node:assert/strict';
-import { writeSegments } from '../../wire/as-path.ts';
-import { mergeAs4Path, pathForTwoOctets } from '../../wire/as4.ts';
-import { storedForm } from '../../wire/attribute-edit.ts';
-import type { AttributeContext } from '../../wire/attribute-scan.ts';
-import { AttributeScan, scanAttributes } from '../../wire/attribute-scan.ts';
+import { mergeAs4Path, pathForTwoOctets, writeSegments } from '../../wire/as-path.ts';
+import { scanAttributes } from '../../wire/attribute-scan.ts';
 import { type AsSegment, decodeAttributes, formatAsPath } from '../../wire/index.ts';
+import { type AttributeContext, AttributeScan } from '../../wire/scan-result.ts';
+import { storedForm } from '../../wire/stored-form.ts';
 import { hex, toHex } from './bytes.ts';
 
 const NEW: AttributeContext = {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { LOCAL_SOURCE } from '../../../rib/source.ts';
 import { AttributeTable, AttrsKind, NO_ATTRS } from '../../../rib/store/attribute-table.ts';
-import { AttributeScan } from '../../../wire/attribute-scan.ts';
+import { AttributeScan } from '../../../wire/scan-result.ts';
 import { makeSet } from '../helpers.ts';
 
 describe('AttributeTable', () => {

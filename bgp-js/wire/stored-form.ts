@@ -1,13 +1,18 @@
 /** From the attributes of a peer's UPDATE to the form that the RIB keeps. */
 
-import { prependTo, readSegments, writeSegments } from './as-path.ts';
-import { mergeAs4Path } from './as4.ts';
-import { elementKey } from './attribute-check.ts';
-import type { AttributeContext, AttributeScan } from './attribute-scan.ts';
-import { ATTRIBUTES, AttributeType, Community, Flag, SetFlag } from './attribute-types.ts';
-import { readU16, writeU16, writeU32 } from './cursor.ts';
+import { mergeAs4Path, prependTo, readSegments, writeSegments } from './as-path.ts';
+import {
+  ATTRIBUTES,
+  AttributeType,
+  Community,
+  eachAttribute,
+  encodeAttribute,
+  Flag,
+  SetFlag,
+} from './attribute-types.ts';
+import { octetsKey, readU16, writeU16, writeU32 } from './cursor.ts';
 import { AS_TRANS } from './open.ts';
-import { eachAttribute, encodeAttribute } from './tlv.ts';
+import type { AttributeContext, AttributeScan } from './scan-result.ts';
 
 /** For which routes of an UPDATE a stored form is: those of its own fields, or those of MP_REACH_NLRI. */
 export type StoredFor = 'classic' | 'multiprotocol';
@@ -71,7 +76,7 @@ function edited(part: Uint8Array, type: number, context: AttributeContext, scan:
 function withoutRepeated(value: Uint8Array, size: number): Uint8Array {
   const kept = new Map<string, Uint8Array>();
   for (let at = 0; at < value.length; at += size) {
-    kept.set(elementKey(value, at, size), value.subarray(at, at + size));
+    kept.set(octetsKey(value, at, size), value.subarray(at, at + size));
   }
   return Buffer.concat([...kept.values()]);
 }
