@@ -117,7 +117,7 @@ export class JournalState {
     this.allocations.delete(key);
     for (const address of release.addresses) {
       this.#holders.delete(address.key);
-      this.releases.delete(address.key);
+      // At the end of the map, because `#add` deleted an earlier release.
       this.releases.set(address.key, { address, time: release.time });
     }
   }

@@ -154,6 +154,10 @@ describe('ipam journal', () => {
     );
     const foreign = Buffer.from(encodeLine([{ format: 'something else', version: 1 }]));
     assert.throws(() => readJournal('j', foreign), /does not name the format/);
+    for (const version of [0, -1, 1.5, '2', null]) {
+      const header = { format: 'flatroute allocations', version: version as number };
+      assert.throws(() => readJournal('j', Buffer.from(encodeLine([header]))), /does not name the format/);
+    }
     const unknown = { frob: 1 } as unknown as JournalEntry;
     assert.throws(() => read([unknown]), /unknown kind: frob/);
     const thief = { ...allocation(2), addresses: allocation(1).addresses };
@@ -320,9 +324,11 @@ describe('ipam journal', () => {
       ]);
       assert.equal(released(journal).length, 10);
       assert.equal(journal.lastAddresses.join(), '10.244.1.6');
+      const inode = statSync(path()).ino;
       await journal.add(allocation(9));
       const [first] = journal.allocations;
       await journal.remove(first, 1000);
+      assert.equal(statSync(path()).ino, inode, 'rewritten again');
       await journal.close();
       assert.deepEqual(pods(await open()), [
         ['c2', '10.244.1.1'],
@@ -416,6 +422,45 @@ describe('ipam journal', () => {
     assert.notEqual(statSync(path()).ino, inode);
     await journal.close();
     assert.deepEqual(addresses(await open()), ['10.244.0.1', '10.244.0.3']);
+  });
+
+  it('completes a commit that the kernel writes in pieces', async () => {
+    const journal = await open();
+    const probe = await openFile(folder, 'r');
+    const prototype = Object.getPrototypeOf(probe) as FileHandle;
+    await probe.close();
+    const original = prototype.write;
+    const inPieces = function (
+      this: FileHandle,
+      bytes: Buffer,
+      offset: number,
+      length: number,
+      position: number,
+    ) {
+      return Reflect.apply(original, this, [bytes, offset, Math.min(length, 7), position]);
+    };
+    prototype.write = inPieces as unknown as FileHandle['write'];
+    try {
+      await journal.add(allocation(1));
+      await journal.add(allocation(2));
+    } finally {
+      prototype.write = original;
+    }
+    await journal.close();
+    assert.deepEqual(addresses(await open()), ['10.244.0.1', '10.244.0.2']);
+    assert.deepEqual(warnings, []);
+  });
+
+  it('rejects changes after close, and can be closed twice', async () => {
+    const journal = await open();
+    await journal.add(allocation(1));
+    const pending = journal.add(allocation(2));
+    await journal.close();
+    await pending;
+    await assert.rejects(journal.add(allocation(3)), /allocations\.journal: closed/);
+    await assert.rejects(journal.remove(allocation(1), 1000), /closed/);
+    await journal.close();
+    assert.deepEqual(addresses(await open()), ['10.244.0.1', '10.244.0.2']);
   });
 
   it('rejects commits until a new file is durable', async () => {
