@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { type SimNode, Simulation } from 'bgp-js-testing/index.ts';
+import { peerConfig, type SimNode, Simulation } from 'bgp-js-testing/index.ts';
 import { Community, routeTo } from '../../index.ts';
-import { CapabilityCode } from '../../wire/index.ts';
+import { CapabilityCode, KEEPALIVE } from '../../wire/index.ts';
 import { hex } from '../wire/bytes.ts';
-import { Bench } from './bench.ts';
+import { Bench, HandPeer, OUR_AS } from './bench.ts';
 
 const PREFIX = '10.244.1.0/26';
 const OTHER = '10.244.2.0/26';
@@ -125,6 +125,58 @@ describe('graceful restart, the helper (RFC 4724 §4.2)', () => {
     sim.kill(node);
     sim.run(1000);
     assert.equal(routeTo(tor.speaker, PREFIX), null);
+  });
+});
+
+describe('a peer out of a range whose routes are retained', () => {
+  const open = (peer: HandPeer, forwarding: boolean) =>
+    peer.open({
+      capabilities: [
+        { code: CapabilityCode.multiprotocol, value: hex('0001 00 01') },
+        { code: CapabilityCode.gracefulRestart, value: hex(`001e 0001 01 ${forwarding ? '80' : '00'}`) },
+        { code: CapabilityCode.fourOctetAs, value: hex('0000fc00') },
+      ],
+    });
+
+  /** A peer with one route, whose connection broke. */
+  function lost(): { bench: Bench; peer: HandPeer } {
+    const bench = new Bench();
+    bench.speaker.addPeer(peerConfig({ as: OUR_AS, range: '10.1.0.0/16', restartTime: 30 }), bench.now);
+    const peer = new HandPeer(bench, '10.1.0.1', OUR_AS);
+    assert.ok(peer.connect());
+    peer.send(open(peer, true), KEEPALIVE);
+    peer.announce([PREFIX]);
+    bench.speaker.disconnected(peer.id, 'connection reset', bench.now);
+    bench.pump();
+    return { bench, peer };
+  }
+  const isStale = ({ speaker }: Bench) => routeTo(speaker, PREFIX)?.paths[0].stale;
+
+  it('is removed with its routes when the restart time is over', () => {
+    const { bench } = lost();
+    bench.advance(29_999);
+    assert.deepEqual([bench.speaker.peers.size, isStale(bench)], [1, true]);
+    bench.advance(1);
+    assert.deepEqual([bench.speaker.peers.size, routeTo(bench.speaker, PREFIX)], [0, null]);
+  });
+
+  it('stays when it returns, and loses the routes that it does not confirm in a minute', () => {
+    const { bench, peer } = lost();
+    bench.advance(10_000);
+    assert.ok(peer.connect());
+    peer.send(open(peer, true), KEEPALIVE);
+    bench.advance(59_999);
+    assert.equal(isStale(bench), true);
+    bench.advance(1);
+    assert.deepEqual([bench.speaker.peers.size, routeTo(bench.speaker, PREFIX)], [1, null]);
+    assert.equal(bench.status('10.1.0.1').state, 'Established');
+  });
+
+  it('loses the routes at once when it returns without having preserved them', () => {
+    const { bench, peer } = lost();
+    assert.ok(peer.connect());
+    peer.send(open(peer, false), KEEPALIVE);
+    assert.equal(routeTo(bench.speaker, PREFIX), null);
   });
 });
 

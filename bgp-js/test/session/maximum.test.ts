@@ -52,6 +52,33 @@ describe('a maximum of prefixes', () => {
     assert.equal(advertised().length, 1);
   });
 
+  it('is warned of once, however many UPDATEs come above the share, and again in the next session', () => {
+    const bench = new Bench();
+    const limits = { maximumPrefixes: 4, maximumPrefixesWarning: 0.5 };
+    const peer = bench.peer('10.0.0.2', limits).establish();
+    const texts = () => bench.eventsOf('limit').map(({ text }) => text);
+    peer.announce(['20.0.1.0/24', '20.0.2.0/24']);
+    assert.deepEqual(texts(), [], 'at the share, not above it');
+    peer.announce(['20.0.3.0/24']);
+    peer.announce(['20.0.4.0/24']);
+    peer.announce(['20.0.4.0/24'], { med: 1 });
+    assert.deepEqual(texts(), ['3 of at most 4 prefixes received']);
+    bench.speaker.disconnected(peer.id, 'connection reset', bench.now);
+    bench.pump();
+    peer.establish().announce(['20.0.1.0/24', '20.0.2.0/24', '20.0.3.0/24']);
+    assert.equal(texts().length, 2);
+  });
+
+  it('with the action "drop" is reported once, however many UPDATEs come above it', () => {
+    const bench = new Bench();
+    const limits = { maximumPrefixes: 1, maximumPrefixesAction: 'drop' } as const;
+    const peer = bench.peer('10.0.0.2', limits).establish();
+    for (let i = 0; i < 4; i++) peer.announce([`20.0.${i}.0/24`]);
+    const texts = bench.eventsOf('limit').map(({ text }) => text);
+    assert.deepEqual(texts, ['more than 1 prefixes: further routes are dropped']);
+    assert.equal(bench.status('10.0.0.2').prefixes.dropped, 3);
+  });
+
   it('keeps the peer out for as long as was asked for', () => {
     const { sim, node, peer, session } = announced(11, { maximumPrefixes: 10, maximumPrefixesRestart: 300 });
     assert.match(session.lastError?.text ?? '', /maximum prefixes exceeded/);

@@ -1,7 +1,7 @@
 /** Policies on sessions: what comes in, what goes out, and changes of them without a reset. */
 import assert from 'node:assert/strict';
 import { peerConfig } from 'bgp-js-testing/index.ts';
-import { PolicyError, type PolicyRule, type PolicySet, routeTo } from '../../index.ts';
+import { PolicyError, type PolicyRule, type PolicySet, policyInfos, routeTo } from '../../index.ts';
 import { Bench, type HandPeer } from './bench.ts';
 
 const only = (name: string, rules: PolicyRule[], otherwise: 'accept' | 'reject' = 'accept'): PolicySet => ({
@@ -182,6 +182,23 @@ describe('changes on a peer with 100,000 routes', () => {
     assert.deepEqual(tor.heard(), []);
     assert.equal(bench.eventsOf('down').length, 0);
   }).timeout(60_000);
+
+  it('that keeps the others: a policy that the set does not name stays, and goes with the next set', () => {
+    const reject = { policies: { in: { rules: [], otherwise: 'reject' as const } } };
+    const { bench, tor } = pair({ policies: OPEN });
+    tor.announce(['10.1.0.0/16']);
+    const usable = () => routeTo(bench.speaker, '10.1.0.0/16')?.paths[0].status;
+    const names = () => policyInfos(bench.speaker).map(({ name }) => name);
+    bench.speaker.setPolicies({ policies: { other: { rules: [], otherwise: 'accept' } } }, true);
+    settle(bench);
+    assert.deepEqual([usable(), names().sort()], ['best', ['in', 'other', 'out']]);
+    bench.speaker.setPolicies(reject, true);
+    settle(bench);
+    assert.equal(usable(), 'unusable', 'a policy that the set names is replaced');
+    bench.speaker.setPolicies(reject);
+    settle(bench);
+    assert.deepEqual(names(), ['in']);
+  });
 
   it('of the maximum of prefixes: no reset while it is kept, and nothing is sent', () => {
     const { bench, tor, node } = loaded();

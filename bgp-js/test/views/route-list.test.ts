@@ -65,6 +65,24 @@ describe('pages of the RIB', () => {
     }
   });
 
+  it('have the routes from the offset to the limit and no others, across both families', () => {
+    const small = new Speaker(
+      { as: 64512, routerId: '10.0.0.1', address: '10.0.0.1', maximumPaths: 1 },
+      random,
+    );
+    const all = ['10.1.0.0/16', '10.2.0.0/16', '10.3.0.0/16', '2001:db8:1::/48', '2001:db8:2::/48'];
+    for (const prefix of all) small.originate(prefix);
+    while (small.hasWork) small.work(0);
+    for (let offset = 0; offset <= all.length + 1; offset++) {
+      for (let limit = 0; limit <= all.length + 1; limit++) {
+        const { routes, total } = listRoutes(small, offset, limit);
+        const page = routes.map(({ prefix }) => prefix);
+        assert.deepEqual(page, all.slice(offset, offset + limit), `${limit} from ${offset} on`);
+        assert.equal(total, all.length);
+      }
+    }
+  });
+
   it('can be those of a prefix and its more specific ones', () => {
     const texts = [
       '0.0.0.0/0',
