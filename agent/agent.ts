@@ -1,7 +1,13 @@
 /**
- * The agent of a node, put together: kernel routes, pods, the BGP speaker, what it announces and what it learns, and
- * the status endpoint. Started in the order in which nothing can be lost: first what a former run has left is taken up,
- * then the kernel is made to match, then the network is told.
+ * The agent of a node: starts, stops and reloads its parts. `AgentParts` lists them.
+ *
+ * The order of `Agent.start` loses no packets and no pods:
+ *  1. `openPods` reads the journal, so that the pods of the previous run keep their addresses and host routes.
+ *  2. `RouteSync.start` compares the kernel with them. Routes of the previous run stay for now.
+ *  3. `Announcements.set` installs the blackholes of the pod ranges and announces the ranges.
+ *  4. `SpeakerHost.start` opens the BGP sessions. Peers that were told of a restart keep our routes until now.
+ *  5. `StaleRoutes.begin` waits until the peers have sent their routes, and then removes those nobody sent again.
+ *  6. `PodService.listen` accepts CNI requests.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { applyPeers } from '@flatroute/common/bgp/apply-peers.ts';
@@ -31,7 +37,7 @@ import { StaleRoutes } from './stale-routes.ts';
 import { RouteEvents } from './status/route-events.ts';
 import { AgentStatus } from './status/source.ts';
 
-/** How long to wait for the blackholes of our ranges before sessions begin; they come later then. */
+/** The longest wait for the blackholes of the pod ranges before sessions start; late ranges are announced later. */
 const ANNOUNCE_MS = 3000;
 
 const NEEDS_RESTART = 'cannot change while the agent runs; restart it to apply this: pods keep running';
@@ -43,6 +49,7 @@ export type MakeDataplane = (routes: RouteSync, onError: (error: Error) => void)
 const makeDirectDataplane: MakeDataplane = (routes, onError) =>
   new RouteDataplane({ routes, encapsulation: direct, onError });
 
+/** A running agent. */
 export class Agent {
   #settings: AgentSettings;
   readonly #log: Logger;
@@ -56,7 +63,7 @@ export class Agent {
     this.#status = status;
   }
 
-  /** Starts everything. Throws what keeps it from starting; the kernel's routes and the pods stay as they were. */
+  /** Starts all parts. Throws what prevents the start; the kernel's routes and the pods stay as they are. */
   static async start(
     settings: AgentSettings,
     log: Logger,
@@ -69,12 +76,12 @@ export class Agent {
     const routes = new RouteSync({
       table: settings.kernel.table,
       reconcileMs: settings.kernel.reconcileSeconds * 1000,
-      onRoute: (event) => routeEvents.tell(event),
+      onRoute: (event) => routeEvents.add(event),
       onError: (error) => events.error('kernel', error.message),
     });
     const pods = await openPods(settings, routes, log, events);
     await routes.start();
-    // Routes that a former run has left: packets went on all the while, and the peers are told so (RFC 4724 §4.1).
+    // With routes of a previous run in the kernel, forwarding was never interrupted: the peers learn it (RFC 4724 §4.1).
     const restarted = routes.counts().stale > 0;
     const dataplane = makeDataplane(routes, (error) => events.error('kernel', error.message));
     const parts = compose(settings, { routes, pods, events, dataplane }, restarted);
@@ -85,7 +92,7 @@ export class Agent {
     const { socket, http } = settings;
     const status = await startStatusServer({ source, plan, socket, http, log });
     announcements.set(settings.podCIDRs.map(podRange));
-    // Before any session: an End-of-RIB marker that came before our ranges would withdraw them at the peers.
+    // Before any session: an End-of-RIB marker sent before our ranges would withdraw them at the peers.
     await announcements.settled(ANNOUNCE_MS);
     host.speaker.setPolicies(settings.policies);
     for (const peer of settings.peers) host.speaker.addPeer(peerConfig(peer), host.now());
@@ -103,7 +110,10 @@ export class Agent {
     return agent;
   }
 
-  /** Stops in good order: pods and routes stay; peers are told why, or keep our routes when we are to come back. */
+  /**
+   * Stops all parts; pods and kernel routes stay. `shutdown` closes the sessions with the shutdown message (RFC 9003);
+   * `restart` closes them so that peers keep our routes until we are back (RFC 4724).
+   */
   async stop(end: 'shutdown' | 'restart' = 'shutdown'): Promise<void> {
     const { host, pods, dataplane, routes, staleRoutes } = this.#parts;
     staleRoutes.end();
@@ -115,8 +125,8 @@ export class Agent {
   }
 
   /**
-   * Goes over to changed settings without touching what did not change. Throws RestartRequiredError when a
-   * change needs a restart, or an Error when a range still has pods; nothing is changed then.
+   * Applies changed settings and leaves alone whatever did not change. Throws RestartRequiredError when a change needs a
+   * restart, or an Error when a removed range still has pods; nothing is changed then.
    */
   reload(settings: AgentSettings): void {
     const { changed, needRestart } = changedKeys(this.#settings, settings);
@@ -126,7 +136,7 @@ export class Agent {
       events.info('config', 'reloaded: nothing has changed');
       return;
     }
-    // The only step that can be refused comes first.
+    // First, because it is the only step that can fail.
     pods.setRanges(settings.podCIDRs);
     pods.setQuarantine(settings.pods.quarantineSeconds);
     pods.setMtu(settings.pods.mtu);
@@ -176,7 +186,7 @@ async function openPods(
   });
 }
 
-/** Makes the parts that stand on the kernel's routes and joins them; nothing runs yet. */
+/** Creates the BGP parts and connects them to the others; nothing runs yet. */
 function compose(
   settings: AgentSettings,
   base: Pick<AgentParts, 'routes' | 'pods' | 'events' | 'dataplane'>,
@@ -190,9 +200,9 @@ function compose(
     Math.random,
   );
   const fib = new Fib(speaker.routing.rib, dataplane);
-  const teller = new BgpEvents(events);
+  const bgpEvents = new BgpEvents(events);
   const onEvent = (event: SpeakerEvent): void => {
-    teller.tell(event);
+    bgpEvents.tell(event);
     staleRoutes.onEvent(event);
   };
   const pump = makePump(fib);
@@ -220,7 +230,7 @@ function compose(
   return { ...base, host, announcements, fib, staleRoutes };
 }
 
-/** Keeps the FIB at work, a batch in every turn of the event loop, until it has caught up. */
+/** Returns a function that runs the FIB's queued work: one batch in each turn of the event loop, until none is left. */
 function makePump(fib: Fib): () => void {
   let scheduled = false;
   const pump = (): void => {

@@ -1,4 +1,4 @@
-/** `flatroute agent`: from the configuration file to the running agent, and back on a signal. */
+/** `flatroute agent`: starts the agent from its configuration file, reloads and stops it by signals. */
 
 import { followSettings, SettingsFile } from '@flatroute/common/config/settings-source.ts';
 import { runLifecycle } from '@flatroute/common/process/lifecycle.ts';
@@ -6,7 +6,7 @@ import { createLogger } from '@flatroute/common/process/log.ts';
 import { Agent } from './agent.ts';
 import { agentFormat } from './config/schema.ts';
 
-/** Runs the agent until a signal ends it. Throws ConfigError, or an Error that says what kept it from starting. */
+/** Runs the agent until a signal ends it. Throws ConfigError, or an Error that says what prevented the start. */
 export async function runAgent(options: { configFile: string }): Promise<void> {
   const { configFile } = options;
   const source = new SettingsFile(configFile, agentFormat);

@@ -1,6 +1,7 @@
 /**
- * After a restart: routes that the former run left in the kernel keep carrying packets until the peers have told theirs
- * again, and go then. Peers that do not come back are waited for only so long.
+ * The routes of the previous run after a restart (RFC 4724 §4.1). They stay in the kernel and carry packets until every
+ * peer has sent its whole table again, which ends with an End-of-RIB marker. Then those that no peer sent are removed.
+ * Peers that do not come back are waited for only `staleSeconds`.
  */
 
 import type { EventLog } from '@flatroute/common/process/events.ts';
@@ -8,23 +9,25 @@ import type { SpeakerEvent } from 'bgp-js';
 
 const LATE = 'not all peers came back in time';
 
+/** Options of StaleRoutes. */
 export interface StaleRoutesOptions {
-  /** How long to wait for peers at the most. */
+  /** The longest wait for the peers. */
   staleSeconds: number;
   events: EventLog;
-  /** Brings what was learned so far into the kernel, and removes the routes that nobody claimed; tells how many. */
+  /** Installs the routes learned so far, removes the routes of the previous run that are not among them, returns their number. */
   release(): Promise<number>;
   /** A monotonic clock, ms; by default performance.now. */
   now?: () => number;
 }
 
+/** See the head of this file. */
 export class StaleRoutes {
   readonly #options: StaleRoutesOptions;
   /** Names of peers that have not sent their whole table yet. */
-  readonly #awaited = new Set<string>();
+  readonly #awaitedPeers = new Set<string>();
   #timer: NodeJS.Timeout | null = null;
-  #over = false;
-  #begun = 0;
+  #isOver = false;
+  #startedAt = 0;
   readonly #now: () => number;
 
   constructor(options: StaleRoutesOptions) {
@@ -32,54 +35,50 @@ export class StaleRoutes {
     this.#now = options.now ?? (() => performance.now());
   }
 
-  /** Changes how long to wait for peers, in seconds from the start on; it counts only while that goes on. */
+  /** Changes the longest wait, in seconds since the start. Without effect once the wait is over. */
   setLimit(staleSeconds: number): void {
-    if (this.#over || !this.#timer) return;
+    if (this.#isOver || !this.#timer) return;
     clearTimeout(this.#timer);
-    const left = this.#begun + staleSeconds * 1000 - this.#now();
+    const left = this.#startedAt + staleSeconds * 1000 - this.#now();
     this.#timer = setTimeout(() => void this.#release(LATE), Math.max(0, left));
   }
 
-  /** Whether routes of a former run may still be in the kernel. */
-  get isOver(): boolean {
-    return this.#over;
-  }
-
-  /** Begins to wait for these peers; those of a range are not known by name and not waited for. */
+  /** Starts to wait for these peers. A range is not waited for, because its peers are unknown until they connect. */
   begin(peers: readonly { name: string; range?: unknown }[]): void {
-    for (const { name, range } of peers) if (range === undefined) this.#awaited.add(name);
-    this.#begun = this.#now();
+    for (const { name, range } of peers) if (range === undefined) this.#awaitedPeers.add(name);
+    this.#startedAt = this.#now();
     this.#timer = setTimeout(() => void this.#release(LATE), this.#options.staleSeconds * 1000);
     this.#check();
   }
 
-  /** Stops to wait; nothing is released. */
+  /** Ends the wait without removing anything. */
   end(): void {
-    this.#over = true;
+    this.#isOver = true;
     if (this.#timer) clearTimeout(this.#timer);
   }
 
   onEvent(event: SpeakerEvent): void {
-    if (this.#over || event.type !== 'end-of-rib') return;
-    this.#awaited.delete(event.peer);
+    if (this.#isOver || event.type !== 'end-of-rib') return;
+    this.#awaitedPeers.delete(event.peer);
     this.#check();
   }
 
   #check(): void {
-    if (!this.#over && this.#awaited.size === 0) void this.#release('all peers have told their routes');
+    if (!this.#isOver && this.#awaitedPeers.size === 0)
+      void this.#release('all peers have sent their routes');
   }
 
   async #release(why: string): Promise<void> {
-    if (this.#over) return;
+    if (this.#isOver) return;
     this.end();
     const { events, release } = this.#options;
     try {
       const count = await release();
-      if (count > 0) events.info('kernel', `removed ${count} routes of the former run: ${why}`);
+      if (count > 0) events.info('kernel', `removed ${count} routes of the previous run: ${why}`);
     } catch (error) {
       events.error(
         'kernel',
-        `routes of the former run stay: ${error instanceof Error ? error.message : error}`,
+        `cannot remove the routes of the previous run: ${error instanceof Error ? error.message : error}`,
       );
     }
   }

@@ -44,7 +44,7 @@ export interface AgentSettings {
     table: number;
     /** Full dump-and-compare of the kernel's routes, besides its events. */
     reconcileSeconds: number;
-    /** How long routes of a former run stay while their peers have not come back. */
+    /** How long the routes of the previous run stay while their peers have not come back. */
     staleSeconds: number;
   };
   /** Folder of the journal of addresses. */

@@ -260,9 +260,18 @@ async function resolveAll(routes: RouteSync, addresses: readonly IPAddress[]): P
  * finds the route below. @throws KernelError
  */
 function resolve(routes: RouteSync, address: IPAddress): Resolution | null {
+  if (address.version === 6 && address.isLinkLocal) return resolveLinkLocal(routes, address);
   const { route, reason } = routes.get(address, false);
   if (route === null) return { hops: [], reason };
   return isLearned(routes, route) ? null : follow(route, address);
+}
+
+/** A link-local address exists on every link: its zone names the interface, and no route does (RFC 4007 §6). */
+function resolveLinkLocal(routes: RouteSync, address: IPAddress): Resolution {
+  if (address.zone === '') return { hops: [], reason: 'it is link-local and its interface is unknown' };
+  const index = routes.interfaceIndex(address.zone);
+  if (index === null) return { hops: [], reason: `there is no interface ${address.zone}` };
+  return { hops: [{ gateway: address.inZone(''), interface: index }], reason: '' };
 }
 
 /** Resolves addresses through the routes of other programs only. Reads the whole main table. @throws KernelError */

@@ -43,7 +43,8 @@ export class Fib {
     const prefix = IPPrefix.readNlri(this.#nlri, 0, 4);
     const best = rib.bestOf(id);
     const isLearned = best !== NO_PATH && rib.sources.get(rib.sourceOf(best)).kind !== SourceKind.local;
-    if (isLearned) this.#dataplane.set({ prefix, nextHops: this.#nextHops(best) });
+    const nextHops = isLearned ? this.#nextHops(best) : [];
+    if (nextHops.length > 0) this.#dataplane.set({ prefix, nextHops });
     else this.#dataplane.delete(prefix);
   }
 

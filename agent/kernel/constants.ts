@@ -18,7 +18,7 @@ export const MESSAGE = {
   GETNEIGH: 30,
 } as const;
 
-/** Flags of a netlink header. The values overlap: what they mean depends on the kind of request. */
+/** Flags of a netlink header. The values overlap: their meaning depends on the kind of request. */
 export const FLAG = {
   REQUEST: 0x1,
   MULTI: 0x2,
@@ -65,7 +65,7 @@ export const TABLE = { UNSPEC: 0, MAIN: 254, LOCAL: 255 } as const;
 /** Who installed a route (linux/rtnetlink.h; /etc/iproute2/rt_protos). */
 export const PROTOCOL = { KERNEL: 2, BOOT: 3, STATIC: 4, FLATROUTE: 179 } as const;
 
-/** Words for the protocols a person is likely to meet in an explanation. */
+/** Names of route protocols for `flatroute explain` and error texts. */
 export const PROTOCOL_NAMES: Readonly<Record<number, string>> = {
   1: 'redirect',
   2: 'kernel',

@@ -6,9 +6,9 @@ export class KernelError extends Error {
   readonly errno: number;
   /** The errno's name, e.g. `ENODEV`. */
   readonly code: string;
-  /** The kernel's own words about it (netlink extended acknowledgement), empty when it gave none. */
+  /** The kernel's error text (netlink extended acknowledgement), or empty. */
   readonly detail: string;
-  /** What was tried, e.g. `add route 10.244.2.0/26 via 10.0.0.2`. */
+  /** The failed action, e.g. `add route 10.244.2.0/26 via 10.0.0.2`. */
   readonly action: string;
 
   constructor(action: string, errno: number, detail = '') {

@@ -1,6 +1,6 @@
 /**
- * The few libc calls that netlink and network namespaces need and Node does not offer, through koffi.
- * Everything above this file speaks of sockets and messages, not of foreign functions.
+ * The system calls that netlink, network namespaces and file locks need and Node does not offer, through koffi. No other
+ * file of the agent calls foreign functions.
  */
 import koffi from 'koffi';
 
@@ -20,7 +20,7 @@ const lockCall = library.func('int flock(int fd, int operation)');
 
 const names = new Map(Object.entries(koffi.os.errno).map(([name, number]) => [number, name]));
 
-/** The numbers of the errors that this folder treats specially (errno(3)). */
+/** The numbers of the errors that the agent handles (errno(3)). */
 export const ERRNO = {
   EPERM: 1,
   ENOENT: 2,
@@ -45,12 +45,12 @@ export function errnoName(errno: number): string {
   return names.get(errno) ?? `errno ${errno}`;
 }
 
-/** The errno left by the last call of this file on this thread. */
+/** The errno of the last call of this file on this thread. */
 export function lastErrno(): number {
   return koffi.errno();
 }
 
-/** socket(2). Returns the descriptor, or -1 with the error in `lastErrno()`; so do all the functions here. */
+/** socket(2). Returns the descriptor, or -1 with the error in `lastErrno()`, like every function here. */
 export function openSocket(domain: number, type: number, protocol: number): number {
   return socketCall(domain, type, protocol);
 }
@@ -60,7 +60,7 @@ export function bindSocket(fd: number, address: Buffer): number {
   return bindCall(fd, address, address.length);
 }
 
-/** getsockname(2) into `address`; false when it failed or the name has another length. */
+/** getsockname(2) into `address`; false when it fails or the name has another length. */
 export function socketName(fd: number, address: Buffer): boolean {
   const length = Buffer.alloc(4);
   length.writeUInt32LE(address.length);
@@ -73,7 +73,7 @@ export function setSocketOption(fd: number, level: number, option: number, value
 }
 
 /**
- * Attaches a classic BPF program, eight bytes an instruction, that decides which messages a socket queues
+ * Attaches a classic BPF program, eight bytes for each instruction, that selects the messages that a socket queues
  * (SO_ATTACH_FILTER of socket(7)).
  */
 export function attachFilter(fd: number, program: Buffer): number {
@@ -91,7 +91,7 @@ export function send(fd: number, data: Buffer, length: number): number {
 }
 
 /**
- * send(2) on a thread of the pool, for what keeps the kernel busy for long. `data` must stay untouched until the
+ * send(2) on a thread of the pool, for requests that keep the kernel busy for long. `data` must not change until the
  * promise settles. Resolves to the number of bytes, or to -1 with the errno unknown.
  */
 export function sendOffLoop(fd: number, data: Buffer, length: number): Promise<number> {
@@ -102,12 +102,12 @@ export function sendOffLoop(fd: number, data: Buffer, length: number): Promise<n
   });
 }
 
-/** recv(2) into `data`. With MSG_TRUNC among the flags the result can exceed `data.length`. */
+/** recv(2) into `data`. With the flag MSG_TRUNC the result can exceed `data.length`. */
 export function receive(fd: number, data: Buffer, flags: number): number {
   return Number(receiveCall(fd, data, data.length, flags));
 }
 
-/** setns(2): moves the calling thread, and only that one, into the namespace behind `fd`. */
+/** setns(2): moves the calling thread, and no other, into the namespace of `fd`. */
 export function setNamespace(fd: number, type: number): number {
   return setNamespaceCall(fd, type);
 }
@@ -124,21 +124,21 @@ export function closeDescriptor(fd: number): void {
   closeCall(fd);
 }
 
-/** Something that watches a descriptor; keep it referenced while it is needed. */
+/** A watch on a descriptor. Keep a reference to it: a collected watch calls nobody. */
 export interface Watch {
-  /** Watch again after the descriptor reported an error, which ends a watch. */
+  /** Starts the watch again after the descriptor reported an error, which ends it. */
   again(): void;
   close(): void;
 }
 
 /**
- * Calls `onReadable` in a turn of the event loop of its own whenever `fd` has something to read or an error to
- * report, without keeping the process alive. Close the watch before the descriptor.
+ * Calls `onReadable` in a separate turn of the event loop whenever `fd` is readable or has an error. Does not keep the
+ * process alive. Close the watch before the descriptor.
  */
 export function watchReadable(fd: number, onReadable: () => void): Watch {
   let queued = false;
-  // The poll callback runs outside Node's own callback scope: leave it at once, so that promises and errors
-  // in `onReadable` behave as everywhere else.
+  // The poll callback runs outside of Node's callback scope. Leave it at once, so that promises and errors in
+  // `onReadable` work as usual.
   const wake = () => {
     if (queued) return;
     queued = true;

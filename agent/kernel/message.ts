@@ -1,7 +1,7 @@
 /**
  * Netlink messages as bytes: a builder that packs any number of them into one buffer, and a bounded walk over
- * attributes. Header fields and attributes are in host byte order (netlink(7)); every machine Node 24 runs on
- * is little-endian but s390x, which is refused at start.
+ * attributes. Header fields and attributes are in host byte order (netlink(7)). Of the machines that Node 24 supports
+ * only s390x is big-endian; the agent refuses to start there.
  */
 import { endianness } from 'node:os';
 import type { IPAddress } from 'bgp-js/ip';
@@ -16,7 +16,7 @@ const TYPE_MASK = 0x3fff; // without NLA_F_NESTED and NLA_F_NET_BYTEORDER
 const NESTED = 0x8000;
 const EXTENDED_ACK_MESSAGE = 1;
 
-/** Packs messages one after another; fails with RangeError, never past its end. */
+/** Packs messages one after another. @throws RangeError when the buffer is full */
 export class MessageBuilder {
   readonly buffer: Buffer;
   #length = 0;
@@ -37,13 +37,13 @@ export class MessageBuilder {
     return this.buffer.length - this.#length;
   }
 
-  /** Forget everything packed. */
+  /** Empties the buffer. */
   reset(): void {
     this.#length = 0;
     this.#start = 0;
   }
 
-  /** Begin a message whose fixed part has `fixedLength` bytes, zeroed; returns where it begins. */
+  /** Starts a message whose fixed part has `fixedLength` zeroed bytes; returns the offset of the fixed part. */
   begin(type: number, flags: number, fixedLength: number): number {
     this.#start = this.#length;
     this.#reserve(HEADER_LENGTH + fixedLength);
@@ -52,46 +52,46 @@ export class MessageBuilder {
     return this.#start + HEADER_LENGTH;
   }
 
-  /** End the message: its length is filled in. `sequence` comes back in the kernel's answer. */
+  /** Ends the message by filling in its length. The kernel's answer carries `sequence`. */
   end(sequence: number): void {
     this.buffer.writeUInt32LE(this.#length - this.#start, this.#start);
     this.buffer.writeUInt32LE(sequence, this.#start + 8);
   }
 
-  /** Add flags to the message that was packed last. */
+  /** Adds flags to the last message. */
   addFlags(flags: number): void {
     this.buffer.writeUInt16LE(this.buffer.readUInt16LE(this.#start + 6) | flags, this.#start + 6);
   }
 
-  /** An attribute of raw bytes. */
+  /** Appends an attribute of raw bytes. */
   bytes(type: number, value: Uint8Array): void {
     const at = this.#attribute(type, value.length);
     this.buffer.set(value, at);
   }
 
-  /** An attribute that is an address: 4 or 16 octets. */
+  /** Appends an attribute that is an address: 4 or 16 octets. */
   address(type: number, address: IPAddress): void {
     address.write(this.buffer, this.#attribute(type, address.bits >> 3));
   }
 
-  /** An attribute of 32 bits. */
+  /** Appends an attribute of 32 bits. */
   uint32(type: number, value: number): void {
     this.buffer.writeUInt32LE(value, this.#attribute(type, 4));
   }
 
-  /** A zero-terminated string. */
+  /** Appends an attribute that is a zero-terminated string. */
   string(type: number, value: string): void {
     this.bytes(type, Buffer.from(`${value}\0`, 'utf8'));
   }
 
-  /** Raw bytes that are attributes already, or a fixed part inside a nest; padded to four bytes. */
+  /** Appends bytes that are attributes already, or a fixed part inside a nest; padded to four bytes. */
   raw(bytes: Uint8Array): void {
     const at = this.#length;
     this.#reserve((bytes.length + 3) & ~3);
     this.buffer.set(bytes, at);
   }
 
-  /** An attribute that holds what `fill` packs. */
+  /** Appends an attribute that contains the attributes that `fill` appends. */
   nest(type: number, fill: () => void): void {
     const at = this.#length;
     this.#reserve(ATTRIBUTE_HEADER_LENGTH);
@@ -120,8 +120,8 @@ export class MessageBuilder {
 }
 
 /**
- * Calls `visit` for each attribute in `buffer[start, end)`, with its type and where its value lies. Stops at the
- * first whose length does not fit, so that nothing is read outside the range.
+ * Calls `visit` for each attribute in `buffer[start, end)`, with its type and the range of its value. Stops at the first
+ * attribute whose length does not fit, so that nothing outside of the range is read.
  */
 export function walkAttributes(
   buffer: Buffer,
@@ -139,13 +139,13 @@ export function walkAttributes(
   }
 }
 
-/** A string attribute's value, without its terminator. */
+/** The value of a string attribute, without its terminator. */
 export function readString(buffer: Buffer, from: number, to: number): string {
   const zero = buffer.indexOf(0, from);
   return buffer.toString('utf8', from, zero < 0 || zero > to ? to : zero);
 }
 
-/** A 32-bit attribute's value; 0 when it is shorter. */
+/** The value of a 32-bit attribute; 0 when it is shorter. */
 export function readUint32(buffer: Buffer, from: number, to: number): number {
   return to - from >= 4 ? buffer.readUInt32LE(from) : 0;
 }

@@ -10,10 +10,10 @@ let inside: string | null = null;
 
 /**
  * Runs `fn` with this thread inside the network namespace at `path` (/run/netns/NAME, /proc/PID/ns/net, …) and
- * returns what it returns. Sockets opened and /proc/sys/net paths used in `fn` belong to that namespace, sockets
- * for as long as they live.
+ * returns its result. Sockets that `fn` opens stay in that namespace, and the paths below /proc/sys/net are those of
+ * that namespace.
  *
- * `fn` must be synchronous and start nothing asynchronous: a continuation would run in the wrong namespace.
+ * `fn` must be synchronous and must not start asynchronous work, whose continuation would run in the wrong namespace.
  * Calls do not nest.
  * @throws KernelError when the namespace cannot be opened or entered (errno ENOENT: it is gone)
  */
@@ -30,7 +30,7 @@ export function withNetns<T>(path: string, fn: () => T): T {
     try {
       result = fn();
     } finally {
-      // Without the way back everything this process does from now on would hit the wrong namespace.
+      // If the thread cannot return, everything this process does from now on would change the wrong namespace.
       if (setNamespace(home, CLONE_NEWNET) !== 0) process.abort();
       inside = null;
     }
@@ -56,8 +56,9 @@ export function openNetns(path: string): number {
 }
 
 /**
- * Threads inherit the namespace of the thread that creates them. libuv creates its pool at the first use: have
- * that happen here, at home, lest a file operation inside a namespace put the whole pool there for good.
+ * Threads inherit the namespace of the thread that creates them, and libuv creates its thread pool at the first use. The
+ * first use must be here, in the process's own namespace: otherwise a file operation inside another namespace would put
+ * the whole pool there for good.
  */
 function prepare(): void {
   if (home >= 0) return;

@@ -35,7 +35,7 @@
  */
 import type { IPAddress, IPPrefix } from 'bgp-js/ip';
 import { AF_INET, FLAG, MESSAGE, PROTOCOL } from './constants.ts';
-import { type Link, listLinks } from './link.ts';
+import { findLink, type Link, listLinks } from './link.ts';
 import { Monitor } from './monitor.ts';
 import { type MessageVisitor, Netlink, type NetlinkOptions } from './netlink.ts';
 import { withNetns } from './netns.ts';
@@ -194,6 +194,11 @@ export class RouteSync {
   /** What the kernel would do with a packet to `address`, see `lookupRoute`. @throws KernelError */
   get(address: IPAddress, withSource = true): RouteLookup {
     return lookupRoute(this.#lookups, address, withSource);
+  }
+
+  /** The index of the interface with this name, or null when there is none. @throws KernelError */
+  interfaceIndex(name: string): number | null {
+    return findLink(this.#lookups, name)?.index ?? null;
   }
 
   /**

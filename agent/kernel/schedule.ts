@@ -1,9 +1,9 @@
-/** Named one-shot timers that never keep the process alive. */
+/** Named one-shot timers that do not keep the process alive. */
 export class Schedule {
   readonly #timers = new Map<string, { timer: NodeJS.Timeout; due: number }>();
   #closed = false;
 
-  /** Runs `work` once, `delayMs` from now; not at all when `name` is due earlier already. */
+  /** Runs `work` once, in `delayMs`. Without effect when a timer of this name is due earlier. */
   after(name: string, delayMs: number, work: () => void): void {
     const due = performance.now() + delayMs;
     const pending = this.#timers.get(name);
@@ -16,13 +16,13 @@ export class Schedule {
     this.#timers.set(name, { timer: setTimeout(fire, delayMs).unref(), due });
   }
 
-  /** Drops what is due under this name. */
+  /** Cancels the timer of this name. */
   cancel(name: string): void {
     clearTimeout(this.#timers.get(name)?.timer);
     this.#timers.delete(name);
   }
 
-  /** Drops everything, now and from now on. */
+  /** Cancels all timers and accepts no more. */
   close(): void {
     this.#closed = true;
     for (const { timer } of this.#timers.values()) clearTimeout(timer);

@@ -1,12 +1,12 @@
 /**
- * Network sysctls, below /proc/sys/net: they are those of the namespace the calling thread is in, so they can be
- * used inside `withNetns`. /proc answers at once: reading and writing them synchronously blocks nobody.
+ * Network sysctls, below /proc/sys/net. They belong to the namespace of the calling thread, so these functions also work
+ * inside `withNetns`. They are synchronous, because /proc answers at once.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { KernelError } from './error.ts';
 import { checkLinkName } from './link.ts';
 
-/** How strictly a packet's source must be reachable over the interface it came in by (RFC 3704). */
+/** How strictly a packet's source must be reachable over the interface that received it (RFC 3704). */
 export type ReversePathFilter = 'off' | 'strict' | 'loose';
 
 const FILTERS: readonly ReversePathFilter[] = ['off', 'strict', 'loose'];
@@ -26,7 +26,7 @@ export function isForwarding(): boolean {
   return readSysctl('ipv4/ip_forward') === '1';
 }
 
-/** Turns IPv4 forwarding on when it is off; true when that was needed. */
+/** Turns IPv4 forwarding on; true when it was off. */
 export function enableForwarding(): boolean {
   if (isForwarding()) return false;
   writeSysctl('ipv4/ip_forward', 1);
@@ -38,14 +38,14 @@ export function setReversePathFilter(name: string, filter: ReversePathFilter): v
   writeSysctl(`ipv4/conf/${checkLinkName(name)}/rp_filter`, FILTERS.indexOf(filter));
 }
 
-/** The reverse-path filter set for one interface, or for `all`. */
+/** The configured reverse-path filter of one interface, or of `all`. */
 export function getReversePathFilter(name: string): ReversePathFilter {
   return FILTERS[Number(readSysctl(`ipv4/conf/${checkLinkName(name)}/rp_filter`))] ?? 'off';
 }
 
 /**
- * The filter that takes effect on an interface. The kernel uses the larger of `all` and the interface's own
- * (ip-sysctl): `all` = loose turns strict into loose.
+ * The reverse-path filter in effect on an interface. The kernel uses the larger value of `all` and of the interface
+ * (ip-sysctl): loose for `all` turns strict into loose.
  */
 export function effectiveReversePathFilter(name: string): ReversePathFilter {
   const values = [getReversePathFilter('all'), getReversePathFilter(name)];

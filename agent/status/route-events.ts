@@ -1,16 +1,17 @@
-/** What becomes of kernel routes, as events for people: a flood becomes one line. */
+/** Reports failed and lost kernel routes in the event log; a burst becomes one line. */
 import type { EventLog } from '@flatroute/common/process/events.ts';
 import type { RouteEvent } from '../kernel/route-store.ts';
 
-/** Events of one kind within this time are told together; ms. */
+/** Events of one kind within this time become one line, in ms. */
 const GATHER_MS = 500;
 
-/** The events of one kind that are waiting to be told. */
+/** Events of one kind that wait to be reported. */
 interface Batch {
   count: number;
   first: RouteEvent;
 }
 
+/** Collects route events and writes them to the log. */
 export class RouteEvents {
   readonly #events: EventLog;
   readonly #batches = new Map<RouteEvent['what'], Batch>();
@@ -20,7 +21,8 @@ export class RouteEvents {
     this.#events = events;
   }
 
-  tell(event: RouteEvent): void {
+  /** Adds an event; installed and removed routes are not reported. */
+  add(event: RouteEvent): void {
     if (event.what !== 'failed' && event.what !== 'lost') return;
     const batch = this.#batches.get(event.what);
     if (batch) batch.count++;
@@ -34,7 +36,7 @@ export class RouteEvents {
       const others = count === 1 ? '' : ` and ${count - 1} others`;
       const text =
         what === 'lost'
-          ? 'removed or changed by somebody else; put back'
+          ? 'removed or changed by another program; restored'
           : `not in the kernel: ${first.error?.message ?? 'refused'}`;
       this.#events.warn('kernel', `${first.prefix}${others}: ${text}`);
     }

@@ -1,4 +1,4 @@
-/** The agent's state as the documents of the status endpoint. */
+/** The agent's state as the documents of the status endpoint (`/v1/*`, `/metrics`, `/readyz`). */
 import { hostname } from 'node:os';
 import { addBgpMetrics } from '@flatroute/common/bgp/metrics.ts';
 import { peerCounts, peerViews, RoutePages } from '@flatroute/common/bgp/views.ts';
@@ -29,6 +29,7 @@ import { warnings } from './warnings.ts';
 /** Events shown in `/v1/status`. */
 const EVENTS_SHOWN = 50;
 
+/** Reads the parts of the agent at each request. */
 export class AgentStatus implements StatusSource {
   /** The settings in force; a reload changes them. */
   settings: () => AgentSettings;
@@ -40,7 +41,7 @@ export class AgentStatus implements StatusSource {
   readonly #routes: RoutePages;
   readonly #started = Date.now();
 
-  /** `state.ready` is set once everything has been started. */
+  /** `state.ready` becomes true when all parts have been started. */
   constructor(settings: AgentSettings, parts: AgentParts, state: { ready: boolean }) {
     this.settings = () => settings;
     this.#parts = parts;
@@ -122,7 +123,7 @@ export class AgentStatus implements StatusSource {
     return this.#metrics.text();
   }
 
-  /** Ready is: pods can be wired and their routes announced. Whether peers are up does not matter for that. */
+  /** Ready means that pods can be wired and their routes announced, whether peers are up or not. */
   ready(): Readiness {
     const { announcements } = this.#parts;
     const reasons = this.#state.ready ? [] : ['the agent is starting'];

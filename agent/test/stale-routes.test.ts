@@ -9,7 +9,7 @@ const turn = async (): Promise<void> => {
   for (let i = 0; i < 5; i++) await Promise.resolve();
 };
 
-describe('Restart', () => {
+describe('StaleRoutes', () => {
   let releases: number;
   let restart: StaleRoutes;
 
@@ -28,7 +28,7 @@ describe('Restart', () => {
     mock.timers.reset();
   });
 
-  it('releases once every peer has told its whole table', async () => {
+  it('removes stale routes when every peer has sent its whole table', async () => {
     restart.begin([{ name: 'n2' }, { name: 'tor' }, { name: 'guests', range: '10.0.0.0/24' }]);
     restart.onEvent(endOfRib('n2'));
     await turn();
@@ -42,7 +42,7 @@ describe('Restart', () => {
     assert.equal(releases, 1);
   });
 
-  it('does not wait for peers that stay away longer than the limit', async () => {
+  it('stops waiting for peers after the limit', async () => {
     restart.begin([{ name: 'n2' }]);
     mock.timers.tick(119_000);
     await turn();
@@ -52,7 +52,7 @@ describe('Restart', () => {
     assert.equal(releases, 1);
   });
 
-  it('takes a changed limit', async () => {
+  it('applies a changed limit', async () => {
     restart.begin([{ name: 'n2' }]);
     mock.timers.tick(50_000);
     restart.setLimit(60);
@@ -64,13 +64,13 @@ describe('Restart', () => {
     assert.equal(releases, 1);
   });
 
-  it('releases at once without peers to wait for', async () => {
+  it('removes stale routes at once without peers', async () => {
     restart.begin([]);
     await turn();
     assert.equal(releases, 1);
   });
 
-  it('releases nothing when the agent stops first', async () => {
+  it('removes nothing when the agent stops first', async () => {
     restart.begin([{ name: 'n2' }]);
     restart.end();
     mock.timers.tick(1_000_000);

@@ -46,7 +46,7 @@ describe('RouteDataplane', () => {
 
   const single = (prefix: string, hop: string) => [`${prefix} via ${hop} proto 179 metric 20`];
 
-  it('sends packets straight to a next hop on the link', async () => {
+  it('sends packets directly to a next hop on the link', async () => {
     dataplane.set({ prefix: net('10.244.2.0/26'), nextHops: [ip('10.0.0.2')] });
     assert.equal(dataplane.state(net('10.244.2.0/26')), 'pending');
     await dataplane.settled();
@@ -61,7 +61,7 @@ describe('RouteDataplane', () => {
     assert.equal(dataplane.state(net('10.244.2.0/26')), null);
   });
 
-  it('shares the load in an order of its own', async () => {
+  it('shares the load over next hops in ascending order', async () => {
     dataplane.set({
       prefix: net('10.244.2.0/26'),
       nextHops: [ip('10.0.1.2'), ip('10.0.0.10'), ip('10.0.0.2')],
@@ -83,7 +83,7 @@ describe('RouteDataplane', () => {
     assert.equal(routes.counts().writes, writes);
   });
 
-  it('follows the routes of others to a next hop further away, as they change', async () => {
+  it('follows the routes of other programs to a distant next hop, also when they change', async () => {
     dataplane.set({ prefix: net('10.244.2.0/26'), nextHops: [ip('192.0.2.1')] });
     await dataplane.settled();
     assert.equal(
@@ -107,7 +107,7 @@ describe('RouteDataplane', () => {
     await until(() => shown('10.244.2.0/26').length === 3, 'all ways of a multipath route are used');
   });
 
-  it('never resolves a next hop through what it installed itself', async () => {
+  it('never resolves a next hop through a route that it installed', async () => {
     namespace.ip('route add default via 10.0.0.254 proto static');
     dataplane.set({ prefix: net('192.0.2.0/24'), nextHops: [ip('192.0.2.1')] });
     dataplane.set({ prefix: net('10.244.2.0/26'), nextHops: [ip('10.244.3.1')] });
@@ -160,7 +160,7 @@ describe('RouteDataplane', () => {
     assert.match(String(dataplane.state(net('198.51.100.3/32'))), /it is an address of this node/);
   });
 
-  it('uses what is left of several next hops when a link goes down, and all when it is back', async () => {
+  it('uses the remaining next hops when a link goes down, and all when it is up again', async () => {
     dataplane.set({ prefix: net('10.244.2.0/26'), nextHops: [ip('10.0.0.2'), ip('10.0.1.2')] });
     dataplane.set({ prefix: net('10.244.3.0/26'), nextHops: [ip('10.0.1.2')] });
     await dataplane.settled();
@@ -201,6 +201,19 @@ describe('RouteDataplane', () => {
     dataplane.set({ prefix: net('10.0.0.0/8'), nextHops: [ip('10.0.0.2')] });
     await dataplane.settled();
     assert.equal(dataplane.state(net('10.0.0.0/8')), 'installed');
+  });
+
+  it('sends packets to a link-local next hop on the interface of its zone only', async () => {
+    namespace.ip('addr add fe80::1/64 dev lan nodad');
+    namespace.ip('addr add fe80::1/64 dev wan nodad');
+    dataplane.set({ prefix: net('10.244.2.0/26'), nextHops: [ip('fe80::2%wan')] });
+    dataplane.set({ prefix: net('10.244.3.0/26'), nextHops: [ip('fe80::2')] });
+    dataplane.set({ prefix: net('10.244.4.0/26'), nextHops: [ip('fe80::2%none')] });
+    await dataplane.settled();
+    const expected = ['10.244.2.0/26 via inet6 fe80::2 dev wan proto 179 metric 20'];
+    assert.deepEqual(shown('10.244.2.0/26'), expected);
+    assert.match(`${dataplane.state(net('10.244.3.0/26'))}`, /link-local and its interface is unknown/);
+    assert.match(`${dataplane.state(net('10.244.4.0/26'))}`, /there is no interface none/);
   });
 
   it('follows a route with an IPv6 gateway', async () => {

@@ -42,7 +42,7 @@ function rack(maximumPaths: number) {
 }
 
 describe('Fib', () => {
-  it('hands learned routes on with their next hop, and takes them back', () => {
+  it('sets learned routes with their next hop and deletes withdrawn ones', () => {
     const { tors, dataplane, settle } = rack(1);
     tors[0].speaker.originate('172.20.0.0/24');
     settle();
@@ -52,7 +52,7 @@ describe('Fib', () => {
     assert.equal(dataplane.entries.size, 0);
   });
 
-  it('shares the traffic over equal paths of two external peers, and goes on with the one that is left', () => {
+  it('shares the traffic over equal paths of two external peers, and uses the remaining one', () => {
     const { sim, tors, dataplane, settle } = rack(4);
     for (const tor of tors) tor.speaker.originate('0.0.0.0/1');
     for (const tor of tors) tor.speaker.originate('172.20.0.0/24');
@@ -63,7 +63,7 @@ describe('Fib', () => {
     assert.deepEqual(dataplane.entries.get('172.20.0.0/24'), ['10.0.0.252']);
   });
 
-  it('hands on the IPv6 next hop of an IPv4 route (RFC 8950)', () => {
+  it('passes on the IPv6 next hop of an IPv4 route (RFC 8950)', () => {
     const sim = new Simulation(8);
     const node = sim.add({ as: 64512, routerId: '10.0.0.1', address: null }, '2001:db8::1');
     const tor = sim.add({ as: 65001, routerId: '10.0.0.251', address: null }, '2001:db8::251');
@@ -76,14 +76,14 @@ describe('Fib', () => {
     assert.deepEqual(dataplane.entries.get('172.20.0.0/24'), ['2001:db8::251']);
   });
 
-  it('has no multipath when it is not asked for', () => {
+  it('uses one path when maximumPaths is 1', () => {
     const { tors, dataplane, settle } = rack(1);
     for (const tor of tors) tor.speaker.originate('172.20.0.0/24');
     settle();
     assert.equal(dataplane.entries.get('172.20.0.0/24')?.length, 1);
   });
 
-  it("leaves the node's own routes to others", () => {
+  it("ignores the node's own routes", () => {
     const { node, dataplane, settle } = rack(1);
     node.speaker.originate('10.244.1.0/26');
     settle();

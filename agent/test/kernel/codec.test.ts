@@ -40,7 +40,7 @@ const target: fc.Arbitrary<RouteTarget> = fc.oneof(
 );
 
 describe('attributes', () => {
-  it('come back as they were packed', () => {
+  it('can be read as they were packed', () => {
     const builder = new MessageBuilder(256);
     builder.begin(16, 1, 4);
     builder.uint32(1, 0xdeadbeef);
@@ -70,7 +70,7 @@ describe('attributes', () => {
     assert.throws(() => builder.bytes(1, Buffer.alloc(100)), RangeError);
   });
 
-  it('are never read past the end, whatever the bytes are', () => {
+  it('are never read past the end of arbitrary bytes', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), fc.nat(220), fc.nat(220), (bytes, start, end) => {
         const buffer = Buffer.from(bytes);
@@ -84,7 +84,7 @@ describe('attributes', () => {
     );
   });
 
-  it('of any bytes make a route without an error', () => {
+  it('of arbitrary bytes never make the route parser throw', () => {
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 16, maxLength: 300 }), fc.boolean(), (bytes, isIPv6) => {
         const buffer = Buffer.from(bytes);
@@ -102,7 +102,7 @@ describe('attributes', () => {
 });
 
 describe('a route message', () => {
-  it('comes back as it was packed', () => {
+  it('can be read as it was packed', () => {
     const metrics = fc.integer({ min: 0, max: 0xffffffff });
     const tables = fc.constantFrom(254, 100, 1179);
     fc.assert(

@@ -29,7 +29,7 @@ describe('netlink requests', () => {
     return JSON.parse(inside.ip(`-json -details link show ${name}`))[0];
   }
 
-  it('creates a veth pair with names, MTU and MAC addresses, one end in another namespace', () => {
+  it('create a veth pair with names, MTU and MAC addresses, one end in another namespace', () => {
     const peer = { name: 'eth0', netns: other.path, mac: '02:00:00:00:00:02' };
     const link = createVeth(netlink, { name: 'fr0', mtu: 1400, mac: '02:00:00:00:00:01', peer });
     const expected: Partial<Link> = {
@@ -47,7 +47,7 @@ describe('netlink requests', () => {
     assert.throws(() => createVeth(netlink, { name: 'fr0', mtu: 1400, peer }), { code: 'EEXIST' });
   });
 
-  it('changes only the given fields of a link', () => {
+  it('change only the given fields of a link', () => {
     const { index, mac } = createVeth(netlink, {
       name: 'fr0',
       mtu: 1400,
@@ -71,7 +71,7 @@ describe('netlink requests', () => {
     assert.throws(() => deleteLink(netlink, index), { code: 'ENODEV' });
   });
 
-  it('reads every kind of link that this kernel can create', () => {
+  it('read every kind of link that this kernel can create', () => {
     const created = [
       'bridge',
       'vxlan id 5 dstport 4789',
@@ -100,7 +100,7 @@ describe('netlink requests', () => {
     );
   });
 
-  it('adds addresses and neighbours of both families and reads them back', () => {
+  it('add addresses and neighbours of both families and read them back', () => {
     namespace.ip('link add lan type veth peer name lan-peer');
     namespace.ip('link set lan up');
     namespace.ip('addr add 10.0.0.9 peer 10.0.0.10/32 dev lan');
@@ -129,7 +129,7 @@ describe('netlink requests', () => {
     }
   });
 
-  it('reports a failed request with the kernel’s reason', () => {
+  it('report the reason of a failure', () => {
     const unknown = { interface: 999, address: ip('10.0.0.1'), prefixLength: 24 };
     assert.throws(
       () => addAddress(netlink, unknown),
@@ -137,7 +137,7 @@ describe('netlink requests', () => {
     );
   });
 
-  it('speaks other protocols of netlink', () => {
+  it('work with other protocols of netlink', () => {
     const generic = withNetns(namespace.path, () => new Netlink({ protocol: NETLINK_PROTOCOL.GENERIC }));
     const GENL_ID_CTRL = 16;
     const CTRL_CMD_GETFAMILY = 3;

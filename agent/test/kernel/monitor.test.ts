@@ -48,10 +48,10 @@ describe('Monitor', () => {
       if (heard.includes(what)) return;
       await sleep(10);
     }
-    assert.fail(`never heard "${what}", only ${heard.join(', ')}`);
+    assert.fail(`never received "${what}", only ${heard.join(', ')}`);
   }
 
-  it('hears links, addresses and routes', async () => {
+  it('reports links, addresses and routes', async () => {
     listen();
     namespace.ip('link set lan up');
     namespace.ip('addr add 10.0.0.1/24 dev lan');
@@ -70,7 +70,7 @@ describe('Monitor', () => {
     for (const what of expected) assert.ok(heard.includes(what), `${what}: ${heard}`);
   });
 
-  it('does not hear the route changes it is told to ignore', async () => {
+  it('skips the route changes of the ignored socket', async () => {
     const [ignored, other] = [namespace.open(), namespace.open()];
     try {
       listen(ignored.port);
@@ -92,7 +92,7 @@ describe('Monitor', () => {
     }
   });
 
-  it('says so when it lost something, and hears again what comes after', async () => {
+  it('reports lost events and continues with later ones', async () => {
     listen(undefined, 4096);
     for (let round = 0; round < 2; round++) {
       heard.length = 0;
@@ -105,7 +105,7 @@ describe('Monitor', () => {
     }
   });
 
-  it('can be closed at any time, also from its own events', async () => {
+  it('can be closed at any time, also from its callbacks', async () => {
     const netlink = withNetns(namespace.path, () => new Netlink());
     netlink.close();
     netlink.close();

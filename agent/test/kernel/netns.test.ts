@@ -16,14 +16,14 @@ describe('withNetns', () => {
   });
   after(() => namespace?.remove());
 
-  it('runs inside and comes back', () => {
+  it('runs a function inside and returns', () => {
     const home = here();
     const inside = withNetns(namespace.path, here);
     assert.notEqual(inside, home);
     assert.equal(here(), home);
   });
 
-  it('comes back when the function throws', () => {
+  it('returns when the function throws', () => {
     const home = here();
     const fail = () => {
       throw new Error('on purpose');
@@ -33,7 +33,7 @@ describe('withNetns', () => {
     assert.notEqual(withNetns(namespace.path, here), home);
   });
 
-  it('refuses what would end up in the wrong namespace', () => {
+  it('refuses asynchronous and nested functions', () => {
     assert.throws(() => withNetns(namespace.path, () => Promise.resolve()), /must be synchronous/);
     const nested = () => withNetns(namespace.path, () => withNetns(namespace.path, here));
     assert.throws(nested, /does not nest/);
@@ -41,7 +41,7 @@ describe('withNetns', () => {
     assert.throws(() => withNetns('/run/netns/frt-none', here), { name: 'KernelError', code: 'ENOENT' });
   });
 
-  it('keeps a socket in the namespace it was made in', () => {
+  it('keeps a socket in the namespace in which it was opened', () => {
     const netlink = namespace.open();
     try {
       const names = listLinks(netlink).map(({ name }) => name);
@@ -51,7 +51,7 @@ describe('withNetns', () => {
     }
   });
 
-  it('leaves the thread pool at home, even with file operations under way', async () => {
+  it('keeps the thread pool in its own namespace, also during file operations', async () => {
     const pending = withNetns(namespace.path, () => ({
       reads: Array.from({ length: 16 }, () => readFile('/proc/thread-self/net/dev', 'utf8')),
     }));

@@ -14,7 +14,7 @@ const TARGETS = ['10.0.0.2', '10.0.0.3'].map((gateway) =>
 const PREFIXES = ['10.1.0.0/16', '10.2.0.0/16', '10.3.0.0/16'];
 const [FIRST, SECOND, THIRD] = PREFIXES.map(net);
 
-/** A kernel in memory with the store that looks after it. */
+/** A kernel in memory and the store that reconciles it. */
 class Model {
   readonly store = new RouteStore(() => {});
   readonly kernel = new Map<string, EncodedTarget>();
@@ -30,7 +30,7 @@ class Model {
     this.store.clearDesired(net(prefix), 20);
   }
 
-  /** Writes one route; `between` happens while it is under way, `refuse` makes the kernel refuse. */
+  /** Writes one route. `between` runs before its answer; with `refuse` the kernel refuses it. */
   write(refuse: boolean, between: () => void): void {
     const entry = this.store.takeNext();
     if (entry === undefined) return between();
@@ -42,7 +42,7 @@ class Model {
     else this.store.onWritten(entry, target);
   }
 
-  /** Somebody else changes the kernel's routes, of which the kernel tells. */
+  /** Another program changes the kernel's routes, and the kernel reports it. */
   meddle(prefix: string, target: EncodedTarget | null): void {
     if (target === null) this.kernel.delete(prefix);
     else this.kernel.set(prefix, target);
@@ -60,7 +60,7 @@ class Model {
     this.store.startDump();
     for (const [prefix, target] of this.kernel) this.show(prefix, target);
     for (const _pause of this.store.sweep()) {
-      // nothing else happens meanwhile
+      // Nothing else happens meanwhile.
     }
   }
 
@@ -102,7 +102,7 @@ describe('RouteStore', () => {
     wish: readonly ['want', string, EncodedTarget] | readonly ['unwant', string],
   ) => (wish[0] === 'want' ? model.want(wish[1], wish[2]) : model.unwant(wish[1]));
 
-  it('gets the kernel to what is wanted, whatever happens on the way', () => {
+  it('brings the kernel to the desired state after any sequence of events', () => {
     fc.assert(
       fc.property(fc.array(target, { maxLength: 3 }), fc.array(step, { maxLength: 40 }), (former, steps) => {
         const model = new Model();
@@ -123,7 +123,7 @@ describe('RouteStore', () => {
         model.store.releaseStale();
         model.drain();
         assert.deepEqual(model.kernelKeys(), model.wantedKeys());
-        assert.equal(model.store.size, model.wanted.size, 'nothing is remembered that is not wanted');
+        assert.equal(model.store.size, model.wanted.size, 'the store keeps no route that is not desired');
         assert.equal(model.store.dirty + model.store.failed + model.store.stale, 0);
       }),
       { numRuns: 3000 },
@@ -155,7 +155,7 @@ describe('RouteStore', () => {
     );
   });
 
-  it('waits longer after every failure, and writes first what somebody waits for', async () => {
+  it('doubles the retry delay with each failure and writes routes with waiters first', async () => {
     const store = new RouteStore(() => {});
     store.setDesired(FIRST, 20, TARGETS[0]);
     const delays: number[] = [];
@@ -179,7 +179,7 @@ describe('RouteStore', () => {
     await installed;
   });
 
-  it('takes a refusal of something not wanted any more for no failure of what is', async () => {
+  it('does not count the refusal of an outdated target as a failure of the new one', async () => {
     const store = new RouteStore(({ what }) => assert.notEqual(what, 'failed'));
     store.setDesired(FIRST, 20, TARGETS[0]);
     const entry = store.takeNext();

@@ -29,7 +29,7 @@ describe('RouteSync with many routes', () => {
     );
   });
 
-  it('puts 100,000 routes in and takes them out', async function () {
+  it('installs and deletes 100,000 routes', async function () {
     this.timeout(60_000);
     const sync = await lab.start();
     const prefixes = Array.from(
@@ -39,7 +39,7 @@ describe('RouteSync with many routes', () => {
     for (const prefix of prefixes) sync.set(net(prefix), 20, VIA_2);
     await sync.settled();
     assert.equal(sync.counts().installed, 100_000);
-    assert.equal(sync.counts().overruns, 0, 'its own changes are no events');
+    assert.equal(sync.counts().overruns, 0, 'its own changes cause no events');
     await sync.reconcile();
     assert.equal(sync.counts().writes, 100_000);
     for (const prefix of prefixes) sync.delete(net(prefix), 20);

@@ -9,7 +9,7 @@ import { BLACKHOLE, RouteLab, VIA_2, VIA_3 } from './route-lab.ts';
 describe('RouteSync', () => {
   const lab = new RouteLab();
 
-  it('installs, changes and deletes', async () => {
+  it('installs, changes and deletes a route', async () => {
     const sync = await lab.start();
     sync.set(net('10.244.2.0/26'), 20, VIA_2);
     assert.equal(sync.state(net('10.244.2.0/26'), 20), 'pending');
@@ -47,7 +47,7 @@ describe('RouteSync', () => {
     assert.equal(sync.counts().writes, before, 'a dump recognises what it wrote');
   });
 
-  it('keeps a blackhole beside the host route for the same prefix, also while one of them goes', async () => {
+  it('keeps a blackhole and a host route for the same prefix apart, also when one is deleted', async () => {
     const sync = await lab.start();
     const onLink: RouteTarget = { type: 'unicast', nextHops: [{ interface: lab.lan }] };
     const set = () => {
@@ -77,7 +77,7 @@ describe('RouteSync', () => {
     );
   });
 
-  it('deletes a route of metric 0 only, although the kernel takes 0 for any', async () => {
+  it('deletes only the route of metric 0, which the kernel reads as every metric', async () => {
     lab.namespace.ip('link add pod type veth peer name pod-peer');
     lab.namespace.ip('link set pod-peer up');
     lab.namespace.ip('link set pod up');
@@ -96,7 +96,7 @@ describe('RouteSync', () => {
     assert.deepEqual(lab.shown('10.244.1.7/32'), ['10.244.1.7 via 10.0.0.2 dev lan proto 179 metric 20']);
   });
 
-  it("puts back what somebody deleted or changed, on the kernel's word", async () => {
+  it('restores routes that another program deleted or changed, by the kernel events', async () => {
     const sync = await lab.start();
     sync.set(net('10.244.2.0/26'), 20, VIA_2);
     await sync.settled();
@@ -120,7 +120,7 @@ describe('RouteSync', () => {
     assert.equal(sync.counts().losses, attacks.length);
   });
 
-  it('leaves the routes of others alone', async () => {
+  it('does not touch the routes of other programs', async () => {
     lab.namespace.ip('route add 10.1.0.0/16 via 10.0.0.8 proto static metric 20');
     lab.namespace.ip('route add 10.2.0.0/16 via 10.0.0.8 proto 186 metric 20');
     lab.namespace.ip('route add 10.3.0.0/16 via 10.0.0.8 proto 179 table 100');
@@ -149,7 +149,7 @@ describe('RouteSync', () => {
     assert.deepEqual(foreign(), before);
   });
 
-  it('takes the place of a foreign route once that is gone', async () => {
+  it('installs its route once a conflicting one is gone', async () => {
     lab.namespace.ip('route add 10.1.0.0/16 via 10.0.0.8 proto static metric 20');
     const sync = await lab.start();
     sync.set(net('10.1.0.0/16'), 20, VIA_2);
@@ -160,7 +160,7 @@ describe('RouteSync', () => {
     assert.match(lab.shown('10.1.0.0/16')[0], /via 10\.0\.0\.2 dev lan proto 179/);
   });
 
-  it("reports the kernel's own words, and tries again when the network changes", async () => {
+  it("reports the kernel's error text and retries when the network changes", async () => {
     const sync = await lab.start();
     const beyond: RouteTarget = { type: 'unicast', nextHops: [{ gateway: ip('192.0.2.1') }] };
     sync.set(net('10.244.3.0/26'), 20, beyond);
@@ -177,7 +177,7 @@ describe('RouteSync', () => {
     assert.equal(lab.events.filter(({ what }) => what === 'failed').length, 1);
   });
 
-  it('comes back after its link was down, of which the kernel says nothing about routes', async () => {
+  it('restores routes after a link was down, for which the kernel reports no route events', async () => {
     const sync = await lab.start();
     sync.set(net('10.244.2.0/26'), 20, VIA_2);
     sync.set(net('10.244.1.5/32'), 20, { type: 'unicast', nextHops: [{ interface: lab.lan }] });
@@ -191,7 +191,7 @@ describe('RouteSync', () => {
     assert.equal(lab.shown('10.244.1.5/32').length, 1);
   });
 
-  it('keeps the routes of a former run until they are released', async () => {
+  it('keeps the routes of the previous run until they are released', async () => {
     const former = await lab.start();
     former.set(net('10.244.2.0/26'), 20, VIA_2);
     former.set(net('10.244.3.0/26'), 20, VIA_2);
@@ -226,7 +226,7 @@ describe('RouteSync', () => {
     );
   });
 
-  it('accepts wishes before it starts', async () => {
+  it('accepts routes before it starts', async () => {
     const sync = lab.make();
     sync.set(net('10.244.2.0/26'), 20, VIA_2);
     const installed = sync.whenInstalled(net('10.244.2.0/26'), 20);
@@ -235,7 +235,7 @@ describe('RouteSync', () => {
     assert.equal(lab.shown('10.244.2.0/26').length, 1);
   });
 
-  it('settles promises whose route is given up', async () => {
+  it('settles the promises of removed routes', async () => {
     const sync = await lab.start();
     sync.set(net('10.244.2.0/26'), 20, VIA_2);
     const given = sync.whenInstalled(net('10.244.2.0/26'), 20);
@@ -249,7 +249,7 @@ describe('RouteSync', () => {
     await assert.rejects(sync.whenInstalled(net('10.244.2.0/26'), 20), /stopping/);
   });
 
-  it('ends with the last wish when wishes come faster than they are written', async () => {
+  it('ends in the last desired state when changes come faster than writes', async () => {
     const sync = await lab.start();
     const targets = [VIA_2, VIA_3, BLACKHOLE, null];
     const prefixes = Array.from({ length: 40 }, (_, i) => `10.99.${i}.0/24`);
@@ -281,7 +281,7 @@ describe('RouteSync', () => {
     assert.equal(sync.counts().writes, writes, 'memory and kernel agree');
   });
 
-  it('refuses malformed wishes', async () => {
+  it('refuses malformed routes', async () => {
     const sync = await lab.start();
     assert.throws(() => sync.set(net('2001:db8::/32'), 20, VIA_2), /IPv6 routes cannot be installed yet/);
     assert.throws(() => sync.set(net('10.0.0.0/8'), -1, VIA_2), TypeError);
@@ -294,7 +294,7 @@ describe('RouteSync', () => {
     assert.equal(sync.counts().routes, 0);
   });
 
-  it('works in a table of its own', async () => {
+  it('works in a separate table', async () => {
     const sync = await lab.start({ table: 1179 });
     sync.set(net('0.0.0.0/0'), 20, VIA_2);
     await sync.whenInstalled(net('0.0.0.0/0'), 20);
@@ -307,7 +307,7 @@ describe('RouteSync', () => {
     assert.deepEqual(lab.shown('0.0.0.0/0', '1179'), []);
   });
 
-  it('says what the kernel would do with an address', async () => {
+  it('returns what the kernel would do with an address', async () => {
     const sync = await lab.start();
     sync.set(net('10.244.2.0/26'), 20, VIA_2);
     sync.set(net('10.244.1.0/26'), 900, BLACKHOLE);

@@ -24,7 +24,9 @@ describe('status warnings', () => {
 
   it('name a range that is nearly full, and none that is not', () => {
     assert.deepEqual(nearlyFull(57), []);
-    assert.deepEqual(nearlyFull(58), ['10.244.1.0/26 is nearly full: 58 of 64 addresses are taken']);
+    assert.deepEqual(nearlyFull(58), [
+      'pod range 10.244.1.0/26 is nearly full: 58 of 64 addresses are allocated',
+    ]);
   });
 
   it('say that a node without ranges cannot run pods', () => {
