@@ -11,7 +11,7 @@ import { runInNewContext } from 'node:vm';
 import { Speaker } from '../../index.ts';
 import { type HostOptions, SpeakerHost } from '../../net/index.ts';
 import { KEEPALIVE, type Message, shutdownMessage } from '../../wire/index.ts';
-import { nlri } from '../session/bench.ts';
+import { nlri } from '../speaker/bench.ts';
 import { Node, RawPeer, until } from './tcp.ts';
 
 /** What anybody may choose, and the kernel's own choice. */

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { Simulation } from 'bgp-js-testing/index.ts';
 import { routeTo, type SpeakerOptions } from '../../index.ts';
-import { Bench, OUR_ADDRESS } from '../session/bench.ts';
+import { Bench, OUR_ADDRESS } from './bench.ts';
 
 const BOTH = ['ipv4-unicast', 'ipv6-unicast'];
 

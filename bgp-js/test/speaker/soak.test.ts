@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { peerConfig } from 'bgp-js-testing/index.ts';
 import { encodeMessage, KEEPALIVE, type OpenMessage } from '../../wire/index.ts';
-import { Bench, HandPeer } from '../session/bench.ts';
 import { hex, message, update } from '../wire/bytes.ts';
+import { Bench, HandPeer } from './bench.ts';
 
 const CLIENT_AS = 65001;
 
