@@ -5,12 +5,13 @@
 
 // Reading the RIB as it changes: best paths for a forwarding table.
 export { DirtyQueue } from './rib/dirty-queue.ts';
-export { FamilyRib, NO_PATH } from './rib/family-rib.ts';
+export { FamilyRib } from './rib/family-rib.ts';
 // Policies.
 export { compilePolicies } from './rib/policy/policy.ts';
 export type { PolicyData, PolicyRule, PolicySet } from './rib/policy/policy-data.ts';
 export { PolicyError } from './rib/policy/policy-error.ts';
 export { type Source, SourceKind } from './rib/source.ts';
+export { NO_PATH, NO_PREFIX, type PathId, type PrefixId } from './rib/store/ids.ts';
 // Peers.
 export type { Peer, PeerCounters, SessionState } from './session/peer.ts';
 export {

@@ -1,5 +1,13 @@
 /** From the best paths of the Loc-RIB to the entries of the dataplane. */
-import { DirtyQueue, type FamilyRib, NO_PATH, SourceKind } from 'bgp-js';
+import {
+  DirtyQueue,
+  type FamilyRib,
+  NO_PATH,
+  NO_PREFIX,
+  type PathId,
+  type PrefixId,
+  SourceKind,
+} from 'bgp-js';
 import { type IPAddress, IPPrefix } from 'bgp-js/ip';
 import type { Dataplane } from '../dataplane/dataplane.ts';
 
@@ -31,13 +39,13 @@ export class Fib {
   work(): void {
     for (let i = 0; i < BATCH; i++) {
       const id = this.#dirty.take();
-      if (id < 0) return;
+      if (id === NO_PREFIX) return;
       this.#update(id);
       this.#rib.prefixes.release(id);
     }
   }
 
-  #update(id: number): void {
+  #update(id: PrefixId): void {
     const rib = this.#rib;
     rib.prefixes.write(id, this.#nlri, 0);
     const prefix = IPPrefix.readNlri(this.#nlri, 0, 4);
@@ -49,10 +57,10 @@ export class Fib {
   }
 
   /** The next hops of the best path and of its multipaths. */
-  #nextHops(best: number): IPAddress[] {
+  #nextHops(best: PathId): IPAddress[] {
     const rib = this.#rib;
     const nextHops: IPAddress[] = [];
-    const add = (path: number): void => {
+    const add = (path: PathId): void => {
       const nextHop = rib.attributes.nextHopOf(rib.attrsOf(path));
       if (nextHop) nextHops.push(nextHop);
     };

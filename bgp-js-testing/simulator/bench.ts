@@ -97,7 +97,7 @@ export class Bench {
     for (let busy = true; busy; ) {
       busy = speaker.hasWork;
       if (busy) speaker.work(this.now);
-      else speaker.routing.clearRemains();
+      else speaker.routing.reclaim();
       for (const action of speaker.actions()) {
         busy = true;
         this.carryOut(action);

@@ -1,8 +1,8 @@
 /** What a speaker's RIB really holds, read from its columns, in the oracle's terms. */
-import { NO_PATH } from 'bgp-js/rib/family-rib.ts';
 import type { Source } from 'bgp-js/rib/source.ts';
 import { SourceKind } from 'bgp-js/rib/source.ts';
-import { PathState } from 'bgp-js/rib/store/path-state.ts';
+import { type AttrsId, LOCAL_SOURCE, NO_PATH, type PrefixId, type SourceId } from 'bgp-js/rib/store/ids.ts';
+import { PathState } from 'bgp-js/rib/store/path-table.ts';
 import type { Speaker } from 'bgp-js/speaker/speaker.ts';
 import { describe, type OracleRoute } from '../oracle/oracle.ts';
 
@@ -19,14 +19,14 @@ export interface HeldEntry {
 export function heldRib(speaker: Speaker): Map<string, HeldEntry> {
   const { rib } = speaker.routing;
   const held = new Map<string, HeldEntry>();
-  for (let id = 0; id < rib.prefixes.end; id++) {
+  for (let id = 0 as PrefixId; id < rib.prefixes.end; id++) {
     if (!rib.prefixes.has(id) || rib.headOf(id) === NO_PATH) continue;
     held.set(rib.format(id), heldEntry(speaker, id));
   }
   return held;
 }
 
-function heldEntry(speaker: Speaker, id: number): HeldEntry {
+function heldEntry(speaker: Speaker, id: PrefixId): HeldEntry {
   const { rib } = speaker.routing;
   const prefix = rib.format(id);
   const entry: HeldEntry = { routes: new Map(), best: null, nextHop: null, multipath: [] };
@@ -48,7 +48,7 @@ function heldEntry(speaker: Speaker, id: number): HeldEntry {
 function heldRoute(
   speaker: Speaker,
   prefix: string,
-  attrs: number,
+  attrs: AttrsId,
   source: Source,
   state: number,
 ): OracleRoute {
@@ -70,7 +70,7 @@ function heldRoute(
 
 /** Whether a speaker has routes of a peer that has gone, or is back and has not told them again (RFC 4724). */
 export function hasStale({ routing: { rib } }: Speaker): boolean {
-  for (let id = 0; id < rib.prefixes.end; id++) {
+  for (let id = 0 as PrefixId; id < rib.prefixes.end; id++) {
     if (!rib.prefixes.has(id)) continue;
     for (let path = rib.headOf(id); path !== NO_PATH; path = rib.nextOf(path))
       if (rib.isStale(path)) return true;
@@ -86,7 +86,7 @@ export function advertisedRoutes(speaker: Speaker): Map<string, Set<string>> {
     const ribSession = speaker.ribSessionOf(peer);
     if (!ribSession) continue;
     const prefixes = new Set<string>();
-    for (let id = 0; id < rib.prefixes.end; id++) {
+    for (let id = 0 as PrefixId; id < rib.prefixes.end; id++) {
       if (!rib.prefixes.has(id)) continue;
       const route = ribSession.ribFamilies.get(rib.family)?.group.advertised(id);
       if (route && route.source !== ribSession.source.index) prefixes.add(rib.format(id));
@@ -96,12 +96,12 @@ export function advertisedRoutes(speaker: Speaker): Map<string, Set<string>> {
   return advertised;
 }
 
-/** The sets of attributes in what peers were told: others than in the RIB where an export policy changed them. */
-function* shownSets(speaker: Speaker): Iterable<number> {
+/** The attributes of advertised routes: others than in the RIB where an export policy changed them. */
+function* advertisedAttrs(speaker: Speaker): Iterable<AttrsId> {
   const { rib } = speaker.routing;
   for (const peer of speaker.peers) {
     const ribFamily = speaker.ribSessionOf(peer)?.ribFamilies.get(rib.family);
-    for (let id = 0; ribFamily && id < rib.prefixes.end; id++) {
+    for (let id = 0 as PrefixId; ribFamily && id < rib.prefixes.end; id++) {
       const advertised = rib.prefixes.has(id) && ribFamily.group.advertised(id);
       if (advertised) yield advertised.attrs;
     }
@@ -111,17 +111,17 @@ function* shownSets(speaker: Speaker): Iterable<number> {
 /** Faults in a speaker's bookkeeping while nothing is under way, in words. */
 export function accountFaults(speaker: Speaker): string[] {
   const { rib, attributes, policies } = speaker.routing;
-  // What policies remember is no leak.
-  policies.forget();
+  // Sets that policies retain are no leak.
+  policies.clearMemos();
   const faults: string[] = [];
   const expect = (what: string, is: number, should: number) => {
     if (is !== should) faults.push(`${what}: ${is}, should be ${should}`);
   };
-  const counts = new Map<number, { received: number; accepted: number; best: number }>();
-  const attrs = new Set<number>();
+  const counts = new Map<SourceId, { received: number; accepted: number; best: number }>();
+  const attrs = new Set<AttrsId>();
   let prefixes = 0;
   let paths = 0;
-  for (let id = 0; id < rib.prefixes.end; id++) {
+  for (let id = 0 as PrefixId; id < rib.prefixes.end; id++) {
     if (!rib.prefixes.has(id) || rib.headOf(id) === NO_PATH) continue;
     prefixes++;
     for (let path = rib.headOf(id); path !== NO_PATH; path = rib.nextOf(path)) {
@@ -137,11 +137,10 @@ export function accountFaults(speaker: Speaker): string[] {
   }
   expect('paths', rib.paths, paths);
   expect('prefixes', rib.prefixes.size, prefixes);
-  for (const exported of shownSets(speaker)) attrs.add(exported);
+  for (const exported of advertisedAttrs(speaker)) attrs.add(exported);
   expect('attribute sets', attributes.size, attrs.size);
-  const known = [...speaker.peers].map((peer) => speaker.ribSessionOf(peer)?.source.index ?? -1);
-  for (const index of [0, ...known]) {
-    if (index < 0) continue;
+  const known = [...speaker.peers].map((peer) => speaker.ribSessionOf(peer)?.source.index ?? LOCAL_SOURCE);
+  for (const index of new Set([LOCAL_SOURCE, ...known])) {
     const { name, received, accepted, best } = rib.sources.get(index);
     const count = counts.get(index) ?? { received: 0, accepted: 0, best: 0 };
     counts.delete(index);

@@ -163,7 +163,7 @@ export class Simulation {
     const { speaker } = node;
     let busy = speaker.hasWork;
     if (busy) speaker.work(this.clock(node));
-    else speaker.routing.clearRemains();
+    else speaker.routing.reclaim();
     for (const action of speaker.actions()) {
       busy = true;
       if (action.type === 'connect') this.network.connect(node, action.connection, action.address.toString());

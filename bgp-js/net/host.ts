@@ -232,9 +232,9 @@ export class SpeakerHost {
   /** Recycles ids of routes that are gone until `end`, one piece at least. False when more are left. */
   private reclaim(end: number): boolean {
     const { routing } = this.speaker;
-    while (routing.hasRemains) {
-      routing.clearRemains();
-      if (routing.hasRemains && this.now() >= end) return false;
+    while (routing.hasUnused) {
+      routing.reclaim();
+      if (routing.hasUnused && this.now() >= end) return false;
     }
     return true;
   }

@@ -1,19 +1,20 @@
 /**
- * The decision process (RFC 4271 §9.1.2): from the usable paths to a prefix, step after step keeps the ones that are
- * best by its measure, until one is left. Steps work on the whole set, so the result does not depend on the order in
- * which paths came, MED included.
+ * The decision process (RFC 4271 §9.1.2). Each step keeps those of the usable paths to a prefix that are best by its
+ * measure, until one path is left. Steps work on the whole set of paths, so that the outcome does not depend on the order
+ * in which paths were received, not even where MED is compared within one neighbouring AS only.
  */
 import { IPAddress } from '../ip/index.ts';
 import { SetFlag } from '../wire/attribute-types.ts';
 import { type Source, SourceKind } from './source.ts';
 import type { AttributeTable } from './store/attribute-table.ts';
+import type { AttrsId } from './store/ids.ts';
 
-/** What a step may look at. */
+/** What a step may compare. */
 export interface Candidate {
-  attrs: number;
+  attrs: AttrsId;
   source: Source;
-  /** The peer's identifier of the path (RFC 7911); 0 without ADD-PATH. */
-  pathId?: number;
+  /** The peer's path identifier (RFC 7911); 0 without ADD-PATH. */
+  addPathId?: number;
 }
 
 /** What a step compares: a number, or an address, null being the lowest of all. */
@@ -25,26 +26,26 @@ function compareMeasures(a: Measure, b: Measure): number {
   return a === b ? 0 : a === null ? -1 : 1;
 }
 
-/** One step; `measure` is better the lower it is. */
+/** One step; the lower the measure, the better. */
 export interface DecisionStep {
-  /** What makes a path win at this step, for people. */
+  /** What makes a path win at this step, human-readable. */
   name: string;
   rfc: string;
   measure(candidate: Candidate, attributes: AttributeTable): Measure;
-  /** Only paths of one neighbouring AS are compared with each other (MED). */
+  /** Compares only paths of the same neighbouring AS with each other (MED). */
   perNeighbour?: boolean;
 }
 
 const isExternal = (source: Source): boolean => source.kind === SourceKind.external;
 
-/** RFC 4456 §9: ORIGINATOR_ID stands for the BGP identifier of a reflected route. */
+/** RFC 4456 §9: for a reflected route ORIGINATOR_ID takes the place of the BGP identifier. */
 function identifierOf(candidate: Candidate, attributes: AttributeTable): number {
   const { attrs, source } = candidate;
   const reflected = (attributes.flags.values[attrs] & SetFlag.originatorId) !== 0;
   return reflected ? attributes.originatorId.values[attrs] : source.routerId;
 }
 
-/** The steps in their order. Every interior cost is equal here: next hops are resolved by the dataplane. */
+/** The steps in order. There is none for the interior cost, because the dataplane resolves next hops. */
 export const DECISION_STEPS: readonly DecisionStep[] = [
   {
     name: 'originated here',
@@ -105,11 +106,11 @@ export const DECISION_STEPS: readonly DecisionStep[] = [
   {
     name: 'lower path identifier',
     rfc: 'to end every tie of one peer (RFC 7911)',
-    measure: ({ pathId = 0 }) => pathId,
+    measure: ({ addPathId = 0 }) => addPathId,
   },
 ];
 
-/** Paths that are equal up to this step may share the traffic (multipath). */
+/** Paths that are equal before this step may share the traffic (multipath). */
 export const TIE_BREAK_STEP = DECISION_STEPS.findIndex(({ name }) => name === 'lower BGP identifier');
 
 /** The outcome for one prefix. */
@@ -117,12 +118,12 @@ export interface Decision<T extends Candidate> {
   best: T;
   /** The best path and those equal to it before the tie-breaks, best first. */
   equal: T[];
-  /** The number of the step at which each path dropped out; the best one has that which left it alone. */
+  /** The number of the step that eliminated each path; for the best path, the last step that eliminated any. */
   decidedAt: Map<T, number>;
 }
 
 /**
- * Decides between one or more paths, with what happened at each step. The RIB calls it for three paths and more, and
+ * Decides between one or more paths, and says at which step each lost. The RIB calls it for three and more paths, and
  * {@link comparePaths} for two.
  */
 export function decide<T extends Candidate>(
@@ -178,7 +179,7 @@ function survivors<T extends Candidate>(
   });
 }
 
-/** Compares two paths by the same steps: the step that decides, positive when `a` wins, negative when `b` does. */
+/** Compares two paths: the number of the step that decides plus one, negative when `b` wins; 0 when none decides. */
 export function comparePaths(a: Candidate, b: Candidate, attributes: AttributeTable): number {
   for (let step = 0; step < DECISION_STEPS.length; step++) {
     const { measure, perNeighbour } = DECISION_STEPS[step];

@@ -1,17 +1,18 @@
 import { Bitmap } from './store/column.ts';
+import { NO_PREFIX, type PrefixId } from './store/ids.ts';
 import type { PrefixTable } from './store/prefix-table.ts';
 
 /**
- * Prefixes whose route changed and that a reader has yet to look at, in order of their first change, each at most
- * once. A prefix in the queue is held, so that its number stays its own.
+ * Prefixes whose routes changed and that a reader has yet to read, in the order of their first change, each at most
+ * once. A prefix in the queue is held, so that its number is not reused.
  */
 export class DirtyQueue {
   private readonly prefixes: PrefixTable;
-  private readonly marked = new Bitmap();
+  private readonly marked = new Bitmap<PrefixId>();
   private ring = new Uint32Array(64);
   private first = 0;
   private count = 0;
-  /** Prefixes with numbers from here to before `end` are in the queue too, behind the others and without a mark. */
+  /** Prefixes from `unmarked` to before `end` are in the queue too, behind the others, without mark or hold. */
   private unmarked = 0;
   private end = 0;
 
@@ -19,18 +20,19 @@ export class DirtyQueue {
     this.prefixes = prefixes;
   }
 
-  /** How many prefixes are in the queue, or may be. */
+  /** At most so many prefixes are in the queue; 0: it is empty. */
   get size(): number {
     return this.count + this.end - this.unmarked;
   }
 
-  /** Marks all prefixes that there are. */
+  /** Puts all prefixes into the queue. */
   markAll(): void {
     this.unmarked = 0;
     this.end = this.prefixes.end;
   }
 
-  mark(id: number): void {
+  /** Puts a prefix into the queue unless it is in there already. */
+  mark(id: PrefixId): void {
     const isIn = id >= this.unmarked && id < this.end;
     if (isIn || !this.marked.add(id)) return;
     this.prefixes.hold(id);
@@ -39,30 +41,34 @@ export class DirtyQueue {
     this.count++;
   }
 
-  /** The next prefix, or -1. The caller takes over the hold and ends it with `PrefixTable.release`. */
-  take(): number {
+  /** Takes out the next prefix; NO_PREFIX when the queue is empty. The caller inherits the hold and releases the prefix. */
+  take(): PrefixId {
     if (this.count === 0) return this.takeUnmarked();
-    const id = this.ring[this.first];
+    const id = this.ring[this.first] as PrefixId;
     this.first = (this.first + 1) & (this.ring.length - 1);
     this.count--;
     this.marked.remove(id);
     return id;
   }
 
-  private takeUnmarked(): number {
+  private takeUnmarked(): PrefixId {
     while (this.unmarked < this.end) {
-      const id = this.unmarked++;
+      const id = this.unmarked++ as PrefixId;
       if (!this.prefixes.has(id)) continue;
       this.prefixes.hold(id);
       return id;
     }
-    return -1;
+    return NO_PREFIX;
   }
 
-  /** Forgets prefixes, at most `budget` of them; returns how many are left. */
+  /** Empties the queue, at most `budget` prefixes at a time; returns how many are left. */
   clear(_from: number, budget: number): number {
     this.unmarked = this.end;
-    for (let left = Math.min(budget, this.count); left > 0; left--) this.prefixes.release(this.take());
+    for (let left = budget; left > 0; left--) {
+      const id = this.take();
+      if (id === NO_PREFIX) break;
+      this.prefixes.release(id);
+    }
     return this.count;
   }
 

@@ -1,20 +1,23 @@
 /**
- * Adj-RIB-In and Loc-RIB of one address family. The paths to a prefix form a list, and the list begins with the best
- * one: that is the Loc-RIB. Readers (update groups, the agent's FIB) are told of changes through their dirty queues.
+ * Adj-RIB-In and Loc-RIB of one address family. The paths to a prefix form a list that begins with the best one, and
+ * so the heads of all lists are the Loc-RIB; nothing is stored twice.
+ *
+ * A route comes in with `announce` or goes with `withdraw`. Both note the best path and its multipath set (`remember`),
+ * change the list, run the decision process on it (`settle`, `BestPath.select`), and when the outcome differs they mark
+ * the prefix in the dirty queues of the readers: the update groups, and the program that installs routes. Readers take
+ * prefixes out of their queues when they have time and read the state of then, so that a prefix that changed ten times
+ * is read once. The first and the last path to a prefix, which is nearly every path of a full table, take the short way
+ * of `announceFirst` and `removeLast`: there is nothing to decide.
  */
 import type { Family } from '../wire/families.ts';
-import { BestPath, type PathCandidate } from './best-path.ts';
-import { rank } from './decision.ts';
+import { type Candidate, comparePaths, decide, rank, TIE_BREAK_STEP } from './decision.ts';
 import type { DirtyQueue } from './dirty-queue.ts';
 import type { SourceTable } from './source.ts';
 import type { AttributeTable } from './store/attribute-table.ts';
 import { U32Column } from './store/column.ts';
-import { PathState } from './store/path-state.ts';
-import { NO_PATH, PathTable, type PathVisit } from './store/path-table.ts';
-import { NO_PREFIX, PrefixTable } from './store/prefix-table.ts';
-
-export type { PathCandidate } from './best-path.ts';
-export { NO_PATH } from './store/path-table.ts';
+import { type AttrsId, NO_PATH, NO_PREFIX, type PathId, type PrefixId, type SourceId } from './store/ids.ts';
+import { PathState, PathTable, type PathVisit, type Route } from './store/path-table.ts';
+import { PrefixTable } from './store/prefix-table.ts';
 
 export class FamilyRib {
   readonly family: Family;
@@ -22,132 +25,130 @@ export class FamilyRib {
   readonly attributes: AttributeTable;
   readonly sources: SourceTable;
   readonly table = new PathTable();
-  private readonly selection: BestPath;
+  private readonly bestPath: BestPath;
   private readonly nlri: Uint8Array;
   private readers: DirtyQueue[] = [];
-  /** Readers that want to know of every change of a path, not only of the best ones. */
+  /** Readers of every change of a path, not only of the best ones. */
   private pathReaders: DirtyQueue[] = [];
   /** By prefix: its first path. */
-  private readonly heads = new U32Column();
-  /** Best path and multipath set before and after a change: path, set and source of each. */
-  private before: number[] = [];
-  private after: number[] = [];
+  private readonly heads = new U32Column<PathId>();
+  /** Best path and multipath set before and after a change: path, attributes and source of each. */
+  private readonly before: number[] = [];
+  private readonly after: number[] = [];
 
   constructor(family: Family, attributes: AttributeTable, sources: SourceTable) {
     this.family = family;
-    this.prefixes = new PrefixTable(family.bits);
+    this.prefixes = new PrefixTable(family.bits, attributes.hashKey);
     this.nlri = new Uint8Array(1 + family.bits / 8);
     this.attributes = attributes;
     this.sources = sources;
-    this.selection = new BestPath(this.table, attributes, sources);
+    this.bestPath = new BestPath(this.table, attributes, sources);
   }
 
-  /** How many equal paths may be marked as one multipath set; 1 turns it off. */
+  /** How many equal paths may form one multipath set; 1: no multipath. */
   get maximumPaths(): number {
-    return this.selection.maximumPaths;
+    return this.bestPath.maximumPaths;
   }
 
   set maximumPaths(count: number) {
-    this.selection.maximumPaths = count;
+    this.bestPath.maximumPaths = count;
   }
 
-  /** How many paths there are. */
+  /** How many paths exist. */
   get paths(): number {
     return this.table.size;
   }
 
-  /** Tells `queue` of prefixes whose best path or multipath set changes; with `everyPath` of any path. */
+  /** Marks prefixes in `queue` whose best path or multipath set changes; with `everyPath`, any path. */
   addReader(queue: DirtyQueue, everyPath = false): void {
     (everyPath ? this.pathReaders : this.readers).push(queue);
   }
 
+  /** Marks nothing in `queue` any more. */
   removeReader(queue: DirtyQueue): void {
     this.readers = this.readers.filter((reader) => reader !== queue);
     this.pathReaders = this.pathReaders.filter((reader) => reader !== queue);
   }
 
-  /** A prefix in text form. */
-  format(prefix: number): string {
+  /** A prefix as a text. */
+  format(prefix: PrefixId): string {
     this.prefixes.write(prefix, this.nlri, 0);
     return this.family.format(this.nlri, 0);
   }
 
   /** The first path of a prefix: the best one if it is usable, else NO_PATH or an unusable one. */
-  headOf(prefix: number): number {
+  headOf(prefix: PrefixId): PathId {
     return prefix < this.heads.values.length ? this.heads.values[prefix] : NO_PATH;
   }
 
   /** The best path of a prefix, or NO_PATH. */
-  bestOf(prefix: number): number {
+  bestOf(prefix: PrefixId): PathId {
     const head = this.headOf(prefix);
     return head !== NO_PATH && this.table.isUsable(head) ? head : NO_PATH;
   }
 
-  nextOf(path: number): number {
+  /** The next path to the same prefix, or NO_PATH. */
+  nextOf(path: PathId): PathId {
     return this.table.nexts.values[path];
   }
 
-  attrsOf(path: number): number {
+  /** The attributes of a path. */
+  attrsOf(path: PathId): AttrsId {
     return this.table.attrs.values[path];
   }
 
-  /** The set as it was received: another one where an import policy changed it. */
-  receivedOf(path: number): number {
+  /** The attributes as they were received: others where an import policy changed them. */
+  receivedOf(path: PathId): AttrsId {
     return this.table.receivedOf(path);
   }
 
-  sourceOf(path: number): number {
+  /** The source of a path. */
+  sourceOf(path: PathId): SourceId {
     return this.table.sources.values[path];
   }
 
   /** One of PathState. */
-  stateOf(path: number): number {
+  stateOf(path: PathId): number {
     return this.table.stateOf(path);
   }
 
-  /** The peer's identifier of a path (RFC 7911), 0 without ADD-PATH. */
-  pathIdOf(path: number): number {
-    return this.table.pathIdOf(path);
+  /** The peer's path identifier (RFC 7911); 0 without ADD-PATH. */
+  addPathIdOf(path: PathId): number {
+    return this.table.addPathIdOf(path);
   }
 
-  isMultipath(path: number): boolean {
+  /** Whether the path is in its prefix's multipath set. */
+  isMultipath(path: PathId): boolean {
     return this.table.isMultipath(path);
   }
 
-  isStale(path: number): boolean {
+  /** Whether the path's source has not confirmed it since its last restart or refresh. */
+  isStale(path: PathId): boolean {
     return this.table.isStale(path);
   }
 
   /** The usable paths of a prefix from the best one down. */
-  ranked(prefix: number): number[] {
+  ranked(prefix: PrefixId): PathId[] {
     return rank(this.candidates(prefix), this.attributes).map(({ path }) => path);
   }
 
-  /** The paths of a prefix that are usable, as candidates; the best one first. */
-  candidates(prefix: number): PathCandidate[] {
-    return this.selection.candidates(this.headOf(prefix));
+  /** The usable paths of a prefix as candidates, the best one first. */
+  candidates(prefix: PrefixId): PathCandidate[] {
+    return this.bestPath.candidates(this.headOf(prefix));
   }
 
   /**
-   * Takes in a route whose NLRI is at `at`: a new path, or one that replaces the source's former path. `set` is a set
-   * of attributes, `state` one of PathState, `pathId` the peer's path identifier (RFC 7911), 0 without ADD-PATH,
-   * `received` the set as it came where a policy changed it.
+   * Adds a path to the prefix whose NLRI is at `at`, or replaces the path of the same source and path identifier.
+   * `route` is read and not kept.
    */
-  announce(
-    source: number,
-    bytes: Uint8Array,
-    at: number,
-    attrs: number,
-    state: number,
-    pathId = 0,
-    received = attrs,
-  ): void {
+  announce(bytes: Uint8Array, at: number, route: Route): void {
     const prefix = this.prefixes.intern(bytes, at);
     this.heads.ensure(prefix);
     const { table } = this;
     const head = this.heads.values[prefix];
-    if (head === NO_PATH) return this.announceFirst(prefix, source, attrs, state, pathId, received);
-    let path = table.find(head, source, pathId);
+    if (head === NO_PATH) return this.announceFirst(prefix, route);
+    const { source, attrs, received, state, addPathId } = route;
+    let path = table.find(head, source, addPathId);
     if (path !== NO_PATH && table.attrs.values[path] === attrs && table.stateOf(path) === state) {
       table.keepReceived(path, received, this.attributes);
       table.confirm(path);
@@ -156,43 +157,37 @@ export class FamilyRib {
     this.remember(prefix, this.before);
     this.attributes.retain(attrs);
     if (path === NO_PATH) {
-      path = table.add(prefix, source, attrs, state, pathId);
+      path = table.add(prefix, route);
       this.link(prefix, path, state);
       table.keepReceived(path, received, this.attributes);
     } else this.replace(path, attrs, state, received);
     this.settle(prefix);
   }
 
-  /** Takes in the only path to a prefix: there is nothing to decide. */
-  private announceFirst(
-    prefix: number,
-    source: number,
-    attrs: number,
-    state: number,
-    pathId: number,
-    received: number,
-  ): void {
+  /** Adds the only path to a prefix: there is nothing to decide. */
+  private announceFirst(prefix: PrefixId, route: Route): void {
     const { table } = this;
+    const { attrs, received, state } = route;
     this.attributes.retain(attrs);
-    const path = table.add(prefix, source, attrs, state, pathId);
+    const path = table.add(prefix, route);
     this.link(prefix, path, state);
     if (received !== attrs) table.keepReceived(path, received, this.attributes);
     for (const reader of this.pathReaders) reader.mark(prefix);
     if (state !== PathState.usable) return;
-    this.sources.get(source).best++;
+    this.sources.get(route.source).best++;
     for (const reader of this.readers) reader.mark(prefix);
   }
 
-  /** Takes out the source's path to the prefix whose NLRI is at `at`; nothing happens when there is none. */
-  withdraw(source: number, bytes: Uint8Array, at: number, pathId = 0): void {
+  /** Removes the source's path to the prefix whose NLRI is at `at`; does nothing when it has none. */
+  withdraw(source: SourceId, bytes: Uint8Array, at: number, addPathId = 0): void {
     const prefix = this.prefixes.find(bytes, at);
     if (prefix === NO_PREFIX) return;
-    const path = this.table.find(this.headOf(prefix), source, pathId);
+    const path = this.table.find(this.headOf(prefix), source, addPathId);
     if (path !== NO_PATH) this.removePath(prefix, path);
   }
 
-  /** Changes the state or the attributes of a path, which stays as stale or fresh as it is. */
-  change(path: number, attrs: number, state: number, received = attrs): void {
+  /** Changes the state or the attributes of a path, and leaves it as stale or fresh as it is. */
+  change(path: PathId, attrs: AttrsId, state: number, received = attrs): void {
     const { table } = this;
     if (table.attrs.values[path] === attrs && table.stateOf(path) === state) {
       table.keepReceived(path, received, this.attributes);
@@ -207,39 +202,36 @@ export class FamilyRib {
     this.settle(prefix);
   }
 
-  /**
-   * Takes out paths of a source, a slice of at most `budget` path numbers from `from` on. Returns where to go on, or 0
-   * at the end.
-   */
-  sweep(source: number, from: number, budget: number): number {
+  /** Removes the paths of a source among `budget` path numbers from `from` on. Returns where to go on, or 0 at the end. */
+  sweep(source: SourceId, from: number, budget: number): number {
     return this.table.each(from, budget, (path, prefix) => {
       if (this.table.sources.values[path] === source) this.removePath(prefix, path);
     });
   }
 
-  /** Takes out the stale paths of a source, a slice at a time like `sweep`. */
-  sweepStale(source: number, from: number, budget: number): number {
+  /** Removes the stale paths of a source, a slice at a time like `sweep`. */
+  sweepStale(source: SourceId, from: number, budget: number): number {
     return this.eachStale(source, from, budget, (path, prefix) => this.removePath(prefix, path));
   }
 
   /** Visits the stale paths of a source, a slice at a time like `sweep`. */
-  eachStale(source: number, from: number, budget: number, visit: PathVisit): number {
+  eachStale(source: SourceId, from: number, budget: number, visit: PathVisit): number {
     const { table } = this;
     return table.each(from, budget, (path, prefix) => {
       if (table.sources.values[path] === source && table.isStale(path)) visit(path, prefix);
     });
   }
 
-  /** Makes the paths of a source stale; those that are stale already go (RFC 4724 §4.2). */
-  newGeneration(source: number): void {
+  /** Makes the paths of a source stale, and removes those that were stale before (RFC 4724 §4.2). */
+  newGeneration(source: SourceId): void {
     this.sweepStale(source, 0, Number.POSITIVE_INFINITY);
     this.table.newGeneration(source);
   }
 
-  /** Decides anew about every prefix, a slice at a time like `sweep`; for changes of `maximumPaths`. */
+  /** Runs the decision process for every prefix, a slice at a time like `sweep`; for changes of `maximumPaths`. */
   redecide(from: number, budget: number): number {
     const stop = Math.min(this.prefixes.end, from + budget);
-    for (let prefix = from; prefix < stop; prefix++) {
+    for (let prefix = from as PrefixId; prefix < stop; prefix++) {
       if (this.headOf(prefix) === NO_PATH) continue;
       this.remember(prefix, this.before);
       this.settle(prefix);
@@ -247,8 +239,8 @@ export class FamilyRib {
     return stop < this.prefixes.end ? stop : 0;
   }
 
-  /** Puts a new path behind the head, which stays the best until it is decided anew. */
-  private link(prefix: number, path: number, state: number): void {
+  /** Puts a new path behind the head, which stays the best one until `settle`. */
+  private link(prefix: PrefixId, path: PathId, state: number): void {
     const nexts = this.table.nexts.values;
     const head = this.heads.values[prefix];
     if (head === NO_PATH) {
@@ -263,7 +255,8 @@ export class FamilyRib {
     if (state === PathState.usable) source.accepted++;
   }
 
-  private replace(path: number, attrs: number, state: number, received: number): void {
+  /** Gives a path other attributes, which the caller has retained, and another state. */
+  private replace(path: PathId, attrs: AttrsId, state: number, received: AttrsId): void {
     const { table } = this;
     const source = this.sources.get(table.sources.values[path]);
     if (table.isUsable(path)) source.accepted--;
@@ -275,7 +268,7 @@ export class FamilyRib {
     this.attributes.release(old);
   }
 
-  private removePath(prefix: number, path: number): void {
+  private removePath(prefix: PrefixId, path: PathId): void {
     const { table } = this;
     const nexts = table.nexts.values;
     if (this.heads.values[prefix] === path && nexts[path] === NO_PATH) return this.removeLast(prefix, path);
@@ -291,12 +284,12 @@ export class FamilyRib {
     source.received--;
     if (table.isUsable(path)) source.accepted--;
     this.settle(prefix);
-    // Only now: until here the comparison of before and after refers to the path and its attributes.
-    this.letGo(path);
+    // Comes last, because the comparison of before and after refers to the path and its attributes.
+    this.release(path);
   }
 
-  /** Takes out the only path to a prefix. */
-  private removeLast(prefix: number, path: number): void {
+  /** Removes the only path to a prefix. */
+  private removeLast(prefix: PrefixId, path: PathId): void {
     const { table } = this;
     this.heads.values[prefix] = NO_PATH;
     const source = this.sources.get(table.sources.values[path]);
@@ -307,12 +300,12 @@ export class FamilyRib {
       source.best--;
       for (const reader of this.readers) reader.mark(prefix);
     }
-    this.letGo(path);
+    this.release(path);
     this.prefixes.release(prefix);
   }
 
-  /** Gives back a path that is in no list any more. */
-  private letGo(path: number): void {
+  /** Releases the attributes and the number of a path that is in no list any more. */
+  private release(path: PathId): void {
     const { table, attributes } = this;
     const attrs = table.attrs.values[path];
     table.keepReceived(path, attrs, attributes);
@@ -321,7 +314,7 @@ export class FamilyRib {
   }
 
   /** Writes the best path and its multipath set, each with attributes and source, into `into`. */
-  private remember(prefix: number, into: number[]): void {
+  private remember(prefix: PrefixId, into: number[]): void {
     const { table } = this;
     into.length = 0;
     const best = this.bestOf(prefix);
@@ -333,17 +326,92 @@ export class FamilyRib {
     }
   }
 
-  /** Runs the decision process for a prefix and tells the readers when its outcome differs from `before`. */
-  private settle(prefix: number): void {
-    this.heads.values[prefix] = this.selection.select(this.heads.values[prefix]);
+  /** Runs the decision process for a prefix, and marks it for the readers when the outcome differs from `before`. */
+  private settle(prefix: PrefixId): void {
+    this.heads.values[prefix] = this.bestPath.select(this.heads.values[prefix]);
     for (const reader of this.pathReaders) reader.mark(prefix);
     const { before, after } = this;
     this.remember(prefix, after);
     let same = before.length === after.length;
     for (let i = 0; same && i < after.length; i++) same = before[i] === after[i];
     if (same) return;
-    if (before.length > 0) this.sources.get(before[2]).best--;
-    if (after.length > 0) this.sources.get(after[2]).best++;
+    if (before.length > 0) this.sources.get(before[2] as SourceId).best--;
+    if (after.length > 0) this.sources.get(after[2] as SourceId).best++;
     for (const reader of this.readers) reader.mark(prefix);
+  }
+}
+
+/** A path as a candidate of the decision process. */
+export interface PathCandidate extends Candidate {
+  path: PathId;
+}
+
+/** Orders the list of the paths to a prefix: puts the best one first and marks the multipath set. */
+export class BestPath {
+  /** How many equal paths may form one multipath set; 1: no multipath. */
+  maximumPaths = 1;
+  private readonly table: PathTable;
+  private readonly attributes: AttributeTable;
+  private readonly sources: SourceTable;
+
+  constructor(table: PathTable, attributes: AttributeTable, sources: SourceTable) {
+    this.table = table;
+    this.attributes = attributes;
+    this.sources = sources;
+  }
+
+  /** The usable paths of the list that begins with `head`. */
+  candidates(head: PathId): PathCandidate[] {
+    const { table } = this;
+    const list: PathCandidate[] = [];
+    for (let path = head; path !== NO_PATH; path = table.nexts.values[path]) {
+      if (!table.isUsable(path)) continue;
+      const source = this.sources.get(table.sources.values[path]);
+      list.push({ path, attrs: table.attrs.values[path], source, addPathId: table.addPathIdOf(path) });
+    }
+    return list;
+  }
+
+  /** Runs the decision process on the list that begins with `head`; returns its new head. */
+  select(head: PathId): PathId {
+    const { table } = this;
+    if (head === NO_PATH) return NO_PATH;
+    if (table.nexts.values[head] === NO_PATH) {
+      table.clearMultipath(head);
+      return head;
+    }
+    const candidates = this.candidates(head);
+    if (candidates.length === 0) return head;
+    for (let path = head; path !== NO_PATH; path = table.nexts.values[path]) table.clearMultipath(path);
+    if (candidates.length === 1) return this.moveToHead(head, candidates[0].path);
+    if (candidates.length === 2) return this.selectOfTwo(head, candidates[0], candidates[1]);
+    return this.selectOfMany(head, candidates);
+  }
+
+  private selectOfTwo(head: PathId, first: PathCandidate, second: PathCandidate): PathId {
+    const outcome = comparePaths(first, second, this.attributes);
+    if (this.maximumPaths > 1 && Math.abs(outcome) > TIE_BREAK_STEP) {
+      this.table.markMultipath(first.path);
+      this.table.markMultipath(second.path);
+    }
+    return this.moveToHead(head, (outcome >= 0 ? first : second).path);
+  }
+
+  private selectOfMany(head: PathId, candidates: PathCandidate[]): PathId {
+    const { best, equal } = decide(candidates, this.attributes);
+    if (this.maximumPaths > 1 && equal.length > 1) {
+      for (const { path } of equal.slice(0, this.maximumPaths)) this.table.markMultipath(path);
+    }
+    return this.moveToHead(head, best.path);
+  }
+
+  private moveToHead(head: PathId, path: PathId): PathId {
+    const nexts = this.table.nexts.values;
+    if (head === path) return head;
+    let previous = head;
+    while (nexts[previous] !== path) previous = nexts[previous];
+    nexts[previous] = nexts[path];
+    nexts[path] = head;
+    return path;
   }
 }

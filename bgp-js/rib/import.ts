@@ -1,56 +1,188 @@
-/** What a speaker takes from a peer: limits that hold unless somebody asks otherwise. */
+/**
+ * What a speaker accepts from a peer: the attributes of an UPDATE become a set of the attribute table, which is then
+ * validated by the rules for this peer, and so is each prefix.
+ */
 import type { IPAddress } from '../ip/index.ts';
-import { countInPath } from '../wire/as-path.ts';
+import { countInPath, secondAs } from '../wire/as-path.ts';
+import { checkMandatory, scanAttributes } from '../wire/attribute-scan.ts';
 import { AttributeType, SetFlag } from '../wire/attribute-types.ts';
+import { decodeAttributes, encodeAttributes } from '../wire/attributes.ts';
 import { readU32 } from '../wire/cursor.ts';
+import type { BgpError } from '../wire/error.ts';
 import type { Family } from '../wire/families.ts';
 import { nlriCovers } from '../wire/nlri.ts';
 import type { Role } from '../wire/role.ts';
-import { type FamilyRib, NO_PATH } from './family-rib.ts';
+import { type AttributeContext, AttributeScan } from '../wire/scan-result.ts';
+import { type StoredFor, storedForm } from '../wire/stored-form.ts';
+import type { FamilyRib } from './family-rib.ts';
 import type { Source } from './source.ts';
-import type { AttributeTable } from './store/attribute-table.ts';
-import { PathState } from './store/path-state.ts';
-import { NO_PREFIX } from './store/prefix-table.ts';
+import { type AttributeTable, AttrsKind, attrsKindOf } from './store/attribute-table.ts';
+import { type AttrsId, NO_ATTRS, NO_PATH, NO_PREFIX, type SourceId } from './store/ids.ts';
+import { PathState } from './store/path-table.ts';
 
+/** Where MP_REACH_NLRI and MP_UNREACH_NLRI lie in an UPDATE; a start of 0: the UPDATE has none. */
+export interface Multiprotocol {
+  reachStart: number;
+  reachEnd: number;
+  unreachStart: number;
+  unreachEnd: number;
+}
+
+/** The attributes of an UPDATE, and what their meaning depends on. */
+export interface ReceivedAttributes {
+  /** They lie in `bytes` from `start` to `end`. */
+  bytes: Uint8Array;
+  start: number;
+  end: number;
+  context: AttributeContext;
+  /** The UPDATE announces routes in its own NLRI field (RFC 4271 §4.3). */
+  usesUpdateFields: boolean;
+  /** The source that is charged with a set that is new. */
+  chargedSource: SourceId;
+}
+
+/** From the attributes of an UPDATE to a set of the attribute table: each set is validated once and stored in one form. */
+export class AttributeInterner {
+  /** The most serious defect of the attributes that were validated last; null: none. */
+  error: BgpError | null = null;
+  /** Where the multiprotocol attributes of these lie. */
+  readonly multiprotocol: Multiprotocol = { reachStart: 0, reachEnd: 0, unreachStart: 0, unreachEnd: 0 };
+  private readonly table: AttributeTable;
+  private readonly scan = new AttributeScan();
+
+  constructor(table: AttributeTable) {
+    this.table = table;
+  }
+
+  /**
+   * Validates the attributes of an UPDATE; see `error` and `multiprotocol`. Returns the set for the routes in the
+   * UPDATE's own fields, or NO_ATTRS when there are none or when a defect is more serious than a discarded attribute. A
+   * known set was validated when it was added. The caller releases the set when the UPDATE has been carried out.
+   */
+  validate(received: ReceivedAttributes): AttrsId {
+    return this.held(this.find(received));
+  }
+
+  /** Retains a set until its UPDATE has been carried out, as a withdrawal in it may remove the last route that has it. */
+  private held(attrs: AttrsId): AttrsId {
+    if (attrs !== NO_ATTRS) this.table.retain(attrs);
+    return attrs;
+  }
+
+  private find(received: ReceivedAttributes): AttrsId {
+    const { table, scan, multiprotocol } = this;
+    const { bytes, start, end, context, usesUpdateFields, chargedSource } = received;
+    const kind = attrsKindOf(context);
+    multiprotocol.reachStart = multiprotocol.unreachStart = 0;
+    this.error = null;
+    if (usesUpdateFields && context.fourOctetAs && !context.edits) {
+      const known = table.find(kind, bytes, start, end);
+      if (known !== NO_ATTRS) return known;
+    }
+    scanAttributes(bytes, start, end, context, scan);
+    multiprotocol.reachStart = scan.mpReachStart;
+    multiprotocol.reachEnd = scan.mpReachEnd;
+    multiprotocol.unreachStart = scan.mpUnreachStart;
+    multiprotocol.unreachEnd = scan.mpUnreachEnd;
+    if (usesUpdateFields || scan.mpReachStart !== 0)
+      checkMandatory(scan, usesUpdateFields && !context.originated);
+    this.error = scan.error;
+    if ((scan.error && scan.error.handling !== 'discard') || !usesUpdateFields) return NO_ATTRS;
+    if (!scan.rewrite) return table.add({ kind, bytes, start, end, scan, chargedSource });
+    return this.store(received, 'classic');
+  }
+
+  /** The set for the routes of MP_REACH_NLRI; call after `validate` with the same attributes. */
+  multiprotocolSet(received: ReceivedAttributes): AttrsId {
+    const { bytes, start, end, context } = received;
+    scanAttributes(bytes, start, end, context, this.scan);
+    return this.held(this.store(received, 'multiprotocol'));
+  }
+
+  /** The set of the stored form, which is scanned again: its numbers, not those of the wire, are the set's. */
+  private store(received: ReceivedAttributes, purpose: StoredFor): AttrsId {
+    const { table, scan } = this;
+    const { bytes, start, end, context, chargedSource } = received;
+    const kind = attrsKindOf(context);
+    const stored = storedForm(bytes, start, end, context, scan, purpose);
+    const known = table.find(kind, stored, 0, stored.length);
+    if (known !== NO_ATTRS) return known;
+    scanAttributes(stored, 0, stored.length, { ...context, fourOctetAs: true, edits: undefined }, scan);
+    if (scan.error && scan.error.handling !== 'discard') {
+      this.error = scan.error;
+      return NO_ATTRS;
+    }
+    // The neighbouring AS is that of the peer, also where our local AS stands before it.
+    if (context.edits?.prependAs) scan.firstAs = secondAs(decodeAttributes(stored).asPath);
+    return table.add({ kind, bytes: stored, start: 0, end: stored.length, scan, chargedSource });
+  }
+
+  /** Set `id` with one more standard community, charged to `chargedSource` when it is new; the caller retains it at once. */
+  withCommunity(id: AttrsId, community: number, chargedSource: SourceId): AttrsId {
+    const { table, scan } = this;
+    const attributes = table.decode(id);
+    if (attributes.communities?.includes(community)) return id;
+    const more = encodeAttributes({
+      ...attributes,
+      communities: [...(attributes.communities ?? []), community],
+    });
+    const kind = table.kindOf(id);
+    const known = table.find(kind, more, 0, more.length);
+    if (known !== NO_ATTRS) return known;
+    const context = {
+      ebgp: (kind & AttrsKind.external) !== 0,
+      fourOctetAs: true,
+      localAs: 0,
+      localId: null,
+      clusterId: null,
+    };
+    scanAttributes(more, 0, more.length, context, scan);
+    // This scan does not know our own numbers: the flags of loops are those of the set as received.
+    scan.flags |= table.flags.values[id];
+    return table.add({ kind, bytes: more, start: 0, end: more.length, scan, chargedSource });
+  }
+}
+
+/** How the routes of one peer are validated. */
 export interface ImportRules {
   /** Accept a default route. */
   acceptDefault: boolean;
   /** For eBGP: the AS with which every AS_PATH has to begin (RFC 4271 §6.3); 0: any. */
   firstAs: number;
-  /** How often our own AS may stand in AS_PATH; never, when not given. */
+  /** How often AS_PATH may contain our own AS; 0 unless given. */
   allowAsIn?: number;
-  /** The AS that we show this peer instead of our own (RFC 7705): it may stand in AS_PATH as often as that one. */
+  /** The AS as which this peer knows us (RFC 7705); AS_PATH may contain it as often as our own. */
   localAs?: number;
-  /** We have put `localAs` in front of the path ourselves. */
+  /** We have prepended `localAs` ourselves. */
   localAsInFront?: boolean;
-  /** Any length, when not given. */
+  /** Any length unless given. */
   maximumAsPathLength?: number;
-  /** What we are to the peer (RFC 9234). */
+  /** Our role towards the peer (RFC 9234). */
   role?: Role;
-  /** The peer's AS, of which alone a `peer` may say OTC. */
+  /** The peer's AS, the only one that a `peer` may name in OTC (RFC 9234 §5). */
   peerAs?: number;
-  /** So many prefixes are taken in and no more; any number, when not given. */
+  /** Prefixes above this number are dropped; none unless given. */
   dropAbove?: number;
-  /** The number of the import policy; none, when not given. */
+  /** The number of the import policy; none unless given. */
   policy?: number;
   /** Refuse routes with the community BLACKHOLE (RFC 7999 §3.3). */
   refuseBlackhole?: boolean;
 }
 
-/** What is never accepted from anybody: this speaker's own addresses and the ranges that only it may announce. */
+/** What is never accepted from any peer: this speaker's own addresses, and ranges that only it may announce. */
 export interface OwnNumbers {
   as: number;
   /** Our addresses; null: none is known. */
   address: IPAddress | null;
   address6: IPAddress | null;
-  /** NLRI of ranges by family. */
+  /** NLRI of the ranges by family. */
   ranges: ReadonlyMap<Family, readonly Uint8Array[]>;
 }
 
-/** Judges the attributes of a route: PathState.usable, or why it is not. */
+/** Validates the attributes of a route: PathState.usable, or the state that says why it is not. */
 export function validateAttributes(
   table: AttributeTable,
-  attrs: number,
+  attrs: AttrsId,
   rules: ImportRules,
   own: OwnNumbers,
 ): number {
@@ -68,35 +200,35 @@ export function validateAttributes(
 }
 
 /** RFC 4271 §6.3: whether the next hop is one of our own addresses. An IPv4 next hop is compared as a number. */
-function hasOwnNextHop(table: AttributeTable, attrs: number, { address, address6 }: OwnNumbers): boolean {
+function hasOwnNextHop(table: AttributeTable, attrs: AttrsId, { address, address6 }: OwnNumbers): boolean {
   if ((table.flags.values[attrs] & SetFlag.ipv4NextHop) !== 0) {
     return address !== null && table.nextHop.values[attrs] === address.value;
   }
   return address6 !== null && (table.nextHopOf(attrs)?.sameBits(address6) ?? false);
 }
 
-/** Whether one of our AS numbers stands in AS_PATH more often than it may (RFC 4271 §9.1.2, RFC 7705 §3). */
-function isLoop(table: AttributeTable, attrs: number, rules: ImportRules, as: number): boolean {
+/** Whether AS_PATH contains one of our AS numbers more often than it may (RFC 4271 §9.1.2, RFC 7705 §3). */
+function isLoop(table: AttributeTable, attrs: AttrsId, rules: ImportRules, as: number): boolean {
   const { allowAsIn = 0, localAs = 0, localAsInFront = false } = rules;
   const holdsOurs = (table.flags.values[attrs] & SetFlag.asLoop) !== 0;
   if (holdsOurs && (allowAsIn === 0 || countOf(table, attrs, as) > allowAsIn)) return true;
   return localAs !== 0 && countOf(table, attrs, localAs) - (localAsInFront ? 1 : 0) > allowAsIn;
 }
 
-function countOf(table: AttributeTable, attrs: number, as: number): number {
+function countOf(table: AttributeTable, attrs: AttrsId, as: number): number {
   const path = table.valueOf(attrs, AttributeType.asPath);
   return path ? countInPath(table.chunkOf(attrs), path.start, path.end, as) : 0;
 }
 
-/** RFC 9234 §5: what is only for customers came from one, or through a peer that did not say it itself. */
-function isLeak(table: AttributeTable, attrs: number, rules: ImportRules): boolean {
+/** RFC 9234 §5: a route that is only for customers comes from a customer, or from a peer that did not set OTC itself. */
+function isLeak(table: AttributeTable, attrs: AttrsId, rules: ImportRules): boolean {
   if (rules.role === 'provider' || rules.role === 'rs-server') return true;
   if (rules.role !== 'peer') return false;
   const otc = table.valueOf(attrs, AttributeType.onlyToCustomer);
   return otc !== null && readU32(table.chunkOf(attrs), otc.start) !== rules.peerAs;
 }
 
-/** Judges the prefix whose NLRI is at `at`. */
+/** Validates the prefix whose NLRI is at `at`; returns a PathState. */
 export function validatePrefix(
   family: Family,
   bytes: Uint8Array,
@@ -111,16 +243,16 @@ export function validatePrefix(
   return ranges.some((range) => nlriCovers(range, 0, bytes, at)) ? PathState.ownRange : PathState.usable;
 }
 
-/** Whether a route of a peer that has as many as it may is one too many: it replaces none of the peer's own. */
+/** Whether a route exceeds the peer's maximum of prefixes, as it replaces none that the peer has. */
 export function isTooMany(
   rib: FamilyRib,
   source: Source,
   { dropAbove = Number.POSITIVE_INFINITY }: ImportRules,
   bytes: Uint8Array,
   at: number,
-  pathId: number,
+  addPathId: number,
 ): boolean {
   if (source.received < dropAbove) return false;
   const prefix = rib.prefixes.find(bytes, at);
-  return prefix === NO_PREFIX || rib.table.find(rib.headOf(prefix), source.index, pathId) === NO_PATH;
+  return prefix === NO_PREFIX || rib.table.find(rib.headOf(prefix), source.index, addPathId) === NO_PATH;
 }

@@ -3,8 +3,7 @@ import type { AttributeContext } from '../wire/scan-result.ts';
 import type { FamilyRib } from './family-rib.ts';
 import type { ImportRules } from './import.ts';
 import type { ExportProfile } from './out/export-profile.ts';
-import type { GroupMember } from './out/group-member.ts';
-import type { UpdateGroup } from './out/update-group.ts';
+import type { GroupMember, UpdateGroup } from './out/update-group.ts';
 import type { Source, SourceFields } from './source.ts';
 
 /** How a session exchanges the routes of one address family. */
@@ -37,9 +36,9 @@ export interface RibSessionFamily {
   receivesPathIds: boolean;
   group: UpdateGroup;
   member: GroupMember;
-  /** The peer has told all its routes once (End-of-RIB). */
+  /** The peer has sent all its routes once (End-of-RIB). */
   heardAll: boolean;
-  /** The peer tells them again, and will say when that is done (RFC 7313). */
+  /** The peer is sending its routes again, between the two markers of a refresh (RFC 7313). */
   refreshing: boolean;
 }
 
@@ -48,9 +47,9 @@ export interface RibSession {
   source: Source;
   context: AttributeContext;
   rules: ImportRules;
-  /** The number of the import policy on whose rules the hits of these routes are counted already. */
+  /** The import policy whose hits count these routes already. */
   countedPolicy?: number;
   ribFamilies: ReadonlyMap<Family, RibSessionFamily>;
-  /** The same in a row, for the way of every message. */
+  /** The same as a list, which is read with every message. */
   ribFamilyList: readonly RibSessionFamily[];
 }

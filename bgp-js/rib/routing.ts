@@ -1,6 +1,22 @@
 /**
- * The RIB with everything that feeds it and reads it: routes in, update groups out, routes of our own, and the work
- * that is done in slices. `openSession` and `closeSession` add and remove peers.
+ * The RIB with everything that feeds it and reads it: peers' routes in, update groups out, routes of our own, and the
+ * work that is done in slices. `openSession` and `closeSession` add and remove peers.
+ *
+ * An UPDATE's way through the RIB, from the speaker's UpdateProcessor on:
+ *
+ * 1. `AttributeInterner.validate` (import.ts) validates the attributes and finds or adds their set (AttributeTable).
+ * 2. `Routing.announce` validates the set and each prefix by the peer's rules (`validateAttributes`, `validatePrefix`)
+ *    and runs the import policy (`PolicyRun.evaluate`). What is refused is kept too, with the reason as its state.
+ * 3. `FamilyRib.announce` puts the path into Adj-RIB-In, decides, and marks the prefix in the readers' dirty queues.
+ *
+ * Nothing is sent here: a member of an update group that has room to send pulls (`UpdateGroup.pull`), and then
+ *
+ * 4. `UpdateGroup.encode` takes changed prefixes out of its queue; `AdjRibOutDiff.update` compares each with what the
+ *    group has advertised, and `UpdatePacker` packs the difference into UPDATEs (export.ts writes their attributes).
+ * 5. `UpdateLog` keeps the UPDATEs, which every member of the group sends as they are.
+ *
+ * The two halves are apart because a peer's input must not wait for the output of a thousand others, and because ten
+ * changes of a prefix between two pulls are one UPDATE.
  */
 
 import { Community, SetFlag } from '../wire/attribute-types.ts';
@@ -10,8 +26,13 @@ import { FAMILIES, type Family, IPV4_UNICAST } from '../wire/families.ts';
 import { PATH_ID_LENGTH } from '../wire/nlri.ts';
 import type { AttributeContext } from '../wire/scan-result.ts';
 import { FamilyRib } from './family-rib.ts';
-import { isTooMany, type OwnNumbers, validateAttributes, validatePrefix } from './import.ts';
-import { Jobs } from './jobs.ts';
+import {
+  AttributeInterner,
+  isTooMany,
+  type OwnNumbers,
+  validateAttributes,
+  validatePrefix,
+} from './import.ts';
 import { type ExportProfile, profileKey } from './out/export-profile.ts';
 import { LOG_LIMIT, UpdateGroup } from './out/update-group.ts';
 import { NO_POLICY } from './policy/policy.ts';
@@ -24,16 +45,24 @@ import type {
   RibSessionOptions,
   RibSessionTerms,
 } from './rib-session.ts';
-import { LOCAL_SOURCE, type Source, SourceTable } from './source.ts';
-import { AttributeTable, NO_ATTRS } from './store/attribute-table.ts';
-import { AttributeInterner } from './store/intern.ts';
-import { PathState } from './store/path-state.ts';
+import { type Source, SourceTable } from './source.ts';
+import { AttributeTable } from './store/attribute-table.ts';
+import type { HashKey } from './store/hash-table.ts';
+import {
+  type AttrsId,
+  LOCAL_SOURCE,
+  NO_ATTRS,
+  type PathId,
+  type PrefixId,
+  type SourceId,
+} from './store/ids.ts';
+import { PathState, type Route } from './store/path-table.ts';
 
-/** Path numbers looked at in one piece of background work: about a millisecond when each is taken out. */
+/** Path numbers that one slice of background work passes: about a millisecond when each path is removed. */
 const SLICE = 1024;
 
 export class Routing {
-  readonly attributes = new AttributeTable();
+  readonly attributes: AttributeTable;
   readonly interner: AttributeInterner;
   readonly sources: SourceTable;
   readonly policies: PolicyRegistry;
@@ -41,14 +70,28 @@ export class Routing {
   own: OwnNumbers = { as: 0, address: null, address6: null, ranges: new Map() };
   /** End-of-RIB markers are held back while it is closed (RFC 4724 §4.1). */
   readonly endOfRibGate = { closed: false };
-  /** Sizes of the work: small ones make a test pass through states that otherwise take a full table. */
+  /** Sizes of slices and logs: small ones let a test pass through states that otherwise take a full table. */
   readonly limits = { slice: SLICE, logOctets: LOG_LIMIT };
   private readonly groups = new Map<string, UpdateGroup>();
-  private readonly ribSessions = new Map<number, RibSession>();
+  private readonly ribSessions = new Map<SourceId, RibSession>();
   private readonly jobs = new Jobs();
+  /** The route that is being announced: one object for all prefixes. */
+  private readonly route: Route = {
+    source: LOCAL_SOURCE,
+    attrs: NO_ATTRS,
+    received: NO_ATTRS,
+    state: PathState.usable,
+    addPathId: 0,
+  };
 
-  constructor(localName: string, maximumPaths: number) {
-    this.sources = new SourceTable(localName);
+  /**
+   * @param localName the name of this speaker as a source of routes.
+   * @param maximumPaths how many equal paths may form one multipath set; 1: no multipath.
+   * @param hashKey the key of the hash tables, which peers must not know.
+   */
+  constructor(localName: string, maximumPaths: number, hashKey: HashKey) {
+    this.attributes = new AttributeTable(hashKey);
+    this.sources = new SourceTable(localName, (index) => this.attributes.octetsOf(index) > 0);
     this.policies = new PolicyRegistry(this.attributes);
     this.interner = new AttributeInterner(this.attributes);
     this.ribs = new Map(
@@ -62,6 +105,7 @@ export class Routing {
     return this.ribOf(IPV4_UNICAST);
   }
 
+  /** The RIB of a family. Throws when there is none. */
   ribOf(family: Family): FamilyRib {
     const rib = this.ribs.get(family);
     if (!rib) throw new Error(`no RIB of ${family.name}`);
@@ -70,7 +114,10 @@ export class Routing {
 
   // --- sessions ----------------------------------------------------------------------------------------------------
 
-  /** Opens a session. With `retained` it continues as that source, whose stale routes the peer confirms or not. */
+  /**
+   * Opens a session of a peer. With `retained` it continues as that source, whose stale routes the peer confirms by
+   * announcing them again.
+   */
   openSession(options: RibSessionOptions, retained: Source | null = null): RibSession {
     const { context, rules, families } = options;
     const source = retained ? Object.assign(retained, options.source) : this.sources.add(options.source);
@@ -88,35 +135,35 @@ export class Routing {
   }
 
   /** The session whose routes come from this source, or null. */
-  ribSessionOf(source: number): RibSession | null {
+  ribSessionOf(source: SourceId): RibSession | null {
     return this.ribSessions.get(source) ?? null;
   }
 
-  /** The session ended: its routes go, a slice at a time. */
+  /** Closes a session and removes its routes, a slice at a time. */
   closeSession(ribSession: RibSession): void {
-    this.leave(ribSession);
+    this.removeFromGroups(ribSession);
     this.removeSource(ribSession.source);
   }
 
   /**
-   * The session ended, but its routes stay as stale ones (RFC 4724 §4.2); those that were stale before go. The source
-   * is given to `openSession` when the peer returns, or to `removeSource`.
+   * Closes a session and keeps its routes as stale ones (RFC 4724 §4.2); those that are stale already are removed. The
+   * source is for `openSession` when the peer returns, or else for `removeSource`.
    */
   retainSession(ribSession: RibSession): Source {
-    this.leave(ribSession);
+    this.removeFromGroups(ribSession);
     for (const rib of this.ribs.values()) rib.newGeneration(ribSession.source.index);
     return ribSession.source;
   }
 
-  private leave(ribSession: RibSession): void {
+  private removeFromGroups(ribSession: RibSession): void {
     this.ribSessions.delete(ribSession.source.index);
     for (const { group, member } of ribSession.ribFamilies.values()) {
-      group.leave(member);
-      this.dropIfEmpty(group);
+      group.remove(member);
+      this.removeIfEmpty(group);
     }
   }
 
-  /** Sweeps all routes of a source that has no session, and then the source. */
+  /** Removes all routes of a source that has no session, a slice at a time, and then the source. */
   removeSource(source: Source): void {
     const { index } = source;
     for (const rib of this.ribs.values()) this.jobs.add((from) => rib.sweep(index, from, this.limits.slice));
@@ -124,7 +171,7 @@ export class Routing {
       () => 0,
       () => {
         this.sources.remove(index);
-        this.policies.forget();
+        this.policies.clearMemos();
       },
     );
   }
@@ -134,7 +181,7 @@ export class Routing {
     this.ribOf(family).newGeneration(source.index);
   }
 
-  /** Sweeps what is still stale of a source in one family. */
+  /** Removes the routes of a source in one family that are still stale. */
   sweepStale(source: Source, family: Family): void {
     const rib = this.ribOf(family);
     this.addStaleJob(rib, source, (from) => rib.sweepStale(source.index, from, this.limits.slice));
@@ -149,7 +196,7 @@ export class Routing {
         const attrs = rib.attrsOf(path);
         if ((this.attributes.flags.values[attrs] & SetFlag.noLlgr) !== 0) {
           rib.prefixes.write(prefix, nlri, 0);
-          rib.withdraw(source.index, nlri, 0, rib.pathIdOf(path));
+          rib.withdraw(source.index, nlri, 0, rib.addPathIdOf(path));
           return;
         }
         const marked = this.interner.withCommunity(attrs, Community.llgrStale, source.index);
@@ -160,15 +207,15 @@ export class Routing {
   }
 
   /**
-   * Work on the routes of a source that are stale now. A new generation ends it: that has dealt with them, and what is
-   * stale from then on has to be told again first.
+   * Adds a job on the routes of a source that are stale now. It ends when a new generation begins: that has removed
+   * these routes, and the ones that are stale then are none of this job's.
    */
   private addStaleJob(rib: FamilyRib, { index }: Source, run: (from: number) => number): void {
     const epoch = rib.table.epochOf(index);
     this.jobs.add((from) => (rib.table.epochOf(index) === epoch ? run(from) : 0));
   }
 
-  /** Shows a session the routes in another way from now on; it is sent the difference. */
+  /** Advertises routes to a session by other terms from now on; it is sent the difference. */
   moveToUpdateGroup(ribSession: RibSession, terms: readonly RibSessionTerms[]): void {
     for (const { family, profile } of terms) {
       const ribFamily = ribSession.ribFamilies.get(family);
@@ -178,7 +225,7 @@ export class Routing {
       ribFamily.group = group;
       ribFamily.member = group.join(ribSession.source.index);
       group.takeOver(ribFamily.member, old, previous);
-      this.dropIfEmpty(old);
+      this.removeIfEmpty(old);
     }
   }
 
@@ -197,7 +244,7 @@ export class Routing {
     return group;
   }
 
-  private dropIfEmpty(group: UpdateGroup): void {
+  private removeIfEmpty(group: UpdateGroup): void {
     if (group.members.size > 0) return;
     for (const [key, candidate] of this.groups) if (candidate === group) this.groups.delete(key);
     group.dispose();
@@ -206,26 +253,33 @@ export class Routing {
   // --- routes in -----------------------------------------------------------------------------------------------------
 
   /** Imports the routes of a valid NLRI field, with attributes that were interned. */
-  announce(ribSession: RibSession, { ribFamily, bytes, start, end }: NlriField, attrs: number): void {
+  announce(ribSession: RibSession, { ribFamily, bytes, start, end }: NlriField, attrs: AttrsId): void {
     const { source, rules } = ribSession;
     const { rib, receivesPathIds } = ribFamily;
+    const { route, own } = this;
     const pathIdBytes = receivesPathIds ? PATH_ID_LENGTH : 0;
-    const verdict = validateAttributes(this.attributes, attrs, rules, this.own);
+    const attrsState = validateAttributes(this.attributes, attrs, rules, own);
     const policy = this.policies.run(rules.policy, 'import', rib.family);
+    route.source = source.index;
+    route.attrs = route.received = attrs;
     for (let at = start; at < end; at += 1 + ((bytes[at] + 7) >> 3)) {
-      const pathId = pathIdBytes === 0 ? 0 : readU32(bytes, at);
+      route.addPathId = pathIdBytes === 0 ? 0 : readU32(bytes, at);
       at += pathIdBytes;
-      if (isTooMany(rib, source, rules, bytes, at, pathId)) {
+      if (isTooMany(rib, source, rules, bytes, at, route.addPathId)) {
         source.dropped++;
         continue;
       }
-      const state =
-        verdict === PathState.usable ? validatePrefix(rib.family, bytes, at, rules, this.own) : verdict;
-      if (!policy || state !== PathState.usable) rib.announce(source.index, bytes, at, attrs, state, pathId);
-      else {
-        const result = policy.evaluate(attrs, source, bytes, at, true);
-        rib.announce(source.index, bytes, at, result || attrs, policyState(policy, result), pathId, attrs);
+      route.state =
+        attrsState === PathState.usable ? validatePrefix(rib.family, bytes, at, rules, own) : attrsState;
+      if (policy) {
+        route.attrs = attrs;
+        if (route.state === PathState.usable) {
+          const result = policy.evaluate(attrs, source, bytes, at, true);
+          route.attrs = result || attrs;
+          route.state = policyState(policy, result);
+        }
       }
+      rib.announce(bytes, at, route);
     }
   }
 
@@ -234,14 +288,14 @@ export class Routing {
     const { rib, receivesPathIds } = ribFamily;
     const pathIdBytes = receivesPathIds ? PATH_ID_LENGTH : 0;
     for (let at = start; at < end; at += 1 + ((bytes[at] + 7) >> 3)) {
-      const pathId = pathIdBytes === 0 ? 0 : readU32(bytes, at);
+      const addPathId = pathIdBytes === 0 ? 0 : readU32(bytes, at);
       at += pathIdBytes;
-      rib.withdraw(ribSession.source.index, bytes, at, pathId);
+      rib.withdraw(ribSession.source.index, bytes, at, addPathId);
     }
   }
 
-  /** Lets go of a set that was interned; it goes when no route came to use it. */
-  drop(attrs: number): void {
+  /** Ends the reference that `AttributeInterner.validate` returned. */
+  releaseAttrs(attrs: AttrsId): void {
     if (attrs !== NO_ATTRS) this.attributes.release(attrs);
   }
 
@@ -260,57 +314,64 @@ export class Routing {
       chargedSource: LOCAL_SOURCE,
     });
     if (attrs === NO_ATTRS) throw new RangeError(this.interner.error?.text ?? 'the attributes are malformed');
-    this.ribOf(family).announce(LOCAL_SOURCE, nlri, 0, attrs, PathState.usable);
-    this.drop(attrs);
+    const { route } = this;
+    route.source = LOCAL_SOURCE;
+    route.attrs = route.received = attrs;
+    route.state = PathState.usable;
+    route.addPathId = 0;
+    this.ribOf(family).announce(nlri, 0, route);
+    this.releaseAttrs(attrs);
   }
 
+  /** Withdraws a route of our own. */
   withdrawOwn(family: Family, nlri: Uint8Array): void {
     this.ribOf(family).withdraw(LOCAL_SOURCE, nlri, 0);
   }
 
   // --- work in slices ------------------------------------------------------------------------------------------------
 
-  /** Judges learned routes again after the rules or our own ranges changed: all, or those of some sources. */
-  revalidate(only: ReadonlySet<number> | null = null): void {
-    const judged = [...this.ribSessions.values()].map((ribSession) => ({
-      attachment: ribSession,
-      by: ribSession.rules.policy,
+  /** Validates learned routes again after the rules or our own ranges changed: all, or those of some sources. */
+  revalidate(only: ReadonlySet<SourceId> | null = null): void {
+    const counted = [...this.ribSessions.values()].map((ribSession) => ({
+      ribSession,
+      policy: ribSession.rules.policy,
     }));
     for (const rib of this.ribs.values()) {
       const nlri = new Uint8Array(1 + rib.family.bits / 8);
       this.jobs.add((from) =>
         rib.table.each(from, this.limits.slice, (path, prefix) => {
-          if (!only || only.has(rib.sourceOf(path))) this.rejudgeOne(rib, path, prefix, nlri);
+          if (!only || only.has(rib.sourceOf(path))) this.revalidateOne(rib, path, prefix, nlri);
         }),
       );
     }
     this.jobs.add(
       () => 0,
       () => {
-        for (const { attachment: ribSession, by } of judged) ribSession.countedPolicy = by;
+        for (const { ribSession, policy } of counted) ribSession.countedPolicy = policy;
       },
     );
   }
 
-  private rejudgeOne(rib: FamilyRib, path: number, prefix: number, nlri: Uint8Array): void {
+  private revalidateOne(rib: FamilyRib, path: PathId, prefix: PrefixId, nlri: Uint8Array): void {
     const ribSession = this.ribSessions.get(rib.sourceOf(path));
     if (!ribSession) return;
     const { source, rules } = ribSession;
     const attrs = rib.receivedOf(path);
     rib.prefixes.write(prefix, nlri, 0);
-    const verdict = validateAttributes(this.attributes, attrs, rules, this.own);
+    const attrsState = validateAttributes(this.attributes, attrs, rules, this.own);
     const state =
-      verdict === PathState.usable ? validatePrefix(rib.family, nlri, 0, rules, this.own) : verdict;
+      attrsState === PathState.usable ? validatePrefix(rib.family, nlri, 0, rules, this.own) : attrsState;
     const policy = this.policies.run(rules.policy, 'import', rib.family);
     if (!policy || state !== PathState.usable) {
       rib.change(path, attrs, state);
       return;
     }
-    // A route that is judged again by the same policy is no further hit.
+    // Running the same policy on a route again counts no further hit.
     const result = policy.evaluate(attrs, source, nlri, 0, rules.policy !== ribSession.countedPolicy);
     rib.change(path, result || attrs, policyState(policy, result), attrs);
   }
 
+  /** Changes how many equal paths may form one multipath set, and decides again about every prefix. */
   setMaximumPaths(count: number): void {
     for (const rib of this.ribs.values()) {
       if (count === rib.maximumPaths) continue;
@@ -319,6 +380,7 @@ export class Routing {
     }
   }
 
+  /** Whether background work is waiting. */
   get hasWork(): boolean {
     return this.jobs.waiting;
   }
@@ -328,22 +390,50 @@ export class Routing {
     this.jobs.work();
   }
 
-  /** Whether remains of routes that went can be cleared away, for which there is time. */
-  get hasRemains(): boolean {
+  /** Whether unused sets and prefixes can be reclaimed; see ids.ts. */
+  get hasUnused(): boolean {
     let some = this.attributes.hasUnused;
     for (const rib of this.ribs.values()) some ||= rib.prefixes.hasUnused;
     return some;
   }
 
-  /** Clears a slice of them away. */
-  clearRemains(): void {
+  /** Reclaims a slice of them; for times without other work. */
+  reclaim(): void {
     this.attributes.reclaim(this.limits.slice);
     for (const rib of this.ribs.values()) rib.prefixes.reclaim(this.limits.slice);
   }
 }
 
-/** The state of a path of which a policy made `result`. */
-function policyState({ policy }: PolicyRun, result: number): number {
+/** The state of a path whose import policy returned `result`. */
+function policyState({ policy }: PolicyRun, result: AttrsId): number {
   if (result !== NO_ATTRS) return PathState.usable;
   return policy === NO_POLICY ? PathState.noPolicy : PathState.refusedByPolicy;
+}
+
+/** Background work in slices: a job is done a slice at a time until its end, then the next one. */
+export class Jobs {
+  private list: { run: (from: number) => number; from: number; done: () => void }[] = [];
+
+  /** Whether a job is waiting. */
+  get waiting(): boolean {
+    return this.list.length > 0;
+  }
+
+  /**
+   * Adds a job. `run` does a slice of it from `from` on, which is 0 at first, and returns where to go on, or 0 when all
+   * is done; then `done` is called.
+   */
+  add(run: (from: number) => number, done: () => void = () => {}): void {
+    this.list.push({ run, from: 0, done });
+  }
+
+  /** Does one slice of the oldest job. */
+  work(): void {
+    const job = this.list[0];
+    if (!job) return;
+    job.from = job.run(job.from);
+    if (job.from !== 0) return;
+    this.list.shift();
+    job.done();
+  }
 }

@@ -1,17 +1,17 @@
+/** Where paths come from: this speaker, or one session with a peer. */
 import type { IPAddress } from '../ip/index.ts';
+import { LOCAL_SOURCE, type SourceId } from './store/ids.ts';
 
-/** From where a path came, as far as routing decides by it. */
+/** The kinds of sources that routing treats differently. */
 export const SourceKind = { local: 0, external: 1, internal: 2, client: 3 } as const;
 
-/** The index of this speaker as a source; octets of attributes that no peer answers for are charged to it. */
-export const LOCAL_SOURCE = 0;
-
 /**
- * One origin of paths: this speaker itself (index 0), or one session with a peer. Every session gets a fresh index,
- * so the paths of a session that ended can be swept while the next one already fills.
+ * One source of paths. Every session gets an index of its own, so that the paths of a session that ended can be swept
+ * while the next session with the same peer fills the RIB.
  */
 export interface Source {
-  index: number;
+  index: SourceId;
+  /** One of SourceKind. */
   kind: number;
   name: string;
   as: number;
@@ -19,47 +19,48 @@ export interface Source {
   routerId: number;
   /** The peer's address; null for this speaker. */
   address: IPAddress | null;
-  /** Prefixes in Adj-RIB-In, those of them that are usable, and those whose path is the best. */
+  /** Paths in Adj-RIB-In, those of them that are usable, and those that are the best of their prefix. */
   received: number;
   accepted: number;
   best: number;
-  /** Routes that were not taken in because there were too many. */
+  /** Routes that were dropped because they exceeded the maximum of prefixes. */
   dropped: number;
 }
 
-/** What a session says of itself as a source. */
+/** A peer as a source of routes. */
 export type SourceFields = Pick<Source, 'kind' | 'name' | 'as' | 'routerId' | 'address'>;
 
 const MAX_INDEX = 0xffff;
-/** Indices in use in turn while there are few sources. */
+/** So many indices are used in turn, however few sources exist. */
 const LEAST_RANGE = 255;
 
 /** All sources by index. */
 export class SourceTable {
   private readonly list: (Source | undefined)[] = [];
+  private readonly isCharged: (index: SourceId) => boolean;
   private cursor = 0;
   private size = 0;
 
-  constructor(localName: string) {
-    const none = {
-      as: 0,
-      routerId: 0,
-      address: null,
-      received: 0,
-      accepted: 0,
-      best: 0,
-      dropped: 0,
-    };
-    this.list[LOCAL_SOURCE] = { index: LOCAL_SOURCE, kind: SourceKind.local, name: localName, ...none };
+  /**
+   * @param localName the name of this speaker as a source.
+   * @param isCharged whether octets of attributes are still charged to a former source of this index, because its sets
+   * are shared by others: a new peer must not be charged with them.
+   */
+  constructor(localName: string, isCharged: (index: SourceId) => boolean = () => false) {
+    this.isCharged = isCharged;
+    const fields = { kind: SourceKind.local, name: localName, as: 0, routerId: 0, address: null };
+    this.list[LOCAL_SOURCE] = newSource(LOCAL_SOURCE, fields);
   }
 
-  get(index: number): Source {
+  /** The source of this index. Throws when it is not in use. */
+  get(index: SourceId): Source {
     const source = this.list[index];
     if (!source) throw new Error(`no route source ${index}`);
     return source;
   }
 
-  find(index: number): Source | undefined {
+  /** The source of this index; undefined when it is not in use. */
+  find(index: SourceId): Source | undefined {
     return this.list[index];
   }
 
@@ -68,20 +69,35 @@ export class SourceTable {
    * sources: tables by index would otherwise grow with every session there ever was. Throws when all are in use.
    */
   add(fields: SourceFields): Source {
-    const range = Math.min(MAX_INDEX, Math.max(LEAST_RANGE, 2 * (this.size + 1)));
-    for (let tried = 0; tried < range; tried++) {
-      this.cursor = this.cursor >= range ? 1 : this.cursor + 1;
-      if (this.list[this.cursor]) continue;
-      const source = { ...fields, index: this.cursor, received: 0, accepted: 0, best: 0, dropped: 0 };
-      this.list[this.cursor] = source;
+    for (let range = Math.max(LEAST_RANGE, 2 * (this.size + 1)); ; range *= 2) {
+      const index = this.freeIndex(Math.min(MAX_INDEX, range));
+      if (index === LOCAL_SOURCE && range >= MAX_INDEX)
+        throw new Error(`${MAX_INDEX} route sources are in use`);
+      if (index === LOCAL_SOURCE) continue;
+      const source = newSource(index, fields);
+      this.list[index] = source;
       this.size++;
       return source;
     }
-    throw new Error(`${MAX_INDEX} route sources are in use`);
   }
 
-  remove(index: number): void {
+  /** The next free index up to `range`, or LOCAL_SOURCE. */
+  private freeIndex(range: number): SourceId {
+    for (let tried = 0; tried < range; tried++) {
+      this.cursor = this.cursor >= range ? 1 : this.cursor + 1;
+      const index = this.cursor as SourceId;
+      if (!this.list[index] && !this.isCharged(index)) return index;
+    }
+    return LOCAL_SOURCE;
+  }
+
+  /** Frees an index; no path may refer to it any more. */
+  remove(index: SourceId): void {
     if (this.list[index]) this.size--;
     this.list[index] = undefined;
   }
+}
+
+function newSource(index: SourceId, fields: SourceFields): Source {
+  return { ...fields, index, received: 0, accepted: 0, best: 0, dropped: 0 };
 }

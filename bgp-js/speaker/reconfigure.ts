@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { PolicySet } from '../rib/policy/policy-data.ts';
 import type { Routing } from '../rib/routing.ts';
+import type { SourceId } from '../rib/store/ids.ts';
 import type { PeerConnection } from '../session/peer.ts';
 import type { Family } from '../wire/families.ts';
 import { encodeRouteRefresh, refreshMarker } from '../wire/refresh.ts';
@@ -54,7 +55,7 @@ export function changePolicies(
 ): void {
   const { routing } = context;
   routing.policies.replace(set, keepOthers);
-  const changed = new Set<number>();
+  const changed = new Set<SourceId>();
   for (const connection of connections) {
     const needsValidation = reconfigure(context, connection);
     if (needsValidation && connection.ribSession) changed.add(connection.ribSession.source.index);

@@ -10,6 +10,8 @@ import type { IPAddress } from '../ip/index.ts';
 import type { PolicySet } from '../rib/policy/policy-data.ts';
 import type { RibSession } from '../rib/rib-session.ts';
 import { Routing } from '../rib/routing.ts';
+import { drawHashKey } from '../rib/store/hash-table.ts';
+import type { SourceId } from '../rib/store/ids.ts';
 import type { Peer, PeerConnection } from '../session/peer.ts';
 import { needsReset, type PeerConfig } from '../session/peer-config.ts';
 import { PeerTable, peerKey } from '../session/peer-table.ts';
@@ -44,11 +46,14 @@ export class Speaker {
   /** The deadline that was last looked for. */
   private nearest = 0;
 
-  /** `random` returns numbers in [0, 1) for jitter: Math.random, or a seeded one. Throws RangeError for a bad address. */
+  /**
+   * `random` returns numbers in [0, 1), for jitter and the keys of hash tables: Math.random, or a seeded generator. Throws
+   * RangeError for a bad address.
+   */
   constructor(options: SpeakerOptions, random: () => number) {
     const config = speakerConfig(options);
     this.config = config;
-    this.routing = new Routing('local', config.maximumPaths);
+    this.routing = new Routing('local', config.maximumPaths, drawHashKey(random));
     this.routing.policies.localAs = config.as;
     this.routing.own = {
       as: config.as,
@@ -99,7 +104,7 @@ export class Speaker {
     }
     this.peers.replaceConfig(config);
     this.sessions.timersChanged = true;
-    const changed = new Set<number>();
+    const changed = new Set<SourceId>();
     for (const peer of this.peers.of(key)) {
       const connection = peer.established;
       if (!connection) continue;

@@ -7,10 +7,10 @@
  * `discard` ignores an attribute. An UPDATE without any routes is the End-of-RIB marker of a family (RFC 4724 §2).
  */
 
+import type { ReceivedAttributes } from '../rib/import.ts';
 import type { NlriField, RibSession, RibSessionFamily } from '../rib/rib-session.ts';
 import type { Routing } from '../rib/routing.ts';
-import { NO_ATTRS } from '../rib/store/attribute-table.ts';
-import type { ReceivedAttributes } from '../rib/store/intern.ts';
+import { type AttrsId, NO_ATTRS } from '../rib/store/ids.ts';
 import type { ReceivedMessage } from '../session/fsm.ts';
 import { readU16 } from '../wire/cursor.ts';
 import { type BgpError, bgpError, UpdateError } from '../wire/error.ts';
@@ -92,18 +92,18 @@ export class UpdateProcessor {
     if (unreachStart !== 0) {
       routes.unreach = unreachRoutes(ribSession, bytes, unreachStart, unreachEnd, outcome);
     }
-    if (outcome.reset) return routing.drop(attrs);
+    if (outcome.reset) return routing.releaseAttrs(attrs);
     const { withdrawn, nlri, reach, unreach } = routes;
     // Withdrawals first: a prefix that is both withdrawn and announced is announced (RFC 4271 §4.3).
     if (withdrawn) routing.withdraw(ribSession, withdrawn);
     if (unreach) routing.withdraw(ribSession, unreach);
     if (nlri && hasNlri) this.announce(ribSession, nlri, attrs);
-    routing.drop(attrs);
+    routing.releaseAttrs(attrs);
     if (reach) {
       const isWithdrawn = outcome.defect?.handling === 'treat-as-withdraw';
       const reachAttrs = isWithdrawn ? NO_ATTRS : interner.multiprotocolSet(received);
       this.announce(ribSession, reach, reachAttrs);
-      routing.drop(reachAttrs);
+      routing.releaseAttrs(reachAttrs);
     }
     const { withdrawnStart, withdrawnEnd } = this.sections;
     const hasOtherRoutes = hasNlri || reach !== null || withdrawnEnd !== withdrawnStart;
@@ -113,7 +113,7 @@ export class UpdateProcessor {
   }
 
   /** Announces routes with valid attributes; NO_ATTRS: treats them as withdrawn. */
-  private announce(ribSession: RibSession, field: NlriField, attrs: number): void {
+  private announce(ribSession: RibSession, field: NlriField, attrs: AttrsId): void {
     if (attrs === NO_ATTRS) this.routing.withdraw(ribSession, field);
     else this.routing.announce(ribSession, field, attrs);
   }

@@ -1,12 +1,20 @@
 /** The routes of peers in the RIB as it is and in the one as it would be, counted by what becomes of them. */
 
-import { type FamilyRib, NO_PATH } from '../rib/family-rib.ts';
-import { showAlike } from '../rib/out/export-profile.ts';
+import type { FamilyRib } from '../rib/family-rib.ts';
+import { exportAlike } from '../rib/out/export-profile.ts';
 import type { UpdateGroup } from '../rib/out/update-group.ts';
 import type { RibSession } from '../rib/rib-session.ts';
 import type { Routing } from '../rib/routing.ts';
-import { PathState } from '../rib/store/path-state.ts';
-import { NO_PREFIX } from '../rib/store/prefix-table.ts';
+import {
+  type AttrsId,
+  NO_ATTRS,
+  NO_PATH,
+  NO_PREFIX,
+  type PathId,
+  type PrefixId,
+  type SourceId,
+} from '../rib/store/ids.ts';
+import { PathState } from '../rib/store/path-table.ts';
 
 /** Routes that would come, go, and become others. */
 export interface RouteChanges {
@@ -46,12 +54,12 @@ export function* compareTaken(
   const bySource = new Map(pairs.map((pair) => [pair.live.source.index, pair]));
   for (const [family, rib] of live.ribs) {
     const other = shadow.ribOf(family);
-    const change = (pair: Pair, path: number, prefix: number): Change => {
+    const change = (pair: Pair, path: PathId, prefix: PrefixId): Change => {
       const id = other.prefixes.find(rib.prefixes.nlri(prefix), 0);
       const head = id === NO_PREFIX ? NO_PATH : other.headOf(id);
-      const then = other.table.find(head, pair.planned.source.index, rib.pathIdOf(path));
-      const was = isUsable(rib, path) ? rib.attrsOf(path) : 0;
-      const is = then !== NO_PATH && isUsable(other, then) ? other.attrsOf(then) : 0;
+      const then = other.table.find(head, pair.planned.source.index, rib.addPathIdOf(path));
+      const was = isUsable(rib, path) ? rib.attrsOf(path) : NO_ATTRS;
+      const is = then !== NO_PATH && isUsable(other, then) ? other.attrsOf(then) : NO_ATTRS;
       return changeOf(live, was, shadow, is);
     };
     let from = 0;
@@ -66,10 +74,10 @@ export function* compareTaken(
   return counts;
 }
 
-/** Set 0 is no route. */
-function changeOf(live: Routing, was: number, shadow: Routing, is: number, alike = true): Change {
-  if (was === 0) return is === 0 ? null : 'added';
-  if (is === 0) return 'withdrawn';
+/** NO_ATTRS: no route. */
+function changeOf(live: Routing, was: AttrsId, shadow: Routing, is: AttrsId, alike = true): Change {
+  if (was === NO_ATTRS) return is === NO_ATTRS ? null : 'added';
+  if (is === NO_ATTRS) return 'withdrawn';
   return alike && live.attributes.isEqual(was, shadow.attributes, is) ? null : 'changed';
 }
 
@@ -114,8 +122,8 @@ class ToldComparison {
   private readonly current: UpdateGroup;
   private readonly planned: UpdateGroup;
   private readonly alike: boolean;
-  private readonly byLive: Map<number, Pair>;
-  private readonly byPlanned: Map<number, Pair>;
+  private readonly byLive: Map<SourceId, Pair>;
+  private readonly byPlanned: Map<SourceId, Pair>;
   private readonly all: RouteChanges = { added: 0, withdrawn: 0, changed: 0 };
 
   constructor(
@@ -136,18 +144,18 @@ class ToldComparison {
     const groupOf = (side: 'live' | 'planned') => first[side].ribFamilies.get(rib.family)!.group;
     this.current = groupOf('live');
     this.planned = groupOf('planned');
-    this.alike = showAlike(this.current.profile, this.planned.profile);
+    this.alike = exportAlike(this.current.profile, this.planned.profile);
     this.byLive = new Map(members.map((pair) => [pair.live.source.index, pair]));
     this.byPlanned = new Map(members.map((pair) => [pair.planned.source.index, pair]));
   }
 
   *run(): Generator<void> {
     const { rib, other } = this;
-    for (let id = 0; id < rib.prefixes.end; id++) {
+    for (let id = 0 as PrefixId; id < rib.prefixes.end; id++) {
       if (id % PIECE === 0) yield;
       if (this.current.advertised(id)) this.look(id, other.prefixes.find(rib.prefixes.nlri(id), 0));
     }
-    for (let id = 0; id < other.prefixes.end; id++) {
+    for (let id = 0 as PrefixId; id < other.prefixes.end; id++) {
       if (id % PIECE === 0) yield;
       if (!this.planned.advertised(id)) continue;
       const before = rib.prefixes.find(other.prefixes.nlri(id), 0);
@@ -159,22 +167,22 @@ class ToldComparison {
     }
   }
 
-  private look(id: number, otherId: number): void {
+  private look(id: PrefixId, otherId: PrefixId): void {
     const { live, shadow, alike, counts } = this;
     const was = id === NO_PREFIX ? null : this.current.advertised(id);
     const is = otherId === NO_PREFIX ? null : this.planned.advertised(otherId);
-    const change = changeOf(live, was?.attrs ?? 0, shadow, is?.attrs ?? 0, alike);
+    const change = changeOf(live, was?.attrs ?? NO_ATTRS, shadow, is?.attrs ?? NO_ATTRS, alike);
     if (change) this.all[change]++;
     // Who gave the route is not told it.
     const givers = new Set([was && this.byLive.get(was.source), is && this.byPlanned.get(is.source)]);
     for (const giver of givers) {
       if (!giver) continue;
-      const ownWas = was && was.source !== giver.live.source.index ? was.attrs : 0;
-      const ownIs = is && is.source !== giver.planned.source.index ? is.attrs : 0;
+      const ownWas = was && was.source !== giver.live.source.index ? was.attrs : NO_ATTRS;
+      const ownIs = is && is.source !== giver.planned.source.index ? is.attrs : NO_ATTRS;
       add(counts, giver, change, -1);
       add(counts, giver, changeOf(live, ownWas, shadow, ownIs, alike), 1);
     }
   }
 }
 
-const isUsable = (rib: FamilyRib, path: number): boolean => rib.stateOf(path) === PathState.usable;
+const isUsable = (rib: FamilyRib, path: PathId): boolean => rib.stateOf(path) === PathState.usable;

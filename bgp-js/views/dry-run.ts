@@ -9,6 +9,7 @@ import type { PolicySet } from '../rib/policy/policy-data.ts';
 import type { RibSession } from '../rib/rib-session.ts';
 import { Routing } from '../rib/routing.ts';
 import type { Source } from '../rib/source.ts';
+import { LOCAL_SOURCE, type PathId, type PrefixId, type SourceId } from '../rib/store/ids.ts';
 import type { Peer } from '../session/peer.ts';
 import { type PeerConfig, resetReasons } from '../session/peer-config.ts';
 import { peerKey } from '../session/peer-table.ts';
@@ -39,7 +40,7 @@ export function* planChange(
   policies: PolicySet,
   configs: readonly PeerConfig[],
 ): Generator<void, DryRunPeer[]> {
-  const shadow = new Routing('local', speaker.routing.rib.maximumPaths);
+  const shadow = new Routing('local', speaker.routing.rib.maximumPaths, speaker.routing.attributes.hashKey);
   shadow.own = speaker.routing.own;
   shadow.policies.localAs = speaker.config.as;
   shadow.policies.replace(policies);
@@ -93,7 +94,7 @@ function attach(shadow: Routing, self: Self, peer: Peer, config: PeerConfig): Ri
 function* copyRoutes(speaker: Speaker, shadow: Routing, pairs: readonly Pair[]): Generator<void> {
   const bySource = new Map(pairs.map(({ live, planned }) => [live.source.index, planned]));
   // Of peers that are away: their routes stay for as long as graceful restart keeps them.
-  const away = new Map<number, Source>();
+  const away = new Map<SourceId, Source>();
   for (const rib of speaker.routing.ribs.values()) {
     let from = 0;
     do {
@@ -104,17 +105,16 @@ function* copyRoutes(speaker: Speaker, shadow: Routing, pairs: readonly Pair[]):
         const source = rib.sources.get(index);
         const removed = speaker.routing.ribSessionOf(index) !== null;
         if (removed) return;
-        if (index !== 0 && !away.has(index)) away.set(index, shadow.sources.add(source));
+        if (index !== LOCAL_SOURCE && !away.has(index)) away.set(index, shadow.sources.add(source));
         const attrs = shadow.attributes.adopt(speaker.routing.attributes, rib.receivedOf(path));
         const to = shadow.ribOf(rib.family);
-        to.announce(
-          away.get(index)?.index ?? 0,
-          rib.prefixes.nlri(prefix),
-          0,
+        to.announce(rib.prefixes.nlri(prefix), 0, {
+          source: away.get(index)?.index ?? LOCAL_SOURCE,
           attrs,
-          rib.stateOf(path),
-          rib.pathIdOf(path),
-        );
+          received: attrs,
+          state: rib.stateOf(path),
+          addPathId: rib.addPathIdOf(path),
+        });
       });
       yield;
     } while (from !== 0);
@@ -125,8 +125,8 @@ function copyRoute(
   speaker: Speaker,
   shadow: Routing,
   rib: FamilyRib,
-  path: number,
-  prefix: number,
+  path: PathId,
+  prefix: PrefixId,
   planned: RibSession,
 ): void {
   const ribFamily = planned.ribFamilies.get(rib.family);
@@ -134,7 +134,7 @@ function copyRoute(
   const nlri = rib.prefixes.nlri(prefix);
   const pathIdBytes = ribFamily.receivesPathIds ? PATH_ID_LENGTH : 0;
   const bytes = new Uint8Array(pathIdBytes + nlri.length);
-  if (pathIdBytes > 0) writeU32(bytes, 0, rib.pathIdOf(path));
+  if (pathIdBytes > 0) writeU32(bytes, 0, rib.addPathIdOf(path));
   bytes.set(nlri, pathIdBytes);
   const attrs = shadow.attributes.adopt(speaker.routing.attributes, rib.receivedOf(path));
   shadow.announce(planned, { ribFamily, bytes, start: 0, end: bytes.length }, attrs);

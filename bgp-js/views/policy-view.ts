@@ -1,13 +1,13 @@
 /** What policies made of routes, in words, for people: which rule decided, and how often each did. */
 
-import { type FamilyRib, NO_PATH } from '../rib/family-rib.ts';
+import type { FamilyRib } from '../rib/family-rib.ts';
 import { type ExportRefusal, exportRefusal } from '../rib/out/export-profile.ts';
 import { NO_POLICY } from '../rib/policy/policy.ts';
 import type { PolicyChoice } from '../rib/policy/policy-registry.ts';
 import { type Direction, verdictText } from '../rib/policy/policy-run.ts';
 import type { RibSession } from '../rib/rib-session.ts';
-import { PathState } from '../rib/store/path-state.ts';
-import { NO_PREFIX } from '../rib/store/prefix-table.ts';
+import { NO_PATH, NO_PREFIX, type PathId, type PrefixId } from '../rib/store/ids.ts';
+import { PathState } from '../rib/store/path-table.ts';
 import type { Peer } from '../session/peer.ts';
 import { isExternal } from '../speaker/derive-session.ts';
 import type { Speaker } from '../speaker/speaker.ts';
@@ -66,7 +66,12 @@ export function policiesOf(
 }
 
 /** What the import policy of its peer says of a path; null where none has been asked. */
-export function importVerdict(speaker: Speaker, rib: FamilyRib, prefix: number, path: number): string | null {
+export function importVerdict(
+  speaker: Speaker,
+  rib: FamilyRib,
+  prefix: PrefixId,
+  path: PathId,
+): string | null {
   const { routing } = speaker;
   const ribSession = routing.ribSessionOf(rib.sourceOf(path));
   const state = rib.stateOf(path);
@@ -91,7 +96,7 @@ export function exportVerdicts(speaker: Speaker, prefix: string): ExportVerdict[
   });
 }
 
-function reasonFor(speaker: Speaker, rib: FamilyRib, id: number, ribSession: RibSession | null): string {
+function reasonFor(speaker: Speaker, rib: FamilyRib, id: PrefixId, ribSession: RibSession | null): string {
   if (!ribSession) return 'no session is established';
   const ribFamily = ribSession.ribFamilies.get(rib.family);
   if (!ribFamily) return `${rib.family.name} was not negotiated`;

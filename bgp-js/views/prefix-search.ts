@@ -1,6 +1,7 @@
 /** Searching the texts of prefixes without making them: those of a million IPv4 prefixes are 140 MB of garbage. */
 
 import type { FamilyRib } from '../rib/family-rib.ts';
+import type { PrefixId } from '../rib/store/ids.ts';
 import { nlriLength } from '../wire/nlri.ts';
 
 /** Octets of the longest NLRI of an IPv4 prefix, and characters of the longest text of one. */
@@ -24,7 +25,7 @@ export class PrefixSearch {
   }
 
   /** Whether the text of a prefix of `rib` has the part. */
-  matches(rib: FamilyRib, prefix: number): boolean {
+  matches(rib: FamilyRib, prefix: PrefixId): boolean {
     if (rib.family.bits !== 32) return rib.format(prefix).includes(this.part);
     if (this.wanted === null) return false;
     rib.prefixes.write(prefix, this.nlri, 0);

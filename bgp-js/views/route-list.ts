@@ -4,9 +4,10 @@
  */
 
 import type { IPPrefix } from '../ip/index.ts';
-import { type FamilyRib, NO_PATH } from '../rib/family-rib.ts';
+import type { FamilyRib } from '../rib/family-rib.ts';
 import { U8Column } from '../rib/store/column.ts';
-import { NO_PREFIX, type PrefixTable } from '../rib/store/prefix-table.ts';
+import { type AttrsId, NO_PATH, NO_PREFIX, type PrefixId, type SourceId } from '../rib/store/ids.ts';
+import type { PrefixTable } from '../rib/store/prefix-table.ts';
 import type { Speaker } from '../speaker/speaker.ts';
 import { formatAsPath } from '../wire/as-path.ts';
 import { PrefixSearch } from './prefix-search.ts';
@@ -19,7 +20,7 @@ export interface RouteList {
 }
 
 /** Whether a prefix of a RIB belongs into a list. */
-export type RouteFilter = (rib: FamilyRib, prefix: number) => boolean;
+export type RouteFilter = (rib: FamilyRib, prefix: PrefixId) => boolean;
 
 /** Prefixes that are looked at in one piece of work; a filter may take a microsecond or two for each. */
 const PIECE = 256;
@@ -70,8 +71,8 @@ export function* routePage(
 interface Ids {
   readonly length: number;
   /** NO_PREFIX where there is none. */
-  at(index: number): number;
-  has(id: number): boolean;
+  at(index: number): PrefixId;
+  has(id: PrefixId): boolean;
   /** Entries that are looked at in one piece of work. */
   readonly piece: number;
 }
@@ -80,13 +81,13 @@ interface Ids {
 function idsOf(rib: FamilyRib, accept?: RouteFilter): Ids {
   return {
     length: rib.prefixes.end,
-    at: (id) => (rib.prefixes.has(id) ? id : NO_PREFIX),
+    at: (index) => (rib.prefixes.has(index as PrefixId) ? (index as PrefixId) : NO_PREFIX),
     has: (id) => rib.headOf(id) !== NO_PATH && (!accept || accept(rib, id)),
     piece: accept ? PIECE : 16 * PIECE,
   };
 }
 
-const listed = (ids: readonly number[]): Ids => ({
+const listed = (ids: readonly PrefixId[]): Ids => ({
   length: ids.length,
   at: (index) => ids[index],
   has: () => true,
@@ -99,11 +100,11 @@ const listed = (ids: readonly number[]): Ids => ({
  */
 function* inOrder(
   prefixes: PrefixTable,
-  ids: readonly number[],
+  ids: readonly PrefixId[],
   depth: number,
   from: number,
   to: number,
-): Generator<void, number[]> {
+): Generator<void, PrefixId[]> {
   if (from >= Math.min(to, ids.length)) return [];
   if (ids.length <= SORTED_AT_ONCE || depth === prefixes.addressPieces) {
     yield;
@@ -123,9 +124,9 @@ interface Selection {
 }
 
 /** The ids of a selection, in order. */
-function* select(prefixes: PrefixTable, selection: Selection): Generator<void, number[]> {
+function* select(prefixes: PrefixTable, selection: Selection): Generator<void, PrefixId[]> {
   const { depth, from, to } = selection;
-  const page: number[] = [];
+  const page: PrefixId[] = [];
   for (const { start, members } of yield* divided(prefixes, selection)) {
     page.push(...(yield* inOrder(prefixes, members, depth + 1, Math.max(0, from - start), to - start)));
   }
@@ -146,7 +147,7 @@ function* tally(prefixes: PrefixTable, ids: Ids, depth: number): Generator<void,
 /** Ids with the same 16 bits, and how many come before them. */
 interface Bucket {
   start: number;
-  members: number[];
+  members: PrefixId[];
 }
 
 /** The buckets, in order, that have a part in a selection. */
@@ -188,8 +189,8 @@ export function routesMentioning(speaker: Speaker, text: string): RouteFilter {
   const prefixes = new PrefixSearch(wanted);
   const { attributes } = speaker.routing;
   // Many routes share a set, and decoding one costs more than looking at a prefix. By set: 0, or UNLIKE or LIKE.
-  const known = new U8Column(false);
-  const attrsHold = (attrs: number): boolean => {
+  const known = new U8Column();
+  const attrsHold = (attrs: AttrsId): boolean => {
     known.ensure(attrs);
     if (known.values[attrs] === 0) {
       const { nextHop = '', asPath } = attributes.decode(attrs);
@@ -197,8 +198,8 @@ export function routesMentioning(speaker: Speaker, text: string): RouteFilter {
     }
     return known.values[attrs] === LIKE;
   };
-  const peers = new Map<number, boolean>();
-  const peerHolds = (rib: FamilyRib, source: number): boolean => {
+  const peers = new Map<SourceId, boolean>();
+  const peerHolds = (rib: FamilyRib, source: SourceId): boolean => {
     let known = peers.get(source);
     if (known === undefined) {
       known = holds(rib.sources.get(source).name);

@@ -2,10 +2,10 @@
 
 import { type AddressInput, addressFrom } from '../ip/index.ts';
 import { DECISION_STEPS, decide } from '../rib/decision.ts';
-import { type FamilyRib, NO_PATH, type PathCandidate } from '../rib/family-rib.ts';
+import type { FamilyRib, PathCandidate } from '../rib/family-rib.ts';
 import { type Source, SourceKind } from '../rib/source.ts';
-import { PathState, stateText } from '../rib/store/path-state.ts';
-import { NO_PREFIX } from '../rib/store/prefix-table.ts';
+import { NO_PATH, NO_PREFIX, type PrefixId } from '../rib/store/ids.ts';
+import { PathState, stateText } from '../rib/store/path-table.ts';
 import type { Speaker } from '../speaker/speaker.ts';
 import type { Attributes } from '../wire/attributes.ts';
 import { IPV4_UNICAST, IPV6_UNICAST, parseRoute } from '../wire/families.ts';
@@ -71,7 +71,7 @@ export function routeCounts(speaker: Speaker): { prefixes: number; paths: number
 }
 
 /** Where a prefix in text form is in the RIB; null when it is not. */
-function find(speaker: Speaker, prefix: string): { rib: FamilyRib; id: number } | null {
+function find(speaker: Speaker, prefix: string): { rib: FamilyRib; id: PrefixId } | null {
   const parsed = parseRoute(prefix);
   if (!parsed) return null;
   const rib = speaker.routing.ribOf(parsed.family);
@@ -80,7 +80,7 @@ function find(speaker: Speaker, prefix: string): { rib: FamilyRib; id: number } 
 }
 
 /** A prefix of a RIB, with its paths and why each of them won or lost. */
-export function routeInfo(speaker: Speaker, rib: FamilyRib, id: number): RouteInfo {
+export function routeInfo(speaker: Speaker, rib: FamilyRib, id: PrefixId): RouteInfo {
   const { attributes } = speaker.routing;
   const candidates = rib.candidates(id);
   const byPath = new Map(candidates.map((candidate) => [candidate.path, candidate]));
@@ -92,7 +92,7 @@ export function routeInfo(speaker: Speaker, rib: FamilyRib, id: number): RouteIn
     const stale = rib.isStale(path);
     const info = {
       source,
-      pathId: rib.pathIdOf(path),
+      pathId: rib.addPathIdOf(path),
       attributes: attributes.decode(rib.attrsOf(path)),
       policy: importVerdict(speaker, rib, id, path),
       stale,

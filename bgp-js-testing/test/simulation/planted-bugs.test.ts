@@ -7,6 +7,7 @@ import { UpdatePacker } from 'bgp-js/rib/out/update-packer.ts';
 import { PolicyRun } from 'bgp-js/rib/policy/policy-run.ts';
 import { Routing } from 'bgp-js/rib/routing.ts';
 import { AttributeTable } from 'bgp-js/rib/store/attribute-table.ts';
+import type { AttrsId, PrefixId } from 'bgp-js/rib/store/ids.ts';
 import { runScenario, SCENARIOS } from '../../simulator/scenario.ts';
 
 /** Within so many seeds of any scenario a planted bug has to show. */
@@ -57,8 +58,8 @@ describe('planted bugs', () => {
     this.timeout(60_000);
     const { withdraw } = UpdatePacker.prototype;
     let count = 0;
-    const bug = function (this: UpdatePacker, id: number, pathId: number, target: number): void {
-      if (++count % 50 !== 0) withdraw.call(this, id, pathId, target);
+    const bug = function (this: UpdatePacker, id: PrefixId, addPathId: number, target: number): void {
+      if (++count % 50 !== 0) withdraw.call(this, id, addPathId, target);
     };
     planted(UpdatePacker.prototype, 'withdraw', bug, () => assert.notEqual(found(), null));
   });
@@ -67,7 +68,7 @@ describe('planted bugs', () => {
     this.timeout(60_000);
     const { mark } = DirtyQueue.prototype;
     let count = 0;
-    const bug = function (this: DirtyQueue, id: number): void {
+    const bug = function (this: DirtyQueue, id: PrefixId): void {
       if (++count % 200 !== 0) mark.call(this, id);
     };
     planted(DirtyQueue.prototype, 'mark', bug, () => assert.notEqual(found(), null));
@@ -113,11 +114,11 @@ describe('planted bugs', () => {
     planted(PolicyRun.prototype, 'evaluate', bug, () => assert.notEqual(found(), null));
   });
 
-  it('a set of attributes that nobody lets go of is found', function () {
+  it('a set of attributes that is not released is found', function () {
     this.timeout(60_000);
     const { release } = AttributeTable.prototype;
     let count = 0;
-    const bug = function (this: AttributeTable, attrs: number): void {
+    const bug = function (this: AttributeTable, attrs: AttrsId): void {
       if (++count % 500 !== 0) release.call(this, attrs);
     };
     planted(AttributeTable.prototype, 'release', bug, () => assert.notEqual(found(), null));

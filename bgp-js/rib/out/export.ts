@@ -1,5 +1,11 @@
-/** The attributes of a route as a kind of peer gets them (RFC 4271 §5.1, RFC 4456 §8, RFC 6793 §4.2.2). */
-import { pathForTwoOctets, readSegments, writeSegments } from '../../wire/as-path.ts';
+/** The attributes with which a route is advertised (RFC 4271 §5.1, RFC 4456 §8, RFC 6793 §4.2.2). */
+import {
+  type AsSegment,
+  isPrivateAs,
+  pathForTwoOctets,
+  readSegments,
+  writeSegments,
+} from '../../wire/as-path.ts';
 import {
   AttributeType,
   Community,
@@ -13,25 +19,24 @@ import { AS_TRANS } from '../../wire/open.ts';
 import type { Role } from '../../wire/role.ts';
 import { type Source, SourceKind } from '../source.ts';
 import { type AttributeTable, AttrsKind } from '../store/attribute-table.ts';
-import { changesPath, externalPath, ownPath } from './export-path.ts';
-import { type ExportProfile, setsNextHop } from './export-profile.ts';
-import type { UpdateLayout } from './update-builder.ts';
+import type { AttrsId } from '../store/ids.ts';
+import { type ExportProfile, setsNextHop, type UpdateLayout } from './export-profile.ts';
 
 const { origin, asPath, nextHop, med, localPref, aggregator, originatorId, clusterList, mpReach } =
   AttributeType;
 const NO_NEXT_HOP = new Uint8Array(0);
-/** Up to this type code attributes are looked up by type; behind it they are copied in ascending order. */
+/** Attributes up to this type code are looked up by type; the others are copied in ascending order. */
 const LAST_INDEXED = clusterList;
 /** Where the metric begins in an AIGP TLV (RFC 7311 §3). */
 const AIGP_METRIC = 3;
 
-/** Whether routes from `source` are marked as about to go: those whose next hop is this speaker. */
-const drains = (t: ExportProfile, source: Source): boolean =>
-  t.gracefulShutdown === true && setsNextHop(t, source);
+/** Whether routes from `source` are advertised as about to go (RFC 8326): those whose next hop is this speaker. */
+const drains = (profile: ExportProfile, source: Source): boolean =>
+  profile.gracefulShutdown === true && setsNextHop(profile, source);
 
 /**
- * Writes attributes for export, one set at a time, into a buffer that is reused. Positions of the set's attributes are
- * collected first because a sender may have put them in any order.
+ * Writes attributes for export, one set at a time, into a buffer that is reused. The positions of the set's attributes
+ * are collected first, because a peer may send them in any order.
  */
 export class AttributeExporter {
   readonly bytes: Uint8Array;
@@ -52,33 +57,33 @@ export class AttributeExporter {
   }
 
   /**
-   * Writes set `set`, learned from `source`, for peers of treatment `t`; false when it does not fit
-   * a message, or when there is no next hop that the peers understand.
+   * Writes a set that was learned from `source`; false when it does not fit a message, or when there is no next hop that
+   * the peers understand.
    */
-  write(table: AttributeTable, attrs: number, source: Source, t: ExportProfile): boolean {
+  write(table: AttributeTable, attrs: AttrsId, source: Source, profile: ExportProfile): boolean {
     this.collect(table, attrs);
     this.length = 0;
     const flags = table.flags.values[attrs];
     this.copy(origin);
-    this.writeAsPath(flags, t);
+    this.writeAsPath(flags, profile);
     const kind = table.kindOf(attrs);
-    if (!this.writeNextHop(kind, source, t)) return false;
+    if (!this.writeNextHop(kind, source, profile)) return false;
     const ownMed = (kind & AttrsKind.medByPolicy) !== 0 || source.kind === SourceKind.local;
-    if (!t.ebgp || t.routeServer || ownMed) this.copy(med);
-    this.writeLocalPref(table.localPref.values[attrs], source, t);
+    if (!profile.ebgp || profile.routeServer || ownMed) this.copy(med);
+    this.writeLocalPref(table.localPref.values[attrs], source, profile);
     this.copy(AttributeType.atomicAggregate);
-    this.writeAggregator(t);
-    this.writeCommunities(flags, source, t);
-    this.writeReflection(source, t);
-    if (t.role) this.addOnlyToCustomer(flags, t.role, t.localAs);
-    this.writeOthers(source, t);
+    this.writeAggregator(profile);
+    this.writeCommunities(flags, source, profile);
+    this.writeReflection(source, profile);
+    if (profile.role) this.addOnlyToCustomer(flags, profile.role, profile.localAs);
+    this.writeOthers(source, profile);
     // The header, the length fields, MP_REACH_NLRI and the longest prefix must fit beside them.
     const { multiprotocol, family, pathIdBytes, maxLength } = this.layout;
     const reach = multiprotocol ? 9 + this.mpNextHop.length : 0;
     return this.length + 23 + reach + pathIdBytes + 1 + family.bits / 8 <= maxLength;
   }
 
-  private collect(table: AttributeTable, attrs: number): void {
+  private collect(table: AttributeTable, attrs: AttrsId): void {
     this.chunk = table.chunkOf(attrs);
     const offset = table.offsetOf(attrs);
     this.starts.fill(-1);
@@ -126,18 +131,18 @@ export class AttributeExporter {
     return start + ((this.chunk[start] & Flag.extended) !== 0 ? 4 : 3);
   }
 
-  private writeAsPath(flags: number, t: ExportProfile): void {
+  private writeAsPath(flags: number, profile: ExportProfile): void {
     const present = this.starts[asPath] >= 0;
     const from = present ? this.valueStart(asPath) : 0;
     const to = present ? this.ends[asPath] : 0;
     const begin = this.length;
-    if (t.ebgp && changesPath(t, flags)) {
-      const path = writeSegments(externalPath(readSegments(this.chunk, from, to, 4), t), 4);
-      this.prepend(ownPath(t), path, 0, path.length);
-    } else if (t.ebgp) this.prepend(ownPath(t), this.chunk, from, to);
+    if (profile.ebgp && changesPath(profile, flags)) {
+      const path = writeSegments(externalPath(readSegments(this.chunk, from, to, 4), profile), 4);
+      this.prepend(ownPath(profile), path, 0, path.length);
+    } else if (profile.ebgp) this.prepend(ownPath(profile), this.chunk, from, to);
     else if (present) this.copy(asPath);
     else this.header(Flag.transitive, asPath, 0);
-    if (t.fourOctetAs) return;
+    if (profile.fourOctetAs) return;
     const value = begin + ((this.bytes[begin] & Flag.extended) !== 0 ? 4 : 3);
     const [path, as4Path] = pathForTwoOctets(this.bytes, value, this.length);
     this.length = begin;
@@ -145,12 +150,12 @@ export class AttributeExporter {
     if (as4Path) this.add(AttributeType.as4Path, as4Path);
   }
 
-  /** Keeps a made attribute, to be written in its turn. */
+  /** Notes a new attribute, which is written in the order of types. */
   private add(type: number, made: Uint8Array): void {
     this.others.push({ type, bytes: made, start: 0, end: made.length });
   }
 
-  /** RFC 4271 §5.1.2: our AS goes to the front of the leading sequence, or into a new one. */
+  /** RFC 4271 §5.1.2: our AS goes to the front of the first sequence, or into a new one. */
   private prepend(ases: readonly number[], path: Uint8Array, from: number, to: number): void {
     const added = ases.length;
     const joins = to - from >= 2 && path[from] === Segment.sequence && path[from + 1] + added <= 255;
@@ -168,21 +173,23 @@ export class AttributeExporter {
     this.append(path, added > 0 && joins ? from + 2 : from, to);
   }
 
-  /** RFC 4271 §5.1.3, RFC 2545 §3, RFC 8950 §4; false when there is none that the peers understand. */
-  private writeNextHop(kind: number, source: Source, t: ExportProfile): boolean {
+  /** RFC 4271 §5.1.3, RFC 2545 §3, RFC 8950 §4; false when the peers understand none. */
+  private writeNextHop(kind: number, source: Source, profile: ExportProfile): boolean {
     const byPolicy = (kind & (AttrsKind.nextHopKept | AttrsKind.nextHopSelf)) !== 0;
-    const keep = byPolicy ? (kind & AttrsKind.nextHopKept) !== 0 : !setsNextHop(t, source);
+    const keep = byPolicy ? (kind & AttrsKind.nextHopKept) !== 0 : !setsNextHop(profile, source);
     const v4 = this.starts[nextHop] >= 0;
     this.mpNextHop = NO_NEXT_HOP;
     if (!this.layout.multiprotocol) {
       if (keep && v4) this.copy(nextHop);
-      else if (keep || !t.nextHop) return false;
-      else this.word(Flag.transitive, nextHop, t.nextHop.value);
+      else if (keep || !profile.nextHop) return false;
+      else this.word(Flag.transitive, nextHop, profile.nextHop.value);
       return true;
     }
     if (keep) this.mpNextHop = v4 ? this.storedIPv4() : this.storedMultiprotocol();
-    else if (t.nextHop6.length > 0) this.mpNextHop = Buffer.concat(t.nextHop6.map((hop) => hop.toBytes()));
-    else if (this.layout.family.usesUpdateFields && t.nextHop) this.mpNextHop = t.nextHop.toBytes();
+    else if (profile.nextHop6.length > 0)
+      this.mpNextHop = Buffer.concat(profile.nextHop6.map((hop) => hop.toBytes()));
+    else if (this.layout.family.usesUpdateFields && profile.nextHop)
+      this.mpNextHop = profile.nextHop.toBytes();
     return this.mpNextHop.length > 0;
   }
 
@@ -200,16 +207,16 @@ export class AttributeExporter {
     return bytes.subarray(at + 4, at + 4 + bytes[at + 3]);
   }
 
-  /** `value`: that of the set, also where the attribute is not there. */
-  private writeLocalPref(value: number, source: Source, t: ExportProfile): void {
-    if (t.ebgp) return;
-    this.word(Flag.transitive, localPref, drains(t, source) ? 0 : value);
+  /** `value`: that of the set, the default where the set has no LOCAL_PREF. */
+  private writeLocalPref(value: number, source: Source, profile: ExportProfile): void {
+    if (profile.ebgp) return;
+    this.word(Flag.transitive, localPref, drains(profile, source) ? 0 : value);
   }
 
-  /** RFC 8326 §4.3: while this speaker drains, what it forwards itself is marked. */
-  private writeCommunities(flags: number, source: Source, t: ExportProfile): void {
+  /** RFC 8326 §4.3: while this speaker drains, routes that it forwards itself are marked. */
+  private writeCommunities(flags: number, source: Source, profile: ExportProfile): void {
     const { communities } = AttributeType;
-    if (!drains(t, source) || (flags & SetFlag.gracefulShutdown) !== 0) return this.copy(communities);
+    if (!drains(profile, source) || (flags & SetFlag.gracefulShutdown) !== 0) return this.copy(communities);
     const present = this.starts[communities] >= 0;
     const from = present ? this.valueStart(communities) : 0;
     const to = present ? this.ends[communities] : 0;
@@ -219,7 +226,7 @@ export class AttributeExporter {
     this.length += 4;
   }
 
-  /** RFC 9234 §5: towards customers, peers and clients of a route server, OTC with our AS where there is none. */
+  /** RFC 9234 §5: towards customers, peers and clients of a route server, adds OTC with our AS where there is none. */
   private addOnlyToCustomer(flags: number, role: Role, as: number): void {
     if (role === 'customer' || role === 'rs-client' || (flags & SetFlag.onlyToCustomer) !== 0) return;
     const type = AttributeType.onlyToCustomer;
@@ -228,19 +235,20 @@ export class AttributeExporter {
     this.add(type, made);
   }
 
-  /** The attributes behind the indexed ones, in ascending order of type (RFC 4271 §5). */
-  private writeOthers(source: Source, t: ExportProfile): void {
+  /** The attributes that are not indexed, in ascending order of type (RFC 4271 §5). */
+  private writeOthers(source: Source, profile: ExportProfile): void {
     if (this.others.length > 1) this.others.sort((a, b) => a.type - b.type);
     for (const { type, bytes, start, end } of this.others) {
-      if (type === mpReach || (type === AttributeType.aigp && !t.aigp)) continue;
+      if (type === mpReach || (type === AttributeType.aigp && !profile.aigp)) continue;
       this.append(bytes, start, end);
-      if (type === AttributeType.aigp && setsNextHop(t, source)) this.growAigp(this.length - (end - start));
+      if (type === AttributeType.aigp && setsNextHop(profile, source))
+        this.growAigp(this.length - (end - start));
     }
   }
 
   /**
-   * RFC 7311 §3.4: the metric grows by the way to the next hop when that becomes ours. Next hops are resolved by the
-   * dataplane, which has no metric, so that every way counts as 1.
+   * RFC 7311 §3.4: the metric grows by the distance of the next hop when that becomes ours. The dataplane resolves next
+   * hops and has no metric, so that every distance counts as 1.
    */
   private growAigp(at: number): void {
     const { bytes } = this;
@@ -251,12 +259,12 @@ export class AttributeExporter {
       bytes[i]++;
       if (bytes[i] !== 0) return;
     }
-    // It was the largest metric, and stays that.
+    // The metric was the largest one, and stays that.
     bytes.fill(0xff, metric, metric + 8);
   }
 
-  private writeAggregator(t: ExportProfile): void {
-    if (t.fourOctetAs || this.starts[aggregator] < 0) return this.copy(aggregator);
+  private writeAggregator(profile: ExportProfile): void {
+    if (profile.fourOctetAs || this.starts[aggregator] < 0) return this.copy(aggregator);
     const from = this.valueStart(aggregator);
     const as = readU32(this.chunk, from);
     const flags = Flag.optional | Flag.transitive;
@@ -272,9 +280,9 @@ export class AttributeExporter {
   }
 
   /** ORIGINATOR_ID and CLUSTER_LIST of a reflected route (RFC 4456 §8); never sent outside the AS. */
-  private writeReflection(source: Source, t: ExportProfile): void {
-    if (t.ebgp) return;
-    const { clusterId } = t;
+  private writeReflection(source: Source, profile: ExportProfile): void {
+    if (profile.ebgp) return;
+    const { clusterId } = profile;
     const reflected = source.kind === SourceKind.internal || source.kind === SourceKind.client;
     if (!reflected || clusterId === null) {
       this.copy(originatorId);
@@ -291,4 +299,35 @@ export class AttributeExporter {
     this.length += 4;
     this.append(this.chunk, from, to);
   }
+}
+
+/** Whether AS_PATH of a set with these flags needs changes beyond prepending. */
+function changesPath(profile: ExportProfile, attrsFlags: number): boolean {
+  return Boolean(profile.removePrivateAs || profile.asOverride) || (attrsFlags & SetFlag.confederation) !== 0;
+}
+
+/**
+ * AS_PATH for external peers: without segments of a confederation, which never leave it (RFC 5065 §4.1 c). The profile
+ * may remove AS numbers for private use (RFC 6996 §4), though not the peer's own, by which it detects loops; and it may
+ * replace the peer's AS by ours (AS override), so that sites that share an AS accept each other's routes.
+ */
+function externalPath(segments: readonly AsSegment[], profile: ExportProfile): AsSegment[] {
+  const exported: AsSegment[] = [];
+  for (const { type, ases } of segments) {
+    if (type !== 'sequence' && type !== 'set') continue;
+    const kept = profile.removePrivateAs
+      ? ases.filter((as) => !isPrivateAs(as) || as === profile.peerAs)
+      : ases;
+    const replaced = profile.asOverride
+      ? kept.map((as) => (as === profile.peerAs ? profile.localAs : as))
+      : kept;
+    if (replaced.length > 0) exported.push({ type, ases: replaced });
+  }
+  return exported;
+}
+
+/** The AS numbers to prepend: none for a route server (RFC 7947 §2.2.2.1), two with a local AS (RFC 7705 §3). */
+function ownPath({ routeServer, localAs, globalAs }: ExportProfile): readonly number[] {
+  if (routeServer) return [];
+  return globalAs ? [localAs, globalAs] : [localAs];
 }

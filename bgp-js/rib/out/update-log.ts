@@ -1,16 +1,31 @@
 /**
  * Encoded UPDATEs in the order in which they have to be sent, shared by the members of an update group. Each member
- * has a position; what all have passed is dropped.
+ * reads from its own position on; entries that all have passed are dropped.
  */
 import { copyOctets } from '../../wire/cursor.ts';
+import type { SourceId } from '../store/ids.ts';
 
 const CHUNK_SIZE = 65536;
 
-/** Whom an entry is for: everyone (0), everyone but source n (n), or only source n (-n). */
+/**
+ * For which members an entry is, by the source that a member's own routes come from: all (0), all but source n (n), or
+ * source n alone (-n).
+ */
 export type Target = number;
 
+/** For all members but source `source`, whose own route it is. This speaker is no member: then it is for all. */
+export const except = (source: SourceId): Target => source;
+
+/** For source `source` alone. */
+export const only = (source: SourceId): Target => -source;
+
 /** No source has this number. */
-export const NOBODY = -1;
+export const NOBODY = -1 as SourceId;
+
+/** Whether an entry is for the member whose own routes come from source `source`. */
+export function isFor(target: Target, source: SourceId): boolean {
+  return target === 0 || (target > 0 ? target !== source : -target === source);
+}
 
 /** Numbers kept of an entry: chunk, start, end, target. */
 const FIELDS = 4;
@@ -22,7 +37,7 @@ export class UpdateLog {
   tail = 0;
   /** Octets from tail to head. */
   octets = 0;
-  /** What the entry that `look` found is: its octets lie in `bytes` from `start` to `end`. */
+  /** The entry that `look` found: its octets lie in `bytes` from `start` to `end`. */
   bytes: Uint8Array = new Uint8Array(0);
   start = 0;
   end = 0;
@@ -30,14 +45,15 @@ export class UpdateLog {
   /** The entries from tail to head, in a ring whose length is a power of two. */
   private ring = new Int32Array(FIELDS * 64);
   /**
-   * Chunks from the one that the oldest entry is in to the newest, which to begin with is a full one, and the number of
-   * the first of them.
+   * Chunks from the one of the oldest entry to the newest, and the number of the first of them. The first, empty one
+   * counts as full.
    */
   private chunks: Uint8Array[] = [new Uint8Array(0)];
   private firstChunk = 0;
   /** Octets used of the newest chunk. */
   private used = CHUNK_SIZE;
 
+  /** Copies a message of `length` octets to the end. */
   append(message: Uint8Array, length: number, target: Target): void {
     if (this.used + length > CHUNK_SIZE) {
       this.chunks.push(new Uint8Array(CHUNK_SIZE));
@@ -72,7 +88,7 @@ export class UpdateLog {
       this.octets -= this.ring[at + 2] - this.ring[at + 1];
     }
     this.tail = position;
-    // The newest chunk stays: there may be room in it.
+    // The newest chunk stays, because there may be room in it.
     const first =
       position < this.head ? this.ring[this.placeOf(position)] : this.firstChunk + this.chunks.length - 1;
     if (first === this.firstChunk) return;
@@ -94,7 +110,83 @@ export class UpdateLog {
   }
 }
 
-/** Whether an entry is for the member whose own routes come from source `source`. */
-export function isFor(target: Target, source: number): boolean {
-  return target === 0 || (target > 0 ? target !== source : -target === source);
+/** A reader of a log. */
+export interface LogReader {
+  /** The source whose own entries are not for this reader. */
+  readonly source: SourceId;
+  /** The position of the next entry to be read. */
+  position: number;
+  /** Messages read so far. */
+  updatesSent: number;
+}
+
+/**
+ * Collects entries for the reader in `parts`, adjacent ones as one part, until they have `limit` octets. Returns their
+ * octets.
+ */
+export function readLog(log: UpdateLog, reader: LogReader, limit: number, parts: Uint8Array[]): number {
+  let octets = 0;
+  let bytes: Uint8Array | null = null;
+  let start = 0;
+  let end = 0;
+  while (reader.position < log.head && octets < limit) {
+    log.look(reader.position++);
+    if (!isFor(log.target, reader.source)) continue;
+    octets += log.end - log.start;
+    reader.updatesSent++;
+    if (bytes === log.bytes && end === log.start) {
+      end = log.end;
+      continue;
+    }
+    if (bytes) parts.push(bytes.subarray(start, end));
+    ({ bytes, start, end } = log);
+  }
+  if (bytes) parts.push(bytes.subarray(start, end));
+  return octets;
+}
+
+/** A stretch of more entries than this is not collected for several readers. */
+const MAX_STRETCH = 32;
+
+/**
+ * The newest entries of a log as parts that are ready to be sent. Nearly all members of a group read a change from the
+ * same position on: each gets the parts that were collected for the first, and passes no entry itself.
+ */
+export class LogStretch {
+  private from = -1;
+  private to = -1;
+  private octets = 0;
+  private messages = 0;
+  private parts: readonly Uint8Array[] = [];
+  /** The sources for which the stretch differs. */
+  private readonly named: number[] = [];
+
+  /**
+   * Reads all entries that the reader has not read. Null when these are more than `limit` octets, or others for this
+   * reader than for the rest; then `readLog` reads them.
+   */
+  read(log: UpdateLog, reader: LogReader, limit: number): readonly Uint8Array[] | null {
+    if (log.head - reader.position > MAX_STRETCH) return null;
+    if (reader.position !== this.from || log.head !== this.to) this.collect(log, reader.position);
+    if (this.octets > limit || this.named.includes(reader.source)) return null;
+    reader.position = this.to;
+    reader.updatesSent += this.messages;
+    return this.parts;
+  }
+
+  private collect(log: UpdateLog, from: number): void {
+    const anybody: LogReader = { source: NOBODY, position: from, updatesSent: 0 };
+    // A new array, because a reader may still hold the one before.
+    const parts: Uint8Array[] = [];
+    this.octets = readLog(log, anybody, Number.POSITIVE_INFINITY, parts);
+    this.parts = parts;
+    this.messages = anybody.updatesSent;
+    this.from = from;
+    this.to = log.head;
+    this.named.length = 0;
+    for (let position = from; position < this.to; position++) {
+      log.look(position);
+      if (log.target !== 0) this.named.push(Math.abs(log.target));
+    }
+  }
 }

@@ -1,11 +1,11 @@
-/** The policies that a speaker has, each with its runs in both directions. */
+/** The policies of a speaker, each with its runs by direction and family. */
 import type { Family } from '../../wire/families.ts';
 import type { AttributeTable } from '../store/attribute-table.ts';
 import { type CompiledPolicy, compilePolicies, NO_POLICY } from './policy.ts';
 import type { PolicySet } from './policy-data.ts';
 import { type Direction, PolicyRun } from './policy-run.ts';
 
-/** What of a peer's configuration decides its policies. */
+/** The part of a peer's configuration that decides its policies. */
 export interface PolicyChoice {
   importPolicy?: string;
   exportPolicy?: string;
@@ -16,7 +16,7 @@ export class PolicyRegistry {
   private policies = new Map<string, CompiledPolicy>();
   private readonly runs = new Map<string, PolicyRun>();
   private readonly table: AttributeTable;
-  /** What `prepend` without an AS number puts in front. */
+  /** The AS number that `prepend` without one prepends. */
   localAs = 0;
 
   constructor(table: AttributeTable) {
@@ -24,9 +24,9 @@ export class PolicyRegistry {
   }
 
   /**
-   * Takes over a set of policies. One that says the same as before stays as it is, with its hits. Throws PolicyError,
-   * and nothing is changed then. The runs of the former policies stay sound until `dropUnused`. With `keepOthers` those
-   * that the set does not have stay: until no peer names them any more.
+   * Replaces the policies. One that says the same as before stays, with its hits. Throws PolicyError, and changes nothing
+   * then. Runs of the old policies stay valid until `dropUnused`. With `keepOthers`, policies that the set does not have
+   * stay as well, for peers that still name them.
    */
   replace(set: PolicySet, keepOthers = false): void {
     const next = compilePolicies(set);
@@ -38,7 +38,7 @@ export class PolicyRegistry {
     this.policies = next;
   }
 
-  /** Lets go of what policies that are no longer there remember; nobody may use their runs any more. */
+  /** Drops the runs of policies that no longer exist; none of them may be used any more. */
   dropUnused(): void {
     const ids = new Set([NO_POLICY.id, ...[...this.policies.values()].map(({ id }) => id)]);
     for (const [key, run] of this.runs) {
@@ -48,14 +48,14 @@ export class PolicyRegistry {
     }
   }
 
-  /** Lets go of all sets of attributes that policies remember; what they are asked again they find out again. */
-  forget(): void {
+  /** Clears the memory of all runs, and so releases the sets of attributes in it. */
+  clearMemos(): void {
     for (const run of this.runs.values()) run.clear();
   }
 
   /**
-   * The number of a peer's policy, or undefined when it has none and needs none. RFC 8212: an eBGP peer needs one unless
-   * it is told otherwise; a name that no policy has lets nothing through, whoever the peer is.
+   * The number of a peer's policy, or undefined when it has none and needs none. An eBGP peer needs one unless configured
+   * otherwise (RFC 8212). A name that no policy has rejects all routes.
    */
   idFor(choice: PolicyChoice, direction: Direction, ebgp: boolean): number | undefined {
     const name = direction === 'import' ? choice.importPolicy : choice.exportPolicy;
@@ -75,7 +75,7 @@ export class PolicyRegistry {
     return run;
   }
 
-  /** All policies, for people. */
+  /** All policies. */
   list(): CompiledPolicy[] {
     return [...this.policies.values()];
   }

@@ -6,8 +6,9 @@ import { IPAddress } from '../../ip/index.ts';
 import { scanAttributes } from '../../wire/attribute-scan.ts';
 import type { Family } from '../../wire/families.ts';
 import { AttributeScan } from '../../wire/scan-result.ts';
-import { LOCAL_SOURCE, type Source } from '../source.ts';
-import { type AttributeTable, NO_ATTRS } from '../store/attribute-table.ts';
+import type { Source } from '../source.ts';
+import type { AttributeTable } from '../store/attribute-table.ts';
+import { type AttrsId, LOCAL_SOURCE, NO_ATTRS, type SourceId } from '../store/ids.ts';
 import type { CompiledPolicy, CompiledRule } from './policy.ts';
 import { applyEdit, emptyEdit } from './policy-changes.ts';
 import { RouteSubject } from './route-subject.ts';
@@ -31,7 +32,7 @@ interface Memo {
   /** By rule: whether its conditions on attributes hold; undefined: not asked yet. */
   held: (boolean | undefined)[];
   /** Resulting sets by the rules that applied, as text. */
-  results: Map<string, number>;
+  results: Map<string, AttrsId>;
 }
 
 /** Sets that are remembered before all are forgotten: the memory of a policy is bounded. */
@@ -69,7 +70,7 @@ export class PolicyRun {
    * The set that the route becomes, or NO_SET when it is rejected; the NLRI is at `at`. The result is held until
    * `clear`, or at least until the next call: the caller retains it. Counts hits when asked to.
    */
-  evaluate(attrs: number, source: Source, bytes: Uint8Array, at: number, counting: boolean): number {
+  evaluate(attrs: AttrsId, source: Source, bytes: Uint8Array, at: number, counting: boolean): AttrsId {
     const memo = this.memoOf(attrs, source);
     this.decide(memo, bytes, at);
     if (counting) this.count();
@@ -85,7 +86,7 @@ export class PolicyRun {
   }
 
   /** Which rule decides about the route; counts nothing. */
-  explain(attrs: number, source: Source, bytes: Uint8Array, at: number): PolicyVerdict {
+  explain(attrs: AttrsId, source: Source, bytes: Uint8Array, at: number): PolicyVerdict {
     this.decide(this.memoOf(attrs, source), bytes, at);
     const { policy, accepted, decidedBy } = this;
     const ruleName = policy.rules[decidedBy]?.name ?? '';
@@ -101,7 +102,7 @@ export class PolicyRun {
     this.memos.clear();
   }
 
-  private memoOf(attrs: number, source: Source): Memo {
+  private memoOf(attrs: AttrsId, source: Source): Memo {
     const key = attrs * SOURCE_FACTOR + source.index;
     const known = this.memos.get(key);
     // An index is used again after very many sessions.
@@ -155,7 +156,7 @@ export class PolicyRun {
   }
 
   /** The set with the changes of all rules that applied; NO_SET when it would not be sound. */
-  private change(subject: RouteSubject, chargedSource: number): number {
+  private change(subject: RouteSubject, chargedSource: SourceId): AttrsId {
     const { table } = this;
     const edit = emptyEdit();
     let changes = false;
@@ -185,7 +186,7 @@ export class PolicyRun {
     if (bytes.length > 0xffff || (this.scan.error && this.scan.error.handling !== 'discard')) return NO_ATTRS;
     // MED is compared among routes of one neighbour, whatever a policy puts before it.
     this.scan.firstAs = table.firstAs.values[subject.attrs];
-    return table.add(kind, bytes, 0, bytes.length, this.scan, chargedSource);
+    return table.add({ kind, bytes, start: 0, end: bytes.length, scan: this.scan, chargedSource });
   }
 }
 

@@ -3,16 +3,17 @@ import { type AsSegment, readSegments } from '../../wire/as-path.ts';
 import { AttributeType } from '../../wire/attribute-types.ts';
 import type { Source } from '../source.ts';
 import type { AttributeTable } from '../store/attribute-table.ts';
+import type { AttrsId } from '../store/ids.ts';
 import type { AsPathElements } from './as-path-pattern.ts';
 import { COMMUNITY_SIZES, type CommunityPattern, communityMatches } from './community-pattern.ts';
 
 export class RouteSubject {
   readonly table: AttributeTable;
-  readonly attrs: number;
+  readonly attrs: AttrsId;
   readonly source: Source;
   private elements: AsPathElements | null = null;
 
-  constructor(table: AttributeTable, attrs: number, source: Source) {
+  constructor(table: AttributeTable, attrs: AttrsId, source: Source) {
     this.table = table;
     this.attrs = attrs;
     this.source = source;

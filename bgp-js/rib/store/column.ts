@@ -1,92 +1,79 @@
-/** A growable column of unsigned numbers: `values` is replaced when it grows, so it must not be kept across `ensure`. */
-export class U32Column {
-  values: Uint32Array = new Uint32Array(0);
-  private readonly lasting: boolean;
+/** Growable columns of numbers, sets of numbers, and lists of unused ones: what the tables of the RIB are made of. */
 
-  /** `lasting`: as long as the process. */
-  constructor(lasting = true) {
-    this.lasting = lasting;
-  }
-
-  /** Makes room for index `last`; new places are 0. */
-  ensure(last: number): void {
-    if (last < this.values.length) return;
-    const grown = new Uint32Array(room(4 * grownLength(this.values.length, last), this.lasting));
-    grown.set(this.values);
-    this.values = grown;
-  }
+/** A typed array whose elements are ids of one kind. */
+export interface NumberArray<T extends number> {
+  [index: number]: T;
+  readonly length: number;
+  includes(value: T): boolean;
+  subarray(start: number, end: number): NumberArray<T>;
 }
 
-/** A column of 16-bit numbers. */
-export class U16Column {
-  values: Uint16Array = new Uint16Array(0);
-  private readonly lasting: boolean;
-
-  /** `lasting`: as long as the process. */
-  constructor(lasting = true) {
-    this.lasting = lasting;
-  }
-
-  ensure(last: number): void {
-    if (last < this.values.length) return;
-    const grown = new Uint16Array(room(2 * grownLength(this.values.length, last), this.lasting));
-    grown.set(this.values);
-    this.values = grown;
-  }
-}
-
-/** A column of octets. */
-export class U8Column {
-  values: Uint8Array = new Uint8Array(0);
-  private readonly lasting: boolean;
-
-  /** `lasting`: as long as the process. */
-  constructor(lasting = true) {
-    this.lasting = lasting;
-  }
-
-  ensure(last: number): void {
-    if (last < this.values.length) return;
-    const grown = new Uint8Array(room(grownLength(this.values.length, last), this.lasting));
-    grown.set(this.values);
-    this.values = grown;
-  }
-}
-
-/** Columns that come to this length are reserved for a whole table of the Internet at once. */
+/** Columns that reach this length get room for a whole Internet table at once. */
 const SMALL = 1 << 15;
-const LARGE = (1 << 20) + 64;
+const LARGE = 1 << 20;
 
-/** Memory that was reserved and never written to is none of the process's: a reserve costs nothing, a copy twice. */
+/**
+ * The length of a column of length `current` that needs room for index `last`. Zeroed memory that is never written to
+ * takes no memory of the machine, so that a large reserve is free, while each growth copies the whole column.
+ */
 function grownLength(current: number, last: number): number {
   if (last < SMALL) return Math.max(last + 1, Math.min(2 * current, SMALL), 64);
   return last < LARGE ? LARGE : Math.max(last + 1, 2 * current);
 }
 
-/** Octets from which on lasting memory is taken as shared memory. */
-const SHARED = 1 << 14;
+/** A column of unsigned 32-bit numbers. `values` is replaced when it grows, so it must not be kept across `ensure`. */
+export class U32Column<T extends number = number> {
+  values = new Uint32Array(0) as unknown as NumberArray<T>;
 
-/**
- * Zeroed memory. V8 collects garbage when the buffers that it counts have grown by tens of megabytes, which is in the
- * middle of a table and takes 5 to 15 ms; shared memory it does not count, and so nothing hastens its collection.
- */
-function room(octets: number, lasting: boolean): ArrayBufferLike {
-  return lasting && octets >= SHARED ? new SharedArrayBuffer(octets) : new ArrayBuffer(octets);
+  /** Makes room for index `last`; new elements are 0. */
+  ensure(last: number): void {
+    if (last < this.values.length) return;
+    const grown = new Uint32Array(grownLength(this.values.length, last));
+    grown.set(this.values as ArrayLike<number>);
+    this.values = grown as unknown as NumberArray<T>;
+  }
+}
+
+/** A column of unsigned 16-bit numbers; see U32Column. */
+export class U16Column<T extends number = number> {
+  values = new Uint16Array(0) as unknown as NumberArray<T>;
+
+  /** Makes room for index `last`; new elements are 0. */
+  ensure(last: number): void {
+    if (last < this.values.length) return;
+    const grown = new Uint16Array(grownLength(this.values.length, last));
+    grown.set(this.values as ArrayLike<number>);
+    this.values = grown as unknown as NumberArray<T>;
+  }
+}
+
+/** A column of octets; see U32Column. */
+export class U8Column<T extends number = number> {
+  values = new Uint8Array(0) as unknown as NumberArray<T>;
+
+  /** Makes room for index `last`; new elements are 0. */
+  ensure(last: number): void {
+    if (last < this.values.length) return;
+    const grown = new Uint8Array(grownLength(this.values.length, last));
+    grown.set(this.values as ArrayLike<number>);
+    this.values = grown as unknown as NumberArray<T>;
+  }
 }
 
 /** A growable set of small numbers, one bit each. */
-export class Bitmap {
+export class Bitmap<T extends number = number> {
   private words = new Uint32Array(0);
-  /** How many are set. */
+  /** How many numbers are in the set. */
   count = 0;
 
-  has(index: number): boolean {
+  /** Whether a number is in the set. */
+  has(index: T): boolean {
     const word = index >>> 5;
     return word < this.words.length && (this.words[word] & (1 << (index & 31))) !== 0;
   }
 
-  /** Sets the bit; false when it was set. */
-  add(index: number): boolean {
+  /** Adds a number; false when it is in the set already. */
+  add(index: T): boolean {
     const word = index >>> 5;
     if (word >= this.words.length) {
       const grown = new Uint32Array(grownLength(this.words.length, word));
@@ -100,24 +87,47 @@ export class Bitmap {
     return true;
   }
 
-  /** Clears the bit; false when it was clear. */
-  remove(index: number): boolean {
+  /** Removes a number; false when it is not in the set. */
+  remove(index: T): boolean {
     if (!this.has(index)) return false;
     this.words[index >>> 5] &= ~(1 << (index & 31));
     this.count--;
     return true;
   }
 
-  /** The first set bit at or behind `from`, or -1. */
-  next(from: number): number {
+  /** The least number of the set that is at least `from`, or -1. */
+  next(from: number): T {
     let word = from >>> 5;
-    if (word >= this.words.length) return -1;
+    if (word >= this.words.length) return -1 as T;
     let bits = this.words[word] & (0xffffffff << (from & 31));
     while (bits === 0) {
       word++;
-      if (word >= this.words.length) return -1;
+      if (word >= this.words.length) return -1 as T;
       bits = this.words[word];
     }
-    return word * 32 + (31 - Math.clz32(bits & -bits));
+    return (word * 32 + (31 - Math.clz32(bits & -bits))) as T;
+  }
+}
+
+/** Ids whose last reference is gone and whose entries still stand in their table; see ids.ts. */
+export class FreeList<T extends number> {
+  /** How many ids are listed. */
+  size = 0;
+  private readonly listed = new Bitmap<T>();
+  private readonly list = new U32Column<T>();
+
+  /** Lists an id, at most once. */
+  add(id: T): void {
+    if (!this.listed.add(id)) return;
+    this.list.ensure(this.size);
+    this.list.values[this.size++] = id;
+  }
+
+  /** Takes out the id that was listed last, which may be in use again; null when there is none. */
+  take(): T | null {
+    if (this.size === 0) return null;
+    const id = this.list.values[--this.size];
+    this.listed.remove(id);
+    return id;
   }
 }

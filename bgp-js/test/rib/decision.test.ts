@@ -4,21 +4,22 @@ import fc from 'fast-check';
 import { type Candidate, comparePaths, DECISION_STEPS, decide } from '../../rib/decision.ts';
 import { type Source, SourceKind } from '../../rib/source.ts';
 import { AttributeTable } from '../../rib/store/attribute-table.ts';
+import type { SourceId } from '../../rib/store/ids.ts';
 import type { Attributes } from '../../wire/attributes.ts';
 import { ip } from '../ip/values.ts';
-import { makeSet } from './helpers.ts';
+import { HASH_KEY, makeSet } from './helpers.ts';
 
 interface Sketch {
-  pathId?: number;
+  addPathId?: number;
   attributes?: Partial<Attributes>;
   source?: Partial<Source>;
 }
 
 const sequence = (...ases: number[]): Partial<Attributes> => ({ asPath: [{ type: 'sequence', ases }] });
 
-function candidate(table: AttributeTable, { attributes, source, pathId }: Sketch): Candidate {
+function candidate(table: AttributeTable, { attributes, source, addPathId }: Sketch): Candidate {
   const base = {
-    index: 5,
+    index: 5 as SourceId,
     kind: SourceKind.internal,
     name: 'peer',
     as: 64512,
@@ -27,7 +28,7 @@ function candidate(table: AttributeTable, { attributes, source, pathId }: Sketch
   };
   return {
     attrs: makeSet(table, attributes),
-    pathId,
+    addPathId,
     source: { ...base, received: 0, accepted: 0, best: 0, dropped: 0, ...source },
   };
 }
@@ -91,17 +92,17 @@ const TABLE: [string, Sketch, Sketch][] = [
   ],
   [
     'lower peer address',
-    { source: { address: ip('10.0.0.1'), index: 9 } },
-    { source: { address: ip('10.0.0.2'), index: 1 } },
+    { source: { address: ip('10.0.0.1'), index: 9 as SourceId } },
+    { source: { address: ip('10.0.0.2'), index: 1 as SourceId } },
   ],
-  ['lower session number', { source: { index: 1 } }, { source: { index: 2 } }],
-  ['lower path identifier', { pathId: 1 }, { pathId: 2 }],
+  ['lower session number', { source: { index: 1 as SourceId } }, { source: { index: 2 as SourceId } }],
+  ['lower path identifier', { addPathId: 1 }, { addPathId: 2 }],
 ];
 
 describe('the decision process', () => {
   for (const [step, better, worse] of TABLE) {
     it(`${step}: ${inspect(better)} beats ${inspect(worse)}`, () => {
-      const table = new AttributeTable();
+      const table = new AttributeTable(HASH_KEY);
       const a = candidate(table, better);
       const b = candidate(table, worse);
       const number = DECISION_STEPS.findIndex(({ name }) => name === step);
@@ -127,7 +128,7 @@ describe('the decision process', () => {
   });
 
   it('compares MED only within one neighbouring AS', () => {
-    const table = new AttributeTable();
+    const table = new AttributeTable(HASH_KEY);
     const a = candidate(table, { attributes: { med: 9, ...sequence(1) }, source: { routerId: 1 } });
     const b = candidate(table, { attributes: { med: 1, ...sequence(2) }, source: { routerId: 2 } });
     assert.equal(decide([a, b], table).best, a);
@@ -135,7 +136,7 @@ describe('the decision process', () => {
 
   it('does not depend on the order of arrival where pairwise comparison would', () => {
     // RFC 4271 §9.1.2.2 c, the classic cycle: a beats b (identifier), b beats c (MED), c beats a (identifier).
-    const table = new AttributeTable();
+    const table = new AttributeTable(HASH_KEY);
     const a = candidate(table, { attributes: { med: 5, ...sequence(1) }, source: { routerId: 2 } });
     const b = candidate(table, { attributes: { med: 0, ...sequence(2) }, source: { routerId: 3 } });
     const c = candidate(table, { attributes: { med: 9, ...sequence(2) }, source: { routerId: 1 } });
@@ -162,11 +163,11 @@ describe('the decision process', () => {
       fc.array(sketch, { minLength: 1, maxLength: 6 }),
       fc.infiniteStream(fc.nat()),
       (list, picks) => {
-        const table = new AttributeTable();
+        const table = new AttributeTable(HASH_KEY);
         const all = list.map(({ localPref, ases, med, kind, routerId }, index) =>
           candidate(table, {
             attributes: { localPref, med, ...sequence(...ases) },
-            source: { kind, routerId, index },
+            source: { kind, routerId, index: index as SourceId },
           }),
         );
         const shuffled: Candidate[] = [];
@@ -182,7 +183,7 @@ describe('the decision process', () => {
   });
 
   it('names the paths that are equal before the tie-breaks, best first', () => {
-    const table = new AttributeTable();
+    const table = new AttributeTable(HASH_KEY);
     const external = { kind: SourceKind.external };
     const a = candidate(table, { attributes: sequence(1), source: { ...external, routerId: 3 } });
     const b = candidate(table, { attributes: sequence(2), source: { ...external, routerId: 1 } });

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { DirtyQueue } from '../../rib/dirty-queue.ts';
+import type { PrefixId } from '../../rib/store/ids.ts';
 import { makeRib, nlri } from './helpers.ts';
 
 /** A queue that begins with three prefixes, numbers 0 to 2 of its table or so. */
 function scene() {
   const { prefixes } = makeRib().rib;
-  const intern = (i: number): number => {
+  const intern = (i: number): PrefixId => {
     const id = prefixes.intern(nlri(`10.${i}.0.0/16`), 0);
     prefixes.hold(id);
     return id;
@@ -13,8 +14,8 @@ function scene() {
   const ids = [0, 1, 2].map(intern);
   const queue = new DirtyQueue(prefixes);
   queue.markAll();
-  const takeAll = (): number[] => {
-    const taken: number[] = [];
+  const takeAll = (): PrefixId[] => {
+    const taken: PrefixId[] = [];
     for (let id = queue.take(); id >= 0; id = queue.take()) {
       taken.push(id);
       prefixes.release(id);

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { seededRandom } from 'bgp-js-testing/simulator/random.ts';
 import { decide } from '../../rib/decision.ts';
 import { DirtyQueue } from '../../rib/dirty-queue.ts';
-import { NO_PATH } from '../../rib/family-rib.ts';
-import { PathState } from '../../rib/store/path-state.ts';
-import { makeRib, makeSet, makeSource, nlri } from './helpers.ts';
+import { type AttrsId, NO_PATH } from '../../rib/store/ids.ts';
+import { PathState } from '../../rib/store/path-table.ts';
+import { announce, makeRib, makeSet, makeSource, nlri } from './helpers.ts';
 
 describe('a prefix that is known and has never had a path', () => {
   it('can be withdrawn', () => {
@@ -34,12 +34,12 @@ describe('FamilyRib', () => {
       }
       return count;
     };
-    rib.announce(peer.index, bytes, 0, first, PathState.usable);
+    announce(rib, peer, bytes, first);
     assert.equal(drained(), 1);
-    rib.announce(peer.index, bytes, 0, first, PathState.usable);
+    announce(rib, peer, bytes, first);
     assert.equal(drained(), 0, 'the same again is no change');
-    rib.announce(peer.index, bytes, 0, second, PathState.usable);
-    rib.announce(peer.index, bytes, 0, second, PathState.asLoop);
+    announce(rib, peer, bytes, second);
+    announce(rib, peer, bytes, second, PathState.asLoop);
     assert.equal(drained(), 1, 'two changes of one prefix are one mark');
     assert.equal(rib.bestOf(rib.prefixes.find(bytes, 0)), NO_PATH);
     rib.withdraw(peer.index, bytes, 0);
@@ -53,10 +53,10 @@ describe('FamilyRib', () => {
     const { rib, attributes, sources } = makeRib();
     const [a, b] = [makeSource(sources), makeSource(sources)];
     const bytes = nlri('10.1.0.0/16');
-    rib.announce(a.index, bytes, 0, makeSet(attributes, { localPref: 200 }), PathState.usable);
+    announce(rib, a, bytes, makeSet(attributes, { localPref: 200 }));
     const queue = new DirtyQueue(rib.prefixes);
     rib.addReader(queue);
-    rib.announce(b.index, bytes, 0, makeSet(attributes, { localPref: 100 }), PathState.usable);
+    announce(rib, b, bytes, makeSet(attributes, { localPref: 100 }));
     rib.withdraw(b.index, bytes, 0);
     assert.equal(queue.size, 0);
   });
@@ -67,13 +67,7 @@ describe('FamilyRib', () => {
     const bytes = nlri('10.1.0.0/16');
     const peers = [makeSource(sources), makeSource(sources), makeSource(sources)];
     peers.forEach((peer, i) => {
-      rib.announce(
-        peer.index,
-        bytes,
-        0,
-        makeSet(attributes, { nextHop: `10.0.0.${i + 1}` }),
-        PathState.usable,
-      );
+      announce(rib, peer, bytes, makeSet(attributes, { nextHop: `10.0.0.${i + 1}` }));
     });
     const id = rib.prefixes.find(bytes, 0);
     const marked: number[] = [];
@@ -93,7 +87,7 @@ describe('FamilyRib', () => {
       rib.addReader(queue);
       const peers = Array.from({ length: 5 }, (_, i) => makeSource(sources, { kind: 1 + (i % 3) }));
       const prefixes = Array.from({ length: 30 }, (_, i) => nlri(`10.${i}.0.0/16`));
-      const model = new Map<string, { attrs: number; state: number }>();
+      const model = new Map<string, { attrs: AttrsId; state: number }>();
       const keyOf = (prefix: number, peer: number): string => `${prefix}/${peer}`;
       for (let round = 0; round < 5000; round++) {
         const prefix = pick(prefixes.length);
@@ -107,7 +101,7 @@ describe('FamilyRib', () => {
           const state = pick(5) === 0 ? PathState.asLoop : PathState.usable;
           // A set that is not used yet must outlive the model's use of it.
           attributes.retain(attrs);
-          rib.announce(peers[peer].index, prefixes[prefix], 0, attrs, state);
+          announce(rib, peers[peer], prefixes[prefix], attrs, state);
           model.set(keyOf(prefix, peer), { attrs, state });
         }
         if (round % 500 === 499) check();

@@ -2,8 +2,11 @@
 
 import { FamilyRib } from '../../rib/family-rib.ts';
 import type { ExportProfile } from '../../rib/out/export-profile.ts';
-import { LOCAL_SOURCE, type Source, SourceTable } from '../../rib/source.ts';
+import { type Source, SourceTable } from '../../rib/source.ts';
 import { AttributeTable, AttrsKind } from '../../rib/store/attribute-table.ts';
+import { drawHashKey } from '../../rib/store/hash-table.ts';
+import { type AttrsId, LOCAL_SOURCE, NO_ATTRS } from '../../rib/store/ids.ts';
+import { PathState } from '../../rib/store/path-table.ts';
 import { scanAttributes } from '../../wire/attribute-scan.ts';
 import { type Attributes, encodeAttributes } from '../../wire/attributes.ts';
 import { IPV4_UNICAST } from '../../wire/families.ts';
@@ -12,27 +15,48 @@ import { ip, prefix } from '../ip/values.ts';
 
 export const CONTEXT = { ebgp: false, fourOctetAs: true, localAs: 64512, localId: 1, clusterId: 1 };
 
+/** A key for hash tables, the same in every run. */
+export const HASH_KEY = drawHashKey(() => 0.5);
+
 /** The NLRI of a prefix in text form. */
 export function nlri(text: string): Uint8Array {
   return prefix(text).toNlri();
 }
 
 /** A set of attributes in `table`, from a path and whatever else is given. */
-export function makeSet(table: AttributeTable, fields: Partial<Attributes> = {}): number {
+export function makeSet(table: AttributeTable, fields: Partial<Attributes> = {}): AttrsId {
   const attributes: Attributes = { origin: 'IGP', asPath: [], nextHop: '10.0.0.9', ...fields };
   const bytes = encodeAttributes(attributes);
   const known = table.find(AttrsKind.internal, bytes, 0, bytes.length);
-  if (known !== 0) return known;
+  if (known !== NO_ATTRS) return known;
   const scan = new AttributeScan();
   scanAttributes(bytes, 0, bytes.length, CONTEXT, scan);
   if (scan.error) throw new Error(scan.error.text);
-  return table.add(AttrsKind.internal, bytes, 0, bytes.length, scan, LOCAL_SOURCE);
+  return table.add({
+    kind: AttrsKind.internal,
+    bytes,
+    start: 0,
+    end: bytes.length,
+    scan,
+    chargedSource: LOCAL_SOURCE,
+  });
 }
 
 export function makeRib(): { rib: FamilyRib; attributes: AttributeTable; sources: SourceTable } {
-  const attributes = new AttributeTable();
+  const attributes = new AttributeTable(HASH_KEY);
   const sources = new SourceTable('local');
   return { rib: new FamilyRib(IPV4_UNICAST, attributes, sources), attributes, sources };
+}
+
+/** Announces a route from a source, without ADD-PATH and import policy. */
+export function announce(
+  rib: FamilyRib,
+  { index }: Source,
+  bytes: Uint8Array,
+  attrs: AttrsId,
+  state: number = PathState.usable,
+): void {
+  rib.announce(bytes, 0, { source: index, attrs, received: attrs, state, addPathId: 0 });
 }
 
 let serial = 1;

@@ -1,6 +1,6 @@
 /** What becomes of AS_PATH: local AS, AS override, our own and private AS numbers, confederations, the first AS. */
 import assert from 'node:assert/strict';
-import { type Attributes, formatAsPath, type PeerOptions, routeTo } from '../../index.ts';
+import { type Attributes, formatAsPath, type PeerOptions, type PrefixId, routeTo } from '../../index.ts';
 import { KEEPALIVE } from '../../wire/index.ts';
 import { Bench, type HandPeer, OUR_AS } from './bench.ts';
 
@@ -105,7 +105,7 @@ describe('AS_PATH towards an external peer', () => {
     });
     assert.equal(kept(bench), '(65100 65101) [65102] 7');
     const { attributes, rib } = bench.speaker.routing;
-    const best = rib.bestOf(0);
+    const best = rib.bestOf(0 as PrefixId);
     assert.equal(attributes.asPathLength.values[rib.attrsOf(best)], 1);
     assert.equal(advertised(outside, PREFIX), '64512 7');
   });

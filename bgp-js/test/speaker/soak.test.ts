@@ -152,7 +152,7 @@ describe('a speaker with many short-lived peers', () => {
       }
       // Longer than the restart time, the long-lived stale time and every waiting time.
       bench.advance(400_000);
-      while (bench.speaker.routing.hasRemains) bench.speaker.routing.clearRemains();
+      while (bench.speaker.routing.hasUnused) bench.speaker.routing.reclaim();
       assert.equal(bench.speaker.peers.size, 1, 'only the configured peer is left');
       return tableSizes(bench.speaker);
     };

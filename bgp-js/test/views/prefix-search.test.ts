@@ -4,10 +4,12 @@ import { IPAddress, IPPrefix } from '../../ip/index.ts';
 import { FamilyRib } from '../../rib/family-rib.ts';
 import { SourceTable } from '../../rib/source.ts';
 import { AttributeTable } from '../../rib/store/attribute-table.ts';
+import { drawHashKey } from '../../rib/store/hash-table.ts';
 import { PrefixSearch } from '../../views/prefix-search.ts';
 import { type Family, IPV4_UNICAST, IPV6_UNICAST } from '../../wire/families.ts';
 
-const ribOf = (family: Family) => new FamilyRib(family, new AttributeTable(), new SourceTable('local'));
+const ribOf = (family: Family) =>
+  new FamilyRib(family, new AttributeTable(drawHashKey(() => 0.5)), new SourceTable('local'));
 
 /** Whether a search for `part` finds a prefix given as text. */
 function finds(part: string, text: string, family = IPV4_UNICAST): boolean {

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { LOCAL_SOURCE } from '../../../rib/source.ts';
-import { AttributeTable, AttrsKind, NO_ATTRS } from '../../../rib/store/attribute-table.ts';
+import { AttributeTable, AttrsKind } from '../../../rib/store/attribute-table.ts';
+import { type AttrsId, LOCAL_SOURCE, NO_ATTRS } from '../../../rib/store/ids.ts';
 import { AttributeScan } from '../../../wire/scan-result.ts';
-import { makeSet } from '../helpers.ts';
+import { HASH_KEY, makeSet } from '../helpers.ts';
 
 describe('AttributeTable', () => {
   it('shares equal sets and keeps what the decision process compares', () => {
-    const table = new AttributeTable();
+    const table = new AttributeTable(HASH_KEY);
     const a = makeSet(table, {
       med: 5,
       localPref: 200,
@@ -28,17 +28,18 @@ describe('AttributeTable', () => {
   });
 
   it('keeps sets from inside and outside apart', () => {
-    const table = new AttributeTable();
+    const table = new AttributeTable(HASH_KEY);
     const scan = new AttributeScan();
     const bytes = Uint8Array.of(0x40, 1, 1, 0);
-    const inside = table.add(AttrsKind.internal, bytes, 0, 4, scan, LOCAL_SOURCE);
+    const rest = { bytes, start: 0, end: 4, scan, chargedSource: LOCAL_SOURCE };
+    const inside = table.add({ ...rest, kind: AttrsKind.internal });
     assert.equal(table.find(AttrsKind.external, bytes, 0, 4), NO_ATTRS);
-    const outside = table.add(AttrsKind.external, bytes, 0, 4, scan, LOCAL_SOURCE);
+    const outside = table.add({ ...rest, kind: AttrsKind.external });
     assert.notEqual(inside, outside);
   });
 
   it('frees a set with its last reference and uses its number and its place again', () => {
-    const table = new AttributeTable();
+    const table = new AttributeTable(HASH_KEY);
     const a = makeSet(table, { med: 1 });
     table.retain(a);
     table.retain(a);
@@ -52,8 +53,8 @@ describe('AttributeTable', () => {
   });
 
   it('agrees with a Map over long runs', () => {
-    const table = new AttributeTable();
-    const model = new Map<number, number>();
+    const table = new AttributeTable(HASH_KEY);
+    const model = new Map<number, AttrsId>();
     let state = 99;
     const random = (below: number): number => {
       state = (Math.imul(state, 1103515245) + 12345) >>> 0;

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { NO_PREFIX, PrefixTable } from '../../../rib/store/prefix-table.ts';
+import { NO_PREFIX, type PrefixId } from '../../../rib/store/ids.ts';
+import { PrefixTable } from '../../../rib/store/prefix-table.ts';
 import { IPV4_UNICAST } from '../../../wire/families.ts';
-import { nlri } from '../helpers.ts';
+import { HASH_KEY, nlri } from '../helpers.ts';
 
-function text(table: PrefixTable, id: number): string {
+function text(table: PrefixTable, id: PrefixId): string {
   const bytes = new Uint8Array(5);
   table.write(id, bytes, 0);
   return IPV4_UNICAST.format(bytes, 0);
@@ -12,7 +13,7 @@ function text(table: PrefixTable, id: number): string {
 
 describe('PrefixTable', () => {
   it('gives one number a prefix, whatever its host bits', () => {
-    const table = new PrefixTable(32);
+    const table = new PrefixTable(32, HASH_KEY);
     const a = table.intern(Uint8Array.of(24, 10, 1, 2), 0);
     assert.equal(table.intern(Uint8Array.of(0, 24, 10, 1, 2), 1), a);
     assert.equal(table.intern(Uint8Array.of(23, 10, 1, 3), 0), table.intern(Uint8Array.of(23, 10, 1, 2), 0));
@@ -22,7 +23,7 @@ describe('PrefixTable', () => {
   });
 
   it('does not read behind the NLRI', () => {
-    const table = new PrefixTable(32);
+    const table = new PrefixTable(32, HASH_KEY);
     const a = table.intern(Uint8Array.of(8, 10), 0);
     assert.equal(table.find(Uint8Array.of(8, 10, 99, 99, 99), 0), a);
     assert.equal(table.find(Uint8Array.of(0), 0), NO_PREFIX);
@@ -31,7 +32,7 @@ describe('PrefixTable', () => {
   });
 
   it('writes what it read', () => {
-    const table = new PrefixTable(32);
+    const table = new PrefixTable(32, HASH_KEY);
     const property = fc.property(fc.integer({ min: 0, max: 32 }), fc.nat(0xffffffff), (length, address) => {
       const octets = (length + 7) >> 3;
       const bytes = new Uint8Array(1 + octets);
@@ -46,8 +47,8 @@ describe('PrefixTable', () => {
   });
 
   it('agrees with a Map over long runs of holds and releases', () => {
-    const table = new PrefixTable(32);
-    const model = new Map<string, number>();
+    const table = new PrefixTable(32, HASH_KEY);
+    const model = new Map<string, PrefixId>();
     const keys = Array.from(
       { length: 400 },
       (_, i) => `10.${i % 20}.${Math.floor(i / 20)}.0/${20 + (i % 9)}`,
@@ -82,7 +83,7 @@ describe('PrefixTable', () => {
   });
 
   it('keeps a prefix until the last hold goes', () => {
-    const table = new PrefixTable(32);
+    const table = new PrefixTable(32, HASH_KEY);
     const id = table.intern(nlri('10.0.0.0/8'), 0);
     table.hold(id);
     table.hold(id);
@@ -98,7 +99,7 @@ describe('PrefixTable', () => {
   });
 
   it('finds the longest match among those that are accepted', () => {
-    const table = new PrefixTable(32);
+    const table = new PrefixTable(32, HASH_KEY);
     const ids = new Map(
       ['0.0.0.0/0', '10.0.0.0/8', '10.1.0.0/16', '10.1.2.3/32'].map((text) => [
         text,
@@ -124,7 +125,7 @@ describe('PrefixTable', () => {
   });
 
   it('works with addresses of 128 bits', () => {
-    const table = new PrefixTable(128);
+    const table = new PrefixTable(128, HASH_KEY);
     const long = Uint8Array.of(128, ...Array.from({ length: 16 }, (_, i) => i + 1));
     const short = Uint8Array.of(48, 0x20, 0x01, 0x0d, 0xb8, 0, 7);
     const a = table.intern(long, 0);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { type LogReader, LogStretch, readLog } from '../../../rib/out/log-reader.ts';
-import { type Target, UpdateLog } from '../../../rib/out/update-log.ts';
+import { type LogReader, LogStretch, readLog, type Target, UpdateLog } from '../../../rib/out/update-log.ts';
+import type { SourceId } from '../../../rib/store/ids.ts';
 
 const LIMIT = 65536;
 
@@ -12,7 +12,11 @@ function logOf(targets: readonly Target[]): UpdateLog {
   return log;
 }
 
-const reader = (source: number, position = 0): LogReader => ({ source, position, updatesSent: 0 });
+const reader = (source: number, position = 0): LogReader => ({
+  source: source as SourceId,
+  position,
+  updatesSent: 0,
+});
 const octetsOf = (part: Uint8Array) => [...part];
 const octets = (parts: readonly Uint8Array[] | null) => parts && [...Buffer.concat(parts)];
 
