@@ -202,7 +202,7 @@ function compose(
   const fib = new Fib(speaker.routing.rib, dataplane);
   const bgpEvents = new BgpEvents(events);
   const onEvent = (event: SpeakerEvent): void => {
-    bgpEvents.tell(event);
+    bgpEvents.report(event);
     staleRoutes.onEvent(event);
   };
   const pump = makePump(fib);

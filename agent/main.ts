@@ -17,7 +17,7 @@ export async function runAgent(options: { configFile: string }): Promise<void> {
   runLifecycle({
     log,
     stop: () => agent.stop(),
-    leave: () => agent.stop('restart'),
+    stopForRestart: () => agent.stop('restart'),
     reload: () => source.notify(),
   });
 }

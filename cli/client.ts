@@ -1,7 +1,7 @@
-/** Asking a running daemon over its Unix socket. */
+/** Requests to a running daemon over its Unix socket. */
 import { request } from 'node:http';
 
-/** A failure to tell in one line, with the exit code that goes with it: 1 for what happened, 2 for wrong usage. */
+/** A failure with a message of one line, and the exit code: 1 for a failed request, 2 for wrong usage. */
 export class CommandError extends Error {
   override readonly name = 'CommandError';
   readonly exitCode: number;
@@ -13,10 +13,10 @@ export class CommandError extends Error {
 }
 
 const TIMEOUT_MS = 15_000;
-/** More than the largest page of routes; a daemon that sends more is not one of ours. */
+/** More than the largest page of routes; no Flatroute daemon sends more. */
 const MAXIMUM_BYTES = 64 * 1024 * 1024;
 
-/** Fetches one document of `/v1/*`; with a `text` it is sent to it. Throws `CommandError` when the daemon is away or refuses. */
+/** Fetches one document of `/v1/*`, or posts `text` to it. Throws `CommandError` if the daemon does not answer or refuses. */
 export async function fetchDocument<T>(socket: string, path: string, text?: string): Promise<T> {
   const { status, body } = await get(socket, path, text).catch((error: NodeJS.ErrnoException) => {
     throw new CommandError(reason(error, socket));
@@ -25,9 +25,7 @@ export async function fetchDocument<T>(socket: string, path: string, text?: stri
   try {
     document = JSON.parse(body);
   } catch {
-    throw new CommandError(
-      `what listens on ${socket} does not speak like a Flatroute daemon; check --socket`,
-    );
+    throw new CommandError(`the program on ${socket} is not a Flatroute daemon; check --socket`);
   }
   if (status === 200) return document as T;
   const { error } = document as { error?: string };
@@ -66,16 +64,16 @@ function get(socket: string, path: string, text?: string): Promise<{ status: num
 
 function reason(error: NodeJS.ErrnoException, socket: string): string {
   const daemon = socket.endsWith('reflector.sock') ? 'reflector' : 'agent';
-  const start = `start it with "flatroute ${daemon} --config FILE", or name its socket with --socket`;
+  const start = `start it with "flatroute ${daemon} --config FILE", or give its socket with --socket`;
   switch (error.code) {
     case 'ENOENT':
-      return `the ${daemon} is not running: there is no ${socket}; ${start}`;
+      return `the ${daemon} is not running: ${socket} does not exist; ${start}`;
     case 'ECONNREFUSED':
-      return `the ${daemon} is not running: nobody answers on ${socket}; ${start}`;
+      return `the ${daemon} is not running: nothing listens on ${socket}; ${start}`;
     case 'EACCES':
-      return `${socket} may not be opened by this user; run the command as root`;
+      return `no permission to open ${socket}; run the command as root`;
     case 'ABORT_ERR':
-      return `no answer on ${socket} within ${TIMEOUT_MS / 1000} s; the log of the ${daemon} may tell why`;
+      return `no answer on ${socket} within ${TIMEOUT_MS / 1000} s; see the log of the ${daemon}`;
     default:
       return `cannot ask the ${daemon} on ${socket}: ${error.message}`;
   }

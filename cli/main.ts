@@ -1,8 +1,9 @@
-/** The `flatroute` command. What a command needs is loaded when it runs, so that looking at something is quick. */
+/** The `flatroute` command. Each command loads its modules when it runs, so that viewing commands start quickly. */
 import { PEER_SORTS, PEER_STATES } from '@flatroute/common/http/peer-selection.ts';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { PlanOptions } from './dry-run.ts';
-import type { PeersOptions, RoutesOptions, ViewOptions } from './viewing.ts';
+import { counted } from './table.ts';
+import type { PeersOptions, RoutesOptions, StatusOptions, ViewOptions } from './viewing.ts';
 
 const DEFAULT_SOCKET = '/run/flatroute/agent.sock';
 
@@ -15,9 +16,9 @@ function daemonCommand(program: Command, name: 'agent' | 'reflector', summary: s
   return program
     .command(name)
     .summary(summary)
-    .description(`${summary}.\nExits with 2 when the configuration cannot be used, and says why.`)
-    .requiredOption('-c, --config <file>', `the configuration, ${name}.yaml`)
-    .option('--check', 'check the configuration and exit: 0 when it can be used, 2 when not');
+    .description(`${summary}.\nExits with 2 if the configuration is invalid.`)
+    .requiredOption('-c, --config <file>', `configuration file (${name}.yaml)`)
+    .option('--check', 'check the configuration and exit: 0 if it is valid, 2 if not');
 }
 
 function addDaemons(program: Command): void {
@@ -25,9 +26,9 @@ function addDaemons(program: Command): void {
     if (options.check) {
       const { loadAgentConfig } = await import('@flatroute/agent/config/load.ts');
       const { node, as, peers, podCIDRs } = await loadAgentConfig(options.config);
-      const ranges = podCIDRs.length === 0 ? 'no pod range' : podCIDRs.join(', ');
+      const prefixes = podCIDRs.length === 0 ? 'no pod prefix' : `pods in ${podCIDRs.join(', ')}`;
       return report(
-        `${options.config}: in order: node ${node}, AS ${as}, peers: ${peers.length}, pods in ${ranges}`,
+        `${options.config}: OK (node ${node}, AS ${as}, ${counted(peers.length, 'peer')}, ${prefixes})`,
       );
     }
     const { runAgent } = await import('@flatroute/agent/main.ts');
@@ -38,7 +39,7 @@ function addDaemons(program: Command): void {
       const { loadReflectorConfig } = await import('@flatroute/reflector/config/load.ts');
       const { as, clusterId, clients } = await loadReflectorConfig(options.config);
       return report(
-        `${options.config}: in order: AS ${as}, cluster ${clusterId}, clients: ${clients.length}`,
+        `${options.config}: OK (AS ${as}, cluster ${clusterId}, ${counted(clients.length, 'client')})`,
       );
     }
     const { runReflector } = await import('@flatroute/reflector/main.ts');
@@ -55,49 +56,50 @@ function viewingCommand(program: Command, name: string, summary: string): Comman
     .command(name)
     .summary(summary)
     .description(`${summary}.`)
-    .option('--json', 'print the JSON document')
+    .option('--json', 'print JSON')
     .option('-s, --socket <path>', 'Unix socket of the daemon', DEFAULT_SOCKET);
 }
 
 function addViewing(program: Command): void {
-  viewingCommand(program, 'status', 'the daemon at a glance, with its warnings').action(
-    async (options: ViewOptions) => {
+  viewingCommand(program, 'status', 'state of the daemon, with warnings and recent events')
+    .option('-v, --verbose', 'also show how long work waited and took')
+    .action(async (options: StatusOptions) => {
       await (await import('./viewing.ts')).showStatus(options);
-    },
-  );
-  viewingCommand(program, 'peers', 'the BGP sessions, those that are not up first; one of them in full')
-    .argument('[peer]', 'name or address of one')
-    .addOption(new Option('--state <state>', 'only those in this state').choices(PEER_STATES))
-    .option('--search <text>', 'only those with these words in name, address, range, AS or state')
-    .addOption(new Option('--sort <key>', 'their order').choices(PEER_SORTS).default('state'))
-    .option('--limit <count>', 'how many, or all (default: 50; all with --json)', parseLimit)
-    .option('--offset <count>', 'after how many', parseCount, 0)
+    });
+  viewingCommand(program, 'peers', 'BGP sessions, those that are down first; one of them in full')
+    .argument('[peer]', 'name or address of one peer')
+    .addOption(new Option('--state <state>', 'only peers in this state').choices(PEER_STATES))
+    .option('--search <text>', 'filter by text in name, address, range, AS or state')
+    .addOption(new Option('--sort <key>', 'sort order').choices(PEER_SORTS).default('state'))
+    .option('--limit <count>', 'show at most this many, or all (default: 50; all with --json)', parseLimit)
+    .option('--offset <count>', 'skip this many', parseCount, 0)
     .action(async (peer: string | undefined, options: PeersOptions) => {
       await (await import('./viewing.ts')).showPeers(peer, options);
     });
-  viewingCommand(program, 'routes', 'the routes; all paths to one, and why the best one won')
-    .argument('[target]', 'a prefix, or an address for its longest match')
-    .option('--search <text>', 'only routes with this text in prefix, next hop, peer or AS path')
-    .option('--limit <count>', 'how many, or all', parseLimit, 50)
-    .option('--offset <count>', 'after how many', parseCount, 0)
+  viewingCommand(program, 'routes', 'routes; for one of them all paths, and why the best one won')
+    .argument('[target]', 'a prefix, or an address for its longest match; IPv4 or IPv6')
+    .option('-l, --longer-prefixes', 'the prefix and all more specific ones')
+    .option('--search <text>', 'filter by text in prefix, next hop, peer or AS path')
+    .option('--limit <count>', 'show at most this many, or all', parseLimit, 50)
+    .option('--offset <count>', 'skip this many', parseCount, 0)
     .action(async (target: string | undefined, options: RoutesOptions) => {
       await (await import('./viewing.ts')).showRoutes(target, options);
     });
-  viewingCommand(program, 'plan', 'what a reload of a configuration would do; nothing is applied')
-    .requiredOption('-c, --config <file>', 'the configuration')
+  viewingCommand(program, 'plan', 'show what a reload of a configuration would do, without applying it')
+    .requiredOption('-c, --config <file>', 'configuration file')
     .action(async (options: PlanOptions) => {
       await (await import('./dry-run.ts')).showPlan(options);
     });
-  viewingCommand(program, 'policies', 'the policies, and how many routes each rule was applied to').action(
+  viewingCommand(program, 'policies', 'policies, and how many routes matched each rule').action(
     async (options: ViewOptions) => {
       await (await import('./viewing.ts')).showPolicies(options);
     },
   );
-  viewingCommand(program, 'pods', 'the pods of this node').action(async (options: ViewOptions) => {
+  viewingCommand(program, 'pods', 'pods of this node').action(async (options: ViewOptions) => {
     await (await import('./viewing.ts')).showPods(options);
   });
-  viewingCommand(program, 'explain', 'follow an address through pod, allocation, BGP and kernel')
-    .argument('<address>', 'an IPv4 address')
+  viewingCommand(program, 'explain', 'follow an address through pods, allocation, BGP and kernel')
+    .argument('<address>', 'an IPv4 or IPv6 address')
     .action(async (address: string, options: ViewOptions) => {
       await (await import('./viewing.ts')).showExplain(address, options);
     });
@@ -110,12 +112,12 @@ interface InstallFlags {
 }
 
 function addPlugin(program: Command): void {
-  const cni = program.command('cni').summary('the CNI plugin').description('The CNI plugin.');
+  const cni = program.command('cni').summary('install the CNI plugin').description('The CNI plugin.');
   cni
     .command('install')
-    .description('Puts the plugin and its network configuration where container runtimes look for them.')
-    .option('--bin-dir <folder>', 'plugins of the runtime (default: /opt/cni/bin)')
-    .option('--conf-dir <folder>', 'network configurations of the runtime (default: /etc/cni/net.d)')
+    .description('Installs the plugin and its network configuration where container runtimes find them.')
+    .option('--bin-dir <folder>', 'plugin folder of the runtime (default: /opt/cni/bin)')
+    .option('--conf-dir <folder>', 'network configuration folder of the runtime (default: /etc/cni/net.d)')
     .option('--socket <path>', 'cni.socket of agent.yaml (default: /run/flatroute/cni.sock)')
     .action(async (flags: InstallFlags) => {
       const { installPlugin } = await import('@flatroute/cni/install.ts');
@@ -124,14 +126,14 @@ function addPlugin(program: Command): void {
 }
 
 function parseCount(text: string): number {
-  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('It is not a whole number.');
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('Not a whole number.');
   return Number(text);
 }
 
 function parseLimit(text: string): number {
   if (text === 'all') return Number.POSITIVE_INFINITY;
   const count = parseCount(text);
-  if (count === 0) throw new InvalidArgumentError('It is a whole number from 1, or all.');
+  if (count === 0) throw new InvalidArgumentError('Not a whole number from 1 on, or all.');
   return count;
 }
 
@@ -152,19 +154,19 @@ function makeProgram(): Command {
   return program;
 }
 
-/** The exit code for a failure: 2 for wrong usage and configuration, 1 for anything else. Tells it when nobody has. */
+/** The exit code for a failure: 2 for wrong usage and configuration, 1 for anything else. Prints what commander has not. */
 function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   const { exitCode, message, stack } = error as { exitCode?: unknown; message?: string; stack?: string };
   const known = typeof exitCode === 'number';
   const isSystem = typeof (error as NodeJS.ErrnoException).code === 'string';
-  // A failure that nobody foresaw is a defect: its stack helps to mend it.
+  // An unexpected failure is a defect, and its stack helps to find it.
   const text = known || isSystem ? message : stack;
   for (const line of String(text ?? error).split('\n')) process.stderr.write(`flatroute: ${line}\n`);
   return known ? exitCode : 1;
 }
 
-// `flatroute routes | head` ends the reader first, which is no failure.
+// In `flatroute routes | head` the reader exits first, which is not a failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
   process.exit(0);

@@ -16,14 +16,14 @@ const COLUMNS: Column<Row>[] = [
   { title: 'ROUTES', right: true, cell: ({ hits }) => hits.toLocaleString('en') },
 ];
 
-/** Every policy with its rules, and how many routes each was applied to. */
+/** Every policy with its rules, and how many routes matched each. */
 export function policiesLines(policies: readonly PolicyView[]): string[] {
-  if (policies.length === 0) return ['no policies; write them under "policies", and name them on peers'];
+  if (policies.length === 0) return ['no policies; define them under "policies", and name them on peers'];
   return policies.flatMap(({ name, rules, otherwise, peers }, index) => {
     const rows: Row[] = rules.map(({ name: rule, action, hits }) => ({ rule, action, hits }));
     rows.push({ rule: 'otherwise', action: otherwise.action, hits: otherwise.hits });
     const uses = peers.map(({ peer, direction }) => `${direction} of ${clean(peer)}`).join(', ');
-    const head = wrap(`${name}: ${uses || 'no peer names it'}`, 100).map((line) => paint(line, 'strong'));
+    const head = wrap(`${name}: ${uses || 'not used by any peer'}`, 100).map((line) => paint(line, 'strong'));
     return [...(index > 0 ? [''] : []), ...head, '', ...tableLines(rows, COLUMNS)];
   });
 }

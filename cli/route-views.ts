@@ -1,4 +1,4 @@
-/** Routes and explanations as text. Each function gives the lines to print. */
+/** Routes and explanations as text. Each function returns the lines to print. */
 import type { ExplainView, PathView, RouteView } from '@flatroute/common/http/api-documents.ts';
 import { type Column, clean, counted, outputWidth, paint, type Tone, tableLines, wrap } from './table.ts';
 
@@ -24,18 +24,22 @@ const ROUTE_COLUMNS: Column<RouteView>[] = [
   { title: 'KERNEL', shrink: 10, cell: (route) => ({ text: route.kernel, tone: kernelTone(route) }) },
 ];
 
-/** Which part of all the routes is shown. */
+/** Which routes are shown, and how many there are in all. */
 export interface RoutesPart {
   offset: number;
   total: number;
   search?: string;
+  /** The prefix within which all of them lie. */
+  within?: string;
 }
 
-/** `flatroute routes`: a page of them. */
+/** `flatroute routes`: one page. */
 export function routesLines(routes: readonly RouteView[], part: RoutesPart): string[] {
-  const about = part.search === undefined ? '' : ` with "${clean(part.search)}"`;
+  const within = part.within === undefined ? '' : ` in ${clean(part.within)}`;
+  const about = part.search === undefined ? within : `${within} with "${clean(part.search)}"`;
   if (part.total === 0) return [`no routes${about}`];
-  if (routes.length === 0) return [`${counted(part.total, 'route')}${about}, none after ${part.offset}`];
+  if (routes.length === 0)
+    return [`${counted(part.total, 'route')}${about}, none after the first ${part.offset}`];
   const lines = tableLines(routes, ROUTE_COLUMNS);
   const end = part.offset + routes.length;
   if (routes.length === part.total) return [...lines, '', `${counted(part.total, 'route')}${about}`];
@@ -85,10 +89,10 @@ export function routeLines(route: RouteView): string[] {
 const note = (text: string): string[] =>
   wrap(text, outputWidth() - 2).map((line) => `  ${paint(line, 'quiet')}`);
 
-/** Peers that are named for one reason; how many more there are is counted. */
+/** How many peers are named for one reason; the others are counted. */
 const NAMED = 12;
 
-/** Whom a route was told to, and to whom not; peers with one reason stand together. */
+/** To which peers a route was advertised, and why not to the others; grouped by reason. */
 function sentLines(sent: NonNullable<RouteView['sent']>): string[] {
   const groups = new Map<string, string[]>();
   for (const { peer, told, reason } of sent) {
@@ -120,7 +124,7 @@ const VERDICTS = {
 
 const MARGIN = 23;
 
-/** `flatroute explain ADDRESS`: one layer after the other. */
+/** `flatroute explain ADDRESS`: layer by layer. */
 export function explainLines(view: ExplainView): string[] {
   const lines = [...wrap(view.summary, outputWidth()).map((line) => paint(line, 'strong')), ''];
   for (const step of view.steps) {

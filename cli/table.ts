@@ -1,7 +1,7 @@
-/** Aligned tables for terminals, and what their cells are made of. */
+/** Aligned tables for terminals. */
 import { styleText } from 'node:util';
 
-/** How a word is meant: painted on a terminal, plain elsewhere and under NO_COLOR. */
+/** The meaning of a colour. Text is painted on a terminal, and plain elsewhere and under NO_COLOR. */
 export type Tone = 'good' | 'wait' | 'bad' | 'quiet' | 'strong';
 
 const COLOURS = { good: 'green', wait: 'yellow', bad: 'red', quiet: 'dim', strong: 'bold' } as const;
@@ -11,12 +11,12 @@ export function paint(text: string, tone: Tone | undefined): string {
   return tone === undefined ? text : styleText(COLOURS[tone], text, { stream: process.stdout });
 }
 
-/** The columns of the terminal; 100 where there is none. */
+/** The width of the terminal in columns; 100 without a terminal. */
 export function outputWidth(): number {
   return Math.max(60, process.stdout.columns ?? 100);
 }
 
-/** Text of others on one line: what would move the cursor or change colours is shown, not sent. */
+/** Foreign text on one line: control characters, which could move the cursor or change colours, become dots. */
 export function clean(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for.
   return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, '\u00b7');
@@ -30,9 +30,9 @@ export interface Cell {
 export interface Column<T> {
   title: string;
   cell(item: T): string | number | Cell;
-  /** Numbers stand at the right. */
+  /** Align at the right, for numbers. */
   right?: boolean;
-  /** May be cut with "…" down to this many columns when the table is too wide. */
+  /** If the table is too wide, the column may be cut with "…" to this width. */
   shrink?: number;
 }
 
@@ -54,7 +54,7 @@ export function tableLines<T>(
       .map(({ text, tone }, index) => {
         const cut = truncate(text, widths[index]);
         const padding = ' '.repeat(widths[index] - length(cut));
-        // Padding at the end of a line is only dirt.
+        // No padding at the end of a line.
         if (columns[index].right) return padding + paint(cut, tone);
         return paint(cut, tone) + (index === columns.length - 1 ? '' : padding);
       })
@@ -69,7 +69,7 @@ function asCell(value: string | number | Cell): Cell {
   return { text: clean(typeof value === 'number' ? value.toLocaleString('en') : value) };
 }
 
-/** Takes from the widest column that may shrink until all fit. */
+/** Narrows the widest column that may shrink, again and again, until all fit. */
 function fit<T>(widths: number[], columns: readonly Column<T>[], available: number): void {
   let excess = widths.reduce((sum, width) => sum + width, 0) - available;
   while (excess > 0) {
@@ -84,7 +84,7 @@ function fit<T>(widths: number[], columns: readonly Column<T>[], available: numb
   }
 }
 
-/** Cuts text to a number of columns, with "…" for what is left out. */
+/** Cuts text to a number of columns, with "…" at the end. */
 export function truncate(text: string, width: number): string {
   const characters = [...text];
   return characters.length <= width ? text : `${characters.slice(0, Math.max(0, width - 1)).join('')}…`;
@@ -94,7 +94,7 @@ function length(text: string): number {
   return [...text].length;
 }
 
-/** Breaks text into lines of at most `width` columns at its spaces. */
+/** Breaks text at its spaces into lines of at most `width` columns. */
 export function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
   let line = '';
@@ -119,7 +119,7 @@ export function span(seconds: number): string {
   return `${Math.floor(whole / 86400)}d${two(Math.floor((whole % 86400) / 3600))}h`;
 }
 
-/** How long ago a time was. */
+/** The time since `iso`. */
 export function ago(iso: string): string {
   return span((Date.now() - Date.parse(iso)) / 1000);
 }

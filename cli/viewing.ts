@@ -1,4 +1,4 @@
-/** The commands that show what a running daemon knows. */
+/** The commands that show the state of a running daemon. */
 import type {
   ExplainView,
   PeersView,
@@ -12,10 +12,10 @@ import { policiesLines } from './policy-views.ts';
 import { explainLines, routeLines, routesLines } from './route-views.ts';
 import { peerLines, peersLines, podsLines, statusLines } from './views.ts';
 
-/** Peers that are shown at once. */
+/** How many peers are shown by default. */
 const PEERS = 50;
 
-/** What all viewing commands share. */
+/** The options of every viewing command. */
 export interface ViewOptions {
   /** Path of the daemon's Unix socket. */
   socket: string;
@@ -31,24 +31,29 @@ function printDocument(document: object): void {
   process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
 }
 
-/** `flatroute status`. */
-export async function showStatus(options: ViewOptions): Promise<void> {
-  const status = await fetchDocument<StatusView>(options.socket, '/v1/status');
-  if (options.json) printDocument(status);
-  else print(statusLines(status));
+export interface StatusOptions extends ViewOptions {
+  /** Also show the percentiles of the event loop. */
+  verbose?: boolean;
 }
 
-/** What `flatroute peers` shows of all the peers. */
+/** `flatroute status`. */
+export async function showStatus(options: StatusOptions): Promise<void> {
+  const status = await fetchDocument<StatusView>(options.socket, '/v1/status');
+  if (options.json) printDocument(status);
+  else print(statusLines(status, options.verbose));
+}
+
+/** Which peers `flatroute peers` shows. */
 export interface PeersOptions extends ViewOptions {
   state?: string;
   search?: string;
   sort: string;
-  /** How many; Infinity for all. By default as many as a person reads, and all as JSON. */
+  /** How many; Infinity for all. By default `PEERS`, and all with `json`. */
   limit?: number;
   offset: number;
 }
 
-/** `flatroute peers [PEER]`: those that are asked for, or one in full by its name or address. */
+/** `flatroute peers [PEER]`: a list, or one in full by its name or address. */
 export async function showPeers(target: string | undefined, options: PeersOptions): Promise<void> {
   if (target !== undefined) return showPeer(target, options);
   const { state, search, sort, offset, limit = options.json ? Number.POSITIVE_INFINITY : PEERS } = options;
@@ -65,7 +70,7 @@ async function showPeer(target: string, options: ViewOptions): Promise<void> {
   const { peers } = await fetchDocument<PeersView>(options.socket, '/v1/peers');
   const found = peers.filter((peer) => peer.name === target || peer.address === target);
   if (options.json) printDocument({ peers: found });
-  if (found.length === 0) throw new CommandError(`there is no peer ${target}; "flatroute peers" lists them`);
+  if (found.length === 0) throw new CommandError(`no peer ${target}; "flatroute peers" lists them`);
   if (!options.json) print(found.flatMap((peer, index) => [...(index > 0 ? [''] : []), ...peerLines(peer)]));
 }
 
@@ -101,14 +106,18 @@ export interface RoutesOptions extends ViewOptions {
   limit: number;
   offset: number;
   search?: string;
+  /** The target and all more specific prefixes, instead of the one route to it. */
+  longerPrefixes?: boolean;
 }
 
 /** `flatroute routes [PREFIX or ADDRESS]`. */
 export async function showRoutes(target: string | undefined, options: RoutesOptions): Promise<void> {
-  if (target !== undefined) return showRoute(target, options);
-  const document = await fetchRoutes(options);
+  if (options.longerPrefixes && target === undefined)
+    throw new CommandError('--longer-prefixes needs a prefix, such as 10.244.0.0/16', 2);
+  if (target !== undefined && !options.longerPrefixes) return showRoute(target, options);
+  const document = await fetchRoutes(target, options);
   if (options.json) printDocument(document);
-  else print(routesLines(document.routes, { ...options, total: document.total }));
+  else print(routesLines(document.routes, { ...options, within: target, total: document.total }));
 }
 
 /** An address asks for its longest match, a prefix for itself. */
@@ -119,15 +128,18 @@ async function showRoute(target: string, options: ViewOptions): Promise<void> {
   if (options.json) printDocument(document);
   const route = document.routes[0];
   if (route === undefined) {
-    throw new CommandError(isPrefix ? `there is no route ${target}` : `no route leads to ${target}`);
+    throw new CommandError(
+      isPrefix ? `no route to exactly ${target}; try --longer-prefixes` : `no route covers ${target}`,
+    );
   }
   if (!options.json) print(routeLines(route));
 }
 
-/** The most that the daemon gives at once. */
+/** The most routes that the daemon sends in one answer. */
 const PAGE = 1000;
 
-async function fetchRoutes(options: RoutesOptions): Promise<RoutesDocument> {
+/** Routes from `offset` on, page by page; with a target, it and all more specific prefixes. */
+async function fetchRoutes(target: string | undefined, options: RoutesOptions): Promise<RoutesDocument> {
   const routes: RouteView[] = [];
   for (;;) {
     const limit = Math.min(PAGE, options.limit - routes.length);
@@ -135,6 +147,10 @@ async function fetchRoutes(options: RoutesOptions): Promise<RoutesDocument> {
       limit: String(limit),
       offset: String(options.offset + routes.length),
     });
+    if (target !== undefined) {
+      query.set('prefix', target);
+      query.set('moreSpecifics', 'true');
+    }
     if (options.search !== undefined) query.set('q', options.search);
     const page = await fetchDocument<RoutesDocument>(options.socket, `/v1/routes?${query}`);
     for (const route of page.routes) routes.push(route);

@@ -1,4 +1,4 @@
-/** The documents of `/v1/*` as text: status, sessions and pods. Each function gives the lines to print. */
+/** The documents of `/v1/*` as text: status, sessions and pods. Each function returns the lines to print. */
 import type {
   DurationsView,
   EventLoopView,
@@ -31,8 +31,8 @@ export function labelled(name: string, text: string, tone?: Tone): string[] {
 
 const LABEL = 14;
 
-/** `flatroute status`. */
-export function statusLines(status: StatusView): string[] {
+/** `flatroute status`; `verbose` adds the percentiles of the event loop. */
+export function statusLines(status: StatusView, verbose = false): string[] {
   const { peers, routes, pods } = status;
   const allUp = peers.established === peers.configured;
   const lines = [
@@ -50,16 +50,22 @@ export function statusLines(status: StatusView): string[] {
     const ranges = pods.ranges.map((range) => `${range.cidr} ${range.used} of ${range.size} addresses used`);
     lines.push(...labelled('Pods', [counted(pods.count, 'pod'), ...ranges].join(', ')));
   }
-  lines.push(...labelled('Event loop', eventLoopText(status.eventLoop)));
+  lines.push(...labelled('Load', loadText(status.eventLoop)));
+  if (verbose) lines.push(...labelled('Event loop', eventLoopText(status.eventLoop)));
   const readiness = status.ready ? 'yes' : `no: ${status.reasons.join('; ')}`;
   lines.push(...labelled('Ready', readiness, status.ready ? 'good' : 'bad'));
   for (const warning of status.warnings) lines.push(...labelled('Warning', warning, 'wait'));
   if (routes.prefixes === 0 && peers.established === 0 && peers.configured > 0) {
-    lines.push(...labelled('Next', 'no session is up: "flatroute peers" tells the last error of each'));
+    lines.push(...labelled('Next', 'no session is up; "flatroute peers" shows the last error of each'));
   }
   const events = status.events.slice(-8);
   if (events.length > 0) lines.push('', ...tableLines(events, EVENT_COLUMNS));
   return lines;
+}
+
+/** In words, and the longest time for which the daemon did nothing else, since its start. */
+function loadText({ delay, load }: EventLoopView): string {
+  return `${load} (worst pause ${Math.round(delay.maxMs)} ms)`;
 }
 
 function eventLoopText({ delay, slice }: EventLoopView): string {
@@ -86,7 +92,7 @@ const EVENT_TONES: Record<EventView['level'], Tone | undefined> = {
 const EVENT_COLUMNS: Column<EventView>[] = [
   { title: 'AGO', right: true, cell: (event) => ago(event.time) },
   { title: 'ABOUT', shrink: 12, cell: (event) => event.subject },
-  { title: 'WHAT', shrink: 20, cell: (event) => ({ text: event.text, tone: EVENT_TONES[event.level] }) },
+  { title: 'EVENT', shrink: 20, cell: (event) => ({ text: event.text, tone: EVENT_TONES[event.level] }) },
 ];
 
 const isUp = (peer: PeerView) => peer.state === 'Established';
@@ -114,7 +120,7 @@ function lastError(peer: PeerView): { text: string; tone?: Tone } {
   return { text, tone: isUp(peer) ? 'quiet' : undefined };
 }
 
-/** `flatroute peers`: a summary of all, and a page of those that were asked for, from `offset` on. */
+/** `flatroute peers`: a summary of all peers, and one page of the selected ones, from `offset` on. */
 export function peersLines(view: PeersView, offset: number): string[] {
   const { peers, total } = view;
   const summary = peersSummary(view);
@@ -123,9 +129,9 @@ export function peersLines(view: PeersView, offset: number): string[] {
   const end = offset + peers.length;
   const about = `${offset + 1}–${end} of ${total.toLocaleString('en')}`;
   const more =
-    end < total ? `; --offset ${end} for the next, --limit all for all, --search TEXT for some` : '';
+    end < total ? `; --offset ${end} for the next, --limit all for all, --search TEXT to filter` : '';
   const page = peers.length < total ? [about + more] : [];
-  // Under a long table, the summary at the top is out of sight.
+  // The summary at the top has scrolled out of sight after a long table.
   const foot = [...page, ...(peers.length > 40 ? [summary] : [])];
   return [summary, '', ...table, ...(foot.length > 0 ? ['', ...foot] : [])];
 }
@@ -156,7 +162,9 @@ export function podsLines(pods: readonly PodView[]): string[] {
   if (pods.length === 0) return ['no pods on this node'];
   const troubled = pods.filter((pod) => pod.state !== 'up').length;
   const summary =
-    troubled === 0 ? counted(pods.length, 'pod') : `${counted(pods.length, 'pod')}, ${troubled} not in order`;
+    troubled === 0
+      ? counted(pods.length, 'pod')
+      : `${counted(pods.length, 'pod')}, ${troubled} with problems`;
   return [paint(summary, troubled === 0 ? 'good' : 'wait'), '', ...tableLines(pods, POD_COLUMNS)];
 }
 
@@ -177,7 +185,7 @@ export function peerLines(peer: PeerView): string[] {
   }
   const number = (value: number) => value.toLocaleString('en');
   const received = `${number(prefixes.received)} received (at most ${number(prefixes.maximum)})`;
-  const dropped = prefixes.dropped > 0 ? `${number(prefixes.dropped)} dropped, ` : '';
+  const dropped = prefixes.dropped > 0 ? `${number(prefixes.dropped)} ignored, ` : '';
   const kept = `${dropped}${number(prefixes.accepted)} usable, ${number(prefixes.best)} best`;
   lines.push(...labelled('Prefixes', `${received}, ${kept}, ${number(prefixes.sent)} sent`));
   const updates = `updates ${number(messages.updatesReceived)} in, ${number(messages.updatesSent)} out`;
@@ -188,7 +196,7 @@ export function peerLines(peer: PeerView): string[] {
     ),
   );
   if (peer.capabilities.length > 0) lines.push(...labelled('Capabilities', peer.capabilities.join(', ')));
-  lines.push(...labelled('Attributes', `${number(peer.attributeOctets)} octets`));
+  lines.push(...labelled('Attributes', `${number(peer.attributeOctets)} bytes`));
   lines.push(...labelled('Policies', policiesText(peer), peer.policyMissing.length > 0 ? 'bad' : undefined));
   lines.push(
     ...labelled('Established', `${counted(peer.establishedCount, 'time')} since the daemon started`),
@@ -202,7 +210,7 @@ export function peerLines(peer: PeerView): string[] {
 
 function policiesText({ policies, policyMissing }: PeerView): string {
   const texts = (['import', 'export'] as const).map((direction) => {
-    if (policyMissing.includes(direction)) return `${direction}: nothing, for want of a policy (RFC 8212)`;
+    if (policyMissing.includes(direction)) return `${direction}: no policy, so no routes (RFC 8212)`;
     return `${direction}: ${policies[direction] ?? 'no policy'}`;
   });
   return texts.join(', ');

@@ -15,7 +15,7 @@ export async function runReflector(options: { configFile: string }): Promise<voi
   runLifecycle({
     log,
     stop: () => reflector.stop(),
-    leave: () => reflector.stop('restart'),
+    stopForRestart: () => reflector.stop('restart'),
     reload: () => source.notify(),
   });
 }

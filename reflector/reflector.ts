@@ -42,13 +42,13 @@ export class Reflector {
   /** Starts everything. Throws an Error that says why it cannot start. */
   static async start(settings: ReflectorSettings, log: Logger): Promise<Reflector> {
     const events = new EventLog(log);
-    const teller = new BgpEvents(events);
+    const bgpEvents = new BgpEvents(events);
     const speaker = new Speaker(speakerOptions(settings), Math.random);
     const host = new SpeakerHost(speaker, {
       listen: settings.listen,
       localAddress: settings.listen.map(({ address }) => address),
       congestionControl: settings.bgp.congestionControl ?? undefined,
-      onEvent: (event) => teller.tell(event),
+      onEvent: (event) => bgpEvents.report(event),
     });
     const source = new ReflectorStatus(settings, host, events);
     const plan = dryRunEndpoint(reflectorFormat, (planned: ReflectorSettings) => source.plan(planned));

@@ -74,8 +74,12 @@ describe('the flatroute command', function () {
     assert.match(text, /^n1 {2}agent 0\.1\.0, pid 4711, up 3h/);
     assert.match(text, /^Sessions +987 of 1000 established$/m);
     assert.match(text, /^Ready +yes$/m);
+    assert.match(text, /^Load +normal \(worst pause 13 ms\)$/m);
+    assert.doesNotMatch(text, /Event loop/);
     assert.match(text, /^Warning +n4 is held down until it is cleared by hand$/m);
     assert.match(text, / {2}n4 +closed: maximum prefixes exceeded/);
+    const verbose = (await lines('status', '--verbose')).join('\n');
+    assert.match(verbose, /^Event loop +delay 0\.1 \/ 1\.2 \/ 3\.4 \/ 12\.5 ms, slices /m);
   });
 
   it('shows a thousand peers, those in trouble first, with the summary at both ends', async () => {
@@ -117,7 +121,7 @@ describe('the flatroute command', function () {
     const missing = await view('peers', 'nobody');
     assert.deepEqual(
       [missing.code, missing.stderr],
-      [1, 'flatroute: there is no peer nobody; "flatroute peers" lists them\n'],
+      [1, 'flatroute: no peer nobody; "flatroute peers" lists them\n'],
     );
   });
 
@@ -141,15 +145,33 @@ describe('the flatroute command', function () {
     assert.match(byAddress[4], /^ {2}why: shortest AS path \(step 2\)/);
     assert.match(byAddress[5], /^unusable +10\.0\.0\.254 +tor/);
     const nowhere = await view('routes', '203.0.113.1');
-    assert.deepEqual([nowhere.code, nowhere.stderr], [1, 'flatroute: no route leads to 203.0.113.1\n']);
+    assert.deepEqual([nowhere.code, nowhere.stderr], [1, 'flatroute: no route covers 203.0.113.1\n']);
     const wrong = await view('routes', '10.244.2.9/26');
     assert.equal(wrong.code, 2);
     assert.match(wrong.stderr, /did you mean 10\.244\.2\.0\/26/);
   });
 
+  it('shows a prefix with its more specific ones, page by page', async () => {
+    const all = await lines('routes', '100.64.0.0/14', '--longer-prefixes', '--limit', 'all');
+    const count = all.length - 3;
+    assert.equal(all.at(-1), `${count.toLocaleString('en')} routes in 100.64.0.0/14`);
+    assert.ok(count >= 1000, `${count} routes: more than one page`);
+    const page = await lines('routes', '100.64.0.0/14', '-l', '--limit', '2', '--offset', '1');
+    const prefixOf = (line: string) => line.split(' ')[0];
+    assert.deepEqual(page.slice(1, 3).map(prefixOf), all.slice(2, 4).map(prefixOf));
+    const exact = await lines('routes', '10.244.2.0/26', '--longer-prefixes');
+    assert.equal(exact.at(-1), '1 route in 10.244.2.0/26');
+    assert.deepEqual(await lines('routes', '2001:db8::/32', '-l'), ['no routes in 2001:db8::/32']);
+    const none = await view('routes', '--longer-prefixes');
+    assert.deepEqual(
+      [none.code, none.stderr],
+      [2, 'flatroute: --longer-prefixes needs a prefix, such as 10.244.0.0/16\n'],
+    );
+  });
+
   it('shows pods and explains an address', async () => {
     const pods = await lines('pods');
-    assert.equal(pods[0], '9 pods, 1 not in order');
+    assert.equal(pods[0], '9 pods, 1 with problems');
     assert.match(pods.join('\n'), /10\.244\.1\.5 +fra11ce5ccd +3h1[12]m +host route missing/);
     const explained = (await lines('explain', '10.244.1.2')).join('\n');
     assert.match(explained, /^advertised +warning +sent to tor, n2, n6\n {23}not sent to n3/m);
@@ -170,7 +192,7 @@ describe('the flatroute command', function () {
     assert.equal(missing.code, 1);
     assert.match(
       missing.stderr,
-      /^flatroute: the agent is not running: there is no .*none\.sock; start it with "flatroute agent --config FILE"[^\n]*\n$/,
+      /^flatroute: the agent is not running: \S*none\.sock does not exist; start it with "flatroute agent --config FILE"[^\n]*\n$/,
     );
     const reflector = await run(WRAPPER, 'peers', '--socket', join(folder, 'reflector.sock'));
     assert.match(reflector.stderr, /the reflector is not running.*"flatroute reflector --config FILE"/);
@@ -186,7 +208,7 @@ describe('the flatroute command', function () {
     try {
       const { code, stderr } = await run(WRAPPER, 'status', '--socket', path);
       assert.equal(code, 1);
-      assert.match(stderr, /does not speak like a Flatroute daemon; check --socket/);
+      assert.match(stderr, /is not a Flatroute daemon; check --socket/);
     } finally {
       other.close();
     }
@@ -210,19 +232,19 @@ describe('the flatroute command', function () {
     assert.match(help.stdout, /^Usage: flatroute/);
   });
 
-  it('checks configurations: 0 in order, 2 not, each error on its line', async () => {
+  it('checks configurations: exits with 0, or with 2 and each error on its line', async () => {
     const good = join(folder, 'good.yaml');
     const bad = join(folder, 'bad.yaml');
     await writeFile(good, 'node: n1\naddress: 10.0.0.1\nas: 64512\npodCIDRs: [10.244.1.0/26]\n');
     await writeFile(bad, 'address: 10.0.0.1\nas: 0\nhold: 9\n');
     const fine = await run(WRAPPER, 'agent', '--config', good, '--check');
-    assert.equal(fine.stdout, `${good}: in order: node n1, AS 64512, peers: 0, pods in 10.244.1.0/26\n`);
+    assert.equal(fine.stdout, `${good}: OK (node n1, AS 64512, 0 peers, pods in 10.244.1.0/26)\n`);
     assert.deepEqual([fine.code, fine.stderr], [0, '']);
     const broken = await run(WRAPPER, 'agent', '--config', bad, '--check');
     assert.equal(broken.code, 2);
     assert.match(
       broken.stderr,
-      /^flatroute: .*bad\.yaml:2:5: as: 0 is reserved.*\nflatroute: .*bad\.yaml:3:1: hold: is not a known key.*\n$/,
+      /^flatroute: .*bad\.yaml:2:5: as: 0 is reserved.*\nflatroute: .*bad\.yaml:3:1: hold: unknown key.*\n$/,
     );
     const reflector = await run(WRAPPER, 'reflector', '--config', good, '--check');
     assert.equal(reflector.code, 2);

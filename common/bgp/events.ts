@@ -1,13 +1,14 @@
-/** What a BGP speaker tells, as events for people: outages once, floods counted. */
+/** The events of a BGP speaker in the daemon's event log: an outage is reported once, repeated events are counted. */
 import type { SpeakerEvent } from 'bgp-js';
 import type { EventLog } from '../process/events.ts';
 
-/** Peers whose defects are counted one by one: those of a range have a name for every address. */
+/** How many peers have their defects counted at a time; a range has a peer for every address. */
 const COUNTED_PEERS = 1024;
 
+/** Reports the events of one speaker. */
 export class BgpEvents {
   readonly #events: EventLog;
-  /** What was last said about a peer that cannot be reached, so that it is said once. */
+  /** By peer: the last reason why it is unreachable, so that each is reported once. */
   readonly #unreachable = new Map<string, string>();
   readonly #defects = new Map<string, number>();
 
@@ -15,7 +16,7 @@ export class BgpEvents {
     this.#events = events;
   }
 
-  tell(event: SpeakerEvent): void {
+  report(event: SpeakerEvent): void {
     switch (event.type) {
       case 'established':
         this.#unreachable.delete(event.peer);
@@ -29,7 +30,7 @@ export class BgpEvents {
         return;
       case 'refused':
         if (isRound(event.count)) {
-          const times = event.count === 1 ? '' : ` (${event.count} times so far)`;
+          const times = event.count === 1 ? '' : ` (${event.count} so far)`;
           this.#events.warn(event.address, `connection refused: ${event.reason}${times}`);
         }
         return;
@@ -38,7 +39,7 @@ export class BgpEvents {
         this.#events.warn(event.peer, event.text);
         return;
       case 'defect':
-        this.#defect(event.peer, `${event.text}; ${event.handling}; the message: ${event.hex}`);
+        this.#defect(event.peer, `${event.text}; ${event.handling}; message ${event.hex}`);
         return;
       case 'state':
       case 'end-of-rib':
@@ -56,11 +57,11 @@ export class BgpEvents {
     const count = (this.#defects.get(peer) ?? 0) + 1;
     if (count === 1 && this.#defects.size === COUNTED_PEERS) this.#defects.clear();
     this.#defects.set(peer, count);
-    if (isRound(count)) this.#events.warn(peer, count === 1 ? text : `${text} (defect number ${count})`);
+    if (isRound(count)) this.#events.warn(peer, count === 1 ? text : `${text} (${count} so far)`);
   }
 }
 
-/** 1, 10, 100 and so on: what is told of something that repeats. */
+/** 1, 10, 100 and so on: the occurrences of a repeated event that are reported. */
 function isRound(count: number): boolean {
   return Number.isInteger(Math.log10(count));
 }

@@ -1,4 +1,4 @@
-/** From a BGP speaker's state to the documents of the status endpoint. */
+/** The state of a BGP speaker as documents of the status endpoint. */
 import {
   exportVerdicts,
   formatAsPath,
@@ -21,7 +21,7 @@ import type { PathView, PeerView, RouteView, StatusView } from '../http/api-docu
 import type { RoutesPage, RoutesQuery } from '../http/source.ts';
 import type { TimeSlicing } from '../process/time-slicing.ts';
 
-/** Peers or routes that are described in one piece of work. */
+/** Peers or routes described in one piece of work. */
 const PIECE = 32;
 
 /** Turns times of the monotonic clock into ISO 8601. */
@@ -86,31 +86,33 @@ function policiesView(uses: PeerStatus['policies']): Pick<PeerView, 'policies' |
   };
 }
 
-/** What a person should know of peers without policies. */
+/** A warning for each eBGP peer that lacks a policy. */
 export function policyWarnings(peers: readonly PeerBrief[]): string[] {
   return peers
     .filter(({ policyMissing }) => policyMissing.length > 0)
     .map(({ name, policyMissing }) => {
-      const ways = policyMissing.map((direction) => WITHOUT_POLICY[direction]);
-      return `eBGP peer ${name}: ${ways.join('; ')} (RFC 8212)`;
+      const both = policyMissing.length > 1;
+      const [lacks, effect, keys] = WITHOUT_POLICY[both ? 'both' : policyMissing[0]];
+      return `eBGP peer ${name} has ${lacks}, so ${effect} (RFC 8212). Set ${keys}, or "bgp.requirePolicy: false".`;
     });
 }
 
 const WITHOUT_POLICY = {
-  import: 'nothing is taken from it: name a policy with "import"',
-  export: 'nothing is told to it: name a policy with "export"',
+  import: ['no import policy', 'no routes are accepted from it', '"import"'],
+  export: ['no export policy', 'no routes are advertised to it', '"export"'],
+  both: ['no import and no export policy', 'no routes are exchanged', '"import" and "export"'],
 } as const;
 
-/** How many peers there are, and how many sessions. */
+/** How many peers are configured, and how many sessions are established. */
 export function peerCounts(peers: readonly PeerBrief[]): StatusView['peers'] {
   const up = peers.filter(({ state }) => state === 'Established');
   return { configured: peers.length, established: up.length };
 }
 
-/** What the kernel has of a route: `kernel` is asked with the prefix. */
+/** The state of a route in the kernel, in words; `local`: originated here. */
 export type KernelState = (prefix: string, local: boolean) => string;
 
-/** The routes of a speaker as pages; long lists are made in short turns, one after the other. */
+/** Pages of the routes of a speaker. Long lists are made in short slices, one list after the other. */
 export class RoutePages {
   readonly #speaker: Speaker;
   readonly #kernel: KernelState;
@@ -122,7 +124,7 @@ export class RoutePages {
     this.#work = work;
   }
 
-  /** The routes that a query asks for. */
+  /** The routes that match a query. */
   async page({ prefix, match, q, limit, offset }: RoutesQuery): Promise<RoutesPage> {
     const speaker = this.#speaker;
     if (prefix !== undefined && match !== 'moreSpecifics') {

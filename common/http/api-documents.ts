@@ -31,13 +31,15 @@ export interface StatusView {
   events: EventView[];
 }
 
-/** Whether the daemon keeps up: what happened since its start. */
+/** Whether the daemon keeps up, measured since its start. */
 export interface EventLoopView {
-  /** How long work that was due had to wait. */
+  /** By the delay that is exceeded once in a thousand times: up to 100 ms, up to 1 s, or more. */
+  load: 'normal' | 'busy' | 'overloaded';
+  /** How long work that was due waited. */
   delay: DurationsView;
-  /** How long the slices took in which BGP work is done. */
+  /** How long the slices took in which BGP work is done, from first input to last output. */
   slice: DurationsView;
-  /** CPU time of these slices; what they took besides, other processes had the core. */
+  /** CPU time of these slices; for the rest of the time other processes had the core. */
   sliceCpu: DurationsView;
 }
 

@@ -16,7 +16,7 @@ export interface Endpoints {
   plan?: DryRunEndpoint;
 }
 
-/** Answers one request with what it asks for; throws `RequestError` when it cannot. */
+/** Answers one request; throws `RequestError` if it is invalid. */
 export async function answer(
   { source, plan }: Endpoints,
   request: IncomingMessage,
@@ -41,11 +41,11 @@ export async function answer(
       return sendList(response, { name: 'policies', items: await source.policies() });
     case '/v1/pods':
       if (source.pods === undefined)
-        throw new RequestError(404, 'this daemon has no pods: ask the agent of a node');
+        throw new RequestError(404, 'a reflector has no pods; ask the agent of a node');
       return sendList(response, { name: 'pods', items: await source.pods() });
     case '/v1/explain':
       if (source.explain === undefined) {
-        throw new RequestError(404, 'this daemon explains no addresses: ask the agent of a node');
+        throw new RequestError(404, 'a reflector cannot explain addresses; ask the agent of a node');
       }
       return sendJson(response, 200, await source.explain(explainAddress(url.searchParams)));
     case '/metrics':
@@ -57,10 +57,7 @@ export async function answer(
       return sendJson(response, readiness.ready ? 200 : 503, readiness);
     }
     default:
-      throw new RequestError(
-        404,
-        'there is nothing here; see /v1/status, /v1/peers, /v1/routes, /metrics or /',
-      );
+      throw new RequestError(404, 'not found; see /v1/status, /v1/peers, /v1/routes, /metrics or /');
   }
 }
 
@@ -74,14 +71,14 @@ async function sendPeers(
   return sendList(response, { name: 'peers', items: peers, rest: { total, states } });
 }
 
-/** The request was let in because it came over the Unix socket: a configuration may name files. */
+/** Serves the Unix socket alone (server.ts), because a configuration can name files. */
 async function planned(
   plan: DryRunEndpoint | undefined,
   request: IncomingMessage,
   parameters: URLSearchParams,
 ): Promise<object> {
-  if (request.method !== 'POST') throw new RequestError(405, 'send a configuration with POST');
-  if (plan === undefined) throw new RequestError(404, 'this daemon plans nothing');
+  if (request.method !== 'POST') throw new RequestError(405, 'use POST, with a configuration as the body');
+  if (plan === undefined) throw new RequestError(404, 'this daemon has no dry run');
   const { file = 'the configuration' } = singleParameters(parameters, ['file']);
   try {
     return await plan(await bodyOf(request), file);
@@ -91,7 +88,7 @@ async function planned(
   }
 }
 
-/** Sends an error as a document: { error: "…" }. */
+/** Sends an error as the document { error: "…" }. */
 export function sendError(response: ServerResponse, error: RequestError): void {
   sendJson(response, error.status, { error: error.message });
 }
@@ -142,7 +139,7 @@ function searchText(text: string | undefined): string | undefined {
 function oneOf<T extends string>(text: string | undefined, name: string, known: readonly T[]): T | undefined {
   if (text === undefined) return undefined;
   const found = known.find((value) => value === text.toLowerCase());
-  if (found === undefined) throw new RequestError(400, `${name} is none of ${known.join(', ')}`);
+  if (found === undefined) throw new RequestError(400, `${name} must be one of ${known.join(', ')}`);
   return found;
 }
 
@@ -155,7 +152,7 @@ function explainAddress(parameters: URLSearchParams): IPAddress {
   return found;
 }
 
-/** The parameters by name; unknown ones and repeated ones are errors, as they would silently change the answer. */
+/** The parameters by name. Unknown and repeated ones are errors, because ignoring them would answer another question. */
 function singleParameters(
   parameters: URLSearchParams,
   known: readonly string[],
@@ -165,7 +162,7 @@ function singleParameters(
     if (!known.includes(name)) {
       throw new RequestError(
         400,
-        `${quoted(name)} is not known here; the parameters are ${known.join(', ')}`,
+        `unknown parameter ${quoted(name)}; the parameters are ${known.join(', ')}`,
       );
     }
     if (given[name] !== undefined) throw new RequestError(400, `${name} is given twice`);
@@ -187,7 +184,7 @@ function prefixParameter(text: string): IPPrefix {
   }
   const prefix = IPPrefix.of(found.address, found.length);
   if (prefix.address.sameBits(found.address)) return prefix;
-  throw new RequestError(400, `${text} has bits set beyond its length; did you mean ${prefix}?`);
+  throw new RequestError(400, `${text} has host bits set; did you mean ${prefix}?`);
 }
 
 function whole(
@@ -200,7 +197,7 @@ function whole(
   if (text === undefined) return fallback;
   const value = /^\d{1,10}$/.test(text) ? Number(text) : -1;
   if (value >= minimum && value <= maximum) return value;
-  throw new RequestError(400, `${name} is not a whole number of ${minimum} to ${maximum}`);
+  throw new RequestError(400, `${name} must be a whole number of ${minimum}–${maximum}`);
 }
 
 function quoted(text: string): string {

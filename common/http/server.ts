@@ -20,7 +20,7 @@ export interface StatusServerOptions {
   /** Where to listen on TCP (port 0: any); null or left out: nowhere. */
   http?: Endpoint | null;
   log: Logger;
-  /** How long the source may take for one answer. */
+  /** How long the source may take for one answer; 10 s by default. */
   answerTimeoutMs?: number;
 }
 
@@ -31,7 +31,7 @@ export interface StatusServer {
   close(): Promise<void>;
 }
 
-/** Starts the status endpoint. Throws when a socket is in use, naming it. */
+/** Starts the status endpoint. Throws if it cannot listen, with the socket and the reason. */
 export async function startStatusServer(options: StatusServerOptions): Promise<StatusServer> {
   const servers: Server[] = [];
   const close = async () => {
@@ -62,9 +62,9 @@ export async function startStatusServer(options: StatusServerOptions): Promise<S
   }
 }
 
-/** A connection that cannot be accepted (no file descriptor left) is no reason for the daemon to end. */
+/** The daemon survives a connection that it cannot accept, for lack of file descriptors. */
 function survives(server: Server, log: Logger): Server {
-  return server.on('error', (err) => log.warn({ subject: 'status', err }, 'a connection was not accepted'));
+  return server.on('error', (err) => log.warn({ subject: 'status', err }, 'cannot accept a connection'));
 }
 
 async function listenTcp(server: Server, endpoint: Endpoint): Promise<void> {
@@ -74,9 +74,9 @@ async function listenTcp(server: Server, endpoint: Endpoint): Promise<void> {
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     const remedy = {
-      EADDRINUSE: 'another process listens there; configure another http.listen',
-      EADDRNOTAVAIL: 'no interface has this address; configure another http.listen',
-      EACCES: 'this user may not; choose a port above 1023',
+      EADDRINUSE: 'the address is in use; configure another http.listen',
+      EADDRNOTAVAIL: 'this machine does not have that address; configure another http.listen',
+      EACCES: 'permission denied; choose a port above 1023',
     }[code ?? ''];
     throw new Error(`cannot listen on ${formatEndpoint(endpoint)}: ${remedy ?? (error as Error).message}`, {
       cause: error,
@@ -85,8 +85,8 @@ async function listenTcp(server: Server, endpoint: Endpoint): Promise<void> {
 }
 
 /**
- * Whether the Host header names this machine by address or as localhost. A page of a foreign site that rebinds
- * its DNS name to this address sends that name, and gets nothing.
+ * Whether the Host header is an address or localhost. A page of another site that rebinds its DNS name to this address
+ * (DNS rebinding) sends that name and is refused.
  */
 export function isDirectHost(host: string | undefined): boolean {
   if (host === undefined) return false;
@@ -104,7 +104,7 @@ const SECURITY_HEADERS = {
   'Cache-Control': 'no-store',
 };
 
-/** How a request came in. */
+/** How a request arrived. */
 type Transport = 'unix' | 'tcp';
 
 function makeServer(options: StatusServerOptions, transport: Transport): Server {
@@ -119,7 +119,7 @@ function makeServer(options: StatusServerOptions, transport: Transport): Server 
     (request, response) => void serve(options, transport, request, response),
   );
   server.maxConnections = 64;
-  // Also ends those who stop reading their answer.
+  // Also closes connections of clients that stop reading.
   server.setTimeout(30_000);
   return server;
 }
@@ -141,33 +141,27 @@ async function serve(
   } catch (error) {
     const known = error instanceof RequestError;
     if (!known) log.error({ subject: 'status', err: error, url: request.url }, 'a request failed');
-    // Once the document has begun, only a broken connection can say that it is not whole.
+    // After the header, only a broken connection can show that the document is incomplete.
     if (response.headersSent) response.destroy();
     else
-      sendError(
-        response,
-        known ? error : new RequestError(500, 'internal error; the log of the daemon has it'),
-      );
+      sendError(response, known ? error : new RequestError(500, 'internal error; see the log of the daemon'));
   }
 }
 
 function refuse(request: IncomingMessage, response: ServerResponse, transport: Transport): void {
   if (transport === 'tcp' && !isDirectHost(request.headers.host)) {
-    throw new RequestError(403, 'use the address of this machine or localhost in the URL, not another name');
+    throw new RequestError(403, 'use an address of this machine or localhost in the URL, not another name');
   }
   const hasBody =
     request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length']) > 0;
   if (hasBody) response.shouldKeepAlive = false;
-  // Only root can open the Unix socket: what a configuration names is read with the daemon's rights.
+  // Only root can open the Unix socket. Files named in a configuration are read with the daemon's rights.
   if (transport === 'unix' && request.method === 'POST' && request.url?.startsWith('/v1/plan')) return;
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     response.setHeader('Allow', 'GET, HEAD');
-    throw new RequestError(
-      405,
-      `${request.method} is not possible here; everything is read with GET or HEAD`,
-    );
+    throw new RequestError(405, `${request.method} is not allowed; use GET or HEAD`);
   }
-  if (hasBody) throw new RequestError(400, 'the request has a body; send it without');
+  if (hasBody) throw new RequestError(400, 'the request must not have a body');
 }
 
 async function within(milliseconds: number, work: Promise<void>): Promise<void> {

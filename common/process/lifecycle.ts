@@ -1,33 +1,32 @@
-/** From start to stop of a daemon: signals, reloads, and what happens when the program itself fails. */
+/** The life of a daemon: signals, reloads, and failures of the program itself. */
 import type { EventEmitter } from 'node:events';
 import type { Logger } from './log.ts';
 
-/** What a daemon does at the turns of its life. */
+/** What a daemon does on signals. */
 export interface LifecycleOptions {
   log: Logger;
-  /** Stops in good order; called once, on SIGTERM or SIGINT. */
+  /** Stops cleanly; called once, on SIGTERM or SIGINT. */
   stop(signal: 'SIGTERM' | 'SIGINT'): Promise<void>;
-  /** Stops for a restart that follows at once; called once, on SIGUSR2. Without it, `stop` is. */
-  leave?(): Promise<void>;
+  /** Stops for a restart that follows immediately; called once, on SIGUSR2. `stop` by default. */
+  stopForRestart?(): Promise<void>;
   /** Asks for the configuration to be read again; called on SIGHUP. */
   reload?(): void;
-  /** How long `stop` may take before the process ends without it. */
+  /** How long `stop` may take before the process exits anyway; 10 s by default. */
   stopTimeoutMs?: number;
 }
 
-/** Signals and failures of this process are handled until `release`. */
+/** Handles signals and failures of this process until `release`. */
 export interface Lifecycle {
-  /** Begins the orderly stop, as SIGTERM does. */
+  /** Starts the clean stop, as SIGTERM does. */
   stop(): void;
-  /** Takes the handlers away again. */
+  /** Removes the handlers. */
   release(): void;
 }
 
 /**
- * Takes over signals and failures. SIGTERM and SIGINT stop once, within a limit, and exit with 0; so does SIGUSR2, but
- * as one who comes back at once. A second signal
- * ends the process at once. An uncaught failure is logged and exits with 1: pods keep running, as their links and
- * routes are the kernel's, and the restarted daemon finds them.
+ * Handles signals and failures. SIGTERM and SIGINT stop the daemon within a time limit and exit with 0; SIGUSR2 does the
+ * same for a restart. A second signal exits immediately with 1. An uncaught failure is logged and exits with 1. Pods keep
+ * running: their links and routes belong to the kernel, and the restarted daemon finds them.
  */
 export function runLifecycle(options: LifecycleOptions): Lifecycle {
   const { log } = options;
@@ -36,21 +35,21 @@ export function runLifecycle(options: LifecycleOptions): Lifecycle {
 
   const stop = async (signal: 'SIGTERM' | 'SIGINT' | 'SIGUSR2') => {
     if (stopping) {
-      log.warn(`${signal} again while stopping: ending at once`);
+      log.warn(`${signal} while stopping: exiting now`);
       process.exit(1);
     }
     stopping = true;
-    const leaving = signal === 'SIGUSR2' && options.leave !== undefined;
-    log.info(leaving ? `leaving on ${signal}, for a restart` : `stopping on ${signal}`);
+    const restarting = signal === 'SIGUSR2' && options.stopForRestart !== undefined;
+    log.info(restarting ? `stopping for a restart (${signal})` : `stopping (${signal})`);
     const timer = setTimeout(() => {
-      log.error(`not stopped after ${limit / 1000} s: ending without the rest`);
+      log.error(`stop takes longer than ${limit / 1000} s: exiting`);
       process.exit(1);
     }, limit);
     try {
-      if (leaving) await options.leave?.();
+      if (restarting) await options.stopForRestart?.();
       else await options.stop(signal === 'SIGINT' ? 'SIGINT' : 'SIGTERM');
     } catch (err) {
-      log.error({ err }, 'the stop failed');
+      log.error({ err }, 'stop failed');
       process.exit(1);
     }
     clearTimeout(timer);
@@ -64,8 +63,8 @@ export function runLifecycle(options: LifecycleOptions): Lifecycle {
     else options.reload();
   };
 
-  const fail = (what: string) => (err: unknown) => {
-    log.fatal({ err }, `${what}: ending; pods keep running`);
+  const exit = (what: string) => (err: unknown) => {
+    log.fatal({ err }, `${what}: exiting; pods keep running`);
     process.exit(1);
   };
 
@@ -74,8 +73,8 @@ export function runLifecycle(options: LifecycleOptions): Lifecycle {
     ['SIGINT', () => void stop('SIGINT')],
     ['SIGUSR2', () => void stop('SIGUSR2')],
     ['SIGHUP', reload],
-    ['uncaughtException', fail('uncaught exception')],
-    ['unhandledRejection', fail('unhandled rejection')],
+    ['uncaughtException', exit('uncaught exception')],
+    ['unhandledRejection', exit('unhandled rejection')],
   ];
   const events: EventEmitter = process;
   for (const [event, handler] of handlers) events.on(event, handler);

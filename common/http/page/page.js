@@ -1,4 +1,4 @@
-/** Keeps the page up to date: asks the daemon every two seconds while somebody looks, and says when it is silent. */
+/** Keeps the page up to date: asks the daemon every two seconds while the page is visible, and says when it does not answer. */
 import { Table } from './table.js';
 import {
   clock,
@@ -17,20 +17,20 @@ import {
 
 const POLL_MS = 2000;
 const PAGE = 50;
-/** Sessions that are shown at once. */
+/** How many sessions are shown at once. */
 const SESSIONS = 200;
 const by = (id) => document.getElementById(id);
 
 const state = { offset: 0, search: '', filter: '', total: 0, lastAnswer: null, panel: null, node: '' };
 
-/** A peer's address may stand in two ranges over time, but not twice at once. */
+/** Over time, a peer's address may belong to two ranges, but never to both at once. */
 function sessionKey(peer) {
   return `${peer.address} ${peer.range ?? ''}`;
 }
 
 const sessions = new Table(by('sessions'), sessionColumns, {
   key: sessionKey,
-  empty: 'No sessions are configured.',
+  empty: 'No peers are configured.',
   open: (peer) => openPanel({ session: sessionKey(peer), title: peer.name }),
 });
 const routes = new Table(by('routes'), routeColumns, {
@@ -45,10 +45,10 @@ const pods = new Table(by('pods'), podColumns, {
 });
 const events = new Table(by('events'), eventColumns, {
   key: (event) => event.key,
-  empty: 'Nothing has happened yet.',
+  empty: 'No events yet.',
 });
 
-/** Asks for one document; undefined where this daemon has none (404). */
+/** Fetches one document; undefined if this daemon does not have it (404). */
 async function ask(path) {
   const response = await fetch(path, { signal: AbortSignal.timeout(5000), headers: { Accept: 'application/json' } });
   if (response.status === 404) return undefined;
@@ -82,8 +82,8 @@ function showPulse(answered) {
   const lost = by('alerts').querySelector('.lost');
   if (answered) lost?.remove();
   else if (!lost) {
-    const text = state.lastAnswer === null ? '' : ' What stands below is from before; pods and routes may well be in order.';
-    by('alerts').prepend(element('p', 'bad lost', element('strong', '', `The daemon does not answer${since}.`), text));
+    const text = state.lastAnswer === null ? '' : ' The data below is old. Pods and routes may still be fine.';
+    by('alerts').prepend(element('p', 'bad lost', element('strong', '', `The daemon has not answered${since}.`), text));
   }
 }
 
@@ -98,8 +98,8 @@ function showStatus(status) {
     ['sessions', `${count(established)} of ${count(configured)} up`],
     ['prefixes', count(status.routes.prefixes)],
     ['paths', count(status.routes.paths)],
-    ...(status.role === 'agent' ? [['in the kernel', count(status.routes.installed)]] : []),
-    ['delay p99.9', `${status.eventLoop.delay.p999Ms.toFixed(1)} ms`],
+    ...(status.role === 'agent' ? [['in kernel', count(status.routes.installed)]] : []),
+    ['load', status.eventLoop.load],
     ['up', span(status.uptimeSeconds)],
     ['version', status.version],
   ];
@@ -118,7 +118,7 @@ function showStatus(status) {
     by('alerts').dataset.text = alertText;
     by('alerts').replaceChildren(...alerts.map(([kind, head, rest]) => element('p', kind, element('strong', '', head), ` ${rest}`)));
   }
-  // Two events may be alike; they are told apart by their place among their likes.
+  // Equal events are numbered, so that each has a key of its own.
   const seen = new Map();
   const list = status.events.map((event) => {
     const base = `${event.time} ${event.subject} ${event.text}`;
@@ -146,7 +146,7 @@ function showSessions({ peers, total, states }) {
 async function refreshSessions() {
   const { filter } = state;
   const answer = await ask(sessionsRequest());
-  // Something else has been typed meanwhile.
+  // The input has changed while the daemon answered.
   if (filter === state.filter) showSessions(answer);
 }
 
@@ -155,15 +155,18 @@ function showPods(document_) {
   if (document_ !== undefined) pods.update(document_.pods);
 }
 
-const ADDRESS = /^\d{1,3}(\.\d{1,3}){3}$/;
-const PREFIX = /^\d{1,3}(\.\d{1,3}){3}\/\d{1,2}$/;
+const IPV4 = String.raw`\d{1,3}(?:\.\d{1,3}){3}`;
+/** Complete addresses alone: a part of one, while it is typed, is text to search for. */
+const IPV6 = String.raw`(?=.*::|(?:[^:]*:){7})[\da-f:.]+`;
+const ADDRESS = new RegExp(`^(?:${IPV4}|${IPV6})$`, 'i');
+const PREFIX = new RegExp(`^(?:${IPV4}|${IPV6})/\\d{1,3}$`, 'i');
 
-/** What the search means: an address asks for its longest match, a prefix for itself, anything else is looked for. */
+/** An address is looked up by longest match, a prefix by itself with its more specific ones, other text by search. */
 function routesRequest(search) {
   const term = encodeURIComponent(search);
   if (ADDRESS.test(search)) return { path: `/v1/routes?prefix=${term}&longest=1`, mode: `longest match for ${search}` };
-  if (PREFIX.test(search)) return { path: `/v1/routes?prefix=${term}`, mode: `exactly ${search}` };
   const page = `limit=${PAGE}&offset=${state.offset}`;
+  if (PREFIX.test(search)) return { path: `/v1/routes?prefix=${term}&moreSpecifics=true&${page}`, mode: `within ${search}` };
   return { path: `/v1/routes?${page}${search ? `&q=${term}` : ''}`, mode: search ? `containing “${search}”` : 'all routes' };
 }
 
@@ -177,7 +180,7 @@ async function refreshRoutes() {
     if (!error.answered) throw error;
     answer = { routes: [], total: 0, error: error.message };
   }
-  // Something else has been typed meanwhile.
+  // The input has changed while the daemon answered.
   if (search !== state.search) return;
   state.total = answer.total;
   if (state.offset > 0 && state.offset >= answer.total) {
@@ -200,11 +203,11 @@ function turn(pages) {
   refreshRoutes().catch(() => showPulse(false));
 }
 
-/** Explains an address, or a prefix by its first address, with the paths of its route; or shows a session in full. */
+/** Opens the panel: an address or the first one of a prefix explained, with all paths, or a session in full. */
 async function openPanel(about) {
   state.panel = { ...about, from: document.activeElement, text: '' };
   by('panel-title').textContent = about.title ?? about.prefix ?? about.address;
-  by('panel-body').replaceChildren(element('p', 'quiet', 'asking…'));
+  by('panel-body').replaceChildren(element('p', 'quiet', 'loading…'));
   by('panel').hidden = false;
   by('panel').focus({ preventScroll: true });
   await fillPanel().catch(() => showPulse(false));
@@ -214,14 +217,14 @@ async function fillPanel() {
   const panel = state.panel;
   if (panel.session !== undefined) return fillSession(panel);
   const address = panel.address ?? panel.prefix.split('/')[0];
-  const lookup = panel.prefix ? `prefix=${encodeURIComponent(panel.prefix)}` : `prefix=${address}&longest=1`;
-  const [explained, found] = await Promise.all([ask(`/v1/explain?address=${address}`), ask(`/v1/routes?${lookup}`)]);
+  const lookup = panel.prefix ? `prefix=${encodeURIComponent(panel.prefix)}` : `prefix=${encodeURIComponent(address)}&longest=1`;
+  const [explained, found] = await Promise.all([ask(`/v1/explain?address=${encodeURIComponent(address)}`), ask(`/v1/routes?${lookup}`)]);
   const text = JSON.stringify([explained, found]);
   if (state.panel !== panel || panel.text === text) return;
   panel.text = text;
   const paths = (found?.routes ?? []).flatMap(routePaths);
   const steps = explained ? explainSteps(explained) : [];
-  const nothing = steps.length + paths.length === 0 ? [element('p', 'summary', 'No route leads there.')] : [];
+  const nothing = steps.length + paths.length === 0 ? [element('p', 'summary', 'No route covers it.')] : [];
   by('panel-body').replaceChildren(...steps, ...paths, ...nothing);
 }
 
@@ -229,7 +232,7 @@ async function fillSession(panel) {
   const { peers } = await ask(`/v1/peers?q=${encodeURIComponent(panel.session.split(' ')[0])}`);
   if (state.panel !== panel) return;
   const peer = peers.find((candidate) => sessionKey(candidate) === panel.session);
-  const gone = [element('p', 'summary', 'This session is no longer there.')];
+  const gone = [element('p', 'summary', 'This session no longer exists.')];
   by('panel-body').replaceChildren(...(peer ? sessionDetails(peer) : gone));
 }
 
@@ -283,7 +286,7 @@ function shortcut(event) {
   if (event.key !== 'ArrowDown' || event.target === document.body) event.preventDefault();
 }
 
-/** One request at a time, two seconds after the last one ended, and none while nobody looks. */
+/** One request at a time, two seconds after the last one ended, and none while the page is hidden. */
 async function poll() {
   for (;;) {
     await refresh();

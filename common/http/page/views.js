@@ -1,4 +1,4 @@
-/** How the documents of /v1/* read: words, columns and the panel that explains. */
+/** How the documents of /v1/* are displayed: texts, columns and the panel with details. */
 
 const GROUPED = new Intl.NumberFormat('en', { useGrouping: true });
 
@@ -22,7 +22,7 @@ export function span(seconds) {
   return `${Math.floor(whole / 86400)} d ${two(Math.floor((whole % 86400) / 3600))} h`;
 }
 
-/** "14:03:22"; "20 Nov 14:03" when it is not of today. */
+/** "14:03:22", or "20 Nov 14:03" for another day. */
 export function clock(iso) {
   const time = new Date(iso);
   const text = time.toLocaleTimeString('en-GB');
@@ -61,7 +61,7 @@ export const sessionColumns = [
   },
   { title: 'Best', width: 68, classes: 'number narrow-off', cell: (peer) => count(peer.prefixes.best), sort: (peer) => peer.prefixes.best },
   { title: 'Out', width: 68, classes: 'number', cell: (peer) => count(peer.prefixes.sent), sort: (peer) => peer.prefixes.sent },
-  { title: 'Ups', width: 52, classes: 'number narrow-off', cell: (peer) => ({ text: count(peer.establishedCount), title: 'how often it came up since the daemon started' }), sort: (peer) => peer.establishedCount },
+  { title: 'Ups', width: 52, classes: 'number narrow-off', cell: (peer) => ({ text: count(peer.establishedCount), title: 'how often the session was established since the daemon started' }), sort: (peer) => peer.establishedCount },
   {
     title: 'Last error',
     cell: (peer) => {
@@ -115,7 +115,7 @@ const LEVEL_CLASS = { warn: 'wait', error: 'bad' };
 export const eventColumns = [
   { title: 'Time', width: 122, classes: 'number quiet', cell: (event) => clock(event.time) },
   { title: 'About', width: 112, cell: (event) => ({ text: event.subject, title: event.subject }) },
-  { title: 'What', classes: 'wraps', cell: (event) => ({ text: event.text, classes: LEVEL_CLASS[event.level] ?? '' }) },
+  { title: 'Event', classes: 'wraps', cell: (event) => ({ text: event.text, classes: LEVEL_CLASS[event.level] ?? '' }) },
 ];
 
 /** An element with classes and text or children. */
@@ -130,7 +130,7 @@ const VERDICT = { ok: ['good', 'ok'], warning: ['wait', 'warning'], none: ['none
 
 const LAYER = { rib: 'RIB' };
 
-/** The steps of `explain`, one layer a row. */
+/** The steps of `explain`, one row per layer. */
 export function explainSteps(view) {
   const list = element('dl', 'steps');
   for (const step of view.steps) {
@@ -142,7 +142,7 @@ export function explainSteps(view) {
   return [element('p', 'summary', view.summary), list];
 }
 
-/** A session in full: what its row has no room for. */
+/** A session in full, with the details that do not fit into its row. */
 export function sessionDetails(peer) {
   const facts = [
     ['State', `${peer.state} for ${ago(peer.since)}, since ${clock(peer.since)}`],
@@ -163,7 +163,7 @@ export function sessionDetails(peer) {
   return [list];
 }
 
-/** The paths of a route with why each won or lost. */
+/** The paths of a route, and why each won or lost. */
 export function routePaths(route) {
   const items = route.paths.map((path) => {
     const facts = [

@@ -43,7 +43,7 @@ describe('a BGP speaker as documents', () => {
     assert.deepEqual(peerCounts(peerBriefs(node.speaker, sim.now)), { configured: 2, established: 2 });
   });
 
-  it('warns of eBGP peers without policies, and of nobody else', () => {
+  it('warns of eBGP peers without policies, and of no others', () => {
     const peer: PeerBrief = {
       name: 'tor',
       state: 'Established',
@@ -52,8 +52,18 @@ describe('a BGP speaker as documents', () => {
       policyMissing: [],
     };
     assert.deepEqual(policyWarnings([peer]), []);
-    const [both] = policyWarnings([{ ...peer, policyMissing: ['import', 'export'] }]);
-    assert.match(both, /^eBGP peer tor: nothing is taken from it: .*; nothing is told to it: .*RFC 8212/);
+    const warning = (policyMissing: PeerBrief['policyMissing']) =>
+      policyWarnings([{ ...peer, policyMissing }])[0];
+    assert.equal(
+      warning(['import', 'export']),
+      'eBGP peer tor has no import and no export policy, so no routes are exchanged (RFC 8212). ' +
+        'Set "import" and "export", or "bgp.requirePolicy: false".',
+    );
+    assert.match(
+      warning(['import']),
+      /has no import policy, so no routes are accepted from it .* Set "import", or/,
+    );
+    assert.match(warning(['export']), /has no export policy, so no routes are advertised to it/);
   });
 
   it('shows routes in order with every path and why it won or lost', async () => {

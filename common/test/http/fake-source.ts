@@ -240,6 +240,7 @@ export class FakeSource implements StatusSource {
       },
       pods: { count: this.#size.pods, ranges: [{ cidr: '10.244.1.0/26', size: 62, used: this.#size.pods }] },
       eventLoop: {
+        load: 'normal',
         delay: { p50Ms: 0.1, p99Ms: 1.2, p999Ms: 3.4, maxMs: 12.5 },
         slice: { p50Ms: 0.2, p99Ms: 2.1, p999Ms: 4.3, maxMs: 7.9 },
         sliceCpu: { p50Ms: 0.2, p99Ms: 2, p999Ms: 4.1, maxMs: 7.1 },

@@ -149,20 +149,20 @@ describe('status server', () => {
     ['/v1/routes?moreSpecifics=true', 400, /moreSpecifics needs prefix/],
     ['/v1/routes?prefix=10.0.0.0/8&longest=1&moreSpecifics=1', 400, /exclude each other/],
     ['/v1/routes?prefix=2001:db8::1/32', 400, /did you mean 2001:db8::\/32/],
-    ['/v1/routes?limit=1001', 400, /limit is not a whole number of 1 to 1000/],
+    ['/v1/routes?limit=1001', 400, /limit must be a whole number of 1–1000/],
     ['/v1/routes?limit=1e3', 400, /limit/],
     ['/v1/routes?offset=-1', 400, /offset/],
     ['/v1/routes?limit=1&limit=2', 400, /twice/],
-    ['/v1/routes?prefx=10.0.0.0/8', 400, /"prefx" is not known here/],
-    ['/v1/routes?__proto__=1', 400, /not known/],
+    ['/v1/routes?prefx=10.0.0.0/8', 400, /unknown parameter "prefx"/],
+    ['/v1/routes?__proto__=1', 400, /unknown parameter/],
     [`/v1/routes?q=${'x'.repeat(65)}`, 400, /longer than 64/],
-    ['/v1/peers?state=tired', 400, /state is none of up, down/],
-    ['/v1/peers?sort=size', 400, /sort is none of state, name/],
+    ['/v1/peers?state=tired', 400, /state must be one of up, down/],
+    ['/v1/peers?sort=size', 400, /sort must be one of state, name/],
     ['/v1/peers?limit=0', 400, /limit/],
     ['/v1/explain', 400, /address is missing/],
     ['/v1/explain?address=10.244.1.2/26', 400, /is not an IP address/],
-    ['/v1/nothing', 404, /nothing here/],
-    ['/../../etc/passwd', 404, /nothing here/],
+    ['/v1/nothing', 404, /not found/],
+    ['/../../etc/passwd', 404, /not found/],
     ['//', 400, /path is not valid/],
   ];
   for (const [url, status, error] of refusals) {
@@ -297,7 +297,7 @@ describe('status server', () => {
     assert.equal(await status(''), 403);
     await assert.rejects(
       startStatusServer({ source: new FakeSource(), http, log }),
-      /another process listens there; configure another http\.listen/,
+      /the address is in use; configure another http\.listen/,
     );
   });
 

@@ -41,7 +41,7 @@ describe('lifecycle', () => {
     await hanging.said('ready');
     hanging.child.kill('SIGTERM');
     assert.deepEqual(await hanging.ended, [1, null]);
-    assert.match(hanging.written.text, /not stopped after 0\.05 s/);
+    assert.match(hanging.written.text, /stop takes longer than 0\.05 s/);
 
     const failing = start('bad-stop');
     await failing.said('ready');
