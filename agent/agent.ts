@@ -5,8 +5,8 @@
  *  1. `openPods` reads the journal, so that the pods of the previous run keep their addresses and host routes.
  *  2. `RouteSync.start` compares the kernel with them. Routes of the previous run stay for now.
  *  3. `Announcements.set` installs the blackholes of the pod ranges and announces the ranges.
- *  4. `SpeakerHost.start` opens the BGP sessions. Peers that were told of a restart keep our routes until now.
- *  5. `StaleRoutes.begin` waits until the peers have sent their routes, and then removes those nobody sent again.
+ *  4. `SpeakerHost.start` opens the BGP sessions. Peers with graceful restart have kept our routes until now.
+ *  5. `StaleRoutes.start` waits until the peers have sent their routes, and then removes those that no peer sent.
  *  6. `PodService.listen` accepts CNI requests.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -97,7 +97,7 @@ export class Agent {
     host.speaker.setPolicies(settings.policies);
     for (const peer of settings.peers) host.speaker.addPeer(peerConfig(peer), host.now());
     await host.start();
-    staleRoutes.begin(settings.peers.map(peerConfig));
+    staleRoutes.start(settings.peers.map(peerConfig));
     await pods.listen();
     state.ready = true;
     const agent = new Agent(settings, log, parts, status);
@@ -116,7 +116,7 @@ export class Agent {
    */
   async stop(end: 'shutdown' | 'restart' = 'shutdown'): Promise<void> {
     const { host, pods, dataplane, routes, staleRoutes } = this.#parts;
-    staleRoutes.end();
+    staleRoutes.stop();
     await pods.close();
     await host.stop(end === 'restart' ? null : this.#settings.bgp.shutdownMessage);
     dataplane.close();

@@ -44,7 +44,7 @@ export class StaleRoutes {
   }
 
   /** Starts to wait for these peers. A range is not waited for, because its peers are unknown until they connect. */
-  begin(peers: readonly { name: string; range?: unknown }[]): void {
+  start(peers: readonly { name: string; range?: unknown }[]): void {
     for (const { name, range } of peers) if (range === undefined) this.#awaitedPeers.add(name);
     this.#startedAt = this.#now();
     this.#timer = setTimeout(() => void this.#release(LATE), this.#options.staleSeconds * 1000);
@@ -52,7 +52,7 @@ export class StaleRoutes {
   }
 
   /** Ends the wait without removing anything. */
-  end(): void {
+  stop(): void {
     this.#isOver = true;
     if (this.#timer) clearTimeout(this.#timer);
   }
@@ -70,7 +70,7 @@ export class StaleRoutes {
 
   async #release(why: string): Promise<void> {
     if (this.#isOver) return;
-    this.end();
+    this.stop();
     const { events, release } = this.#options;
     try {
       const count = await release();

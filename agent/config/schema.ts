@@ -1,4 +1,4 @@
-/** The keys of agent.yaml, the rules between them, and the settings they become. docs/configuration.md lists them. */
+/** The keys of agent.yaml, the rules between them, and their conversion to settings; see docs/configuration.md. */
 import { hostname } from 'node:os';
 import type { ConfigFormat, Report } from '@flatroute/common/config/config.ts';
 import { addressAt, textAt, valueAt } from '@flatroute/common/config/content.ts';
@@ -106,7 +106,7 @@ function peerSettings(peer: AgentConfig['peers'][number], config: AgentConfig): 
   };
 }
 
-/** Nothing but its own ranges leaves the node's AS unasked: a node is no transit for the fabric. */
+/** By default a node advertises only its own routes to another AS: it provides no transit for the fabric. */
 function exportSettings(
   name: string | undefined,
   internal: boolean,

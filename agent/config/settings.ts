@@ -1,4 +1,4 @@
-/** The agent's settings: what agent.yaml becomes once it is read, checked and every default is filled in. */
+/** The agent's settings: the values of agent.yaml, checked and with all defaults. */
 import type { ConfiguredPeer } from '@flatroute/common/config/peers.ts';
 import type { Endpoint } from '@flatroute/common/config/values.ts';
 import type { PolicySet } from 'bgp-js';
@@ -8,10 +8,11 @@ import type { IPAddress, IPPrefix } from 'bgp-js/ip';
 export interface PeerSettings extends ConfiguredPeer {
   /** Accept 0.0.0.0/0 from this peer. */
   acceptDefault: boolean;
-  /** `own`: only what this node originates; `all`: also learned routes, as RFC 4271 §9.2 allows. */
+  /** `own`: only the routes of this node; `all`: also learned routes, as far as RFC 4271 §9.2 allows. */
   export: 'own' | 'all';
 }
 
+/** Plain data, without reference to the file it came from. */
 export interface AgentSettings {
   /** The node's name, by default the host name. */
   node: string;
@@ -20,14 +21,14 @@ export interface AgentSettings {
   as: number;
   /** BGP identifier, an IPv4 address; by default `address`. */
   routerId: IPAddress;
-  /** IPv4 prefixes from which this node's pods get their addresses; announced over BGP. */
+  /** The pod ranges: IPv4 prefixes from which this node allocates addresses. Announced over BGP. */
   podCIDRs: IPPrefix[];
   peers: PeerSettings[];
   policies: PolicySet;
   bgp: {
-    /** Where BGP sessions are accepted, by default `address`:179; empty: nowhere. */
+    /** The endpoints that accept BGP sessions, by default `address`:179; empty: none. */
     listen: Endpoint[];
-    /** How many equal paths go into one kernel route; 1 turns ECMP off. */
+    /** The maximum of equal paths in one kernel route; 1 turns ECMP off. */
     maximumPaths: number;
     /** Text of the Cease sent at a clean stop (RFC 9003), at most 255 octets of UTF-8. */
     shutdownMessage: string;
@@ -36,13 +37,13 @@ export interface AgentSettings {
   pods: {
     /** MTU of the pod's link; null: that of the interface that holds `address`. */
     mtu: number | null;
-    /** How long a released address rests before it is handed out again. */
+    /** The least time between the release of an address and its next allocation. */
     quarantineSeconds: number;
   };
   kernel: {
-    /** Routing table of everything the agent installs. */
+    /** The routing table of all routes that the agent installs. */
     table: number;
-    /** Full dump-and-compare of the kernel's routes, besides its events. */
+    /** The time between complete reads of the kernel's routes, which find what its events did not report. */
     reconcileSeconds: number;
     /** How long the routes of the previous run stay while their peers have not come back. */
     staleSeconds: number;

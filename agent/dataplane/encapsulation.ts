@@ -10,7 +10,7 @@ export interface Resolution {
   reason: string;
 }
 
-/** One way of carrying packets to next hops. A tunnel's next hops go out through its own device instead. */
+/** A way to carry packets to next hops. With a tunnel the kernel's next hops are on the tunnel device. */
 export interface Encapsulation {
   /**
    * The kernel's next hops for routes via the BGP next hop `nextHop`, which resolves to `resolution`. Empty when the

@@ -43,7 +43,7 @@ export function fillWith<T>(format: (message: T, out: AttrStream) => void, messa
   return (builder) => builder.raw(bytes);
 }
 
-/** The bytes of what `write` puts into a stream of attributes. */
+/** The bytes that `write` puts into a stream of attributes. */
 export function encode(write: (out: AttrStream) => void): Buffer {
   const out = new AttrStream();
   write(out);

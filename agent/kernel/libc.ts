@@ -124,7 +124,7 @@ export function closeDescriptor(fd: number): void {
   closeCall(fd);
 }
 
-/** A watch on a descriptor. Keep a reference to it: a collected watch calls nobody. */
+/** A watch on a descriptor. Keep a reference to it: a watch that is garbage-collected ends. */
 export interface Watch {
   /** Starts the watch again after the descriptor reported an error, which ends it. */
   again(): void;

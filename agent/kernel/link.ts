@@ -58,7 +58,7 @@ export interface LinkChange {
   group?: number;
 }
 
-/** Reads a link message whose fixed part begins at `start`. @throws Error when it is malformed */
+/** Reads a link message whose fixed part starts at `start`. @throws Error when it is malformed */
 export function parseLink(buffer: Buffer, start: number, end: number): Link {
   const { data, attrs } = parseLinkMessage(buffer.subarray(start, end));
   return {
@@ -158,7 +158,7 @@ export function setLink(netlink: Netlink, index: number, change: LinkChange): vo
   netlink.request(`set ${description} on interface ${index}`, MESSAGE.NEWLINK, 0, 0, fill);
 }
 
-/** Deletes one interface at once, which blocks for about 20 ms; `deleteLinkGroup` does not. @throws KernelError */
+/** Deletes one interface immediately, which blocks for about 20 ms; `deleteLinkGroup` does not. @throws KernelError */
 export function deleteLink(netlink: Netlink, index: number): void {
   const fill = fillWith(formatLinkMessage, linkMessage({ index: checkIndex(index) }, {}));
   netlink.request(`delete interface ${index}`, MESSAGE.DELLINK, 0, 0, fill);
@@ -166,7 +166,7 @@ export function deleteLink(netlink: Netlink, index: number): void {
 
 /**
  * Deletes every interface of a group on a thread of the pool: deleting one takes the kernel 20 ms, deleting a group of
- * 50 takes 32. `netlink` is busy until the promise settles: give it a socket of its own.
+ * 50 takes 32. `netlink` is busy until the promise settles, so pass a socket that has no other user.
  * Resolves to false when the group is empty. @throws KernelError
  */
 export async function deleteLinkGroup(netlink: Netlink, group: number): Promise<boolean> {

@@ -45,7 +45,7 @@ function fillRouteDump(owner: RouteOwner, version: IPVersion): RequestFiller {
   };
 }
 
-/** The routes of `owner`, read at once: for small tables such as a pod's. @throws KernelError */
+/** The routes of `owner`, read synchronously: for small tables such as a pod's. @throws KernelError */
 export function listRoutes(
   netlink: Netlink,
   owner: RouteOwner = { table: TABLE.MAIN, protocol: 0 },
@@ -66,7 +66,7 @@ export function listRoutes(
 }
 
 /**
- * Calls `visit` for every IPv4 route of `owner`'s, in slices of time: the fixed part begins at `start`.
+ * Calls `visit` for every IPv4 route of `owner`'s, in slices of time: the fixed part starts at `start`.
  * @throws KernelError
  */
 export async function dumpRoutes(

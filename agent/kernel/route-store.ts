@@ -1,6 +1,6 @@
 /**
  * The desired and the installed state of every route, without any I/O: which routes to write next, which failed and
- * when to retry them, which a former run has left. The head of route-sync.ts explains the whole.
+ * when to retry them, which the previous run has left. The head of route-sync.ts explains the whole.
  */
 import type { IPPrefix } from 'bgp-js/ip';
 import type { KernelError } from './error.ts';
@@ -53,7 +53,7 @@ interface Waiter {
   reject(error: Error): void;
 }
 
-/** Whether the kernel has what is desired. */
+/** Whether the kernel has the desired target, or no route where none is desired. */
 export function isInSync(entry: RouteState): boolean {
   return entry.desired?.key === entry.installed?.key;
 }
@@ -199,7 +199,7 @@ export class RouteStore {
     return next;
   }
 
-  /** Queues the stale routes for deletion and returns their number; from now on undesired routes are deleted at once. */
+  /** Queues the stale routes for deletion and returns their number; from now on undesired routes are deleted immediately. */
   releaseStale(): number {
     this.#released = true;
     const count = this.#stale.size;
@@ -212,7 +212,7 @@ export class RouteStore {
     this.#generation++;
   }
 
-  /** A route of ours is in the kernel: the message's fixed part begins at `start`. */
+  /** A route of ours is in the kernel: the message's fixed part starts at `start`. */
   readonly observe = (buffer: Buffer, start: number, end: number): void => {
     const cursor = this.#route;
     if (!cursor.locate(buffer, start, end)) return;

@@ -3,7 +3,7 @@
  *
  * The problem. Several hundred thousand routes change at any time, by BGP and by pods. The kernel answers each write,
  * but the answer to a batch can get lost; other programs remove and replace our routes; routes disappear silently when
- * a link or an address goes; a restarted agent finds the routes of its former run. The obvious solution, to write each
+ * a link or an address goes; a restarted agent finds the routes of its previous run. The obvious solution, to write each
  * change as it comes and to trust the answers, drifts away from the kernel at the first of these events and never
  * returns.
  *
@@ -15,7 +15,7 @@
  *     (`packWrite`) and sends it in one system call on a thread of the pool (`Netlink.batch`). Each answer goes to
  *     `RouteStore.onWritten` or `onRefused`; a refused route is retried after 0.5 s, then 1 s, up to 30 s, and sooner
  *     when links, addresses or routes change (`retrySoon`).
- *  3. Unknown outcomes: when `batch` throws, nobody knows which messages the kernel has carried out. All entries go
+ *  3. Unknown outcomes: when `batch` throws, it is unknown which messages the kernel has carried out. All entries go
  *     back into the queue and a dump follows before the next write, because deleting or replacing needs the truth
  *     about what is installed.
  *  4. Dump and diff: `RouteWriter.#dump` reads all routes of our protocol and table. `RouteStore.observe` compares each
@@ -25,8 +25,8 @@
  *  5. Events: `Monitor` reports changes by other programs as they happen (`#onRoute`). When a batch with the same
  *     route is in flight, the order of the two is unknown, so a dump follows (`dumpSoon`). The monitor's socket does
  *     not receive our own changes; when it loses events, a dump replaces them (`#onOverrun`).
- *  6. Prune: routes of ours that nobody wants are stale. Those found at start stay until `releaseStale`, so that
- *     packets flow while BGP learns the routes again; later ones are deleted at once.
+ *  6. Prune: routes of ours that are not wanted are stale. Those found at start stay until `releaseStale`, so that
+ *     packets flow while BGP learns the routes again; later ones are deleted immediately.
  *
  * Ownership. A route is ours when it has our protocol (179) and our table; nothing else is ever changed. `packWrite`
  * replaces only where our route is known to exist and deletes by prefix, metric and target, because the kernel's own

@@ -36,7 +36,7 @@ export interface KernelNextHop {
   gateway?: IPAddress;
   /** Index of the interface; needed without a gateway, found by the kernel with one. */
   interface?: number;
-  /** The gateway is on that link although no address of the link says so (RTNH_F_ONLINK). */
+  /** The gateway is on that link although no prefix of the link contains it (RTNH_F_ONLINK). */
   onlink?: boolean;
 }
 
@@ -212,7 +212,7 @@ export function writeNewRoute(
   builder.raw(attributes);
 }
 
-/** Reads a route message whose fixed part begins at `start`; null when it is not a valid IPv4 or IPv6 route. */
+/** Reads a route message whose fixed part starts at `start`; null when it is not a valid IPv4 or IPv6 route. */
 export function parseRoute(buffer: Buffer, start: number, end: number): RouteEntry | null {
   const version = versionAt(buffer, start, end);
   if (version === null) return null;

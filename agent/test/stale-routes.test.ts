@@ -11,12 +11,12 @@ const turn = async (): Promise<void> => {
 
 describe('StaleRoutes', () => {
   let releases: number;
-  let restart: StaleRoutes;
+  let staleRoutes: StaleRoutes;
 
   beforeEach(() => {
     mock.timers.enable({ apis: ['setTimeout', 'Date'] });
     releases = 0;
-    restart = new StaleRoutes({
+    staleRoutes = new StaleRoutes({
       staleSeconds: 120,
       events: new EventLog(createLogger({ level: 'silent', format: 'json' })),
       release: async () => ++releases,
@@ -24,26 +24,26 @@ describe('StaleRoutes', () => {
     });
   });
   afterEach(() => {
-    restart.end();
+    staleRoutes.stop();
     mock.timers.reset();
   });
 
   it('removes stale routes when every peer has sent its whole table', async () => {
-    restart.begin([{ name: 'n2' }, { name: 'tor' }, { name: 'guests', range: '10.0.0.0/24' }]);
-    restart.onEvent(endOfRib('n2'));
+    staleRoutes.start([{ name: 'n2' }, { name: 'tor' }, { name: 'guests', range: '10.0.0.0/24' }]);
+    staleRoutes.onEvent(endOfRib('n2'));
     await turn();
     assert.equal(releases, 0);
-    restart.onEvent(endOfRib('tor'));
+    staleRoutes.onEvent(endOfRib('tor'));
     await turn();
     assert.equal(releases, 1);
-    restart.onEvent(endOfRib('tor'));
+    staleRoutes.onEvent(endOfRib('tor'));
     mock.timers.tick(1_000_000);
     await turn();
     assert.equal(releases, 1);
   });
 
   it('stops waiting for peers after the limit', async () => {
-    restart.begin([{ name: 'n2' }]);
+    staleRoutes.start([{ name: 'n2' }]);
     mock.timers.tick(119_000);
     await turn();
     assert.equal(releases, 0);
@@ -53,9 +53,9 @@ describe('StaleRoutes', () => {
   });
 
   it('applies a changed limit', async () => {
-    restart.begin([{ name: 'n2' }]);
+    staleRoutes.start([{ name: 'n2' }]);
     mock.timers.tick(50_000);
-    restart.setLimit(60);
+    staleRoutes.setLimit(60);
     mock.timers.tick(9_000);
     await turn();
     assert.equal(releases, 0);
@@ -65,14 +65,14 @@ describe('StaleRoutes', () => {
   });
 
   it('removes stale routes at once without peers', async () => {
-    restart.begin([]);
+    staleRoutes.start([]);
     await turn();
     assert.equal(releases, 1);
   });
 
   it('removes nothing when the agent stops first', async () => {
-    restart.begin([{ name: 'n2' }]);
-    restart.end();
+    staleRoutes.start([{ name: 'n2' }]);
+    staleRoutes.stop();
     mock.timers.tick(1_000_000);
     await turn();
     assert.equal(releases, 0);

@@ -4,7 +4,7 @@ import type { IPPrefix } from 'bgp-js/ip';
 import { Announcements, type BlackholeRoutes, podRange } from '../../announcements/announcements.ts';
 import { net } from '../addresses.ts';
 
-/** A kernel that installs a blackhole when the test says so. */
+/** A kernel that installs a blackhole when the test calls `settle`. */
 class FakeRoutes implements BlackholeRoutes {
   readonly wanted = new Map<string, number>();
   readonly #waiting = new Map<string, { resolve: () => void; reject: (error: Error) => void }[]>();

@@ -7,7 +7,7 @@ import { agentFormat } from '../../config/schema.ts';
 const DOCUMENT = new URL('../../../docs/configuration.md', import.meta.url);
 
 describe('docs/configuration.md', () => {
-  it('has a line for every key of agent.yaml, and none for keys that are not there', () => {
+  it('has a line for every key of agent.yaml and for no other key', () => {
     const chapter =
       readFileSync(DOCUMENT, 'utf8')
         .split(/^## /m)

@@ -14,7 +14,7 @@ peers:
 
 const parse = (text: string) => parseAgentConfig(text, 'agent.yaml');
 
-/** What is wrong with a text, as the lines that people see. */
+/** The errors of a text, one line each as shown to the user. */
 function errorsOf(text: string): string[] {
   try {
     parse(text);
@@ -26,7 +26,7 @@ function errorsOf(text: string): string[] {
   return [];
 }
 
-/** The good configuration with lines replaced or added: the first line of `lines` stands at line `from`. */
+/** The good configuration with lines replaced or added: `lines` start at line `from`. */
 function withLines(from: number, ...lines: string[]): string {
   const text = GOOD.trimEnd().split('\n');
   text.splice(from - 1, lines.length, ...lines);
@@ -291,12 +291,12 @@ describe('mistakes in agent.yaml', () => {
         errors.some((line) => line.startsWith(`agent.yaml:${error}`)),
         `expected "${error}" among ${JSON.stringify(errors, null, 1)}`,
       );
-      // One mistake is told once.
+      // One mistake is reported once.
       assert.equal(errors.length, 1, JSON.stringify(errors, null, 1));
     });
   }
 
-  it('applies the rules between keys also beside values that are wrong by themselves', () => {
+  it('checks the rules between keys also when single values are wrong', () => {
     const text = withLines(2, 'address: 10.0.0.1', 'as: zero', 'podCIDRs: [10.0.0.0/24]');
     assert.deepEqual(
       errorsOf(text).map((line) => line.split(': ')[1]),

@@ -16,11 +16,11 @@ const parse = (text: string) => parseAgentConfig(text, 'agent.yaml');
 describe('changedKeys of the agent', () => {
   const before = parse(GOOD);
 
-  it('finds nothing between equal files', () => {
+  it('finds no change between equal files', () => {
     assert.deepEqual(changedKeys(before, parse(`# a comment\n${GOOD}`)), { changed: [], needRestart: [] });
   });
 
-  it('names changed, added and removed peers by their address, whatever their order', () => {
+  it('names changed, added and removed peers by their address, in any order', () => {
     const text = GOOD.replace('10.0.0.2, as: 64512', '10.0.0.3, as: 64512').replace(
       '65001 }',
       '65001, holdTime: 30 }',
@@ -67,7 +67,7 @@ describe('changedKeys of the agent', () => {
     ['log.format', `${GOOD}log: { format: json }\n`],
   ];
   for (const [key, text] of fixed) {
-    it(`says that ${key} needs a restart`, () => {
+    it(`reports that ${key} needs a restart`, () => {
       const { needRestart } = changedKeys(before, parse(text));
       assert.ok(needRestart.includes(key), JSON.stringify(needRestart));
     });

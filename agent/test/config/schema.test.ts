@@ -17,7 +17,7 @@ const parse = (text: string) => parseAgentConfig(text, 'agent.yaml');
 /** Settings with their addresses and prefixes as text. */
 const plain = (settings: object) => JSON.parse(JSON.stringify(settings));
 
-/** The good configuration with lines replaced or added: the first line of `lines` stands at line `from`. */
+/** The good configuration with lines replaced or added: `lines` start at line `from`. */
 function withLines(from: number, ...lines: string[]): string {
   const text = GOOD.trimEnd().split('\n');
   text.splice(from - 1, lines.length, ...lines);
@@ -25,7 +25,7 @@ function withLines(from: number, ...lines: string[]): string {
 }
 
 describe('agent.yaml', () => {
-  it('becomes settings with every default filled in', () => {
+  it('becomes settings with all defaults', () => {
     assert.deepEqual(plain(parse(GOOD)), {
       node: 'n1',
       address: '10.0.0.1',
@@ -123,7 +123,7 @@ log: { level: debug, format: json }
     assert.equal(parse(`${GOOD}http: { listen: off }\n`).http, null);
   });
 
-  it('lets a peer differ from the defaults, and be single within a range', () => {
+  it('allows a peer to differ from the defaults and to be inside a range', () => {
     const text = withLines(
       6,
       '  - { address: 10.1.0.7, as: 64513, port: 1790, passive: true, holdTime: 0, connectRetry: 30s, maximumPrefixes: 5, acceptDefault: true, export: all, name: x }',

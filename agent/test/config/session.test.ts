@@ -33,7 +33,7 @@ describe("a session's options", () => {
     assert.deepEqual(peer.transport, { password: 'of the rack', ttl: 4, userTimeoutMs: 180_000 });
   });
 
-  it('are not there when nothing is said', () => {
+  it('are absent when no key is set', () => {
     const [peer] = parse('address: 10.0.0.2, as: 65001').peers;
     assert.ok(!('transport' in peer) && !('families' in peer));
   });
@@ -63,7 +63,7 @@ describe("a session's options", () => {
     assert.throws(() => parse(twice), /peers\[1\].address: .*also the address of peers\[0\]/);
   });
 
-  it('a changed key is a change that names no key', () => {
+  it('report a changed password without its text', () => {
     const path = keyFile('old');
     const before = parse(`address: 10.0.0.2, as: 65001, passwordFile: ${path}`);
     writeFileSync(path, 'new');

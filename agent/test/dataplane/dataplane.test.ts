@@ -96,15 +96,15 @@ describe('RouteDataplane', () => {
     assert.deepEqual(shown('10.244.2.0/26'), single('10.244.2.0/26', '10.0.0.7 dev lan'));
     namespace.ip('route add 192.0.2.1/32 via 10.0.1.7 proto 186');
     const moved = single('10.244.2.0/26', '10.0.1.7 dev wan').join();
-    await until(() => shown('10.244.2.0/26').join() === moved, 'a better one is followed');
+    await until(() => shown('10.244.2.0/26').join() === moved, 'a more specific route is followed');
     namespace.ip('route replace blackhole 192.0.2.1/32 proto static');
-    await until(() => shown('10.244.2.0/26').length === 0, 'a blackhole is not');
+    await until(() => shown('10.244.2.0/26').length === 0, 'a blackhole is not followed');
     await until(
       () => /unreachable: a blackhole/.test(String(dataplane.state(net('10.244.2.0/26')))),
-      'it says why',
+      'the state gives the reason',
     );
     namespace.ip('route replace 192.0.2.1/32 proto static nexthop via 10.0.0.8 nexthop via 10.0.1.8');
-    await until(() => shown('10.244.2.0/26').length === 3, 'all ways of a multipath route are used');
+    await until(() => shown('10.244.2.0/26').length === 3, 'all next hops of a multipath route are used');
   });
 
   it('never resolves a next hop through a route that it installed', async () => {
@@ -167,8 +167,8 @@ describe('RouteDataplane', () => {
     assert.equal(shown('10.244.2.0/26').length, 3);
     namespace.ip('link set wan down');
     const left = single('10.244.2.0/26', '10.0.0.2 dev lan').join();
-    await until(() => shown('10.244.2.0/26').join() === left, 'one way is left');
-    await until(() => dataplane.unresolved().length === 1, 'the other is known to be lost');
+    await until(() => shown('10.244.2.0/26').join() === left, 'one next hop is left');
+    await until(() => dataplane.unresolved().length === 1, 'the other is unresolved');
     assert.match(String(dataplane.state(net('10.244.3.0/26'))), /next hop 10\.0\.1\.2 is unreachable/);
     namespace.ip('link set wan up');
     await until(

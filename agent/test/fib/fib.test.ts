@@ -26,7 +26,7 @@ class FakeDataplane implements Dataplane {
   close(): void {}
 }
 
-/** A node (AS 64512) with two ToRs of one AS each, which both announce what the test says. */
+/** A node (AS 64512) with two ToRs of one AS each, which announce the routes of the test. */
 function rack(maximumPaths: number) {
   const sim = new Simulation(7);
   const node = sim.add({ as: 64512, maximumPaths }, '10.0.0.1');

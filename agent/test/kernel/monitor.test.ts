@@ -13,13 +13,13 @@ import { TestNamespace } from './namespaces.ts';
 
 describe('Monitor', () => {
   let namespace: TestNamespace;
-  let heard: string[];
+  let received: string[];
   let monitors: Monitor[];
 
   beforeEach(() => {
     namespace = new TestNamespace();
     namespace.ip('link add lan type veth peer name lan-peer');
-    heard = [];
+    received = [];
     monitors = [];
   });
   afterEach(() => {
@@ -30,25 +30,25 @@ describe('Monitor', () => {
   function listen(ignorePort?: number, queueBytes?: number): void {
     const events = {
       link: ({ name, up }: { name: string; up: boolean }, gone: boolean) => {
-        heard.push(`link ${name} ${gone ? 'gone' : up ? 'up' : 'down'}`);
+        received.push(`link ${name} ${gone ? 'gone' : up ? 'up' : 'down'}`);
       },
-      address: (gone: boolean) => heard.push(`address ${gone ? 'gone' : 'new'}`),
+      address: (gone: boolean) => received.push(`address ${gone ? 'gone' : 'new'}`),
       route: (type: number, buffer: Buffer, start: number, end: number) => {
         const route = parseRoute(buffer, start, end);
-        heard.push(`route ${route?.prefix} ${type === MESSAGE.DELROUTE ? 'gone' : 'new'}`);
+        received.push(`route ${route?.prefix} ${type === MESSAGE.DELROUTE ? 'gone' : 'new'}`);
       },
-      overrun: () => heard.push('overrun'),
-      error: (error: Error) => heard.push(error.message),
+      overrun: () => received.push('overrun'),
+      error: (error: Error) => received.push(error.message),
     };
     monitors.push(withNetns(namespace.path, () => new Monitor(events, ignorePort, queueBytes)));
   }
 
   async function until(what: string): Promise<void> {
     for (let i = 0; i < 1000; i++) {
-      if (heard.includes(what)) return;
+      if (received.includes(what)) return;
       await sleep(10);
     }
-    assert.fail(`never received "${what}", only ${heard.join(', ')}`);
+    assert.fail(`never received "${what}", only ${received.join(', ')}`);
   }
 
   it('reports links, addresses and routes', async () => {
@@ -67,7 +67,7 @@ describe('Monitor', () => {
       'route 10.9.0.0/16 gone',
       'address gone',
     ];
-    for (const what of expected) assert.ok(heard.includes(what), `${what}: ${heard}`);
+    for (const what of expected) assert.ok(received.includes(what), `${what}: ${received}`);
   });
 
   it('skips the route changes of the ignored socket', async () => {
@@ -85,7 +85,7 @@ describe('Monitor', () => {
       add(ignored, '10.3.0.0/16');
       add(other, '10.4.0.0/16');
       await until('route 10.4.0.0/16 new');
-      assert.deepEqual(heard, ['route 10.2.0.0/16 new', 'route 10.4.0.0/16 new']);
+      assert.deepEqual(received, ['route 10.2.0.0/16 new', 'route 10.4.0.0/16 new']);
     } finally {
       ignored.close();
       other.close();
@@ -95,8 +95,8 @@ describe('Monitor', () => {
   it('reports lost events and continues with later ones', async () => {
     listen(undefined, 4096);
     for (let round = 0; round < 2; round++) {
-      heard.length = 0;
-      // Runs while this process is blocked, so that nobody empties the queue.
+      received.length = 0;
+      // Runs while this process is blocked, so that the queue fills up.
       for (let i = 0; i < 20; i++) namespace.ip(`route replace blackhole 10.${i}.0.0/16 metric ${round}`);
       await until('overrun');
       await sleep(20);

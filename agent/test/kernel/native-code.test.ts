@@ -6,7 +6,7 @@ import { describe, it } from 'mocha';
 
 const root = join(import.meta.dirname, '../../..');
 
-/** Loads the kernel folder in a process of its own and prints the files of the package `netlink` it has loaded. */
+/** Loads the kernel folder in a separate process and prints the files of the package `netlink` it has loaded. */
 const PROGRAM = `
   import { createRequire } from 'node:module';
   const folder = process.cwd() + '/agent/kernel/';

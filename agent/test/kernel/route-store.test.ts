@@ -83,15 +83,15 @@ class Model {
 describe('RouteStore', () => {
   const prefix = fc.constantFrom(...PREFIXES);
   const target = fc.constantFrom(...TARGETS);
-  const wish = fc.oneof(
+  const change = fc.oneof(
     fc.tuple(prefix, target).map(([where, what]) => ['want', where, what] as const),
     prefix.map((where) => ['unwant', where] as const),
   );
   const step = fc.oneof(
-    wish,
+    change,
     fc
-      .tuple(fc.boolean(), fc.array(wish, { maxLength: 3 }))
-      .map(([refuse, wishes]) => ['write', refuse, wishes] as const),
+      .tuple(fc.boolean(), fc.array(change, { maxLength: 3 }))
+      .map(([refuse, changes]) => ['write', refuse, changes] as const),
     fc.tuple(prefix, fc.option(target)).map(([where, what]) => ['meddle', where, what] as const),
     fc.constant(['dump'] as const),
     fc.constant(['retry'] as const),
@@ -99,8 +99,8 @@ describe('RouteStore', () => {
 
   const follow = (
     model: Model,
-    wish: readonly ['want', string, EncodedTarget] | readonly ['unwant', string],
-  ) => (wish[0] === 'want' ? model.want(wish[1], wish[2]) : model.unwant(wish[1]));
+    change: readonly ['want', string, EncodedTarget] | readonly ['unwant', string],
+  ) => (change[0] === 'want' ? model.want(change[1], change[2]) : model.unwant(change[1]));
 
   it('brings the kernel to the desired state after any sequence of events', () => {
     fc.assert(
@@ -113,7 +113,7 @@ describe('RouteStore', () => {
         for (const action of steps) {
           if (action[0] === 'write') {
             model.write(action[1], () => {
-              for (const wish of action[2]) follow(model, wish);
+              for (const change of action[2]) follow(model, change);
             });
           } else if (action[0] === 'meddle') model.meddle(action[1], action[2]);
           else if (action[0] === 'dump') model.dump();

@@ -13,7 +13,7 @@ describe('RouteSync with many routes', () => {
     for (let i = 0; i < 30_000; i++) sync.set(net(`20.0.${i >> 8}.${i & 255}/32`), 20, VIA_2);
     await sync.settled();
     assert.equal(sync.counts().installed, 30_000);
-    // Runs while this process is blocked, so that nobody empties the socket's queue.
+    // Runs while this process is blocked, so that the socket's queue fills up.
     lab.namespace.ip('route flush proto 179');
     lab.namespace.ip('route add 20.1.0.0/16 via 10.0.0.2 proto 179');
     assert.equal(lab.shown('20.0.0.9/32').length, 0);

@@ -89,7 +89,7 @@ describe('RouteSync', () => {
     sync.set(net('10.244.1.7/32'), 20, VIA_2);
     await sync.settled();
     assert.equal(lab.shown('10.244.1.7/32').length, 2);
-    // The pod goes and its address comes up elsewhere: the link takes its route along, unsaid.
+    // The pod is deleted and its address is learned from another node. Its route goes with the link, without an event.
     lab.namespace.ip('link set pod down');
     sync.delete(net('10.244.1.7/32'), 0);
     await sync.settled();
@@ -208,7 +208,7 @@ describe('RouteSync', () => {
     sync.set(net('10.244.3.0/26'), 20, VIA_3);
     sync.delete(net('10.244.4.0/26'), 20);
     await sync.settled();
-    assert.equal(sync.counts().writes, 2, 'what is right already is not written again');
+    assert.equal(sync.counts().writes, 2, 'routes that are right already are not written');
     assert.match(lab.shown('10.244.3.0/26')[0], /via 10\.0\.0\.3/);
     assert.deepEqual(lab.shown('10.244.4.0/26'), []);
     await sync.reconcile();
@@ -222,7 +222,7 @@ describe('RouteSync', () => {
     lab.namespace.ip('route add 10.244.9.0/26 via 10.0.0.2 proto 179');
     await lab.until(
       () => lab.shown('10.244.9.0/26').length === 0,
-      'what nobody wants is pruned from then on',
+      'from then on routes that are not wanted are deleted',
     );
   });
 
