@@ -1,4 +1,4 @@
-/** What two OPENs agree on (RFC 4271 §6.2, RFC 5492, RFC 6286, RFC 6793). */
+/** Negotiation: validates the peer's OPEN against our offer (RFC 4271 §6.2, RFC 5492, RFC 6286, RFC 6793). */
 import {
   type Capabilities,
   type CapabilityOptions,
@@ -14,7 +14,7 @@ import { isError } from '../wire/message.ts';
 import { AS_TRANS, encodeOpen, type OpenMessage } from '../wire/open.ts';
 import { checkRole, type Role, roleCapability } from '../wire/role.ts';
 
-/** What this speaker offers on a session. */
+/** Our side of a session: the content of our OPEN, and what the peer's OPEN must have. */
 export interface SessionOffer {
   localAs: number;
   /** BGP identifier as an unsigned number. */
@@ -24,36 +24,36 @@ export interface SessionOffer {
   /** Seconds; 0 or at least 3. */
   holdTime: number;
   families: readonly Family[];
-  /** The other number of an AS that is being renumbered: the peer may show either (RFC 7705 §4). */
+  /** The other number of an AS that is being renumbered: the peer may send either (RFC 7705 §4). */
   peerAlias?: number;
-  /** What we are to an external peer (RFC 9234). */
+  /** Our role towards an external peer (RFC 9234). */
   role?: Role;
-  /** Refuse a peer that does not say its role. */
+  /** Refuse a peer that sends no role. */
   roleStrict?: boolean;
-  /** What is offered beyond that. */
+  /** Optional capabilities. */
   options?: CapabilityOptions;
 }
 
-/** The terms of an open session. */
+/** The terms of a session, as both OPENs agree. */
 export interface Negotiated {
-  /** Seconds; 0: neither keepalives nor a hold timer. */
+  /** Seconds; 0: no KEEPALIVEs and no hold timer. */
   holdTime: number;
   peerId: number;
   peerAs: number;
-  /** Families that both sides named. */
+  /** Families that both sides offer. */
   families: Family[];
   fourOctetAs: boolean;
   routeRefresh: boolean;
   /** RFC 7313. */
   enhancedRefresh: boolean;
-  /** The longest message either way: 4,096 octets, or 65,535 with RFC 8654. */
+  /** The longest message in both directions: 4,096 octets, or 65,535 with RFC 8654. */
   maxLength: number;
-  /** IPv4 routes may have IPv6 next hops, both ways (RFC 8950). */
+  /** IPv4 routes may have IPv6 next hops in both directions (RFC 8950). */
   extendedNextHop: boolean;
-  /** Families in which the peer sends path identifiers, and in which we do (RFC 7911). */
+  /** Families in which the peer, and in which we, send path identifiers (RFC 7911). */
   addPathReceive: Family[];
   addPathSend: Family[];
-  /** What the peer said of its restarts (RFC 4724), and whether NOTIFICATIONs keep routes too (RFC 8538). */
+  /** The peer's graceful restart (RFC 4724), and whether routes are retained after NOTIFICATIONs too (RFC 8538). */
   restart: RestartOffer | null;
   notificationKeeps: boolean;
   /** For how long the peer's stale routes are kept (RFC 9494); empty unless both sides offered the capability. */
@@ -63,7 +63,7 @@ export interface Negotiated {
   capabilities: Capabilities;
 }
 
-/** Our OPEN. */
+/** Encodes our OPEN. */
 export function buildOpen(offer: SessionOffer): Uint8Array {
   return encodeOpen({
     version: 4,
@@ -77,22 +77,22 @@ export function buildOpen(offer: SessionOffer): Uint8Array {
   });
 }
 
-/** Judges the peer's OPEN: the terms of the session, or the NOTIFICATION that ends it. */
+/** Validates the peer's OPEN. Returns the terms of the session, or the NOTIFICATION that refuses it. */
 export function negotiate(open: OpenMessage, offer: SessionOffer): Negotiated | BgpError {
   if (open.version !== 4) {
     return bgpError(
       OpenError.unsupportedVersionNumber,
-      `BGP version ${open.version} is not supported, 4 is`,
+      `BGP version ${open.version} is not supported, only version 4`,
       Uint8Array.of(0, 4),
     );
   }
   const capabilities = interpretCapabilities(open.capabilities);
   if (isError(capabilities)) return capabilities;
   const as = capabilities.fourOctetAs ?? open.as;
-  // RFC 7607: AS 0 is nobody, in either field.
+  // RFC 7607: AS 0 is invalid in both fields.
   if ((as !== offer.peerAs && as !== offer.peerAlias) || as === 0 || open.as === 0) {
-    const exported = open.as === 0 ? 0 : as;
-    return bgpError(OpenError.badPeerAs, `the peer is AS ${exported}, configured is AS ${offer.peerAs}`);
+    const theirAs = open.as === 0 ? 0 : as;
+    return bgpError(OpenError.badPeerAs, `the peer is AS ${theirAs}, configured is AS ${offer.peerAs}`);
   }
   const internal = offer.localAs === offer.peerAs || offer.peerAlias !== undefined;
   if (open.identifier === 0 || (internal && open.identifier === offer.localId)) {
@@ -133,12 +133,12 @@ type AgreedOptions = Pick<
   | 'longLivedAware'
 >;
 
-/** What both sides can do, each way by itself for ADD-PATH (RFC 7911 §4). */
+/** The optional capabilities that both sides have; for ADD-PATH each direction by itself (RFC 7911 §4). */
 function agreeOnOptions(families: Family[], theirs: Capabilities, ours: CapabilityOptions): AgreedOptions {
-  const addPath = (family: Family, way: 'receive' | 'send'): boolean => {
-    const mine = ours.addPath?.find((offer) => offer.family === family);
-    const its = theirs.addPath.find((offer) => offer.family === family);
-    return way === 'receive' ? !!(mine?.receive && its?.send) : !!(mine?.send && its?.receive);
+  const addPath = (family: Family, direction: 'receive' | 'send'): boolean => {
+    const our = ours.addPath?.find((offer) => offer.family === family);
+    const their = theirs.addPath.find((offer) => offer.family === family);
+    return direction === 'receive' ? !!(our?.receive && their?.send) : !!(our?.send && their?.receive);
   };
   return {
     enhancedRefresh: theirs.enhancedRefresh && theirs.routeRefresh,
@@ -153,7 +153,7 @@ function agreeOnOptions(families: Family[], theirs: Capabilities, ours: Capabili
   };
 }
 
-/** RFC 5492 §5: the data names the capabilities that are missing. */
+/** RFC 5492 §5: the NOTIFICATION's data lists the missing capabilities. */
 function unsupportedFamilies(families: readonly Family[]): BgpError {
   const data = new Uint8Array(6 * families.length);
   families.forEach(({ afi, safi }, i) => {
@@ -166,8 +166,8 @@ function unsupportedFamilies(families: readonly Family[]): BgpError {
 }
 
 /**
- * Which of two connections with the same peer stays (RFC 4271 §6.8, RFC 6286 §2.3): the one begun by the side with
- * the higher BGP identifier; when these are equal, with the higher AS number. True: the one that we began.
+ * Which of two connections with a peer stays (RFC 4271 §6.8, RFC 6286 §2.3): the one that the side with the higher BGP
+ * identifier opened; with equal identifiers, the side with the higher AS number. True: the one that we opened.
  */
 export function keepOutgoing(localId: number, peerId: number, localAs: number, peerAs: number): boolean {
   return localId === peerId ? localAs > peerAs : localId > peerId;

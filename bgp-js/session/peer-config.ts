@@ -7,92 +7,93 @@ import {
   prefixFrom,
 } from '../ip/index.ts';
 
-/** What is configured of a peer, or of a range of addresses from which peers may connect. */
+/** The configuration of a peer, or of a range of addresses from which peers may connect. */
 export interface PeerConfig {
-  /** For people. A peer is known by its address or range. */
+  /** The name in logs and views. What identifies a peer is its address or range: see `peerKey`. */
   name: string;
   /**
-   * The peer's IPv4 or IPv6 address; a link-local one has its zone, or `transport.interface`. Without `address` and
-   * `range` the peer is unnumbered: the one neighbour on `transport.interface`, whose address is found.
+   * The peer's IPv4 or IPv6 address; a link-local address needs a zone or `transport.interface`. Without `address` and
+   * `range` the peer is unnumbered: the neighbour on `transport.interface`, whose address is discovered.
    */
   address?: IPAddress;
-  /** Peers connect to us from these addresses. */
+  /** Peers may connect to us from these addresses. */
   range?: IPPrefix;
   as: number;
-  /** Where the peer listens. */
+  /** The TCP port on which the peer listens. */
   port: number;
-  /** Wait for the peer to connect; always so for a range. */
+  /** Wait for the peer to connect; always true for a range. */
   passive: boolean;
-  /** Seconds that we propose; 0 or at least 3. */
+  /** The hold time that we propose, in seconds; 0 or at least 3. */
   holdTime: number;
-  /** Seconds: the longest wait between attempts to connect. */
+  /** The longest wait between attempts to connect, in seconds. */
   connectRetry: number;
-  /** More prefixes than this end the session (Cease 6/1). */
+  /** More received prefixes than this end the session (Cease 6/1): see `maximumPrefixesAction`. */
   maximumPrefixes: number;
-  /** For a range: how many peers may be there at once. */
+  /** For a range: how many peers may exist at a time. */
   maximumPeers: number;
+  /** Use default routes from the peer. */
   acceptDefault: boolean;
-  /** `own`: tell the peer only what this speaker originates. */
+  /** `own`: advertise only routes that this speaker originates. */
   export: 'own' | 'all';
-  /** Give our own address as next hop also for routes learned from iBGP. */
+  /** Advertise our own address as next hop of routes learned from iBGP too. */
   nextHopSelf: boolean;
-  /** The peer is a client of this route reflector. */
+  /** The peer is a client of this route reflector (RFC 4456). */
   client: boolean;
-  /** A client is told the routes of other clients; true by default. False where all clients are peers of each other. */
+  /** Reflect routes between clients; true by default. False if all clients are peers of each other. */
   clientToClient?: boolean;
-  /** Names of address families; by default IPv4 unicast alone. */
+  /** Names of address families; by default only IPv4 unicast. */
   families?: readonly string[];
-  /** Take and give IPv4 routes with IPv6 next hops (RFC 8950). */
+  /** Exchange IPv4 routes with IPv6 next hops (RFC 8950). */
   extendedNextHop?: boolean;
-  /** RFC 7911: take several paths to a prefix; give up to `send` of the best ones (0: one, without path ids). */
+  /** ADD-PATH (RFC 7911): receive several paths to a prefix; send up to `send` best paths (0: one, without path ids). */
   addPath?: { receive: boolean; send: number };
-  /** RFC 8654; offered unless false. */
+  /** Offer extended messages (RFC 8654); true by default. */
   extendedMessages?: boolean;
-  /** RFC 4724; seconds. 0: this speaker only helps peers that restart. */
+  /** Our restart time (RFC 4724) in seconds. 0: this speaker only helps peers that restart. */
   restartTime?: number;
   /**
-   * RFC 8538: keep routes, and ask the peer to keep ours, also when a NOTIFICATION ends the session. Off by default: an
-   * expired hold timer mostly means that the peer is gone, and its routes would lead nowhere.
+   * Retain routes, and ask the peer to retain ours, also when a NOTIFICATION ends the session (RFC 8538). Off by
+   * default: an expired hold timer mostly means that the peer has failed, and its routes would lead nowhere.
    */
   notificationKeepsRoutes?: boolean;
-  /** RFC 9494: seconds for which routes of a peer that stays away are kept as stale ones; 0: none. */
+  /** How long routes of a peer that does not return are retained as long-lived stale (RFC 9494), in seconds; 0: not. */
   longLivedStaleTime?: number;
-  /** RFC 9234: what we are to the peer. */
+  /** Our role towards the peer (RFC 9234). */
   role?: 'provider' | 'customer' | 'peer' | 'rs-server' | 'rs-client';
-  /** Refuse a peer that does not say its role. */
+  /** Refuse a peer that sends no role. */
   roleStrict?: boolean;
-  /** RFC 7705: the AS that we show this peer instead of our own. */
+  /** The AS that the peer sees instead of our own (RFC 7705). */
   localAs?: number;
   /**
-   * `prepend` (default): `localAs` goes before the paths that come in, and before our own AS in those that go out.
-   * `no-prepend`: paths that come in stay as they are. `replace-as`: moreover, our own AS is not shown.
+   * `prepend` (default): `localAs` is prepended to received paths, and to our own AS in sent ones. `no-prepend`: received
+   * paths stay as they are. `replace-as`: besides, sent paths do not have our own AS.
    */
   localAsMode?: 'prepend' | 'no-prepend' | 'replace-as';
-  /** Put our AS in the place of the peer's in AS_PATHs that go out. */
+  /** Replace the peer's AS by ours in sent AS_PATHs. */
   asOverride?: boolean;
-  /** How often our own AS may stand in an AS_PATH that comes in; 0 by default. */
+  /** How often our own AS may occur in a received AS_PATH; 0 by default. */
   allowAsIn?: number;
-  /** Refuse paths that do not begin with the peer's AS; true by default, but for a route server's clients. */
+  /** Refuse paths that do not start with the peer's AS; true by default, except from a route server. */
   enforceFirstAs?: boolean;
-  /** Take private AS numbers (RFC 6996) out of AS_PATHs that go out. */
+  /** Remove private AS numbers (RFC 6996) from sent AS_PATHs. */
   removePrivateAs?: boolean;
-  /** Paths with more AS numbers are unusable. */
+  /** Received paths with more AS numbers are not used. */
   maximumAsPathLength?: number;
-  /** Octets of path attributes that the peer may make us hold; above, the session ends (Cease 6/8). 64 MiB by default. */
+  /** More octets of the peer's path attributes than this end the session (Cease 6/8); 64 MiB by default. */
   maximumAttributeOctets?: number;
-  /** Take and give AIGP (RFC 7311): by default with internal peers alone. */
+  /** Exchange AIGP (RFC 7311); by default only with internal peers. */
   aigp?: boolean;
   /** Use routes with the community BLACKHOLE (RFC 7999) from an external peer. */
   acceptBlackhole?: boolean;
-  /** A share of `maximumPrefixes`, 0–1, at which a warning is told. */
+  /** The share of `maximumPrefixes`, 0–1, above which a warning is reported. */
   maximumPrefixesWarning?: number;
-  /** Above the maximum the session ends (`reset`, the default), or further routes are dropped and it goes on. */
+  /** Above the maximum: `reset` ends the session (the default), `drop` ignores further routes. */
   maximumPrefixesAction?: 'reset' | 'drop';
-  /** Seconds after which a session that ended for too many prefixes is tried again; Infinity: never. */
+  /** How long after too many prefixes the peer is connected to again, in seconds; Infinity: never. */
   maximumPrefixesRestart?: number;
   /**
-   * Names of the policies for what comes in and goes out. An eBGP peer without one gets and gives nothing (RFC 8212),
-   * unless `requirePolicy` is false.
+   * Names of the import and export policy. Without one no routes are exchanged with an eBGP peer in that direction
+   * (RFC 8212), unless `requirePolicy` is false.
    */
   importPolicy?: string;
   exportPolicy?: string;
@@ -101,58 +102,58 @@ export interface PeerConfig {
   transport?: TransportConfig;
 }
 
-/** Octets of path attributes that a peer may make us hold, where nothing else is said. */
+/** The default of `maximumAttributeOctets`. */
 const ATTRIBUTE_OCTETS = 64 * 1024 * 1024;
 
-/** The limits of a peer that has some by default. */
+/** A peer's limits, with defaults. */
 export function peerLimits({ maximumAttributeOctets = ATTRIBUTE_OCTETS }: PeerConfig): {
   maximumAttributeOctets: number;
 } {
   return { maximumAttributeOctets };
 }
 
-/** The TCP connection of a session: read by net/ alone. */
+/** Options of a peer's TCP connection. The core passes them through; only the host in net/ uses them. */
 export interface TransportConfig {
-  /** Our address; by default that of the host. */
+  /** Our address on the connection; by default the host's. */
   localAddress?: IPAddress;
-  /** The interface of a link-local or unnumbered peer, or to which the connection is bound. */
+  /** The interface of a link-local or unnumbered peer; otherwise the connection is bound to it. */
   interface?: string;
-  /** Key of the TCP MD5 signature (RFC 2385), at most 80 octets. */
+  /** The key of TCP MD5 signatures (RFC 2385), at most 80 octets. */
   password?: string;
-  /** GTSM (RFC 5082): the peer is at most so many hops away; 1: on the link. */
+  /** GTSM (RFC 5082): the peer is at most this many hops away; 1: on the link. */
   ttlSecurity?: number;
-  /** TTL of what we send: for peers that are not on the link. */
+  /** The TTL of sent packets, for peers that are not on the link. */
   ttl?: number;
   /** Differentiated services code point; 48 (CS6) by default. */
   dscp?: number;
   /**
-   * TCP user time-out (RFC 5482) in ms; by default the kernel's. It also ends a session whose peer leaves its window
-   * shut for so long, so it should exceed the hold time.
+   * TCP user time-out (RFC 5482) in ms; by default the kernel's. It also ends a session whose peer keeps its window
+   * closed for this long, so it should exceed the hold time.
    */
   userTimeoutMs?: number;
 }
 
-/** What is said in the OPEN, or changes routes as they come in. */
+/** Fields that are sent in the OPEN, or that change routes when they are received. */
 const FIXED = ['as', 'client', 'localAs', 'localAsMode', 'role', 'roleStrict', 'aigp'] as const;
 
-/** Whether a session made by `before` cannot go on under `after`. */
+/** Whether a session under `before` has to be reset to apply `after`. */
 export function needsReset(before: PeerConfig, after: PeerConfig): boolean {
   return resetReasons(before, after).length > 0;
 }
 
-/** The fields for which a session made by `before` cannot go on under `after`. */
+/** The changed fields that need a reset of the session. */
 export function resetReasons(before: PeerConfig, after: PeerConfig): string[] {
-  // A key can be exchanged on a live connection, but signing begins and ends with the connection.
+  // A key can be replaced on a live connection, but a connection is signed from its start to its end, or never.
   const signed = ({ transport }: PeerConfig): boolean => transport?.password !== undefined;
   const fields: string[] = FIXED.filter((field) => before[field] !== after[field]);
   if (signed(before) !== signed(after)) fields.push('password');
-  // Also how many paths are sent: path identifiers above a lower number would never be withdrawn.
-  const ways = ({ addPath }: PeerConfig): string => `${addPath?.receive ?? false} ${addPath?.send ?? 0}`;
-  if (ways(before) !== ways(after)) fields.push('addPath');
+  // The number of paths counts too: paths above a lower number would never be withdrawn.
+  const paths = ({ addPath }: PeerConfig): string => `${addPath?.receive ?? false} ${addPath?.send ?? 0}`;
+  if (paths(before) !== paths(after)) fields.push('addPath');
   return fields;
 }
 
-/** A peer's configuration as the library's user writes it: addresses may be text, and all but `as` has a default. */
+/** A peer's configuration as users of the library write it: addresses may be text, and only `as` is required. */
 export interface PeerOptions extends Partial<Omit<PeerConfig, 'address' | 'range' | 'transport'>> {
   as: number;
   address?: AddressInput;

@@ -2,17 +2,18 @@ import type { IPAddress, IPPrefix } from '../ip/index.ts';
 import { Peer } from './peer.ts';
 import type { PeerConfig } from './peer-config.ts';
 
-/** A range of addresses from which peers may connect. */
+/** A range of addresses from which peers may connect, and the peers that exist because of it. */
 interface PeerRange {
   config: PeerConfig;
   range: IPPrefix;
+  peers: Set<Peer>;
 }
 
 type Identity = Pick<PeerConfig, 'address' | 'range' | 'transport'>;
 
 /**
- * What a configuration is known by: its address in its one form (a link-local one with its zone), its range, or the
- * interface of an unnumbered peer.
+ * The text that identifies a configuration: its address (a link-local one with its zone), its range, or the interface of
+ * an unnumbered peer.
  */
 export function peerKey({ address, range, transport }: Identity): string {
   if (address === undefined) return range?.toString() ?? transport?.interface ?? '';
@@ -24,14 +25,16 @@ function inOwnZone(address: IPAddress, transport: PeerConfig['transport']): IPAd
   return address.zone === '' ? address.inZone(transport?.interface ?? '') : address;
 }
 
-/** All peers: the configured ones, and those that came out of a range. */
+/** All peers: the configured ones, and those out of ranges, which are created when they connect. */
 export class PeerTable {
   private readonly all = new Set<Peer>();
   private readonly byAddress = new Map<IPAddress['key'], Peer>();
-  /** Unnumbered peers (RFC 8950 §5 has the use): the one neighbour on an interface, whoever it is. */
+  /** Configured peers by their configuration's key. */
+  private readonly configured = new Map<string, Peer>();
+  /** Unnumbered peers by their interface: the neighbour on it, whatever its address is. */
   private readonly byInterface = new Map<string, Peer>();
   private readonly ranges = new Map<string, PeerRange>();
-  /** Grows with every change of a configuration. */
+  /** Increases with every change of a configuration or of a neighbour's address. */
   changes = 0;
 
   [Symbol.iterator](): Iterator<Peer> {
@@ -49,26 +52,27 @@ export class PeerTable {
       this.addRange(config, config.range);
       return null;
     }
-    if (config.address === undefined) {
-      const key = peerKey(config);
+    const key = peerKey(config);
+    const address = config.address === undefined ? null : inOwnZone(config.address, config.transport);
+    if (address === null) {
       if (key === '') throw new RangeError(`peer ${config.name} has no address, range or interface`);
       if (this.byInterface.has(key)) throw new RangeError(`a peer on the interface ${key} exists`);
-      const peer = this.enter(new Peer(config, null, false, now));
-      this.byInterface.set(key, peer);
-      return peer;
+    } else {
+      if (address.version === 6 && address.isLinkLocal && address.zone === '') {
+        throw new RangeError(`peer ${config.name}: the link-local address ${address} needs an interface`);
+      }
+      if (this.byAddress.has(address.key)) throw new RangeError(`a peer with the address ${address} exists`);
     }
-    const address = inOwnZone(config.address, config.transport);
-    if (address.version === 6 && address.isLinkLocal && address.zone === '') {
-      throw new RangeError(`peer ${config.name}: the link-local address ${address} needs an interface`);
-    }
-    if (this.byAddress.has(address.key)) throw new RangeError(`a peer with the address ${address} exists`);
-    return this.enter(new Peer(config, address, false, now));
+    const peer = this.enter(new Peer(config, address, false, now));
+    if (address === null) this.byInterface.set(key, peer);
+    this.configured.set(key, peer);
+    return peer;
   }
 
   private addRange(config: PeerConfig, range: IPPrefix): void {
     const key = peerKey(config);
     if (this.ranges.has(key)) throw new RangeError(`the range ${range} exists`);
-    this.ranges.set(key, { config, range });
+    this.ranges.set(key, { config, range, peers: new Set() });
   }
 
   private enter(peer: Peer): Peer {
@@ -77,7 +81,7 @@ export class PeerTable {
     return peer;
   }
 
-  /** Takes a configuration out, by its key; returns the peers that lived by it. */
+  /** Removes the configuration with this key; returns its peers, which are removed too. */
   removeConfig(key: string): Peer[] {
     this.changes++;
     const peers = this.of(key);
@@ -87,47 +91,43 @@ export class PeerTable {
     return peers;
   }
 
-  /** The peers of a configuration's key: one, or those that came out of the range. */
+  /** The peers of the configuration with this key: one, or those out of the range. */
   of(key: string): Peer[] {
-    return [...this.all].filter((peer) => peerKey(peer.config) === key);
+    const peer = this.configured.get(key);
+    return peer ? [peer] : [...(this.ranges.get(key)?.peers ?? [])];
   }
 
   /** The configuration with this key. */
   config(key: string): PeerConfig | undefined {
-    return this.ranges.get(key)?.config ?? this.of(key).at(0)?.config;
+    return this.ranges.get(key)?.config ?? this.configured.get(key)?.config;
   }
 
-  /** The configuration by which a connection from this address would be taken in; null: none. */
+  /** The configuration that accepts connections from this address; null: none. */
   configFor(address: IPAddress): PeerConfig | null {
-    const known = this.byAddress.get(address.key);
-    return (known ?? this.byInterface.get(address.zone))?.config ?? this.rangeOf(address)?.config ?? null;
-  }
-
-  /** The interfaces of unnumbered peers. */
-  interfaces(): string[] {
-    return [...this.byInterface.keys()];
+    const peer = this.byAddress.get(address.key) ?? this.byInterface.get(address.zone);
+    return (peer ?? this.rangeOf(address))?.config ?? null;
   }
 
   /** All configurations, those of ranges included. */
   configs(): PeerConfig[] {
-    const single = [...this.all].filter((peer) => !peer.dynamic).map((peer) => peer.config);
-    return [...single, ...[...this.ranges.values()].map((range) => range.config)];
+    return [...this.configured.values(), ...this.ranges.values()].map(({ config }) => config);
   }
 
-  /** Puts a changed configuration in the place of the one with the same key. */
+  /** Replaces the configuration with the same key. */
   replaceConfig(config: PeerConfig): void {
     this.changes++;
-    const range = this.ranges.get(peerKey(config));
+    const key = peerKey(config);
+    const range = this.ranges.get(key);
     if (range) range.config = config;
-    for (const peer of this.of(peerKey(config))) peer.config = config;
+    for (const peer of this.of(key)) peer.config = config;
   }
 
-  /** The peer that has this address, or null. */
+  /** The peer with this address, or null. */
   at(address: IPAddress): Peer | null {
     return this.byAddress.get(address.key) ?? null;
   }
 
-  /** The peer of an address, if need be made from a range; or the reason why there is none. */
+  /** The peer for a connection from this address, created if a range allows it; a text: why the connection is refused. */
   forAddress(address: IPAddress, now: number): Peer | string {
     const known = this.byAddress.get(address.key);
     if (known) return known;
@@ -137,15 +137,18 @@ export class PeerTable {
     }
     const range = this.rangeOf(address);
     if (!range) return 'no peer is configured with this address';
-    const { name, maximumPeers } = range.config;
-    if (this.of(peerKey(range.config)).length >= maximumPeers)
-      return `${name} has its maximum of ${maximumPeers} peers`;
-    return this.enter(new Peer(range.config, address, true, now));
+    const { config, peers } = range;
+    if (peers.size >= config.maximumPeers) {
+      return `${config.name} has its maximum of ${config.maximumPeers} peers`;
+    }
+    const peer = this.enter(new Peer(config, address, true, now));
+    peers.add(peer);
+    return peer;
   }
 
   /**
-   * The address of the neighbour on an interface became known. Returns the unnumbered peer there when it is now that
-   * neighbour; null when there is none, or when it is busy with another: there is one a link.
+   * Sets the address of the unnumbered peer on an interface. Returns the peer; null when the interface has none, or when
+   * the peer has a connection with another neighbour.
    */
   neighbourFound(name: string, address: IPAddress): Peer | null {
     const peer = this.byInterface.get(name);
@@ -158,14 +161,17 @@ export class PeerTable {
     return peer;
   }
 
-  /** Forgets a peer that came out of a range. */
+  /** Removes a peer, but not the range that it came from. */
   removePeer(peer: Peer): void {
     this.all.delete(peer);
+    const key = peerKey(peer.config);
+    this.ranges.get(key)?.peers.delete(peer);
+    if (this.configured.get(key) === peer) this.configured.delete(key);
     const { address } = peer;
     if (address && this.byAddress.get(address.key) === peer) this.byAddress.delete(address.key);
   }
 
-  /** The range with the longest prefix that holds the address. */
+  /** The range with the longest prefix that contains the address. */
   private rangeOf(address: IPAddress): PeerRange | null {
     let best: PeerRange | null = null;
     for (const candidate of this.ranges.values()) {

@@ -6,7 +6,6 @@ import { attributeName } from '../wire/attribute-types.ts';
 import type { Handling, MalformedAttribute } from '../wire/error.ts';
 import { Framer } from '../wire/frame.ts';
 import { KEEPALIVE } from '../wire/message.ts';
-import { Backoff } from './backoff.ts';
 import type { ConnectionState } from './fsm.ts';
 import { buildOpen, type Negotiated, type SessionOffer } from './negotiate.ts';
 import type { PeerConfig } from './peer-config.ts';
@@ -34,6 +33,23 @@ export interface MalformedCount {
   attribute: string;
   handling: Handling;
   count: number;
+}
+
+/** The waits between attempts to connect to a peer (RFC 4271 §8.1.1 DampPeerOscillations, §10 jitter). */
+export class Backoff {
+  private failures = 0;
+
+  /** Starts again with the shortest wait; call after a session that lasted. */
+  reset(): void {
+    this.failures = 0;
+  }
+
+  /** The next wait in ms: a fifth of `retryMs`, doubled with every failure up to `capMs`, times a jitter of 0.75–1. */
+  next(retryMs: number, capMs: number, random: () => number): number {
+    const wait = Math.min(capMs, (retryMs / 5) * 2 ** this.failures);
+    if (this.failures < 16) this.failures++;
+    return wait * (0.75 + 0.25 * random());
+  }
 }
 
 /** Hold time in ms until the OPENs are exchanged: RFC 4271 §8.2.2 suggests four minutes. */

@@ -2,8 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { peerConfig, seededRandom } from 'bgp-js-testing/index.ts';
-import { Backoff } from '../../session/backoff.ts';
-import { Peer } from '../../session/peer.ts';
+import { Backoff, Peer } from '../../session/peer.ts';
 import type { PeerOptions } from '../../session/peer-config.ts';
 import { PeerTable } from '../../session/peer-table.ts';
 import { ip } from '../ip/values.ts';
