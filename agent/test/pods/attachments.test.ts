@@ -139,4 +139,25 @@ describe('pods: restart', () => {
     assert.match(await addressOf(2), /^10\.244\.7\./);
     assert.equal((await node.plugin('DEL', 1)).exitCode, 0);
   });
+
+  it('takes over the pods of a journal of the version before, and upgrades it', async () => {
+    const addresses = [await addressOf(1), await addressOf(2)];
+    await node.end('SIGKILL');
+    const lines = readFileSync(node.journal, 'utf8').trimEnd().split('\n');
+    const older = lines.map((line) => {
+      const json = line.slice(9).replaceAll(/"addresses":\["([^"]+)"\]/g, '"address":"$1"');
+      return encodeLine(JSON.parse(json.replace('"version":2', '"version":1')));
+    });
+    assert.ok(older[0].includes('"version":1') && older[1].includes('"address":"'));
+    writeFileSync(node.journal, older.join(''));
+    await node.start();
+    assert.match(node.errors, /upgraded from format 1 to 2/);
+    assert.deepEqual(
+      (await node.list()).map((pod) => [pod.address, pod.addresses, pod.state]),
+      addresses.map((address) => [address, [address], 'up']),
+    );
+    for (const address of addresses) assert.equal(node.ping('node', address), 1);
+    assert.equal((await node.plugin('DEL', 1)).exitCode, 0);
+    assert.match(readFileSync(node.journal, 'utf8'), /"version":2/);
+  });
 });
