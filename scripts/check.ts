@@ -8,6 +8,7 @@ const bin = (name: string) => join(root, 'node_modules/.bin', name);
 
 const steps = [
   { name: 'types', command: [bin('tsc'), '--noEmit'] },
+  { name: 'types of the page', command: [bin('tsc'), '--noEmit', '-p', 'common/http/page'] },
   { name: 'lint and format', command: [bin('biome'), 'check', '--error-on-warnings', '.'] },
   { name: 'API reference', command: [process.execPath, join(root, 'scripts/docs.ts'), '--check'] },
   { name: 'architecture', command: [bin('mocha'), '--reporter', 'dot', 'test/**/*.test.ts'] },

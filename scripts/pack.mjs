@@ -29,7 +29,10 @@ function prepare() {
     return [name, { types: `${compiled}.d.ts`, default: `${compiled}.js` }];
   });
   copyFileSync(manifest, original);
-  writeFileSync(manifest, `${JSON.stringify({ ...rest, exports: Object.fromEntries(published) }, null, 2)}\n`);
+  writeFileSync(
+    manifest,
+    `${JSON.stringify({ ...rest, exports: Object.fromEntries(published) }, null, 2)}\n`,
+  );
 }
 
 if (process.argv[2] === 'restore') restore();

@@ -19,7 +19,7 @@ try {
     build(...(mode === '--lab' ? ['command', 'plugin'] : []));
   } else if (!existsSync(node24)) throw new Error('nothing is set up yet: run `npm start` first');
 } catch (error) {
-  process.stderr.write(`flatroute: ${error.message}\n`);
+  process.stderr.write(`flatroute: ${error instanceof Error ? error.message : error}\n`);
   process.exit(1);
 }
 
@@ -29,7 +29,9 @@ const child = spawn(node24, [join(root, file), ...rest], {
   env: { ...process.env, PATH: `${join(root, 'node_modules/.bin')}:${toolPath}` },
   stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
 });
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+/** @type {NodeJS.Signals[]} */
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+for (const signal of signals) process.on(signal, () => child.kill(signal));
 
 // Ends the child when npm was killed, after which no Ctrl-C arrives. npm runs a shell that runs this process.
 const ancestors = () => `${process.ppid} ${parentOf(process.ppid)}`;
@@ -39,6 +41,7 @@ const watch = setInterval(() => {
 }, 500);
 watch.unref();
 
+/** @param {number} pid */
 function parentOf(pid) {
   try {
     return /^PPid:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];

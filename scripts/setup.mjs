@@ -34,14 +34,19 @@ const tools = [
 ];
 
 /** Services that Debian would start for the whole machine; the labs run daemons of their own in namespaces. */
+/** @type {Record<string, string | undefined>} */
 const services = { bird2: 'bird', frr: 'frr', gobgpd: 'gobgpd', openbgpd: 'openbgpd', exabgp: 'exabgp' };
 /** Debian asks this program whether an installation may start a service (invoke-rc.d(8)); 101 is no. */
 const policy = '/usr/sbin/policy-rc.d';
 
-/** Does all set-up, with `interop` also that of the matrix of routers; throws an Error in words when it cannot. */
+/**
+ * Does all set-up, with `interop` also that of the matrix of routers; throws an Error in words when it cannot.
+ * @param {boolean} interop
+ */
 export function setUp(interop) {
   if (process.platform !== 'linux') throw new Error('Flatroute needs Linux: its labs are network namespaces');
-  if (process.getuid() !== 0) throw new Error('run this as root: the labs make network namespaces and routes');
+  if (process.getuid?.() !== 0)
+    throw new Error('run this as root: the labs make network namespaces and routes');
   setUpDebianPackages(interop);
   setUpNpmPackages();
 }
@@ -81,7 +86,10 @@ export function staleReason(folder = root) {
   return undefined;
 }
 
-/** Installs the Debian packages whose commands are missing. */
+/**
+ * Installs the Debian packages whose commands are missing.
+ * @param {boolean} interop
+ */
 function setUpDebianPackages(interop) {
   const missing = tools.filter((tool) => (interop || !tool.interop) && !findCommand(tool.command));
   if (missing.length === 0) return;
@@ -91,7 +99,15 @@ function setUpDebianPackages(interop) {
     throw new Error(`commands are missing, and there is no apt-get to install them: ${list}`);
   }
   step(`Debian packages: ${names.join(' ')}`, () => {
-    const install = ['install', '-y', '-q', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=120', ...names];
+    const install = [
+      'install',
+      '-y',
+      '-q',
+      '--no-install-recommends',
+      '-o',
+      'DPkg::Lock::Timeout=120',
+      ...names,
+    ];
     withoutStartingServices(() => aptInstall(install));
     const systemd = existsSync('/run/systemd/system');
     const units = names.flatMap((name) => services[name] ?? []);
@@ -99,6 +115,7 @@ function setUpDebianPackages(interop) {
   });
 }
 
+/** @param {() => void} work */
 function withoutStartingServices(work) {
   // A policy that is there is the administrator's.
   const ours = !existsSync(policy);
@@ -110,6 +127,7 @@ function withoutStartingServices(work) {
   }
 }
 
+/** @param {string[]} install */
 function aptInstall(install) {
   // Package lists that are missing or too old make the first attempt fail; only then are they fetched. So does an
   // installation that was cut short, which dpkg has to end first.
@@ -119,7 +137,10 @@ function aptInstall(install) {
   aptOrThrow(install);
 }
 
-/** Builds what ships, or the named parts of it (build.ts): what is tested is what is installed. */
+/**
+ * Builds what ships, or the named parts of it (build.ts): what is tested is what is installed.
+ * @param {string[]} parts
+ */
 export function build(...parts) {
   const result = spawnSync(node24, [join(root, 'scripts/build.ts'), ...parts], {
     cwd: root,
@@ -129,17 +150,26 @@ export function build(...parts) {
   if (result.status !== 0) throw new Error(`the build failed:\n${result.stderr}${result.stdout}`);
 }
 
+/** @param {string[]} args */
 function tryApt(args) {
   const env = { ...process.env, PATH: toolPath, DEBIAN_FRONTEND: 'noninteractive' };
   lastApt = spawnSync('apt-get', args, { env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
   return lastApt.status;
 }
+/** @type {import('node:child_process').SpawnSyncReturns<string> | undefined} */
 let lastApt;
 
+/** @param {string[]} args */
 function aptOrThrow(args) {
-  if (tryApt(args) !== 0) throw new Error(`apt-get ${args.join(' ')} failed:\n${lastApt.stdout}${lastApt.stderr}`);
+  if (tryApt(args) !== 0)
+    throw new Error(`apt-get ${args.join(' ')} failed:\n${lastApt?.stdout}${lastApt?.stderr}`);
 }
 
+/**
+ * @param {string} command
+ * @param {string[]} args
+ * @param {Record<string, string>} env added to the environment
+ */
 function run(command, args, env = {}) {
   const result = spawnSync(command, args, {
     cwd: root,
@@ -150,6 +180,7 @@ function run(command, args, env = {}) {
   if (result.status !== 0) throw new Error(`${command} ${args.join(' ')} failed (see above)`);
 }
 
+/** @param {string} command */
 function findCommand(command) {
   return toolPath.split(':').some((folder) => {
     try {
@@ -162,6 +193,10 @@ function findCommand(command) {
 }
 
 // Progress goes to stderr, so that what a command prints can be piped on.
+/**
+ * @param {string} text
+ * @param {() => void} work
+ */
 function step(text, work) {
   const started = process.hrtime.bigint();
   process.stderr.write(`set-up  ${text}\n`);

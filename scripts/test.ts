@@ -58,6 +58,7 @@ function jobs(patterns: string[]): Job[] {
   if (patterns.length > 0) return tests;
   return [
     { name: 'types', command: [bin('tsc'), '--noEmit'] },
+    { name: 'types of the page', command: [bin('tsc'), '--noEmit', '-p', 'common/http/page'] },
     { name: 'lint and format', command: [bin('biome'), 'check', '--error-on-warnings', '.'] },
     { name: 'API reference', command: [process.execPath, join(root, 'scripts/docs.ts'), '--check'] },
     ...tests,

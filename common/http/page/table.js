@@ -4,34 +4,52 @@
  */
 
 /**
+ * @template T what a row shows
  * @typedef {object} Column
  * @property {string} title
  * @property {string} [classes] classes of its cells
  * @property {number} [width] in pixels; columns without one share what is left
- * @property {(item: any) => Cell | string | number} cell
- * @property {(item: any) => string | number} [sort] makes the column sortable
- *
+ * @property {(item: T) => Cell | string | number} cell
+ * @property {(item: T) => string | number} [sort] makes the column sortable
+ */
+
+/**
  * @typedef {object} Cell
  * @property {string | number} text
  * @property {string} [classes]
  * @property {string} [title] the whole text, where the cell may cut it
  */
 
+/**
+ * @template T
+ * @typedef {object} TableOptions
+ * @property {(item: T) => string} key tells the items apart
+ * @property {string} empty the text of a table without rows
+ * @property {(item: T) => void} [open] called for a row that is clicked, or on which Enter is pressed
+ */
+
+/** @template T */
 export class Table {
+  /** @type {HTMLTableSectionElement} */
   #body;
+  /** @type {Column<T>[]} */
   #columns;
+  /** @type {TableOptions<T>} */
   #options;
   /** @type {Map<string, HTMLTableRowElement>} */
   #rows = new Map();
+  /** @type {Map<string, T>} */
   #items = new Map();
+  /** @type {{ column: Column<T>, direction: 1 | -1 } | null} */
   #sort = null;
+  /** @type {T[]} */
   #last = [];
   #shown = '';
 
   /**
    * @param {HTMLTableElement} element
-   * @param {Column[]} columns
-   * @param {{ key: (item: any) => string, empty: string, open?: (item: any) => void, rowClass?: (item: any) => string }} options
+   * @param {Column<T>[]} columns
+   * @param {TableOptions<T>} options
    */
   constructor(element, columns, options) {
     this.#columns = columns;
@@ -42,7 +60,10 @@ export class Table {
     this.#body.addEventListener('keydown', (event) => this.#key(event));
   }
 
-  /** Shows these items, in their order unless a column is sorted. */
+  /**
+   * Shows these items, in their order unless a column is sorted.
+   * @param {T[]} items
+   */
   update(items, empty = this.#options.empty) {
     this.#last = items;
     const rows = [];
@@ -62,6 +83,10 @@ export class Table {
     this.#place(rows, empty);
   }
 
+  /**
+   * @param {HTMLTableRowElement[]} rows
+   * @param {string} empty
+   */
   #place(rows, empty) {
     const order = [...this.#items.keys()].join('\n');
     if (rows.length === 0) {
@@ -73,7 +98,11 @@ export class Table {
     this.#shown = order;
     const focused = document.activeElement;
     this.#body.replaceChildren(...rows);
-    if (focused instanceof HTMLElement && focused !== document.activeElement && this.#body.contains(focused)) {
+    if (
+      focused instanceof HTMLElement &&
+      focused !== document.activeElement &&
+      this.#body.contains(focused)
+    ) {
       focused.focus({ preventScroll: true });
     }
     // One row takes part in the tab order; the arrow keys lead to the others.
@@ -113,7 +142,11 @@ export class Table {
     return head;
   }
 
-  /** Ascending, descending, as it came. */
+  /**
+   * The order after a click on a title: ascending, then descending, then that of the items.
+   * @param {Column<T>} column
+   * @param {HTMLTableRowElement} row
+   */
   #sortBy(column, row) {
     const current = this.#sort?.column === column ? this.#sort.direction : 0;
     const direction = current === 0 ? 1 : current === 1 ? -1 : 0;
@@ -128,14 +161,25 @@ export class Table {
     this.update(this.#last);
   }
 
+  /** @param {T[]} items */
   #sorted(items) {
     if (!this.#sort) return items;
     const { column, direction } = this.#sort;
+    const { sort } = column;
+    if (!sort) return items;
+    /** @type {(a: string | number, b: string | number) => number} */
     const compare = (a, b) =>
-      typeof a === 'number' && typeof b === 'number' ? a - b : String(a).localeCompare(String(b), 'en', { numeric: true });
-    return [...items].sort((a, b) => direction * compare(column.sort(a), column.sort(b)));
+      typeof a === 'number' && typeof b === 'number'
+        ? a - b
+        : String(a).localeCompare(String(b), 'en', { numeric: true });
+    return [...items].sort((a, b) => direction * compare(sort(a), sort(b)));
   }
 
+  /**
+   * The row of an item, with its cells brought up to date.
+   * @param {string} key
+   * @param {T} item
+   */
   #row(key, item) {
     let row = this.#rows.get(key);
     if (!row) {
@@ -160,6 +204,7 @@ export class Table {
     return row;
   }
 
+  /** @param {string} text */
   #emptyRow(text) {
     const row = document.createElement('tr');
     row.className = 'empty';
@@ -169,27 +214,46 @@ export class Table {
     return row;
   }
 
+  /** @param {Event} event */
   #open(event) {
-    const row = event.target.closest('tr[data-key]');
+    const row = rowOf(event);
     // Selecting text in a row is not a click on it.
     if (!row || !this.#options.open || String(getSelection()) !== '') return;
     this.#focus(row);
-    this.#options.open(this.#items.get(row.dataset.key));
+    this.#openRow(row);
   }
 
+  /** @param {HTMLTableRowElement} row */
+  #openRow(row) {
+    const item = this.#items.get(row.dataset.key ?? '');
+    if (item !== undefined) this.#options.open?.(item);
+  }
+
+  /** @param {KeyboardEvent} event */
   #key(event) {
-    const row = event.target.closest('tr[data-key]');
+    const row = rowOf(event);
     if (!row || !this.#options.open) return;
-    const next = { ArrowDown: row.nextElementSibling, ArrowUp: row.previousElementSibling }[event.key];
-    if (next) this.#focus(next);
-    else if (event.key === 'Enter') this.#options.open(this.#items.get(row.dataset.key));
+    const down = event.key === 'ArrowDown' ? row.nextElementSibling : null;
+    const next = event.key === 'ArrowUp' ? row.previousElementSibling : down;
+    if (next instanceof HTMLTableRowElement) this.#focus(next);
+    else if (event.key === 'Enter') this.#openRow(row);
     else return;
     event.preventDefault();
   }
 
+  /** @param {HTMLTableRowElement} row */
   #focus(row) {
-    for (const other of this.#body.querySelectorAll('tr[tabindex="0"]')) other.tabIndex = -1;
+    for (const other of this.#body.rows) if (other.tabIndex === 0) other.tabIndex = -1;
     row.tabIndex = 0;
     row.focus();
   }
+}
+
+/**
+ * The row in which an event happened; null for rows without an item.
+ * @param {Event} event
+ */
+function rowOf({ target }) {
+  const row = target instanceof Element ? target.closest('tr[data-key]') : null;
+  return row instanceof HTMLTableRowElement ? row : null;
 }
