@@ -64,6 +64,19 @@ describe('ipam allocator', () => {
     assert.deepEqual(allocator.take(1000), ip('10.0.0.0'));
   });
 
+  it('finds the only free address, wherever it lies', () => {
+    const allocator = new Allocator(ranges('10.0.0.0/25', '10.0.1.0/31'));
+    const all = Array.from({ length: 130 }, () => allocator.take(0)!);
+    assert.deepEqual([all[0], all[129]], [ip('10.0.0.0'), ip('10.0.1.1')]);
+    for (const address of all) {
+      assert.deepEqual(allocator.capacity(0), { free: 0, size: 130 });
+      allocator.rest(address, 5);
+      assert.equal(allocator.take(4), undefined);
+      assert.equal(allocator.capacity(5).free, 1, `${address}`);
+      assert.deepEqual(allocator.take(5), address);
+    }
+  });
+
   it('allocates a requested address once', () => {
     const allocator = new Allocator(ranges('10.0.0.0/29'));
     assert.equal(allocator.claim(ip('10.0.0.0')), true);

@@ -270,4 +270,19 @@ describe('ipam', () => {
     for (const [used, size, expected] of cases)
       assert.equal(isNearlyFull({ used, size }), expected, `${used} of ${size}`);
   });
+
+  it('stores that a pod has moved to another namespace, with the same address', async () => {
+    const addresses = ipam(['10.0.0.0/29']);
+    const held = await addresses.allocate(owner(1));
+    const moved = await addresses.reassign(held, { ...owner(1), netns: '/run/netns/other' });
+    assert.deepEqual(moved, { ...held, netns: '/run/netns/other' });
+    assert.equal(addresses.get(owner(1)), moved);
+    assert.equal(addresses.find(held.addresses[0]), moved);
+    assert.deepEqual([...store.held.values()], [moved]);
+    await assert.rejects(addresses.reassign(moved, owner(2)), /cannot change its container/);
+    assert.equal(addresses.get(owner(2)), undefined);
+    store.broken = true;
+    await assert.rejects(addresses.reassign(moved, owner(1)), /disk is full/);
+    assert.equal(addresses.get(owner(1)), moved);
+  });
 });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { lockFolder } from '../../ipam/lock.ts';
@@ -41,5 +41,13 @@ describe('ipam lock', () => {
     const again = await lockFolder(folder, { waitMs: 1000, sleep });
     assert.equal(slept, 3);
     await again();
+  });
+
+  it('is a file for root only, with the id of the process', async () => {
+    const unlock = await lockFolder(folder);
+    assert.equal(statSync(join(folder, 'lock')).mode & 0o777, 0o600);
+    assert.equal(readFileSync(join(folder, 'lock'), 'utf8'), `${process.pid}\n`);
+    await unlock();
+    await assert.rejects(lockFolder(join(folder, 'none')), /ENOENT/);
   });
 });

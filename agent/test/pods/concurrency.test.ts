@@ -23,6 +23,31 @@ describe('pods: queues', () => {
     assert.deepEqual(trace, ['b1', 'a1', 'a2']);
   });
 
+  it('lets a late job wait for the last of several jobs with its key', async () => {
+    const queue = new KeyedQueue();
+    const gates: (() => void)[] = [];
+    const started: string[] = [];
+    const job = (name: string) => () => {
+      started.push(name);
+      return new Promise<void>((resolve) => gates.push(resolve));
+    };
+    const pass = () => new Promise((resolve) => setImmediate(resolve));
+    const first = queue.run('a', job('a1'));
+    const second = queue.run('a', job('a2'));
+    gates[0]();
+    await first;
+    await pass();
+    const third = queue.run('a', job('a3'));
+    await pass();
+    assert.deepEqual(started, ['a1', 'a2']);
+    gates[1]();
+    await second;
+    await pass();
+    assert.deepEqual(started, ['a1', 'a2', 'a3']);
+    gates[2]();
+    await third;
+  });
+
   it('runs each job in its own turn of the event loop, one at a time', async () => {
     const queue = new SerialQueue();
     let others = 0;
