@@ -24,7 +24,7 @@ import { changedKeys } from './config/load.ts';
 import { agentFormat } from './config/schema.ts';
 import type { AgentSettings } from './config/settings.ts';
 import { type Dataplane, RouteDataplane } from './dataplane/dataplane.ts';
-import { direct } from './dataplane/encapsulation.ts';
+import { direct } from './dataplane/next-hop-tracker.ts';
 import { Fib } from './fib/fib.ts';
 import { Journal } from './ipam/journal.ts';
 import { RouteSync } from './kernel/route-sync.ts';
@@ -205,12 +205,11 @@ function compose(
     bgpEvents.report(event);
     staleRoutes.onEvent(event);
   };
-  const pump = makePump(fib);
   const host = new SpeakerHost(speaker, {
     listen: bgp.listen,
     localAddress: address,
     onEvent,
-    onWork: pump,
+    onWork: () => fib.schedule(),
   });
   const staleRoutes = new StaleRoutes({
     staleSeconds: settings.kernel.staleSeconds,
@@ -228,20 +227,4 @@ function compose(
     onError: (prefix, error) => events.error(`${prefix}`, `cannot be announced yet: ${error.message}`),
   });
   return { ...base, host, announcements, fib, staleRoutes };
-}
-
-/** Returns a function that runs the FIB's queued work: one batch in each turn of the event loop, until none is left. */
-function makePump(fib: Fib): () => void {
-  let scheduled = false;
-  const pump = (): void => {
-    scheduled = false;
-    fib.work();
-    schedule();
-  };
-  const schedule = (): void => {
-    if (scheduled || !fib.hasWork) return;
-    scheduled = true;
-    setImmediate(pump);
-  };
-  return schedule;
 }

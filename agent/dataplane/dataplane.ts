@@ -3,8 +3,12 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { IPAddress, IPPrefix } from 'bgp-js/ip';
 import { ROUTE_METRIC } from '../kernel/route-metrics.ts';
 import type { RouteSync } from '../kernel/route-sync.ts';
-import type { Encapsulation } from './encapsulation.ts';
-import { type NextHopGroup, NextHopTracker, type UnresolvedNextHop } from './next-hop-tracker.ts';
+import {
+  type Encapsulation,
+  type NextHopGroup,
+  NextHopTracker,
+  type UnresolvedNextHop,
+} from './next-hop-tracker.ts';
 
 const SLICE_MS = 2;
 

@@ -2,7 +2,7 @@
  * Next hop tracking: from the BGP next hops of routes to the kernel's next hops (RFC 4271 §9.1.2.1).
  *
  * Thousands of routes share a few sets of next hops. `acquire` returns one `NextHopGroup` for each set, whose `target`
- * is ready to be installed. `resolve` asks the kernel where packets to an address go. That answer does not count when
+ * is ready to be installed: `Encapsulation.target` turns each resolved next hop into those of the kernel. `resolve` asks the kernel where packets to an address go. That answer does not count when
  * a route learned over BGP covers the address: that route's next hop may in turn be resolved through this address, and
  * the answer would change with its own effect. `resolveAround` then finds the best route of other programs by reading
  * the main table.
@@ -24,13 +24,34 @@ import {
 import { dumpRoutes } from '../kernel/route-request.ts';
 import type { RouteSync } from '../kernel/route-sync.ts';
 import { Schedule } from '../kernel/schedule.ts';
-import type { Encapsulation, Resolution } from './encapsulation.ts';
 
 /** Events come in bursts: next hops are resolved again this long after the first. */
 const GATHER_MS = 50;
 /** The pause after an error of the kernel. */
 const RECOVERY_MS = 1000;
 const SLICE_MS = 2;
+
+/** Where the kernel sends packets for a BGP next hop. */
+export interface Resolution {
+  /** The kernel's next hops; empty when the BGP next hop is unreachable. */
+  hops: readonly KernelNextHop[];
+  /** Why it is unreachable, e.g. `no route`; empty when it is reachable. */
+  reason: string;
+}
+
+/** A way to carry packets to next hops. With a tunnel the kernel's next hops are on the tunnel device. */
+export interface Encapsulation {
+  /**
+   * The kernel's next hops for routes via the BGP next hop `nextHop`, which resolves to `resolution`. Empty when the
+   * next hop cannot be used.
+   */
+  target(nextHop: IPAddress, resolution: Resolution): readonly KernelNextHop[];
+}
+
+/** No encapsulation: packets leave unchanged, over the link or the route that leads to the next hop. */
+export const direct: Encapsulation = {
+  target: (_nextHop, { hops }) => hops,
+};
 
 /** A set of BGP next hops that share the load, and the kernel target they resolve to. */
 export interface NextHopGroup {

@@ -22,6 +22,7 @@ export class Fib {
   readonly #dataplane: Dataplane;
   readonly #dirty: DirtyQueue;
   readonly #nlri = new Uint8Array(NLRI_BYTES);
+  #scheduled = false;
 
   constructor(rib: FamilyRib, dataplane: Dataplane) {
     this.#rib = rib;
@@ -30,12 +31,23 @@ export class Fib {
     rib.addReader(this.#dirty);
   }
 
+  /** Hands all queued changes to the dataplane, a batch in each turn of the event loop. */
+  schedule(): void {
+    if (this.#scheduled || !this.hasWork) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.work();
+      this.schedule();
+    });
+  }
+
   /** Whether changes are queued. */
   get hasWork(): boolean {
     return this.#dirty.size > 0;
   }
 
-  /** Hands up to `BATCH` changes to the dataplane; call again while `hasWork`. */
+  /** Hands up to `BATCH` changes to the dataplane. */
   work(): void {
     for (let i = 0; i < BATCH; i++) {
       const id = this.#dirty.take();

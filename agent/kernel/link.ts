@@ -14,8 +14,7 @@ import { FLAG, LINK_SKIP_STATISTICS, MESSAGE, VETH_PEER } from './constants.ts';
 import { KernelError } from './error.ts';
 import { ERRNO } from './libc.ts';
 import { formatMac, parseMac } from './mac.ts';
-import { MessageBuilder } from './message.ts';
-import type { Netlink } from './netlink.ts';
+import { MessageBuilder, type Netlink } from './netlink.ts';
 import { openNetns } from './netns.ts';
 
 /** A network interface. */

@@ -19,7 +19,7 @@ import {
   SCOPE,
   TABLE,
 } from './constants.ts';
-import { MessageBuilder, readUint32, walkAttributes } from './message.ts';
+import { MessageBuilder, readUint32, walkAttributes } from './netlink.ts';
 
 /** Bytes of struct rtmsg and of struct rtnexthop. */
 export const ROUTE_LENGTH = 12;

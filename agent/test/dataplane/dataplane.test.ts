@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { RouteDataplane } from '../../dataplane/dataplane.ts';
-import { direct } from '../../dataplane/encapsulation.ts';
+import { direct } from '../../dataplane/next-hop-tracker.ts';
 import { RouteSync } from '../../kernel/route-sync.ts';
 import { ip, net } from '../addresses.ts';
 import { TestNamespace } from '../kernel/namespaces.ts';

@@ -9,7 +9,7 @@ import {
   readString,
   readUint32,
   walkAttributes,
-} from '../../kernel/message.ts';
+} from '../../kernel/netlink.ts';
 import {
   encodeTarget,
   matchesTarget,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
 import { KernelError } from '../../kernel/error.ts';
-import { MessageBuilder } from '../../kernel/message.ts';
+import { MessageBuilder } from '../../kernel/netlink.ts';
 import { type EncodedTarget, encodeTarget, packNewRoute } from '../../kernel/route.ts';
 import { RouteStore } from '../../kernel/route-store.ts';
 import { ip, net } from '../addresses.ts';
