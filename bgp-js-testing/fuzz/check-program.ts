@@ -52,7 +52,7 @@ function checkAttributes(bytes: Uint8Array, program: Program): void {
     localId: 0x0a000001,
     clusterId: 0x0a000007,
   };
-  scanAttributes(bytes, 0, bytes.length, context, scan);
+  scanAttributes({ bytes, start: 0, end: bytes.length, context }, scan);
   if (scan.error || scan.rewrite || !fourOctetAs) return;
   const decoded = decodeAttributes(bytes);
   const path = decoded.asPath;

@@ -150,7 +150,7 @@ function checkWitness(bench: Bench, witness: BenchLink): void {
 /** What we pass on must be sound to whoever gets it, and read the same by the scan and by the object decoder. */
 function checkSent(prefix: string, attributes: Uint8Array, context: AttributeContext): void {
   const scan = new AttributeScan();
-  scanAttributes(attributes, 0, attributes.length, context, scan);
+  scanAttributes({ bytes: attributes, start: 0, end: attributes.length, context }, scan);
   assert.equal(scan.error, null, `what was sent for ${prefix} is malformed: ${scan.error?.text}`);
 }
 

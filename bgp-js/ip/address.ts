@@ -1,9 +1,8 @@
 /**
  * One type for the addresses of both families.
  *
- * An address is a value: it never changes, and it is told from "no address" by its type. A bare number cannot do that:
- * 0 is 0.0.0.0, a legal address to listen on, and the obvious "none" at once. Where there may be none, the type is
- * `IPAddress | null`.
+ * An address is a value: it never changes, and its type differs from that of "no address", which is `IPAddress | null`.
+ * A bare number cannot make this difference: 0 is 0.0.0.0, a legal address to listen on, and also the obvious "none".
  *
  * The bits are four unsigned 32-bit words, most significant first. An IPv4 address is the last word; the others are 0.
  * Comparing and masking is therefore integer arithmetic, without strings and without BigInt.

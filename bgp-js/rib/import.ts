@@ -12,7 +12,7 @@ import type { BgpError } from '../wire/error.ts';
 import type { Family } from '../wire/families.ts';
 import { nlriCovers } from '../wire/nlri.ts';
 import type { Role } from '../wire/role.ts';
-import { type AttributeContext, AttributeScan } from '../wire/scan-result.ts';
+import { type AttributeField, AttributeScan } from '../wire/scan-result.ts';
 import { type StoredFor, storedForm } from '../wire/stored-form.ts';
 import type { FamilyRib } from './family-rib.ts';
 import type { Source } from './source.ts';
@@ -29,12 +29,7 @@ export interface Multiprotocol {
 }
 
 /** The attributes of an UPDATE, and what their meaning depends on. */
-export interface ReceivedAttributes {
-  /** They lie in `bytes` from `start` to `end`. */
-  bytes: Uint8Array;
-  start: number;
-  end: number;
-  context: AttributeContext;
+export interface ReceivedAttributes extends AttributeField {
   /** The UPDATE announces routes in its own NLRI field (RFC 4271 §4.3). */
   usesUpdateFields: boolean;
   /** The source that is charged with a set that is new. */
@@ -79,7 +74,7 @@ export class AttributeInterner {
       const known = table.find(kind, bytes, start, end);
       if (known !== NO_ATTRS) return known;
     }
-    scanAttributes(bytes, start, end, context, scan);
+    scanAttributes(received, scan);
     multiprotocol.reachStart = scan.mpReachStart;
     multiprotocol.reachEnd = scan.mpReachEnd;
     multiprotocol.unreachStart = scan.mpUnreachStart;
@@ -89,25 +84,32 @@ export class AttributeInterner {
     this.error = scan.error;
     if ((scan.error && scan.error.handling !== 'discard') || !usesUpdateFields) return NO_ATTRS;
     if (!scan.rewrite) return table.add({ kind, bytes, start, end, scan, chargedSource });
-    return this.store(received, 'classic');
+    return this.store(received, 'nlri');
   }
 
   /** The set for the routes of MP_REACH_NLRI; call after `validate` with the same attributes. */
   multiprotocolSet(received: ReceivedAttributes): AttrsId {
-    const { bytes, start, end, context } = received;
-    scanAttributes(bytes, start, end, context, this.scan);
-    return this.held(this.store(received, 'multiprotocol'));
+    scanAttributes(received, this.scan);
+    return this.held(this.store(received, 'mpReach'));
   }
 
   /** The set of the stored form, which is scanned again: its numbers, not those of the wire, are the set's. */
   private store(received: ReceivedAttributes, purpose: StoredFor): AttrsId {
     const { table, scan } = this;
-    const { bytes, start, end, context, chargedSource } = received;
+    const { context, chargedSource } = received;
     const kind = attrsKindOf(context);
-    const stored = storedForm(bytes, start, end, context, scan, purpose);
+    const stored = storedForm(received, scan, purpose);
     const known = table.find(kind, stored, 0, stored.length);
     if (known !== NO_ATTRS) return known;
-    scanAttributes(stored, 0, stored.length, { ...context, fourOctetAs: true, edits: undefined }, scan);
+    scanAttributes(
+      {
+        bytes: stored,
+        start: 0,
+        end: stored.length,
+        context: { ...context, fourOctetAs: true, edits: undefined },
+      },
+      scan,
+    );
     if (scan.error && scan.error.handling !== 'discard') {
       this.error = scan.error;
       return NO_ATTRS;
@@ -136,7 +138,7 @@ export class AttributeInterner {
       localId: null,
       clusterId: null,
     };
-    scanAttributes(more, 0, more.length, context, scan);
+    scanAttributes({ bytes: more, start: 0, end: more.length, context }, scan);
     // This scan does not know our own numbers: the flags of loops are those of the set as received.
     scan.flags |= table.flags.values[id];
     return table.add({ kind, bytes: more, start: 0, end: more.length, scan, chargedSource });

@@ -14,9 +14,9 @@
  * - `reset`: the session ends with a NOTIFICATION. Only where it is unknown which routes to withdraw: malformed or
  *   repeated multiprotocol attributes, unreadable NLRI, or an unknown attribute that calls itself well-known.
  *
- * Stopping at the first error would not do: a later attribute may require the stronger handling (§3 h), and the routes to
- * withdraw may stand in an MP_REACH_NLRI behind the bad one. So the scan goes on for as long as it knows where the next
- * attribute starts.
+ * Stopping at the first error would not do: a later attribute may require stronger handling (§3 h), and the routes to
+ * withdraw may be in an MP_REACH_NLRI after the malformed one. So the scan continues for as long as it knows where the
+ * next attribute starts.
  *
  * In call order:
  *
@@ -43,19 +43,13 @@ import {
 } from './attribute-types.ts';
 import { octetsKey, readU16, readU32 } from './cursor.ts';
 import { type NotificationCode, UpdateError } from './error.ts';
-import type { AttributeContext, AttributePosition, AttributeScan } from './scan-result.ts';
+import type { AttributeContext, AttributeField, AttributePosition, AttributeScan } from './scan-result.ts';
 
 /** The attribute being checked. One object serves every scan, because checks do not keep it. */
 const POSITION: AttributePosition = { bytes: new Uint8Array(0), type: 0, flags: 0, at: 0, start: 0, end: 0 };
 
-/** Scans the attributes between `start` and `end` into `scan`, which is reset first. */
-export function scanAttributes(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  context: AttributeContext,
-  scan: AttributeScan,
-): void {
+/** Scans the attributes of a message into `scan`, which is reset first. */
+export function scanAttributes({ bytes, start, end, context }: AttributeField, scan: AttributeScan): void {
   scan.reset();
   scan.rewrite = context.edits !== undefined;
   const position = POSITION;
@@ -79,7 +73,7 @@ export function scanAttributes(
   }
 }
 
-/** RFC 7606 §4: what follows cannot be told apart, but the routes are known. */
+/** RFC 7606 §4: the attributes after this one cannot be found, but the routes can. */
 function overrun(scan: AttributeScan, type: number, text: string): void {
   scan.fail({ type, handling: 'treat-as-withdraw', code: UpdateError.malformedAttributeList, text });
 }

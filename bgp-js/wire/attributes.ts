@@ -1,6 +1,6 @@
 /**
- * Path attributes as objects: for people, tests and whoever originates routes. The way of a route through the RIB
- * does not come through here; it works on the wire form (attribute-scan.ts, attribute-edit.ts).
+ * Path attributes as objects, for views, tests and the routes that a speaker originates. Routes on their way through the
+ * RIB stay in wire form (attribute-scan.ts, stored-form.ts).
  */
 import { addressFrom, formatIPv4, IPAddress } from '../ip/index.ts';
 import { type AsSegment, readSegments, writeSegments } from './as-path.ts';
@@ -12,7 +12,7 @@ import { readU16, readU32, readU64, writeU32 } from './cursor.ts';
 export interface Attributes {
   origin: 'IGP' | 'EGP' | 'incomplete';
   asPath: AsSegment[];
-  /** An IPv4 or IPv6 address. */
+  /** The text of an IPv4 or IPv6 address. */
   nextHop?: string;
   /** The link-local address beside a global IPv6 next hop (RFC 2545 §3). */
   linkLocalNextHop?: string;
@@ -33,15 +33,15 @@ export interface Attributes {
   largeCommunities?: LargeCommunity[];
   /** The metric of AIGP (RFC 7311). */
   aigp?: bigint;
-  /** OTC (RFC 9234): the AS that said that the route may only go to customers. */
+  /** OTC (RFC 9234): the AS that restricted the route to customers. */
   onlyToCustomer?: number;
-  /** Everything else, in wire form: flags, type and value. */
+  /** All other attributes, in wire form. */
   others?: { flags: number; type: number; value: Uint8Array }[];
 }
 
 const ORIGINS = ['IGP', 'EGP', 'incomplete'] as const;
 
-/** Decodes attributes that `scanAttributes` found sound, in their four-octet form. */
+/** Decodes attributes that `scanAttributes` found valid, with AS numbers of four octets. */
 export function decodeAttributes(bytes: Uint8Array, start = 0, end = bytes.length): Attributes {
   const result: Attributes = { origin: 'incomplete', asPath: [] };
   const words = (from: number, to: number): number[] => {
@@ -56,7 +56,7 @@ export function decodeAttributes(bytes: Uint8Array, start = 0, end = bytes.lengt
     else if (type === AttributeType.nextHop && length === 4)
       result.nextHop = formatIPv4(readU32(bytes, from));
     else if (type === AttributeType.mpReach && length === 5 + bytes[from + 3]) {
-      // Without routes: the stored form, of which the next hop is all there is.
+      // The stored form, which has a next hop and no routes.
       result.nextHop = IPAddress.read(bytes, from + 4, 6).toString();
       if (bytes[from + 3] === 32) result.linkLocalNextHop = IPAddress.read(bytes, from + 20, 6).toString();
       result.nextHopFamily = { afi: readU16(bytes, from), safi: bytes[from + 2] };
@@ -80,7 +80,7 @@ export function decodeAttributes(bytes: Uint8Array, start = 0, end = bytes.lengt
   return result;
 }
 
-/** Attributes whose elements are longer than a word; false for others, and for an AIGP without a metric. */
+/** Decodes attributes with elements longer than 32 bits; false for others, and for an AIGP without a metric. */
 function decodeLong(type: number, bytes: Uint8Array, from: number, to: number, result: Attributes): boolean {
   switch (type) {
     case AttributeType.extendedCommunities:
@@ -97,7 +97,7 @@ function decodeLong(type: number, bytes: Uint8Array, from: number, to: number, r
       ]);
       return true;
     case AttributeType.aigp: {
-      // Anything besides the one TLV of the metric stays in wire form, so that nothing is lost.
+      // An AIGP with other TLVs stays in wire form: the object has no place for them.
       if (to - from !== AIGP_LENGTH || bytes[from] !== 1) return false;
       result.aigp = readU64(bytes, from + 3);
       return true;
@@ -122,7 +122,7 @@ function elements<T>(
   return list;
 }
 
-/** Encodes attributes in ascending order of type (RFC 4271 §5). Throws RangeError for an address that is none. */
+/** Encodes attributes in ascending order of type (RFC 4271 §5). Throws RangeError for text that is not an address. */
 export function encodeAttributes(attributes: Attributes): Uint8Array {
   const list: { type: number; bytes: Uint8Array }[] = [];
   const add = (type: number, value: Uint8Array, flags = ATTRIBUTES[type]?.flags ?? 0xc0) =>
@@ -197,7 +197,7 @@ function octets64(value: bigint): Uint8Array {
 function multiprotocolNextHop(attributes: Attributes): Uint8Array | null {
   const { nextHop = '', linkLocalNextHop, nextHopFamily } = attributes;
   const given = addressFrom(nextHop, 'nextHop');
-  // Text does not tell an IPv4 address from its mapped form, but what came in MP_REACH_NLRI goes back into it.
+  // The text of a mapped address reads as IPv4. A next hop from MP_REACH_NLRI is one of IPv6 all the same.
   const global = nextHopFamily ? given.mapped() : given;
   if (global.version === 4) return null;
   const local = linkLocalNextHop === undefined ? null : addressFrom(linkLocalNextHop, 'linkLocalNextHop');

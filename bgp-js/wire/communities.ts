@@ -1,8 +1,8 @@
-/** Communities between numbers and text: standard, extended, IPv6-specific extended and large ones. */
+/** Communities as numbers and as text: standard, extended, IPv6-specific extended and large ones. */
 import { formatIPv4, IPAddress, parseAddress } from '../ip/index.ts';
 import { Community } from './attribute-types.ts';
 
-/** A large community (RFC 8092 §3): the AS that gives it its meaning, and two numbers of that AS. */
+/** A large community (RFC 8092 §3): the AS that defines it, and two numbers chosen by that AS. */
 export type LargeCommunity = readonly [number, number, number];
 
 const NAMES = new Map<number, string>([
@@ -17,12 +17,12 @@ const NAMES = new Map<number, string>([
 ]);
 const VALUES = new Map([...NAMES].map(([value, name]) => [name, value]));
 
-/** A standard community as people write it: its well-known name, or `high:low`. */
+/** The text of a standard community: its well-known name, or `high:low`. */
 export function formatCommunity(community: number): string {
   return NAMES.get(community) ?? `${community >>> 16}:${community & 0xffff}`;
 }
 
-/** The number of a standard community, or null when the text is none: a well-known name, or `high:low`. */
+/** The number of a standard community, from its well-known name or `high:low`; null for other text. */
 export function parseCommunity(text: string): number | null {
   const known = VALUES.get(text.toLowerCase());
   if (known !== undefined) return known;
@@ -35,13 +35,13 @@ export function formatLargeCommunity(community: LargeCommunity): string {
   return community.join(':');
 }
 
-/** A large community of the form `a:b:c`, or null. */
+/** A large community from the text `a:b:c`; null for other text. */
 export function parseLargeCommunity(text: string): LargeCommunity | null {
   const parts = numbers(text, [0xffffffff, 0xffffffff, 0xffffffff]);
   return parts && [parts[0], parts[1], parts[2]];
 }
 
-/** Decimal numbers between colons, each at most what `limits` says; null when there are others. */
+/** As many decimal numbers between colons as there are limits, each at most its limit; null for other text. */
 function numbers(text: string, limits: readonly number[]): number[] | null {
   const parts = text.split(':');
   if (parts.length !== limits.length) return null;
@@ -49,7 +49,7 @@ function numbers(text: string, limits: readonly number[]): number[] | null {
   return values.every((value, i) => value >= 0 && value <= limits[i]) ? values : null;
 }
 
-/** Types (RFC 4360 §3, RFC 5668 §2): how the six octets of a transitive extended community are divided. */
+/** Types of transitive extended communities, which tell how their six octets are divided (RFC 4360 §3, RFC 5668 §2). */
 const ExtendedType = { as2: 0, ipv4: 1, as4: 2 } as const;
 /** Subtypes that have a name: route target and route origin (RFC 4360 §4, 5). */
 const SUBTYPES = new Map([
@@ -59,8 +59,8 @@ const SUBTYPES = new Map([
 const SUBTYPE_CODES = new Map([...SUBTYPES].map(([code, name]) => [name, code]));
 
 /**
- * An extended community as people write it: `rt:65000:100`, `soo:10.0.0.1:5`, `rt:65000L:100` for a four-octet AS
- * number that two octets would hold, and `0x` with 16 hexadecimal digits for every other kind.
+ * The text of an extended community: `rt:65000:100`, `soo:10.0.0.1:5`, `rt:65000L:100` for a small AS number in the
+ * four-octet form, and `0x` with 16 hexadecimal digits for every other kind.
  */
 export function formatExtendedCommunity(community: bigint): string {
   const type = Number(community >> 56n);
@@ -75,7 +75,7 @@ export function formatExtendedCommunity(community: bigint): string {
   return `${name}:${global}${global > 0xffff ? '' : 'L'}:${local}`;
 }
 
-/** The number of an extended community in a form of {@link formatExtendedCommunity}, or null. */
+/** The number of an extended community, from a text of {@link formatExtendedCommunity}; null for other text. */
 export function parseExtendedCommunity(text: string): bigint | null {
   if (/^0x[0-9a-f]{16}$/i.test(text)) return BigInt(text);
   const match = /^(rt|soo):([0-9.]+)(L?):(\d{1,10})$/.exec(text);
@@ -100,7 +100,7 @@ export function formatIPv6ExtendedCommunity(bytes: Uint8Array): string {
   return `${name}:[${IPAddress.read(bytes, 2, 6)}]:${(bytes[18] << 8) | bytes[19]}`;
 }
 
-/** The octets of an IPv6-specific extended community in a form of {@link formatIPv6ExtendedCommunity}, or null. */
+/** The octets of an IPv6-specific extended community, from a text of {@link formatIPv6ExtendedCommunity}, or null. */
 export function parseIPv6ExtendedCommunity(text: string): Uint8Array | null {
   if (/^0x[0-9a-f]{40}$/i.test(text)) return Uint8Array.from(Buffer.from(text.slice(2), 'hex'));
   const match = /^(rt|soo):\[([0-9a-fA-F:.]+)\]:(\d{1,5})$/.exec(text);

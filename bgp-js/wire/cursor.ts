@@ -1,6 +1,7 @@
+/** Reading and writing numbers and octets of messages, in network order. */
 import { type BgpError, bgpError, CeaseCode } from './error.ts';
 
-/** Thrown inside a decoder and caught by `decodeMessage`: never leaves `wire/`. */
+/** Thrown by decoders, and caught by `caught` (message.ts). */
 export class DecodeFailure extends Error {
   readonly error: BgpError;
   constructor(error: BgpError) {
@@ -10,9 +11,8 @@ export class DecodeFailure extends Error {
 }
 
 /**
- * A reader over a part of a buffer that cannot be moved past its own end: asking for more than is left throws the
- * error that was given for it. Sub-cursors narrow the bounds further, so a length field inside a message can never
- * reach beyond the field that holds it.
+ * A reader of a part of a buffer. Reading past its end throws a DecodeFailure with the error given to the constructor.
+ * Sub-cursors have narrower bounds, so a length inside a field never reaches past the field.
  */
 export class Cursor {
   readonly bytes: Uint8Array;
@@ -27,10 +27,12 @@ export class Cursor {
     this.overrun = overrun;
   }
 
+  /** Octets left. */
   get remaining(): number {
     return this.end - this.position;
   }
 
+  /** Moves on by `count` octets; returns the position before. */
   private take(count: number): number {
     const at = this.position;
     if (count > this.end - at) throw new DecodeFailure(this.overrun());
@@ -38,15 +40,18 @@ export class Cursor {
     return at;
   }
 
+  /** The next octet. */
   u8(): number {
     return this.bytes[this.take(1)];
   }
 
+  /** The next two octets as an unsigned number. */
   u16(): number {
     const at = this.take(2);
     return (this.bytes[at] << 8) | this.bytes[at + 1];
   }
 
+  /** The next four octets as an unsigned number. */
   u32(): number {
     return readU32(this.bytes, this.take(4));
   }
@@ -57,32 +62,35 @@ export class Cursor {
     return this.bytes.slice(at, at + count);
   }
 
-  /** A cursor over the next `count` octets; this one continues behind them. */
+  /** A cursor for the next `count` octets; this one continues after them. */
   sub(count: number, overrun: () => BgpError = this.overrun): Cursor {
     const at = this.take(count);
     return new Cursor(this.bytes, at, at + count, overrun);
   }
 }
 
-/** The unsigned big-endian 32-bit number at `at`. The caller has checked the bounds. */
+/** The unsigned 32-bit number at `at`. The caller has checked the bounds. */
 export function readU32(bytes: Uint8Array, at: number): number {
   return ((bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3]) >>> 0;
 }
 
-/** The unsigned big-endian 64-bit number at `at`. The caller has checked the bounds. */
+/** The unsigned 64-bit number at `at`. The caller has checked the bounds. */
 export function readU64(bytes: Uint8Array, at: number): bigint {
   return (BigInt(readU32(bytes, at)) << 32n) | BigInt(readU32(bytes, at + 4));
 }
 
+/** The unsigned 16-bit number at `at`. The caller has checked the bounds. */
 export function readU16(bytes: Uint8Array, at: number): number {
   return (bytes[at] << 8) | bytes[at + 1];
 }
 
+/** Writes an unsigned 16-bit number at `at`. */
 export function writeU16(bytes: Uint8Array, at: number, value: number): void {
   bytes[at] = value >>> 8;
   bytes[at + 1] = value;
 }
 
+/** Writes an unsigned 32-bit number at `at`. */
 export function writeU32(bytes: Uint8Array, at: number, value: number): void {
   bytes[at] = value >>> 24;
   bytes[at + 1] = value >>> 16;
@@ -90,7 +98,7 @@ export function writeU32(bytes: Uint8Array, at: number, value: number): void {
   bytes[at + 3] = value;
 }
 
-/** An error for a cursor whose caller has already made sure that every read fits. */
+/** The error of a cursor whose caller has checked all lengths before. */
 export function impossible(): BgpError {
   return bgpError(CeaseCode.unspecific, 'internal: a read past the end of a checked field');
 }
@@ -100,13 +108,13 @@ export function octetsKey(bytes: Uint8Array, at: number, length: number): string
   return String.fromCharCode(...bytes.subarray(at, at + length));
 }
 
-/** Octets up to which a loop is quicker than the view that `TypedArray.set` needs. */
+/** Up to so many octets a loop is faster than `TypedArray.set`, which needs a view. */
 const SHORT = 512;
 
-/** Copies `from` from `start` to `end` to `to` at `at`; the two places must not overlap. Returns the offset behind it. */
+/** Copies the octets of `from` between `start` and `end` into `to` at `at`, without overlap. Returns the end of the copy. */
 export function copyOctets(from: Uint8Array, start: number, end: number, to: Uint8Array, at: number): number {
-  const behind = at + end - start;
+  const copyEnd = at + end - start;
   if (end - start > SHORT) to.set(from.subarray(start, end), at);
   else for (let i = start, j = at; i < end; i++, j++) to[j] = from[i];
-  return behind;
+  return copyEnd;
 }

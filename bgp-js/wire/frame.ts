@@ -1,3 +1,4 @@
+/** The header of messages, and the framer that cuts a TCP stream into messages (RFC 4271 §4.1). */
 import { readU16, writeU16 } from './cursor.ts';
 import { type BgpError, bgpError, HeaderError } from './error.ts';
 
@@ -6,7 +7,7 @@ export const MessageType = { open: 1, update: 2, notification: 3, keepalive: 4, 
 
 /** Octets of the header: marker, length and type (RFC 4271 §4.1). */
 export const HEADER_LENGTH = 19;
-/** The longest message without RFC 8654. */
+/** The longest message without extended messages (RFC 8654). */
 export const MAX_MESSAGE_LENGTH = 4096;
 
 /** The shortest message of each type (RFC 4271 §4.2–4.5, RFC 2918 §3); the index is the type. */
@@ -19,7 +20,7 @@ export function writeHeader(bytes: Uint8Array, at: number, length: number, type:
   bytes[at + 18] = type;
 }
 
-/** Checks the header at `at`, of which all 19 octets are there (RFC 4271 §6.1); null when it is sound. */
+/** Checks the complete header at `at` (RFC 4271 §6.1); null when it is valid. */
 export function checkHeader(bytes: Uint8Array, at: number, maxLength: number): BgpError | null {
   for (let i = at; i < at + 16; i++) {
     if (bytes[i] !== 0xff)
@@ -43,7 +44,7 @@ export function checkHeader(bytes: Uint8Array, at: number, maxLength: number): B
     );
   }
   const exact = type === MessageType.keepalive;
-  // A ROUTE-REFRESH of a wrong length is judged by RFC 7313 §5; of a bad NOTIFICATION nobody is told (RFC 4271 §6.4).
+  // RFC 7313 §5 has its own error for a ROUTE-REFRESH; a bad NOTIFICATION is not answered (RFC 4271 §6.4).
   if (type === MessageType.routeRefresh || type === MessageType.notification) return null;
   if (length < MIN_LENGTH[type] || (exact && length !== MIN_LENGTH[type])) {
     return bgpError(
@@ -55,33 +56,33 @@ export function checkHeader(bytes: Uint8Array, at: number, maxLength: number): B
   return null;
 }
 
-/** The least octets of a buffer in which partial messages are joined. */
+/** The smallest buffer in which partial messages are joined, in octets. */
 const INITIAL_CAPACITY = 8192;
 
 /**
- * Cuts a TCP byte stream into messages. Bytes go in by `push` in pieces of any size; `next` finds the next whole
- * message. Memory is bounded by the caller, who stops pushing while `pending` is large.
+ * Cuts a TCP stream into messages. `push` takes octets in pieces of any size; `next` finds the next whole message. The
+ * caller bounds the memory: it stops pushing while `pending` is large.
  */
 export class Framer {
   private buffer: Uint8Array = new Uint8Array(0);
   private start = 0;
   private end = 0;
-  /** Whether the buffer is our own, with room behind `end`, rather than a chunk that was pushed. */
+  /** Whether the buffer is our own and may have room after `end`; otherwise it is a pushed chunk. */
   private owned = false;
-  /** The longest message accepted; raised when RFC 8654 was negotiated. */
+  /** The longest message accepted; raised once extended messages are negotiated (RFC 8654). */
   maxLength = MAX_MESSAGE_LENGTH;
 
-  /** Octets that were pushed and not yet consumed. */
+  /** How many pushed octets are not consumed yet. */
   get pending(): number {
     return this.end - this.start;
   }
 
-  /** The buffer that the offsets of `next` point into. */
+  /** The buffer for the offsets that `next` returns. */
   get bytes(): Uint8Array {
     return this.buffer;
   }
 
-  /** Adds what arrived. The chunk is given away: it may become the buffer itself. */
+  /** Adds received octets. The framer owns the chunk from now on: it may become the buffer itself. */
   push(chunk: Uint8Array): void {
     const pending = this.pending;
     if (pending === 0) {
@@ -96,7 +97,7 @@ export class Framer {
     this.end += chunk.length;
   }
 
-  /** Moves what is pending to the front of a buffer of our own with room for as much again, and for `more` octets. */
+  /** Moves the pending octets to the front of our own buffer, with room for as many again and `more` octets. */
   private makeRoom(more: number): void {
     const { buffer, start, end, pending } = this;
     if (this.owned && buffer.length >= 2 * pending + more) {
@@ -110,21 +111,21 @@ export class Framer {
     this.end = pending;
   }
 
-  /** What was pushed and not yet consumed. */
+  /** The octets that are not consumed yet. */
   get rest(): Uint8Array {
     return this.buffer.subarray(this.start, this.end);
   }
 
-  /** Whether a whole message (or a broken header) is waiting. */
+  /** Whether `next` would return a message or an error. */
   get ready(): boolean {
     const pending = this.pending;
     if (pending < HEADER_LENGTH) return false;
     if (pending >= readU16(this.buffer, this.start + 16)) return true;
-    // A broken header is told at once: the rest of its message may never come.
+    // An invalid header is an error at once: the rest of its message may never arrive.
     return checkHeader(this.buffer, this.start, this.maxLength) !== null;
   }
 
-  /** The offset in `bytes` of the next whole message, which is consumed; -1 when there is none; or its error. */
+  /** Consumes the next whole message and returns its offset in `bytes`; -1: none; or the error of its header. */
   next(): number | BgpError {
     if (this.pending < HEADER_LENGTH) return -1;
     const error = checkHeader(this.buffer, this.start, this.maxLength);

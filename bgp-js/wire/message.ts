@@ -1,3 +1,4 @@
+/** Any BGP message between octets and objects. */
 import { DecodeFailure, readU16 } from './cursor.ts';
 import { type BgpError, bgpError, HeaderError } from './error.ts';
 import { checkHeader, HEADER_LENGTH, MAX_MESSAGE_LENGTH, MessageType, writeHeader } from './frame.ts';
@@ -22,7 +23,7 @@ export const KEEPALIVE: Uint8Array = (() => {
   return bytes;
 })();
 
-/** Runs a decoder; its DecodeFailure becomes the error that it carries. */
+/** Runs a decoder; returns the error of a DecodeFailure that it throws. */
 export function caught<T>(decode: () => T): T | BgpError {
   try {
     return decode();
@@ -38,8 +39,8 @@ export function isError(result: object): result is BgpError {
 }
 
 /**
- * Decodes the one message that `bytes` holds; anything that is not a well-framed message gives its error, never an
- * exception. The attributes of an UPDATE are only located here: `scanAttributes` judges them.
+ * Decodes the one message in `bytes`. Malformed messages return their error; nothing is thrown. The attributes of an
+ * UPDATE are only located here: `scanAttributes` checks them.
  */
 export function decodeMessage(bytes: Uint8Array, maxLength = MAX_MESSAGE_LENGTH): Message | BgpError {
   if (bytes.length < HEADER_LENGTH) return headerTooShort(bytes);

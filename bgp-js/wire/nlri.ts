@@ -1,6 +1,6 @@
 /**
  * Prefixes in wire form: one octet of length in bits, then as many octets of the address as that needs (RFC 4271 §4.3).
- * The way of a route works on these octets alone; `IPPrefix` (bgp-js/ip) is for everything else.
+ * Routes keep this form on their way through the RIB; `IPPrefix` (bgp-js/ip) is for everything else.
  */
 
 /** Octets of the NLRI of a prefix of `bits` bits, its length octet included. */

@@ -36,6 +36,14 @@ export interface ImportEdits {
   onlyToCustomer: number;
 }
 
+/** The path attributes of a message, from `start` to `end`, and the session on which they were received. */
+export interface AttributeField {
+  bytes: Uint8Array;
+  start: number;
+  end: number;
+  context: AttributeContext;
+}
+
 /** An attribute and its position in the buffer of the UPDATE. */
 export interface AttributePosition {
   bytes: Uint8Array;

@@ -1,4 +1,4 @@
-/** From the attributes of a peer's UPDATE to the form that the RIB keeps. */
+/** The form in which the RIB stores the attributes of a peer's UPDATE. */
 
 import { mergeAs4Path, prependTo, readSegments, writeSegments } from './as-path.ts';
 import {
@@ -12,23 +12,22 @@ import {
 } from './attribute-types.ts';
 import { octetsKey, readU16, writeU16, writeU32 } from './cursor.ts';
 import { AS_TRANS } from './open.ts';
-import type { AttributeContext, AttributeScan } from './scan-result.ts';
+import type { AttributeContext, AttributeField, AttributePosition, AttributeScan } from './scan-result.ts';
 
-/** For which routes of an UPDATE a stored form is: those of its own fields, or those of MP_REACH_NLRI. */
-export type StoredFor = 'classic' | 'multiprotocol';
+/** The routes of an UPDATE for which attributes are stored: those of its NLRI field, or those of MP_REACH_NLRI. */
+export type StoredFor = 'nlri' | 'mpReach';
 
 /**
- * The stored form of attributes that the scan marked `rewrite`: without what is to be dropped, unknown transitive ones marked Partial, AS numbers of four octets. For routes of
- * MP_REACH_NLRI that attribute stays with its next hop and without routes, in the place of NEXT_HOP; an IPv4 next hop
- * becomes a NEXT_HOP.
+ * The stored form of attributes that the scan marked `rewrite`: without discarded attributes, with unknown transitive
+ * ones marked Partial, and with AS numbers of four octets.
+ *
+ * For the routes of MP_REACH_NLRI, that attribute replaces NEXT_HOP: it keeps its next hop and loses its routes. An IPv4
+ * next hop in it becomes a NEXT_HOP.
  */
 export function storedForm(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  context: AttributeContext,
+  { bytes, start, end, context }: AttributeField,
   scan: AttributeScan,
-  purpose: StoredFor = 'classic',
+  purpose: StoredFor = 'nlri',
 ): Uint8Array {
   const parts: Uint8Array[] = [];
   const seen = new Set<number>();
@@ -36,9 +35,8 @@ export function storedForm(
   eachAttribute(bytes, start, end, (type, flags, from, to, at) => {
     if (seen.has(type) || scan.discarded.has(type)) return;
     seen.add(type);
-    const part = ATTRIBUTES[type]
-      ? keepKnown(bytes, type, from, to, at, as4, purpose)
-      : keepUnknown(bytes, flags, to, at);
+    const attribute = { bytes, type, flags, at, start: from, end: to };
+    const part = ATTRIBUTES[type] ? storeKnown(attribute, as4, purpose) : storeUnknown(attribute);
     if (part) parts.push(edited(part, type, context, scan));
   });
   const otc = context.edits?.onlyToCustomer ?? 0;
@@ -48,7 +46,7 @@ export function storedForm(
   return Buffer.concat(parts);
 }
 
-/** An attribute that stays, with what the session and the well-known communities change in it. */
+/** A stored attribute, with the changes that the session and the well-known communities make to it. */
 function edited(part: Uint8Array, type: number, context: AttributeContext, scan: AttributeScan): Uint8Array {
   const head = (part[0] & Flag.extended) !== 0 ? 4 : 3;
   switch (type) {
@@ -59,7 +57,7 @@ function edited(part: Uint8Array, type: number, context: AttributeContext, scan:
       return encodeAttribute(Flag.transitive, type, writeSegments(path, 4));
     }
     case AttributeType.communities: {
-      // RFC 7999 §3.2: a route for a black hole must not leave this AS.
+      // RFC 7999 §3.2: a blackhole route must not leave this AS.
       const leaves = context.ebgp && (scan.flags & SetFlag.blackhole) !== 0;
       if (!leaves || (scan.flags & SetFlag.noExport) !== 0) return part;
       const value = Buffer.concat([part.subarray(head), word(Community.noExport)]);
@@ -72,7 +70,7 @@ function edited(part: Uint8Array, type: number, context: AttributeContext, scan:
   }
 }
 
-/** RFC 8092 §5: of a community that stands there twice, the second goes. */
+/** Without repeated communities (RFC 8092 §5). */
 function withoutRepeated(value: Uint8Array, size: number): Uint8Array {
   const kept = new Map<string, Uint8Array>();
   for (let at = 0; at < value.length; at += size) {
@@ -87,35 +85,33 @@ function word(value: number): Uint8Array {
   return bytes;
 }
 
-/** `as4`: null for attributes that have AS numbers of four octets already. */
-function keepKnown(
-  bytes: Uint8Array,
-  type: number,
-  from: number,
-  to: number,
-  at: number,
+/** A known attribute; null: not stored. `as4` is null for attributes with AS numbers of four octets. */
+function storeKnown(
+  attribute: AttributePosition,
   as4: As4Attributes | null,
   purpose: StoredFor,
 ): Uint8Array | null {
-  switch (type) {
+  const { bytes, at, start, end } = attribute;
+  const unchanged = (): Uint8Array => bytes.subarray(at, end);
+  switch (attribute.type) {
     case AttributeType.mpReach:
-      return purpose === 'multiprotocol' ? nextHopOnly(bytes, from) : null;
+      return purpose === 'mpReach' ? nextHopOnly(bytes, start) : null;
     case AttributeType.nextHop:
-      return purpose === 'multiprotocol' ? null : bytes.subarray(at, to);
+      return purpose === 'mpReach' ? null : unchanged();
     case AttributeType.mpUnreach:
     case AttributeType.as4Path:
     case AttributeType.as4Aggregator:
       return null;
     case AttributeType.asPath:
-      return as4 ? fourOctetPath(bytes, from, to, as4.path) : bytes.subarray(at, to);
+      return as4 ? fourOctetPath(bytes, start, end, as4.path) : unchanged();
     case AttributeType.aggregator:
-      return as4 ? fourOctetAggregator(bytes, from, as4.aggregator) : bytes.subarray(at, to);
+      return as4 ? fourOctetAggregator(bytes, start, as4.aggregator) : unchanged();
     default:
-      return bytes.subarray(at, to);
+      return unchanged();
   }
 }
 
-/** MP_REACH_NLRI whose lengths were checked, without its routes. */
+/** A valid MP_REACH_NLRI without its routes. */
 function nextHopOnly(bytes: Uint8Array, from: number): Uint8Array {
   const length = bytes[from + 3];
   const nextHop = bytes.subarray(from + 4, from + 4 + length);
@@ -125,17 +121,18 @@ function nextHopOnly(bytes: Uint8Array, from: number): Uint8Array {
   return encodeAttribute(Flag.optional, AttributeType.mpReach, value);
 }
 
-function keepUnknown(bytes: Uint8Array, flags: number, to: number, at: number): Uint8Array | null {
+/** An unknown attribute; null for one that is not transitive (RFC 4271 §9). */
+function storeUnknown({ bytes, flags, at, end }: AttributePosition): Uint8Array | null {
   if ((flags & Flag.transitive) === 0) return null;
-  const copy = bytes.slice(at, to);
+  const copy = bytes.slice(at, end);
   copy[0] |= Flag.partial;
   return copy;
 }
 
-/** The bounds of a value: from, to. */
+/** The bounds of a value: start, end. */
 type Bounds = [number, number];
 
-/** What a two-octet speaker passed on of four-octet AS numbers, as far as it counts. */
+/** The values of AS4_PATH and AS4_AGGREGATOR of a two-octet speaker, where they are to be merged. */
 interface As4Attributes {
   path: Bounds | null;
   aggregator: Bounds | null;
@@ -149,9 +146,9 @@ function findAs4(bytes: Uint8Array, start: number, end: number, scan: AttributeS
   const path = found.get(AttributeType.as4Path) ?? null;
   const aggregator = found.get(AttributeType.as4Aggregator) ?? null;
   const twoOctet = found.get(AttributeType.aggregator);
-  // RFC 6793 §4.2.3: aggregated anew behind the last four-octet speaker, so that both AS4 attributes are out of date.
-  const outdated = aggregator && twoOctet && readU16(bytes, twoOctet[0]) !== AS_TRANS;
-  return outdated ? { path: null, aggregator: null } : { path, aggregator };
+  // RFC 6793 §4.2.3: a two-octet speaker has aggregated the route since, so both AS4 attributes are out of date.
+  const isOutdated = aggregator && twoOctet && readU16(bytes, twoOctet[0]) !== AS_TRANS;
+  return isOutdated ? { path: null, aggregator: null } : { path, aggregator };
 }
 
 function fourOctetPath(bytes: Uint8Array, from: number, to: number, as4Path: Bounds | null): Uint8Array {

@@ -1,8 +1,9 @@
+/** UPDATE messages (RFC 4271 §4.3). */
 import { readU16, writeU16 } from './cursor.ts';
 import { type BgpError, bgpError, UpdateError } from './error.ts';
 import { HEADER_LENGTH, MAX_MESSAGE_LENGTH, MessageType, writeHeader } from './frame.ts';
 
-/** Where the three fields of an UPDATE lie in its buffer (RFC 4271 §4.3). Reused: one object serves every message. */
+/** The bounds of an UPDATE's three fields in its buffer (RFC 4271 §4.3). One object is reused for all messages. */
 export interface UpdateSections {
   withdrawnStart: number;
   withdrawnEnd: number;
@@ -12,6 +13,7 @@ export interface UpdateSections {
   nlriEnd: number;
 }
 
+/** Sections for `splitUpdate` to fill. */
 export function emptySections(): UpdateSections {
   return {
     withdrawnStart: 0,
@@ -24,8 +26,8 @@ export function emptySections(): UpdateSections {
 }
 
 /**
- * Finds the fields of the UPDATE whose body lies between `start` and `end`, at least 4 octets; the contents are not
- * looked at. Lengths that do not fit are error 3/1 (RFC 4271 §6.3).
+ * Finds the fields of an UPDATE whose body, of at least 4 octets, lies between `start` and `end`. It does not read their
+ * contents. Lengths that do not fit the message are a Malformed Attribute List (RFC 4271 §6.3).
  */
 export function splitUpdate(
   bytes: Uint8Array,
@@ -56,7 +58,7 @@ export function splitUpdate(
   return null;
 }
 
-/** An UPDATE from its three fields, each in wire form. Throws RangeError when they do not fit `maxLength` octets. */
+/** Encodes an UPDATE from its three fields in wire form. Throws RangeError when it is longer than `maxLength` octets. */
 export function encodeUpdate(
   withdrawn: Uint8Array,
   attributes: Uint8Array,
@@ -77,5 +79,5 @@ export function encodeUpdate(
   return bytes;
 }
 
-/** The End-of-RIB marker of IPv4 unicast: an UPDATE with nothing in it (RFC 4724 §2). */
+/** The End-of-RIB marker of IPv4 unicast: an empty UPDATE (RFC 4724 §2). */
 export const END_OF_RIB: Uint8Array = encodeUpdate(new Uint8Array(0), new Uint8Array(0), new Uint8Array(0));

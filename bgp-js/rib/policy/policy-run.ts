@@ -182,7 +182,7 @@ export class PolicyRun {
     if (known !== NO_ATTRS) return known;
     // Loops were looked for before; what a policy writes is judged as coming from within.
     const context = { ebgp: false, fourOctetAs: true, localAs: 0, localId: null, clusterId: null };
-    scanAttributes(bytes, 0, bytes.length, context, this.scan);
+    scanAttributes({ bytes, start: 0, end: bytes.length, context }, this.scan);
     if (bytes.length > 0xffff || (this.scan.error && this.scan.error.handling !== 'discard')) return NO_ATTRS;
     // MED is compared among routes of one neighbour, whatever a policy puts before it.
     this.scan.firstAs = table.firstAs.values[subject.attrs];

@@ -30,7 +30,7 @@ export function makeSet(table: AttributeTable, fields: Partial<Attributes> = {})
   const known = table.find(AttrsKind.internal, bytes, 0, bytes.length);
   if (known !== NO_ATTRS) return known;
   const scan = new AttributeScan();
-  scanAttributes(bytes, 0, bytes.length, CONTEXT, scan);
+  scanAttributes({ bytes, start: 0, end: bytes.length, context: CONTEXT }, scan);
   if (scan.error) throw new Error(scan.error.text);
   return table.add({
     kind: AttrsKind.internal,

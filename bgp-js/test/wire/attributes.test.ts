@@ -21,7 +21,7 @@ const OLD: AttributeContext = { ...EBGP, fourOctetAs: false };
 function scan(attributes: string, context: AttributeContext = EBGP): AttributeScan {
   const bytes = hex(attributes);
   const result = new AttributeScan();
-  scanAttributes(bytes, 0, bytes.length, context, result);
+  scanAttributes({ bytes, start: 0, end: bytes.length, context }, result);
   return result;
 }
 
@@ -156,9 +156,9 @@ describe('sound attributes', () => {
   it('the scan remembers nothing of the one before', () => {
     const result = new AttributeScan();
     const dirty = hex(`40 01 01 05 80 04 04 00000001 c0 08 04 ffffff01 80 0a 04 0a0000aa 80 0f 01 00`);
-    scanAttributes(dirty, 0, dirty.length, IBGP, result);
+    scanAttributes({ bytes: dirty, start: 0, end: dirty.length, context: IBGP }, result);
     assert.notEqual(result.error, null);
-    scanAttributes(new Uint8Array(0), 0, 0, IBGP, result);
+    scanAttributes({ bytes: new Uint8Array(0), start: 0, end: 0, context: IBGP }, result);
     assert.deepEqual(result, new AttributeScan());
   });
 });

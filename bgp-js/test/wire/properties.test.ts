@@ -120,10 +120,10 @@ function embedded(content: Uint8Array, filler: number): { buffer: Uint8Array; st
 function judged(content: Uint8Array, filler: number, context: (typeof CONTEXTS)[number]): object {
   const { buffer, start, end } = embedded(content, filler);
   const scan = new AttributeScan();
-  scanAttributes(buffer, start, end, context, scan);
+  scanAttributes({ bytes: buffer, start, end, context }, scan);
   checkMandatory(scan, true);
   const keeps = !scan.error || scan.error.handling === 'discard';
-  const kept = keeps ? toHex(storedForm(buffer, start, end, context, scan)) : null;
+  const kept = keeps ? toHex(storedForm({ bytes: buffer, start, end, context }, scan)) : null;
   const { mpReachStart, mpReachEnd, mpUnreachStart, mpUnreachEnd } = scan;
   assert.ok(mpReachEnd <= end && mpUnreachEnd <= end && mpReachStart <= mpReachEnd);
   assert.ok(mpUnreachStart <= mpUnreachEnd);
@@ -160,7 +160,7 @@ describe('properties of the codec', () => {
         const wire = encodeAttributes(original);
         assert.deepEqual(decodeAttributes(wire), original);
         const scan = new AttributeScan();
-        scanAttributes(wire, 0, wire.length, context, scan);
+        scanAttributes({ bytes: wire, start: 0, end: wire.length, context }, scan);
         assert.equal(scan.error, null);
         assert.equal(scan.localPref, original.localPref ?? 100);
         assert.equal(scan.med, original.med ?? 0);
@@ -221,10 +221,13 @@ describe('properties of the codec', () => {
     fc.assert(
       fc.property(attributeLike, fc.constantFrom(...CONTEXTS), (content, context) => {
         const scan = new AttributeScan();
-        scanAttributes(content, 0, content.length, context, scan);
+        scanAttributes({ bytes: content, start: 0, end: content.length, context }, scan);
         if (scan.error && scan.error.handling !== 'discard') return;
-        const kept = storedForm(content, 0, content.length, context, scan);
-        scanAttributes(kept, 0, kept.length, { ...context, fourOctetAs: true }, scan);
+        const kept = storedForm({ bytes: content, start: 0, end: content.length, context }, scan);
+        scanAttributes(
+          { bytes: kept, start: 0, end: kept.length, context: { ...context, fourOctetAs: true } },
+          scan,
+        );
         assert.deepEqual([scan.error, scan.rewrite], [null, false]);
         const types: number[] = [];
         eachAttribute(kept, 0, kept.length, (type) => types.push(type));

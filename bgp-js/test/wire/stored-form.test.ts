@@ -19,10 +19,10 @@ const OLD: AttributeContext = { ...NEW, fourOctetAs: false };
 function stored(wire: string, context = NEW): Uint8Array {
   const bytes = hex(wire);
   const scan = new AttributeScan();
-  scanAttributes(bytes, 0, bytes.length, context, scan);
+  scanAttributes({ bytes, start: 0, end: bytes.length, context }, scan);
   assert.ok(scan.error === null || scan.error.handling === 'discard', scan.error?.text);
   assert.ok(scan.rewrite, 'the scan says that the stored form differs');
-  return storedForm(bytes, 0, bytes.length, context, scan);
+  return storedForm({ bytes, start: 0, end: bytes.length, context }, scan);
 }
 
 describe('the stored form', () => {
@@ -95,7 +95,7 @@ describe('the stored form', () => {
     for (const wire of [BASE, `${BASE} e06302abcd`, `${BASE} c0080400010002`]) {
       const bytes = hex(wire);
       const scan = new AttributeScan();
-      scanAttributes(bytes, 0, bytes.length, NEW, scan);
+      scanAttributes({ bytes, start: 0, end: bytes.length, context: NEW }, scan);
       assert.deepEqual([scan.error, scan.rewrite], [null, false]);
     }
   });
