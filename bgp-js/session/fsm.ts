@@ -17,6 +17,7 @@
  * - A local event (timer, socket, operator) that a state does not list is out of date, and ignored. For example the
  *   shell may report a connection as made that a collision has closed meanwhile.
  */
+
 import type { IPAddress } from '../ip/index.ts';
 import { type BgpError, bgpError, type NotificationCode, StateMachineError } from '../wire/error.ts';
 

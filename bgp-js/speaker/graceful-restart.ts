@@ -1,35 +1,49 @@
 /**
- * Graceful restart (RFC 4724, RFC 8538, RFC 9494), both roles. As the helper this speaker keeps the routes of a peer
- * whose session broke until it is back and has told them again. As the one that restarts it holds back its End-of-RIB
- * markers until it has heard the peers; its routes it tells at once, so that nobody waits for anybody who is away.
+ * Graceful restart (RFC 4724, RFC 8538, RFC 9494), in both roles.
+ *
+ * `RestartHelper` is the helper's: this speaker retains the routes of a peer whose session was lost, until the peer has
+ * advertised them again or the time is over. A peer's retained routes pass through phases:
+ *
+ *     onConnectionClosed                   `away`: routes are stale, for the restart time that the peer offered
+ *     runTimers → startLongLived           `long-lived`: after that, where agreed; routes are the last resort (RFC 9494)
+ *     onSessionOpened                      `returned`: the new session continues as the same source of routes
+ *     onEndOfRib, or runTimers             stale routes of a family that were not advertised again are swept
+ *     runTimers, release                   all are removed: the peer did not return, or its configuration is removed
+ *
+ * `RestartGate` is the restarting speaker's: after a restart it withholds its End-of-RIB markers until it has received
+ * those of its peers (RFC 4724 §4.1). It advertises its routes at once: if all waited for each other's routes, two
+ * restarting speakers would wait until a timer expires.
  */
-import type { RibSession } from '../rib/rib-session.ts';
+
 import type { Routing } from '../rib/routing.ts';
 import type { Source } from '../rib/source.ts';
 import type { Negotiated } from '../session/negotiate.ts';
 import type { Peer, PeerConnection } from '../session/peer.ts';
 import type { Family } from '../wire/families.ts';
 
-/** How a session ended: the connection broke, or a NOTIFICATION was sent or received. */
+/**
+ * How a session ended, which decides whether routes are retained: `lost` without a NOTIFICATION, with a `notification`
+ * (retained if both sides offered RFC 8538), or `hard`: for good.
+ */
 export type SessionEnd = 'lost' | 'notification' | 'hard';
 
-/** How long a peer that is back may take to tell its routes again, at the least; ms. */
+/** How long a peer that returned may take to advertise its routes again, at the least; ms. */
 const CONFIRM_MS = 60_000;
-/** How long after its start a restarted speaker waits for peers that are not there yet, and for anything at all; ms. */
+/** How long a restarted speaker waits for peers to connect, and for their End-of-RIB markers; ms. */
 const ARRIVAL_MS = 10_000;
 const DEFERRAL_MS = 60_000;
 
-/** Routes of a peer that are kept although its session ended. */
+/** Routes of a peer that are retained although its session ended. */
 interface RetainedRoutes {
   source: Source;
-  /** The families in which routes are kept, with the time for long-lived ones in ms; 0: none. */
+  /** The families with retained routes, and for how long they may be long-lived stale, in ms; 0: not. */
   families: Map<Family, number>;
-  /** When the present phase ends. */
+  /** When the phase ends. */
   until: number;
-  phase: 'away' | 'long-lived' | 'back';
+  phase: 'away' | 'long-lived' | 'returned';
 }
 
-/** The helper's side. Times are ms of the caller's monotonic clock. */
+/** The helper's part of graceful restart. Times are ms of the caller's monotonic clock. */
 export class RestartHelper {
   private readonly routing: Routing;
   private readonly retained = new Map<Peer, RetainedRoutes>();
@@ -38,12 +52,12 @@ export class RestartHelper {
     this.routing = routing;
   }
 
-  /** Whether routes of the peer are kept that it has not confirmed yet. */
+  /** Whether routes of the peer are retained that it has not confirmed yet. */
   retains(peer: Peer): boolean {
     return this.retained.has(peer);
   }
 
-  /** When routes of a peer are to be let go of. */
+  /** When the first phase ends. */
   get deadline(): number {
     let nearest = Number.POSITIVE_INFINITY;
     for (const { until } of this.retained.values()) nearest = Math.min(nearest, until);
@@ -53,7 +67,8 @@ export class RestartHelper {
   /** A connection is about to close: retains the routes of its session where that was agreed, or removes them. */
   onConnectionClosed({ peer, ribSession, negotiated }: PeerConnection, end: SessionEnd, now: number): void {
     if (!ribSession || !negotiated) return;
-    this.releaseEarlier(peer, ribSession);
+    // The session may have been lost again before the peer confirmed all routes: they are as stale as before.
+    this.retained.delete(peer);
     const { restart, longLived } = negotiated;
     const graceful = end === 'lost' || (end === 'notification' && negotiated.notificationKeeps);
     const agreed = (restart?.families ?? []).filter(({ family }) => ribSession.ribFamilies.has(family));
@@ -74,51 +89,44 @@ export class RestartHelper {
     this.retained.set(peer, { source, families, until: now + restart.seconds * 1000, phase: 'away' });
   }
 
-  /** What an earlier restart has left when the session ends once more before the peer had told everything. */
-  private releaseEarlier(peer: Peer, ribSession: RibSession): void {
-    const retained = this.retained.get(peer);
-    this.retained.delete(peer);
-    if (retained && retained.source !== ribSession.source) this.routing.removeSource(retained.source);
-  }
-
-  /** The peer is back. Returns the source as which its new session goes on, or null for a fresh one. */
+  /** The peer's session is established again. Returns the source that it continues as; null: a new one. */
   onSessionOpened(peer: Peer, terms: Negotiated, now: number): Source | null {
     const retained = this.retained.get(peer);
     if (!retained) return null;
-    retained.phase = 'back';
+    retained.phase = 'returned';
     const kept = terms.restart?.families ?? [];
     for (const family of [...retained.families.keys()]) {
-      // RFC 4724 §4.2: what the peer did not preserve goes at once.
+      // RFC 4724 §4.2: routes of families that the peer did not preserve are removed at once.
       if (!kept.some((offer) => offer.family === family && offer.forwarding)) this.onEndOfRib(peer, family);
     }
     retained.until = now + Math.max(CONFIRM_MS, (terms.restart?.seconds ?? 0) * 1000);
     return retained.source;
   }
 
-  /** The peer has told all its routes of a family: what it did not tell again goes. */
+  /** The peer has advertised all its routes of a family: stale ones are swept. */
   onEndOfRib(peer: Peer, family: Family): void {
     const retained = this.retained.get(peer);
     if (!retained?.families.delete(family)) return;
     this.routing.sweepStale(retained.source, family);
-    if (retained.families.size === 0 && retained.phase === 'back') this.retained.delete(peer);
+    if (retained.families.size === 0 && retained.phase === 'returned') this.retained.delete(peer);
   }
 
-  /** Lets go of routes whose time is over; returns the peers of which nothing is kept any more. */
+  /** Ends the phases whose time is over; returns the peers without retained routes since then. */
   runTimers(now: number): Peer[] {
     const done: Peer[] = [];
     for (const [peer, retained] of this.retained) {
       if (now < retained.until) continue;
-      if (retained.phase === 'back')
+      if (retained.phase === 'returned')
         for (const family of [...retained.families.keys()]) this.onEndOfRib(peer, family);
-      else if (retained.phase === 'away') this.goLongLived(peer, retained, now);
+      else if (retained.phase === 'away') this.startLongLived(peer, retained, now);
       else this.release(peer);
       if (!this.retained.has(peer)) done.push(peer);
     }
     return done;
   }
 
-  /** RFC 9494 §4.2: after the restart time routes stay as the last resort where that was agreed. */
-  private goLongLived(peer: Peer, retained: RetainedRoutes, now: number): void {
+  /** After the restart time routes are retained as the last resort, where that was agreed (RFC 9494 §4.2). */
+  private startLongLived(peer: Peer, retained: RetainedRoutes, now: number): void {
     const longest = Math.max(0, ...retained.families.values());
     if (longest === 0) return this.release(peer);
     for (const [family, time] of retained.families) {
@@ -129,25 +137,25 @@ export class RestartHelper {
     retained.until = now + longest;
   }
 
-  /** Lets go of everything that is kept for a peer that has no session. */
+  /** Removes the retained routes of a peer without a session. */
   release(peer: Peer): void {
     const retained = this.retained.get(peer);
     this.retained.delete(peer);
-    if (retained && retained.phase !== 'back') this.routing.removeSource(retained.source);
+    if (retained && retained.phase !== 'returned') this.routing.removeSource(retained.source);
   }
 }
 
-/** The restarting side: whether End-of-RIB markers are held back. */
+/** The restarting speaker's part of graceful restart: whether End-of-RIB markers are withheld. */
 export class RestartGate {
-  /** True until this speaker, which has restarted, has caught up. */
+  /** True from a restart until this speaker has received the peers' routes, or has waited long enough. */
   restarting: boolean;
-  /** When the first peers were looked at. */
+  /** When waiting began; NaN: not yet. */
   private begun = Number.NaN;
   private arrivalOver = false;
   /** Peers that have sent End-of-RIB since the start; empty once this speaker has caught up. */
   private readonly caughtUp = new Set<Peer>();
 
-  /** `restarted`: a former run's forwarding goes on, and its peers keep its routes. */
+  /** `restarted`: forwarding continued over a restart of this speaker, and its peers retain its routes. */
   constructor(restarted: boolean) {
     this.restarting = restarted;
   }
@@ -157,7 +165,7 @@ export class RestartGate {
     if (this.restarting) this.caughtUp.add(peer);
   }
 
-  /** Opens the gate when there is nothing to wait for any more. */
+  /** Ends the restart when nothing is left to wait for. */
   update(peers: Iterable<Peer>, now: number): void {
     if (!this.restarting) return;
     if (Number.isNaN(this.begun)) this.begun = now;
@@ -166,9 +174,9 @@ export class RestartGate {
     let waiting = false;
     for (const peer of peers) {
       const restart = peer.established?.negotiated?.restart;
-      const talking =
-        restart && restart.families.length > 0 && !restart.restarting && !this.caughtUp.has(peer);
-      if (talking) waiting = true;
+      // A peer that is restarting itself withholds its marker too (RFC 4724 §4.1).
+      const sendsMarker = restart && restart.families.length > 0 && !restart.restarting;
+      if (sendsMarker && !this.caughtUp.has(peer)) waiting = true;
     }
     if (age >= DEFERRAL_MS || (age >= ARRIVAL_MS && !waiting)) {
       this.restarting = false;
@@ -176,7 +184,7 @@ export class RestartGate {
     }
   }
 
-  /** When to look again. */
+  /** When to call `update` next. */
   get deadline(): number {
     if (!this.restarting || Number.isNaN(this.begun)) return this.restarting ? 0 : Number.POSITIVE_INFINITY;
     return this.begun + (this.arrivalOver ? DEFERRAL_MS : ARRIVAL_MS);

@@ -38,6 +38,7 @@
  * the number of connections, so `Speaker.deadline` searches again only when a timer may be due earlier than before
  * (`timersChanged`). Messages from a peer only put its timers off.
  */
+
 import type { IPAddress } from '../ip/index.ts';
 import type { RibSessionFamily } from '../rib/rib-session.ts';
 import type { Routing } from '../rib/routing.ts';

@@ -70,64 +70,79 @@ function ownAddress(
   return addressFrom(input, option).isUnspecified ? null : addressOf(input, option, version);
 }
 
-/** What the shell around the core has to do. */
+/** What the shell around the core has to perform. */
 export type SpeakerAction =
   /** Open a TCP connection; answer with `connected` or `disconnected`. */
   | { type: 'connect'; connection: number; address: IPAddress; port: number; peer: PeerConfig }
-  /** Send `farewell` after whatever was taken with `transmit`, then close. */
+  /** Send `lastBytes` after everything taken with `transmit`, then close. */
   | { type: 'close'; connection: number; lastBytes: Uint8Array | null };
 
-/** Something worth telling: for logs, events and hooks. Times are the caller's. */
+/** Something that happened, for logs and hooks. `peer` is the peer's name; `reason` and `text` are for people. */
 export type SpeakerEvent =
+  /** The state of the session changed (RFC 4271 §8.2.2). */
   | { type: 'state'; peer: string; from: SessionState; to: SessionState; reason: string }
   | { type: 'established'; peer: string; address: string; as: number }
+  /** An established session ended. */
   | { type: 'down'; peer: string; reason: string }
   /** The peer has sent its whole table (RFC 4724 §2). */
   | { type: 'end-of-rib'; peer: string; family: string }
   /** An attempt to connect failed; the speaker keeps retrying. */
   | { type: 'unreachable'; peer: string; reason: string }
+  /** A connection was refused; `count`: how many from this address so far. */
   | { type: 'refused'; address: string; reason: string; count: number }
   /** An option of the peer's TCP connection could not be set; the peer's name, or `listener`. */
   | { type: 'transport'; peer: string; text: string }
-  /** A limit is near. */
+  /** The peer is near a limit, or above one that does not end the session. */
   | { type: 'limit'; peer: string; text: string }
-  /** A defect that did not end the session. */
+  /** The peer sent something malformed. `handling` is that of RFC 7606; `hex` is the start of the message. */
   | { type: 'defect'; peer: string; text: string; handling: string; hex: string };
 
-/** A peer as it is now, for people. */
+/** A peer as it is now. */
 export interface PeerStatus {
   name: string;
+  /** The peer's address; the interface of an unnumbered peer whose neighbour is unknown. */
   address: string;
+  /** The range that the peer came from. */
   range?: string;
   as: number;
+  /** The session is iBGP. */
   internal: boolean;
   state: SessionState;
   /** When the state was entered, in ms of the caller's clock. */
   since: number;
+  /** The peer's BGP identifier, once negotiated. */
   routerId: string | null;
+  /** The time is in ms of the caller's clock. */
   lastError: { at: number; text: string } | null;
   /** Seconds, once negotiated. */
   holdTime: number | null;
+  /** Names of the capabilities that the peer sent. */
   capabilities: string[];
-  /** `dropped`: not taken in, because there were more than the maximum. */
   prefixes: {
+    /** In Adj-RIB-In, usable or not. */
     received: number;
+    /** Usable after the import policy. */
     accepted: number;
+    /** Best paths. */
     best: number;
+    /** Advertised to the peer. */
     sent: number;
+    /** Ignored, because they were above the maximum. */
     dropped: number;
     maximum: number;
   };
-  /** Octets of path attributes that the peer makes us hold. */
+  /** Octets of path attributes that we hold because of the peer. */
   attributeOctets: number;
-  /** By direction: the policy that it has, and whether it needs one and has none (RFC 8212). */
+  /** By direction: the name of the policy, and whether the peer needs one and has none (RFC 8212). */
   policies: Record<'import' | 'export', { name: string | null; missing: boolean }>;
   counters: PeerCounters;
 }
 
 /** Attributes of a route that this speaker originates. */
 export interface OriginateOptions {
+  /** MULTI_EXIT_DISC (RFC 4271 §5.1.4). */
   med?: number;
+  /** LOCAL_PREF (RFC 4271 §5.1.5). */
   localPref?: number;
   /** Standard communities as unsigned numbers. */
   communities?: number[];

@@ -1,9 +1,13 @@
 /**
- * A BGP speaker without sockets and without a clock. Bytes and times go in; what there is to do comes out as actions,
- * bytes to send are pulled with `transmit`, and `deadline` says when to call `tick` next. Times are milliseconds of any
- * monotonic clock. No method throws for what a peer does.
+ * A BGP speaker without sockets and without a clock: the API of the core. The shell around it owns both; net/host.ts is
+ * the one for TCP. Its methods are of four kinds:
  *
- *     accepted / connected / received / disconnected / tick  →  work  →  actions, events, transmit
+ * - Input, which only queues or changes little: `accepted`, `connected`, `received`, `disconnected`, `blocked`, `tick`.
+ * - Work: `work`, called while `hasWork`, processes input and background work in pieces of about a millisecond.
+ * - Output, which the shell pulls: `actions`, `events`, `transmit`. `deadline` is the time of the next `tick`.
+ * - Changes by the operator: peers, policies, routes of our own, shutdown. The shell pulls output after these too.
+ *
+ * Times are ms of any monotonic clock. No method throws for what a peer does; a caller's mistake is a RangeError.
  */
 
 import type { IPAddress } from '../ip/index.ts';
@@ -16,10 +20,10 @@ import type { Peer, PeerConnection } from '../session/peer.ts';
 import { needsReset, type PeerConfig } from '../session/peer-config.ts';
 import { PeerTable, peerKey } from '../session/peer-table.ts';
 import { type BgpError, bgpError, CeaseCode } from '../wire/error.ts';
+import { type Family, parseRoute } from '../wire/families.ts';
 import { shutdownData } from '../wire/notification.ts';
 import { RestartGate } from './graceful-restart.ts';
 import { InputScheduler } from './input-scheduler.ts';
-import { originate, setOwnRanges, withdraw } from './originate.ts';
 import { applyExport, changePolicies, reconfigure, requestRefresh } from './reconfigure.ts';
 import { Sessions } from './sessions.ts';
 import {
@@ -31,9 +35,10 @@ import {
   speakerConfig,
 } from './speaker-types.ts';
 
-/** Refused addresses that are remembered for counting. */
+/** Addresses whose refused connections are counted one by one. */
 const REFUSED_LIMIT = 1024;
 
+/** A BGP speaker: sessions with its peers, and the RIB that they share. */
 export class Speaker {
   readonly config: SpeakerConfig;
   readonly routing: Routing;
@@ -41,9 +46,9 @@ export class Speaker {
   private readonly sessions: Sessions;
   private readonly input: InputScheduler;
   private readonly refused = new Map<string, number>();
-  /** How many connections were not taken in. */
+  /** How many connections were refused. */
   refusedConnections = 0;
-  /** The deadline that was last looked for. */
+  /** The deadline found last. */
   private nearest = 0;
 
   /**
@@ -82,7 +87,7 @@ export class Speaker {
     this.sessions.timersChanged = true;
   }
 
-  /** Takes a peer or range out, by its address, range or interface; its sessions end with Cease: Peer De-configured. */
+  /** Removes a peer or range by its key (see `peerKey`). Its sessions end with Cease: Peer De-configured. */
   removePeer(key: string, now: number): void {
     for (const peer of this.peers.removeConfig(key)) {
       this.stop(peer, bgpError(CeaseCode.peerDeconfigured, 'peer removed from the configuration'), now);
@@ -91,8 +96,8 @@ export class Speaker {
   }
 
   /**
-   * Changes the configuration of the peer or range with the same address, range or interface. Only what `needsReset`
-   * names resets a session; name, port, hold time and timers count from the next session on, limits and filters at once.
+   * Changes the configuration of the peer or range with the same key. Only the fields that `needsReset` compares reset a
+   * session. Limits and policies apply at once; port, hold time and timers apply to the next session.
    */
   updatePeer(config: PeerConfig, now: number): void {
     const key = peerKey(config);
@@ -115,14 +120,14 @@ export class Speaker {
     if (changed.size > 0) this.routing.revalidate(changed);
   }
 
-  /** Takes over policies, and resets nothing; `keepOthers`: those not in `set` stay. Throws PolicyError for bad ones. */
+  /** Replaces the policies without resets: see `changePolicies`. Throws PolicyError for invalid ones. */
   setPolicies(set: PolicySet, keepOthers = false): void {
     changePolicies(this.sessions, this.sessions.connections.values(), set, keepOthers);
   }
 
   /**
-   * Graceful shutdown (RFC 8326), and its undo: routes of which this speaker is the next hop are announced with
-   * GRACEFUL_SHUTDOWN, and inside the AS with LOCAL_PREF 0, so that others are used before it goes.
+   * Starts or ends graceful shutdown (RFC 8326): routes with this speaker as next hop are advertised with the community
+   * GRACEFUL_SHUTDOWN, and within the AS with LOCAL_PREF 0, so that peers prefer other routes before it shuts down.
    */
   setGracefulShutdown(draining: boolean): void {
     const { self } = this.sessions;
@@ -182,30 +187,49 @@ export class Speaker {
     return [incoming, outgoing].filter((connection) => connection !== null);
   }
 
-  /** Announces a route, or changes it; `prefix` is of any known family. Throws RangeError when it is not. */
+  /** Originates a route, or changes it; `prefix` is of a known family. Throws RangeError for anything else. */
   originate(prefix: string, options: OriginateOptions = {}): void {
-    originate(this.routing, this.sessions.self, prefix, options);
+    const { as: localAs, address } = this.sessions.self;
+    const { family, nlri } = routeOf(prefix);
+    const context = {
+      localAs,
+      localId: null,
+      clusterId: null,
+      ebgp: false,
+      fourOctetAs: true,
+      originated: true,
+    };
+    const nextHop = family.usesUpdateFields ? address?.toString() : undefined;
+    this.routing.originate(family, nlri, { origin: 'IGP', asPath: [], nextHop, ...options }, context);
   }
 
-  /** Withdraws a route of our own. */
+  /** Withdraws a route of our own. Throws RangeError for text that is not a prefix. */
   withdraw(prefix: string): void {
-    withdraw(this.routing, prefix);
+    const { family, nlri } = routeOf(prefix);
+    this.routing.withdrawOwn(family, nlri);
   }
 
-  /** Ranges that only this speaker may announce: routes to them or within them are refused from every peer. */
+  /** Sets the prefixes that only this speaker may originate: peers' routes to them or within them are not used. */
   setOwnRanges(ranges: readonly string[]): void {
-    setOwnRanges(this.routing, ranges);
+    const byFamily = new Map<Family, Uint8Array[]>();
+    for (const { family, nlri } of ranges.map(routeOf)) {
+      byFamily.set(family, [...(byFamily.get(family) ?? []), nlri]);
+    }
+    this.routing.own = { ...this.routing.own, ranges: byFamily };
+    this.routing.revalidate();
   }
 
-  /** A peer connected to us: the number of the connection, or null when it is to be closed at once. */
+  // --- input -------------------------------------------------------------------------------------------------------
+
+  /** A peer connected to us. Returns the number of the connection, or null if it is refused: close it at once. */
   accepted(remote: IPAddress, local: IPAddress, now: number): number | null {
     const peer = this.peers.forAddress(remote, now);
     if (typeof peer === 'string') return this.refuse(remote, peer);
-    if (now < peer.idleUntil) return this.refuse(remote, 'it is kept out for a while after an error');
+    if (now < peer.idleUntil) return this.refuse(remote, 'the peer is kept out for a while after an error');
     const current = peer.established;
     const mayRestart = current?.negotiated?.restart && !peer.outgoing;
     if (current === peer.incoming && current && !mayRestart)
-      return this.refuse(remote, 'its session is established');
+      return this.refuse(remote, 'the session with the peer is established');
     const stale = current ? null : peer.incoming;
     const connection = this.sessions.accept(peer, local, now);
     // A peer that connects again has given up its first connection.
@@ -231,23 +255,23 @@ export class Speaker {
     this.input.received(id, bytes);
   }
 
-  /** The peer of a connection, or null when the connection is gone. */
+  /** The peer of a connection, or null when the connection has ended. */
   peerOf(id: number): Peer | null {
     return this.connectionOf(id)?.peer ?? null;
   }
 
-  /** Octets received on the connection and not yet processed; the shell stops reading when they are many. */
+  /** Octets received on the connection and not processed yet; above a limit the shell should stop reading. */
   backlog(id: number): number {
     return this.connectionOf(id)?.input.pending ?? 0;
   }
 
-  /** The transport of a connection has stopped to take what we send, or takes it again (RFC 9687). */
+  /** The transport of a connection no longer accepts what we send, or accepts it again (RFC 9687). */
   blocked(id: number, blocked: boolean, now: number): void {
     this.connectionOf(id)?.setBlocked(blocked, now);
     this.sessions.timersChanged = true;
   }
 
-  /** Runs the timers that are due, and connects to peers whose time has come. */
+  /** Runs the timers that are due, and connects to peers whose waiting time is over. */
   tick(now: number): void {
     this.sessions.timersChanged = true;
     for (const connection of [...this.sessions.connections.values()]) {
@@ -261,8 +285,8 @@ export class Speaker {
   }
 
   /**
-   * When to call `tick` next, or sooner; Infinity: never by time alone. What is heard from a peer puts its timers off,
-   * and with a thousand peers they are not all looked at for that.
+   * When to call `tick` next; calling it sooner does no harm. Infinity: no timer runs. The deadline may be early, because
+   * messages that put timers off do not update it: finding it takes a look at every peer.
    */
   get deadline(): number {
     if (this.sessions.timersChanged) {
@@ -272,7 +296,7 @@ export class Speaker {
     return this.nearest;
   }
 
-  /** When the first timer of all is due, looked for. */
+  /** Finds the time of the first timer that is due. */
   nearestDeadline(): number {
     let nearest = this.sessions.nearestDeadline();
     for (const peer of this.peers) {
@@ -282,7 +306,7 @@ export class Speaker {
     return nearest;
   }
 
-  /** Counts and tells a connection that is not taken in. The first addresses are counted each, all others as one. */
+  /** Counts and reports a refused connection. The first addresses are counted one by one, all others together. */
   refuse(remote: IPAddress, reason: string): null {
     const from = remote.toString();
     const known = this.refused.has(from) || this.refused.size < REFUSED_LIMIT;
@@ -294,7 +318,7 @@ export class Speaker {
     return null;
   }
 
-  /** A peer's place in the RIB while its session is established. */
+  /** The session of a peer in the RIB, or null while it is not established. */
   ribSessionOf(peer: Peer): RibSession | null {
     return peer.established?.ribSession ?? null;
   }
@@ -311,34 +335,34 @@ export class Speaker {
     return this.input.waiting || this.routing.hasWork;
   }
 
-  /** Does a piece of work, of about a millisecond: messages of connections in turn, and a piece of background work. */
+  /** Does about a millisecond of work: messages of connections in turn, and background work of the RIB. */
   work(now: number): void {
     this.input.work(now);
     this.routing.work();
   }
 
-  /** Processes all whole messages of a connection at once; for the end of a connection. */
+  /** Processes all whole messages of a connection at once. Call it before `disconnected`: a NOTIFICATION may be last. */
   drainInput(id: number, now: number): void {
     this.input.drain(id, now);
   }
 
-  // --- what comes out ------------------------------------------------------------------------------------------------
+  // --- output --------------------------------------------------------------------------------------------------------
 
-  /** What the shell has to do now; each action is told once. */
+  /** Takes the actions that the shell has to perform. */
   actions(): SpeakerAction[] {
     const queue = this.sessions.actions;
     this.sessions.actions = [];
     return queue;
   }
 
-  /** What happened since the last call. */
+  /** Takes the events since the last call. */
   events(): SpeakerEvent[] {
     const queue = this.sessions.events;
     this.sessions.events = [];
     return queue;
   }
 
-  /** Connections that exist, for the shell's rounds. */
+  /** The numbers of all connections. */
   connections(): Iterable<number> {
     return this.sessions.connections.keys();
   }
@@ -352,4 +376,11 @@ export class Speaker {
   transmit(id: number, limit: number): readonly Uint8Array[] {
     return this.connectionOf(id)?.takeOutput(limit) ?? [];
   }
+}
+
+/** A prefix in the wire form of its family. Throws RangeError for text that is not a prefix. */
+function routeOf(prefix: string): { family: Family; nlri: Uint8Array } {
+  const route = parseRoute(prefix);
+  if (!route) throw new RangeError(`${prefix} is not a prefix (example: 10.244.1.0/26)`);
+  return route;
 }
