@@ -85,8 +85,10 @@ class Block {
 /** The free addresses of a set of disjoint IPv4 ranges. */
 export class Allocator {
   readonly #blocks: Block[];
-  /** Released addresses, by the value of the address: when each is free again. In the order of release. */
-  readonly #resting = new Map<number, number>();
+  /** When each released address is free again, by the value of the address, the earliest first. */
+  #resting = new Map<number, number>();
+  /** The latest of these times. */
+  #lastRest = Number.NEGATIVE_INFINITY;
   /** Values of the addresses that are never allocated. */
   readonly #reserved = new Set<number>();
   /** Where the next search starts. */
@@ -146,7 +148,11 @@ export class Allocator {
 
   /** Starts the rest of a taken address, which is free again from `until` on. */
   rest(address: IPAddress, until: number): void {
-    if (this.#find(address) !== undefined) this.#resting.set(address.value, until);
+    if (this.#find(address) === undefined) return;
+    this.#resting.set(address.value, until);
+    // Out of order only while rests of a longer quarantine run, from before a reload.
+    if (until < this.#lastRest) this.#resting = new Map([...this.#resting].sort((a, b) => a[1] - b[1]));
+    else this.#lastRest = until;
   }
 
   /** The resting addresses, each with the time at which it is free again. */
@@ -181,7 +187,7 @@ export class Allocator {
   /** Frees the addresses whose rest is over. */
   #endRests(now: number): void {
     for (const [value, until] of this.#resting) {
-      // In the order of release, so the first one that still rests ends the loop.
+      // The earliest first, so the first one that still rests ends the loop.
       if (until > now) break;
       this.#resting.delete(value);
       const address = IPAddress.v4(value);

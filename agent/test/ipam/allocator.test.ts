@@ -64,6 +64,25 @@ describe('ipam allocator', () => {
     assert.deepEqual(allocator.take(1000), ip('10.0.0.0'));
   });
 
+  it('frees an address with a shorter rest before one that was released earlier', () => {
+    const allocator = new Allocator(ranges('10.0.0.0/30'));
+    const [a, b, c, d] = [1, 2, 3, 4].map(() => allocator.take(0)!);
+    allocator.rest(a, 1000);
+    allocator.rest(b, 10);
+    allocator.rest(c, 500);
+    allocator.rest(d, 2000);
+    assert.deepEqual(
+      [...allocator.resting()].map(([, until]) => until),
+      [10, 500, 1000, 2000],
+    );
+    assert.equal(allocator.capacity(9).free, 0);
+    assert.deepEqual(allocator.take(10), b);
+    assert.equal(allocator.take(499), undefined);
+    assert.deepEqual(allocator.take(500), c);
+    assert.deepEqual(allocator.take(2000), d);
+    assert.deepEqual(allocator.take(2000), a);
+  });
+
   it('finds the only free address, wherever it lies', () => {
     const allocator = new Allocator(ranges('10.0.0.0/25', '10.0.1.0/31'));
     const all = Array.from({ length: 130 }, () => allocator.take(0)!);

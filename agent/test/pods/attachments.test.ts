@@ -44,7 +44,7 @@ describe('pods: restart', () => {
         ping.kill('SIGINT');
         await closed;
         const [, sent, answered] = /(\d+) packets transmitted, (\d+) received/.exec(output)!;
-        // The last one may have been on its way at the interrupt.
+        // The interrupt may come before the answer to the last packet.
         assert.ok(Number(sent) - Number(answered) <= 1, output.slice(-200));
       } finally {
         ping.kill('SIGKILL');
@@ -91,13 +91,13 @@ describe('pods: restart', () => {
     const done = readFileSync(node.journal, 'utf8');
     assert.equal((await node.plugin('DEL', 1)).exitCode, 0);
     await node.end('SIGKILL');
-    // As after a crash between the journal and the first step …
+    // As after a crash between the commit and the first step,
     writeFileSync(node.journal, done);
     await node.start();
     assert.match((await node.list())[0].state, /is missing/);
     assert.equal(await addressOf(1), address);
     assert.equal(node.ping('node', address), 1);
-    // … and as after one in the middle of the wiring.
+    // and as after a crash between the steps.
     await node.end('SIGKILL');
     node.podIp(1, 'route del default');
     await node.start();

@@ -121,7 +121,7 @@ describe('pods: CNI commands', () => {
   });
 
   it('5: allocates no address that it cannot store', async () => {
-    // A file system without room, as deep in the journal's way as can be.
+    // A full file system under the journal.
     const full = new TestNode();
     try {
       run('mkdir', full.stateDir);
@@ -192,7 +192,7 @@ describe('pods: CNI commands', () => {
     fails(await node.plugin('ADD', 9), 11, /10\.244\.1\.0\/29: 8 of 8 used/);
     fails(await node.plugin('STATUS', 0, config), 50, /no free address/);
     assert.equal((await node.plugin('DEL', 3)).exitCode, 0);
-    // At once: with the quarantine off, only the deletion of the old link is waited for.
+    // At once: without a quarantine, ADD only waits for the deletion of the old link.
     const next = await node.plugin('ADD', 9);
     assert.equal(next.exitCode, 0, next.stdout);
     assert.equal(next.json.ips![0].address, results[2].json.ips![0].address);
@@ -202,7 +202,7 @@ describe('pods: CNI commands', () => {
     const added = await node.plugin('ADD', 1);
     const attached = /eth0 of default\/pod-1 is attached already, with 10\.244\.1\./;
     fails(await node.plugin('ADD', 1), 101, attached);
-    // Also where something about it was changed, but nothing is missing.
+    // Also if a part of it was changed and none is missing.
     node.podIp(1, 'link set eth0 mtu 1400');
     node.exec('sh', '-c', `echo 0 > /proc/sys/net/ipv4/conf/${added.json.interfaces![0].name}/rp_filter`);
     fails(await node.plugin('ADD', 1), 101, attached);

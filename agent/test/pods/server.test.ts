@@ -126,7 +126,7 @@ describe('pods: server', () => {
     lazy.pause();
     lazy.write(request);
     await eventually('the request is there', () => seen.length === 1);
-    // Waits for the answer to be taken: ends only when the server has given the connection up.
+    // close waits for the client and fulfils only because the server gives up after transferMs.
     await server.close();
     assert.ok((await everything(lazy.resume())).length < BODY_MAX);
   });

@@ -6,10 +6,10 @@ import { eventually, TestNode } from './node.ts';
 const PODS = 100;
 /** Answered calls between two kills of the service. */
 const KILL_EVERY = 40;
-/** Kills in each half: without an end to them, ADDs that are cut off would go round for ever. */
+/** Most kills in each half; without a limit, repeated ADDs might never succeed. */
 const KILLS_MAX = 4;
 
-/** A small generator (mulberry32), so that a failure can be repeated from its seed. */
+/** A random generator (mulberry32) with a seed, so that a failure can be repeated. */
 function random(seed: number): () => number {
   let state = seed;
   return () => {
@@ -22,7 +22,7 @@ function random(seed: number): () => number {
 
 describe('pods: storm', () => {
   let node: TestNode;
-  /** What successful ADDs answered, until DEL is called. */
+  /** The addresses of successful ADDs, until their DEL. */
   let held: Map<string, number>;
   let answers = 0;
   let aways = 0;
@@ -33,7 +33,7 @@ describe('pods: storm', () => {
   const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
   const next = random(seed);
 
-  /** A call, after which the service is perhaps killed and started again while others are under way. */
+  /** Executes the plugin. After every KILL_EVERY answers the service is killed and restarted while other calls run. */
   const call = async (command: string, pod: number) => {
     const result = await node.plugin(command, pod);
     if (result.exitCode === 0) answers++;
@@ -87,7 +87,7 @@ describe('pods: storm', () => {
       .map(({ pod }) => pod);
 
   before(async () => {
-    // Little more room than pods, so that addresses come round.
+    // Few more addresses than pods, so that addresses are reused.
     node = new TestNode({ podCIDRs: ['10.244.1.0/26', '10.244.2.0/26'] });
     held = new Map();
     node.addPods(...Array.from({ length: PODS }, (_, pod) => pod));

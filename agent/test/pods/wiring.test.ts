@@ -72,7 +72,7 @@ describe('pods: wiring', () => {
     const number = Number(pod.name.slice(-1));
     node.podIp(number, 'addr add 10.244.1.60/32 dev eth0');
     node.podIp(number, `route change default via 169.254.1.1 dev eth0 src 10.244.1.60`);
-    // Counted by the filter itself: that no answer comes back could have other reasons.
+    // The filter's own counter, because an answer can be missing for other reasons.
     const before = filtered();
     assert.equal(node.ping(number, NODE_ADDRESS), 0);
     assert.equal(filtered(), before + 1);
@@ -129,7 +129,7 @@ describe('pods: wiring', () => {
         damage: () => node.podIp(1, 'link set eth0 address 02:00:00:00:00:09'),
         repair: () => {
           node.podIp(1, `link set eth0 address ${prevResult.interfaces![1].mac}`);
-          // The kernel forgets neighbours with the address.
+          // The kernel deletes neighbour entries when the MAC changes.
           node.podIp(1, `neigh add 169.254.1.1 dev eth0 lladdr ${hostMac}`);
         },
         says: /MAC 02:00:00:00:00:09 instead of/,
@@ -181,6 +181,8 @@ describe('pods: wiring', () => {
     assert.equal(pod.name, 'default/pod-2');
     assert.equal((await node.plugin('DEL', 2)).exitCode, 0);
     assert.equal(node.ip('route').includes(host(2)), false);
+    const up = JSON.parse(node.ip('-json link show up')) as { ifname?: string }[];
+    assert.ok(!up.some(({ ifname }) => ifname === host(2)), 'the link is still up');
     assert.equal(node.ping('node', pod.address), 0);
     assert.deepEqual(await node.list(), []);
     const again = await node.plugin('DEL', 2, {}, { CNI_NETNS: '' });
