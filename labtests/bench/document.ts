@@ -1,31 +1,25 @@
-/** Puts the result of a benchmark into docs/benchmarks.md and its charts into docs/benchmarks. */
+/** Writes the result of a benchmark to docs/benchmarks.md, and its data to docs/benchmarks. */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { join, relative } from 'node:path';
 import { repository } from '../lab/processes.ts';
-import type { Benchmark } from './benchmarks.ts';
-import { draw } from './chart.ts';
+import type { Benchmark } from './benchmark.ts';
 import { type BenchResult, cells, markdownTable } from './result.ts';
 
 const FOLDER = join(repository, 'docs/benchmarks');
 
-/** Writes tables, charts and data; returns the files, as paths in the repository. */
+/** Writes tables and data; returns the files, as paths in the repository. */
 export function writeDocument(
   { name, document = 'docs/benchmarks.md' }: Pick<Benchmark, 'name' | 'document'>,
   result: BenchResult,
 ): string[] {
   mkdirSync(FOLDER, { recursive: true });
-  const files = result.charts.map((chart) => {
-    const file = join(FOLDER, chart.file);
-    writeFileSync(file, draw(chart));
-    return file;
-  });
   const text = join(repository, document);
   writeFileSync(text, withSection(readFileSync(text, 'utf8'), name, section(name, result)));
   const data = join(FOLDER, `${name}.json`);
   writeFileSync(data, `${JSON.stringify({ name, machine: machine(name), rows: result.rows }, null, 2)}\n`);
-  return [text, data, ...files].map((file) => relative(repository, file));
+  return [text, data].map((file) => relative(repository, file));
 }
 
 /** The document with what stands between the marks of a benchmark replaced. Throws when the marks are not there. */
@@ -38,10 +32,9 @@ export function withSection(document: string, name: string, text: string): strin
   return `${document.slice(0, from + open.length)}\n\n${text}\n\n${document.slice(to)}`;
 }
 
-function section(name: string, { rows, notes, charts }: BenchResult): string {
-  const pictures = charts.map(({ title, file }) => `![${title}](benchmarks/${file})`);
+function section(name: string, { rows, notes }: BenchResult): string {
   const table = rows.length > 0 ? [markdownTable(cells(rows))] : [];
-  return [machine(name), ...pictures, ...notes, ...table].join('\n\n');
+  return [machine(name), ...notes, ...table].join('\n\n');
 }
 
 /** The machine, the versions and the date, in a sentence. */

@@ -1,6 +1,5 @@
 /** How time and memory grow with the number of routes and of clients. */
-import type { Benchmark } from './benchmarks.ts';
-import type { LinesChart } from './chart.ts';
+import type { Benchmark } from './benchmark.ts';
 import { RouteListener } from './listener.ts';
 import { LocalSpeaker } from './local-speaker.ts';
 import { memoryGrowth, timed } from './memory.ts';
@@ -152,35 +151,17 @@ function tableOf(head: string, points: readonly Point[]): string {
   return markdownTable([[head, 'load, ms', 'withdraw, ms', 'memory, MB'], ...body]);
 }
 
-function chart(file: string, title: string, label: string, points: readonly Point[]): LinesChart {
-  const series = (['load', 'withdraw'] as const).map((name) => ({
-    label: `${name}, ms`,
-    points: points.map((point) => [point.size, point[name]] as const),
-  }));
-  const measured = points.filter((point) => point.memory > 0);
-  const memory = measured.map((point) => [point.size, point.memory / 2 ** 20] as const);
-  return {
-    kind: 'lines',
-    file,
-    title,
-    x: { label, logarithmic: true },
-    y: { label: 'ms, MB', logarithmic: true },
-    series: [...series, { label: 'memory, MB', points: memory }],
-  };
-}
-
 async function run(values: Record<string, string | boolean | undefined>): Promise<BenchResult> {
   // A first pass, so that what is measured is compiled code.
   routesTiming(50_000);
   clientsTiming(50);
-  const result: BenchResult = { rows: [], notes: [], charts: [] };
+  const result: BenchResult = { rows: [], notes: [] };
   for (const growing of GROWING) {
     const { name } = growing;
     const points = await measureAll(growing, Number(values[name]));
     result.rows.push(...rows(growing, points));
     const about = name === 'clients' ? 'clients, with 10,000 routes in all' : 'routes, one client to another';
     result.notes.push(tableOf(about, points));
-    result.charts.push(chart(`growth-${name}.svg`, about, name, points));
   }
   return result;
 }

@@ -4,10 +4,18 @@
  * into docs/benchmarks.md.
  */
 import { parseArgs } from 'node:util';
-import { type Benchmark, benchmarks } from './benchmarks.ts';
+import type { Benchmark } from './benchmark.ts';
 import { writeDocument } from './document.ts';
+import { growth } from './growth.ts';
+import { micro } from './micro.ts';
+import { reflector } from './reflector.ts';
 import { printed } from './result.ts';
+import { scale } from './scale.ts';
+import { slices } from './slices.ts';
+import { slowClient } from './slow-client.ts';
+import { soakTest } from './soak.ts';
 
+const benchmarks: readonly Benchmark[] = [reflector, growth, micro, slowClient, soakTest, slices, scale];
 const COMMON = { json: { type: 'boolean' }, write: { type: 'boolean' } } as const;
 
 function usage(): string {

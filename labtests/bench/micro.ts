@@ -7,7 +7,7 @@ import {
   isError,
   nlriLength,
 } from 'bgp-js/wire';
-import type { Benchmark } from './benchmarks.ts';
+import type { Benchmark } from './benchmark.ts';
 import { LocalSpeaker } from './local-speaker.ts';
 import { fastest, memoryGrowth, timed } from './memory.ts';
 import { type BenchResult, limited, type Row, told } from './result.ts';
@@ -142,7 +142,7 @@ async function run(values: Record<string, string | boolean | undefined>): Promis
   ribRows(50_000);
   const rows = [...codecRows(), ...ribRows(routes), ...exportRows(Math.min(routes, 100_000))];
   rows.push(...(await memoryRows(routes)));
-  return { rows, notes: [], charts: [] };
+  return { rows, notes: [] };
 }
 
 export const micro: Benchmark = {

@@ -1,37 +1,22 @@
 /** The reflector beside BIRD, FRR, OpenBGPD and GoBGP on the same work. */
-import type { Benchmark } from './benchmarks.ts';
-import type { BarsChart, Panel } from './chart.ts';
-import { type ComparedDaemon, type Comparison, compare, type Medians } from './compare.ts';
-import { type BenchResult, bounded, limited, markdownTable, type Row, round } from './result.ts';
+import { resolve } from 'node:path';
+import { assertBuilt } from '../lab/command.ts';
+import type { Benchmark } from './benchmark.ts';
+import { type Comparison, compare, type Measured, type Rounds, SCENARIOS } from './load/compare.ts';
+import { type BenchResult, bounded, markdownTable, type Row, round, told } from './result.ts';
 
-/** What a column of a scenario must not exceed: so many times a peer's figure, or a limit in the column's unit. */
-type Bound =
-  | { column: ComparedDaemon; peer: string; ratio: number }
-  | { column: ComparedDaemon; limit: number };
+/** The daemons whose best figure is the reference. */
+const REFERENCES = ['bird', 'frr'];
 
-const BOUNDS: Record<string, Bound[]> = {
-  table: [
-    { column: 'converge_s', peer: 'bird', ratio: 1 },
-    { column: 'withdraw_s', peer: 'bird', ratio: 1 },
-    { column: 'peak_mb', peer: 'bird', ratio: 1 },
-  ],
-  pods: [
-    { column: 'converge_s', peer: 'frr', ratio: 1 },
-    { column: 'withdraw_s', peer: 'frr', ratio: 1 },
-    { column: 'churn_p50_ms', peer: 'bird', ratio: 1 },
-    { column: 'churn_p99_ms', peer: 'bird', ratio: 1.5 },
-    { column: 'peak_mb', limit: 100 },
-  ],
-  cluster: [
-    { column: 'converge_s', peer: 'frr', ratio: 1 },
-    { column: 'withdraw_s', peer: 'frr', ratio: 1 },
-    { column: 'churn_p50_ms', peer: 'bird', ratio: 1 },
-    { column: 'churn_p99_ms', peer: 'bird', ratio: 1 },
-    { column: 'peak_mb', limit: 120 },
-  ],
+/** What a figure may be at most, as a multiple of the best of BIRD and FRR. */
+const BOUNDS: Readonly<Record<string, Partial<Record<Measured, number>>>> = {
+  table: { converge_s: 1, withdraw_s: 1, peak_mb: 1 },
+  internet: { converge_s: 1, withdraw_s: 1 },
+  pods: { converge_s: 1, withdraw_s: 1, churn_p50_ms: 1.1 },
+  cluster: { converge_s: 1, withdraw_s: 1, churn_p50_ms: 1.1 },
 };
 
-const COLUMNS: [ComparedDaemon, string][] = [
+const COLUMNS: readonly (readonly [column: Measured, title: string])[] = [
   ['converge_s', 'converge, s'],
   ['withdraw_s', 'withdraw, s'],
   ['churn_p50_ms', 'churn p50, ms'],
@@ -40,100 +25,96 @@ const COLUMNS: [ComparedDaemon, string][] = [
   ['cpu_s', 'CPU, s'],
 ];
 
-const NAMES: Record<string, string> = {
+const NAMES: Readonly<Record<string, string>> = {
   bird: 'BIRD',
   frr: 'FRR',
   openbgpd: 'OpenBGPD',
   gobgp: 'GoBGP',
+  before: 'Flatroute before',
   ours: 'Flatroute',
 };
 
-const SCENARIOS: Record<string, string> = {
-  table: 'table: 1,000,000 prefixes through',
-  pods: 'pods: 200 clients × 100',
-  cluster: 'cluster: 1,000 clients × 10',
-};
+/** The middle of the rounds; null when one of them failed, undefined when there is no such figure. */
+export function median(rounds: Rounds | undefined, column: Measured): number | null | undefined {
+  const values = (rounds ?? []).map((one) => one[column]);
+  if (values.length === 0 || values.includes(undefined)) return undefined;
+  if (values.includes(null)) return null;
+  const sorted = (values as number[]).toSorted((a, b) => a - b);
+  const middle = sorted.length / 2;
+  return (sorted[Math.ceil(middle) - 1] + sorted[Math.floor(middle)]) / 2;
+}
 
-/** The rows of a comparison. */
+/** Our medians with their ratio to the best of BIRD and FRR. */
 export function comparisonRows(comparison: Comparison): Row[] {
   return Object.entries(comparison).flatMap(([scenario, daemons]) =>
-    (BOUNDS[scenario] ?? []).map((bound) => {
-      const title = COLUMNS.find(([column]) => column === bound.column)?.[1] ?? bound.column;
-      const ours = figure(daemons.ours, bound.column);
-      if ('limit' in bound) return limited(`${scenario}: ${title}, limit`, ours, bound.limit);
-      const { peer, ratio, column } = bound;
-      return bounded(`${scenario}: ${title}, to ${NAMES[peer]}`, ours, figure(daemons[peer], column), ratio);
+    COLUMNS.flatMap(([column, title]): Row[] => {
+      const ours = median(daemons.ours, column);
+      if (ours === undefined) return [];
+      const references = REFERENCES.map((name) => median(daemons[name], column));
+      const known = references.filter((value) => typeof value === 'number');
+      const best = known.length > 0 ? round(Math.min(...known)) : null;
+      const bound = BOUNDS[scenario]?.[column];
+      const metric = `${scenario}: ${title}`;
+      if (bound !== undefined) return [bounded(metric, ours, best, bound)];
+      if (ours === null) return [{ ...told(metric, 0), ours: null, ok: false }];
+      return [{ ...told(metric, ours), reference: best, ratio: best ? round(ours / best) : null }];
     }),
   );
 }
 
-function figure(medians: Medians | undefined, column: ComparedDaemon): number | null {
-  return medians?.[column] ?? null;
-}
-
-/** Every figure of every daemon, a table for each scenario. */
+/** Medians of every daemon with the smallest and the largest of the rounds, a table for each scenario. */
 export function comparisonTables(comparison: Comparison): string[] {
   return Object.entries(comparison).map(([scenario, daemons]) => {
     const names = Object.keys(daemons);
-    const head = [SCENARIOS[scenario] ?? scenario, ...names.map((name) => NAMES[name] ?? name)];
-    const body = COLUMNS.filter(([column]) => names.some((name) => column in daemons[name])).map(
-      ([column, title]) => [title, ...names.map((name) => shown(daemons[name], column))],
-    );
+    const head = [SCENARIOS[scenario]?.title ?? scenario, ...names.map((name) => NAMES[name] ?? name)];
+    const isMeasured = ([column]: readonly [Measured, string]) =>
+      names.some((name) => median(daemons[name], column) !== undefined);
+    const body = COLUMNS.filter(isMeasured).map(([column, title]) => [
+      title,
+      ...names.map((name) => cell(daemons[name], column)),
+    ]);
     return markdownTable([head, ...body]);
   });
 }
 
-function shown(medians: Medians, column: ComparedDaemon): string {
-  if (medians.absent) return 'not installed';
-  const value = medians[column];
-  return value === null ? 'not in time' : value === undefined ? '' : String(round(value));
-}
-
-function chart(comparison: Comparison): BarsChart {
-  const panels = Object.entries(comparison).flatMap(([scenario, daemons]) =>
-    COLUMNS.flatMap(([column, title]): Panel[] => {
-      const names = Object.keys(daemons).filter((name) => daemons[name][column] !== undefined);
-      if (names.length === 0) return [];
-      const bars = names.map((name) => ({
-        label: NAMES[name] ?? name,
-        value: figure(daemons[name], column),
-      }));
-      return [{ group: SCENARIOS[scenario] ?? scenario, title, bars }];
-    }),
-  );
-  return {
-    kind: 'bars',
-    file: 'reflector.svg',
-    title: 'Route reflectors on the same work; less is better',
-    highlight: NAMES.ours,
-    panels,
-  };
+function cell(rounds: Rounds, column: Measured): string {
+  if (rounds.length === 0) return 'not installed';
+  const middle = median(rounds, column);
+  if (middle === undefined) return '';
+  if (middle === null) return 'not in time';
+  const values = rounds.map((one) => one[column] ?? 0);
+  const spread = `${round(Math.min(...values))}–${round(Math.max(...values))}`;
+  return rounds.length === 1 ? String(round(middle)) : `${round(middle)} (${spread})`;
 }
 
 async function run(values: Record<string, string | boolean | undefined>): Promise<BenchResult> {
+  assertBuilt();
+  const list = (option: string) =>
+    String(values[option] ?? '')
+      .split(/[ ,]/)
+      .filter((word) => word !== '');
   const comparison = await compare({
-    folder: values['bench-dir'] as string | undefined,
-    scenarios: String(values.scenario),
-    peers: String(values.peers),
+    scenarios: list('scenario'),
+    peers: list('peers'),
     rounds: Number(values.rounds),
-    extra: String(values.extra),
+    before: values.before === undefined ? undefined : resolve(String(values.before)),
+    extra: list('extra'),
+    seed: Number(values.seed),
   });
-  return {
-    rows: comparisonRows(comparison),
-    notes: comparisonTables(comparison),
-    charts: [chart(comparison)],
-  };
+  return { rows: comparisonRows(comparison), notes: comparisonTables(comparison) };
 }
 
 export const reflector: Benchmark = {
   name: 'reflector',
-  title: 'the reflector beside BIRD and FRR (or --peers bird,frr,openbgpd,gobgp), by compare.py',
+  title:
+    'the reflector beside BIRD and FRR (--peers bird,frr,openbgpd,gobgp), and an older checkout (--before PATH)',
   options: {
-    scenario: { type: 'string', default: 'table,pods,cluster' },
+    scenario: { type: 'string', default: 'table,internet,pods,cluster' },
     peers: { type: 'string', default: 'bird,frr' },
     rounds: { type: 'string', default: '3' },
+    before: { type: 'string' },
     extra: { type: 'string', default: '' },
-    'bench-dir': { type: 'string' },
+    seed: { type: 'string', default: '1' },
   },
   run,
 };

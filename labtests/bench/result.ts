@@ -1,6 +1,5 @@
-/** What a benchmark finds: rows with bounds, and the series and tables that go into docs/benchmarks.md. */
+/** What a benchmark finds: rows with bounds, and the tables that are written to docs/benchmarks.md. */
 import { table } from '../start/table.ts';
-import type { Chart } from './chart.ts';
 
 /** One measured quantity. Less is better in every one, so that a ratio up to the bound is good. */
 export interface Row {
@@ -21,7 +20,6 @@ export interface BenchResult {
   rows: Row[];
   /** More to print and to write, as paragraphs or tables of Markdown. */
   notes: string[];
-  charts: Chart[];
 }
 
 /** A figure without a bound. */

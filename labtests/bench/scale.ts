@@ -1,6 +1,5 @@
 /** Thousands of nodes behind a few reflectors: what a cold start, a dead reflector and a vanished rack cost. */
-import type { Benchmark } from './benchmarks.ts';
-import type { LinesChart } from './chart.ts';
+import type { Benchmark } from './benchmark.ts';
 import {
   type BenchResult,
   bounded,
@@ -128,25 +127,6 @@ function meshTable({ cpuMs, octets, keepaliveMs, sessions }: MeshNode): string {
   ]);
 }
 
-function chart(results: readonly ClusterResult[]): LinesChart {
-  const pairs = results.filter(({ size }) => size.reflectors === 2 && !size.oneCluster);
-  const of = (pick: (result: ClusterResult) => number) =>
-    pairs.map((result) => [result.size.nodes, pick(result) / 1000] as const);
-  return {
-    kind: 'lines',
-    file: 'scale.svg',
-    title: 'Cold start behind two reflectors, 51 routes a node',
-    x: { label: 'nodes', logarithmic: true },
-    y: { label: 'seconds', logarithmic: true },
-    series: [
-      { label: '10 Gbit/s line', points: of(({ cold }) => lineMs(cold.reflector.octets)) },
-      { label: 'CPU of a reflector', points: of(({ cold }) => cold.reflector.cpuMs) },
-      { label: 'CPU of a node', points: of(({ cold }) => cold.nodeCpuMs) },
-      { label: 'a rack gone', points: of(({ rack }) => convergence(rack)) },
-    ],
-  };
-}
-
 function sizes(list: string, reflectors: string): ClusterSize[] {
   const nodes = list.split(',').map(Number);
   const largest = nodes.find((count) => count === 5000) ?? nodes[nodes.length - 1];
@@ -172,7 +152,6 @@ async function run(values: Record<string, string | boolean | undefined>): Promis
   return {
     rows: [...rows(results), correct('full mesh: wrong routes', mesh.wrong)],
     notes: [stepTable(results), meshTable(mesh)],
-    charts: [chart(results)],
   };
 }
 

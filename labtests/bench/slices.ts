@@ -4,7 +4,7 @@ import type { EventLoopView } from '@flatroute/common/http/api-documents.ts';
 import type { LabReflector } from '../lab/reflector.ts';
 import { view } from '../lab/status-client.ts';
 import { until } from '../lab/wait.ts';
-import type { Benchmark } from './benchmarks.ts';
+import type { Benchmark } from './benchmark.ts';
 import { Load } from './load.ts';
 import { type BenchResult, correct, limited, type Row, told } from './result.ts';
 import { RouteSpace } from './routes.ts';
@@ -131,7 +131,7 @@ async function run(values: Record<string, string | boolean | undefined>): Promis
       lookingAtClients(running, clients),
     )),
   ];
-  return { rows, notes: [], charts: [] };
+  return { rows, notes: [] };
 }
 
 export const slices: Benchmark = {

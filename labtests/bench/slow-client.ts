@@ -1,6 +1,6 @@
 /** A client that stops reading under churn: what it costs the reflector, and the other clients. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Benchmark } from './benchmarks.ts';
+import type { Benchmark } from './benchmark.ts';
 import { Load } from './load.ts';
 import { type BenchResult, bounded, correct, limited, percentile, type Row, told } from './result.ts';
 import { type RunningReflector, withReflector } from './running-reflector.ts';
@@ -89,7 +89,7 @@ async function run(values: Record<string, string | boolean | undefined>): Promis
   const [seconds, rate] = [Number(values.seconds), Number(values.rate)];
   const rows = await withReflector((running) => measure(running, seconds, rate));
   const about = `50 clients with 100 routes each; ${rate} changes a second in UPDATEs of nearly 1 KB; one client reads nothing for ${seconds} s.`;
-  return { rows, notes: [about], charts: [] };
+  return { rows, notes: [about] };
 }
 
 export const slowClient: Benchmark = {

@@ -1,7 +1,6 @@
 /** Hours in small: many clients, constant churn and random losses of sessions; memory has to stay flat, tables right. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Benchmark } from './benchmarks.ts';
-import type { LinesChart } from './chart.ts';
+import type { Benchmark } from './benchmark.ts';
 import { Load } from './load.ts';
 import { type BenchResult, correct, limited, percentile, type Row, slope, told } from './result.ts';
 import { type RunningReflector, withReflector } from './running-reflector.ts';
@@ -51,10 +50,7 @@ async function breakSessions(load: Load, perMinute: number, signal: AbortSignal)
   return count;
 }
 
-async function soak(
-  running: RunningReflector,
-  options: SoakOptions,
-): Promise<{ rows: Row[]; samples: Sample[] }> {
+async function soak(running: RunningReflector, options: SoakOptions): Promise<Row[]> {
   const { minutes, clients, routes, rate, losses } = options;
   const { target, network } = running;
   const load = new Load({ target, network, clients, routes });
@@ -73,7 +69,7 @@ async function soak(
     const lost = await breaking;
     clearInterval(sampler);
     const wrong = await load.settle();
-    return { rows: [...memoryRows(samples, minutes), ...otherRows(load, lost, wrong)], samples };
+    return [...memoryRows(samples, minutes), ...otherRows(load, lost, wrong)];
   } finally {
     over.abort();
     clearInterval(sampler);
@@ -106,20 +102,6 @@ function otherRows(load: Load, lost: number, wrong: number): Row[] {
   ];
 }
 
-function chart(samples: Sample[], { clients, minutes }: SoakOptions): LinesChart {
-  const points = samples.map((sample) => [sample.minutes, sample.megabytes] as const);
-  // As many points as a reader can tell apart.
-  const step = Math.max(1, Math.floor(points.length / 300));
-  return {
-    kind: 'lines',
-    file: 'soak.svg',
-    title: `Resident memory over ${minutes} minutes with ${clients} clients`,
-    x: { label: 'minutes', logarithmic: false },
-    y: { label: 'MB', logarithmic: false },
-    series: [{ label: 'reflector', points: points.filter((_, index) => index % step === 0) }],
-  };
-}
-
 async function run(values: Record<string, string | boolean | undefined>): Promise<BenchResult> {
   const number = (name: string) => Number(values[name]);
   const options: SoakOptions = {
@@ -129,10 +111,10 @@ async function run(values: Record<string, string | boolean | undefined>): Promis
     rate: number('rate'),
     losses: number('losses'),
   };
-  const { rows, samples } = await withReflector((running) => soak(running, options));
+  const rows = await withReflector((running) => soak(running, options));
   const { minutes, clients, routes, rate, losses } = options;
   const about = `${minutes} minutes: ${clients} clients with ${routes} routes each, ${rate} changes a second, ${losses} sessions broken a minute and brought up again.`;
-  return { rows, notes: [about], charts: [chart(samples, options)] };
+  return { rows, notes: [about] };
 }
 
 export const soakTest: Benchmark = {

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { repository, run } from '../../lab/processes.ts';
 
@@ -18,10 +17,13 @@ describe('npm run bench', () => {
     }
   });
 
-  it('says where it looked for the load generator, and how to name another place', async () => {
-    const { code, stderr } = await bench('reflector', '--bench-dir', tmpdir());
+  it('says in one line why the comparison cannot run', async () => {
+    const { code, stderr } = await bench('reflector', '--scenario', 'pots');
     assert.equal(code, 2);
-    assert.match(stderr, /has no compare\.py.*--bench-dir or FLATROUTE_BENCH_DIR/);
+    assert.match(
+      stderr,
+      /^bench: unknown scenario pots; there are table, internet, pods, cluster, [^\n]*\n$/,
+    );
   });
 
   it('refuses options that a benchmark does not know', async () => {

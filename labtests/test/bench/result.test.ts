@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict';
-import { parseComparison } from '../../bench/compare.ts';
-import { comparisonRows, comparisonTables } from '../../bench/reflector.ts';
 import { bounded, correct, exponent, limited, percentile, printed, slope, told } from '../../bench/result.ts';
 
 describe('results of benchmarks', () => {
@@ -43,35 +41,5 @@ describe('results of benchmarks', () => {
     assert.equal(slope([0, 1, 2].map((x) => [x, 3 * x + 1] as const)), 3);
     const cube = [1, 10, 100].map((x) => [x, 2 * x ** 3] as const);
     assert.ok(Math.abs(exponent(cube) - 3) < 1e-9);
-  });
-});
-
-describe('the comparison of reflectors', () => {
-  const line =
-    '{"pods":{"bird":{"converge_s":2,"cpu_s":1,"peak_mb":18,"churn_p50_ms":1,"churn_p99_ms":2,"withdraw_s":1},' +
-    '"frr":{"converge_s":0.1,"cpu_s":1,"peak_mb":50,"churn_p50_ms":50,"churn_p99_ms":60,"withdraw_s":0.08},' +
-    '"gobgp":{"absent":true},' +
-    '"ours":{"converge_s":0.05,"cpu_s":1,"peak_mb":90,"churn_p50_ms":2,"churn_p99_ms":3,"withdraw_s":null}}}';
-
-  it('is judged by the peer that the bound names', () => {
-    const rows = comparisonRows(parseComparison(`noise\n${line}\n`));
-    const verdicts = rows.map(({ reference, ratio, ok }) => [reference, ratio, ok]);
-    assert.deepEqual(verdicts, [
-      [0.1, 0.5, true],
-      [0.08, null, false],
-      [1, 2, false],
-      [2, 1.5, true],
-      [100, 0.9, true],
-    ]);
-  });
-
-  it('says in its tables what failed and what is absent', () => {
-    const [text] = comparisonTables(parseComparison(line));
-    assert.match(text, /^\| pods: 200 clients × 100 \| BIRD \| FRR \| GoBGP \| Flatroute \|$/m);
-    assert.match(text, /^\| withdraw, s \| 1 \| 0.08 \| not installed \| not in time \|$/m);
-  });
-
-  it('says what came instead of JSON', () => {
-    assert.throws(() => parseComparison('bird exited with 1'), /no JSON but: bird exited/);
   });
 });

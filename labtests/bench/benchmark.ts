@@ -1,0 +1,15 @@
+import type { ParseArgsOptionsConfig } from 'node:util';
+import type { BenchResult } from './result.ts';
+
+/** One of the benchmarks that `npm run bench` runs. */
+export interface Benchmark {
+  name: string;
+  /** What it measures, in a few words. */
+  title: string;
+  /** Its own options; main.ts has those of all. */
+  options: ParseArgsOptionsConfig;
+  /** The document that its result is written to, in the repository; docs/benchmarks.md by default. */
+  document?: string;
+  /** Runs it with the values of its options. Throws an Error that says why it cannot run. */
+  run(values: Record<string, string | boolean | undefined>): Promise<BenchResult>;
+}
