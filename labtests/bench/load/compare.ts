@@ -195,7 +195,7 @@ async function makeNetwork(lab: string): Promise<[target: string, neighbours: st
     'link set d0 up',
   ]);
   const thirds = Array.from({ length: 16 }, (_, index) => index + 1);
-  await must(lab, ['sysctl', '-qw', 'net.ipv4.ip_nonlocal_bind=1'], { netns: neighbours });
+  await must(lab, ['sh', '-c', 'echo 1 > /proc/sys/net/ipv4/ip_nonlocal_bind'], { netns: neighbours });
   await ipBatch(lab, neighbours, [
     'link set l0 up',
     `address add ${FIRST_NEIGHBOUR}/16 dev l0`,
