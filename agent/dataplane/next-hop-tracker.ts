@@ -13,6 +13,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { IPAddress } from 'bgp-js/ip';
 import { TABLE } from '../kernel/constants.ts';
+import { KernelError } from '../kernel/error.ts';
+import { ERRNO } from '../kernel/libc.ts';
 import {
   formatNextHop,
   type KernelNextHop,
@@ -30,6 +32,8 @@ const GATHER_MS = 50;
 /** The pause after an error of the kernel. */
 const RECOVERY_MS = 1000;
 const SLICE_MS = 2;
+/** Errors of a kernel that does not know the address family. */
+const NO_FAMILY: ReadonlySet<number> = new Set([ERRNO.EOPNOTSUPP, ERRNO.EAFNOSUPPORT]);
 
 /** Where the kernel sends packets for a BGP next hop. */
 export interface Resolution {
@@ -80,10 +84,13 @@ interface TrackedNextHop {
   readonly groups: Set<NextHopGroup>;
 }
 
+/** The part of RouteSync that next hop tracking needs. */
+export type LookupRoutes = Pick<RouteSync, 'get' | 'interfaceIndex' | 'open' | 'owner' | 'watchTopology'>;
+
 /** Options of a NextHopTracker. */
 export interface NextHopTrackerOptions {
   /** Whose kernel answers, and whose routes are not followed. */
-  routes: RouteSync;
+  routes: LookupRoutes;
   encapsulation: Encapsulation;
   /** The target of a group has changed; the next group waits for the promise. */
   onChange(group: NextHopGroup): Promise<void>;
@@ -168,12 +175,27 @@ export class NextHopTracker {
   #track(address: IPAddress): TrackedNextHop {
     let nextHop = this.#nextHops.get(address.key);
     if (nextHop === undefined) {
-      const resolution = resolve(this.#options.routes, address);
-      nextHop = { address, resolution, groups: new Set() };
+      nextHop = { address, resolution: this.#firstResolution(address), groups: new Set() };
       this.#nextHops.set(address.key, nextHop);
-      if (resolution === null) this.#refresh();
     }
     return nextHop;
+  }
+
+  /** Null: the first refresh gives the answer. An error must not reach the caller, who hands over best routes. */
+  #firstResolution(address: IPAddress): Resolution | null {
+    try {
+      const resolution = resolve(this.#options.routes, address);
+      if (resolution === null) this.#refresh();
+      return resolution;
+    } catch (error) {
+      this.#onError(error);
+      return null;
+    }
+  }
+
+  #onError(error: unknown): void {
+    this.#options.onError(error instanceof Error ? error : new Error(String(error)));
+    this.#refreshSoon(RECOVERY_MS);
   }
 
   /** Computes a group's target; true when it changed. */
@@ -208,7 +230,7 @@ export class NextHopTracker {
   }
 
   async #runRefresh(): Promise<void> {
-    const { routes, onChange, onError } = this.#options;
+    const { routes, onChange } = this.#options;
     try {
       while (this.#refreshAgain && !this.#closed) {
         this.#refreshAgain = false;
@@ -232,8 +254,7 @@ export class NextHopTracker {
       }
     } catch (error) {
       if (this.#closed) return;
-      onError(error instanceof Error ? error : new Error(String(error)));
-      this.#refreshSoon(RECOVERY_MS);
+      this.#onError(error);
     }
   }
 }
@@ -259,7 +280,7 @@ function compareHops(a: KernelNextHop, b: KernelNextHop): number {
 type Resolutions = Map<number | string, Resolution>;
 
 /** Resolves every address, in slices of time. @throws KernelError */
-async function resolveAll(routes: RouteSync, addresses: readonly IPAddress[]): Promise<Resolutions> {
+async function resolveAll(routes: LookupRoutes, addresses: readonly IPAddress[]): Promise<Resolutions> {
   const resolutions: Resolutions = new Map();
   const learned: IPAddress[] = [];
   let sliceStart = performance.now();
@@ -280,15 +301,21 @@ async function resolveAll(routes: RouteSync, addresses: readonly IPAddress[]): P
  * Asks the kernel for the route to an address. Null when a route that we learned over BGP covers it: `resolveAround`
  * finds the route below. @throws KernelError
  */
-function resolve(routes: RouteSync, address: IPAddress): Resolution | null {
+function resolve(routes: LookupRoutes, address: IPAddress): Resolution | null {
   if (address.version === 6 && address.isLinkLocal) return resolveLinkLocal(routes, address);
-  const { route, reason } = routes.get(address, false);
-  if (route === null) return { hops: [], reason };
-  return isLearned(routes, route) ? null : follow(route, address);
+  try {
+    const { route, reason } = routes.get(address, false);
+    if (route === null) return { hops: [], reason };
+    return isLearned(routes, route) ? null : follow(route, address);
+  } catch (error) {
+    // No retry helps on a kernel without IPv6, and the other next hops must not wait for one.
+    if (!(error instanceof KernelError) || !NO_FAMILY.has(error.errno)) throw error;
+    return { hops: [], reason: `this kernel has no IPv${address.version}` };
+  }
 }
 
 /** A link-local address exists on every link: its zone names the interface, and no route does (RFC 4007 §6). */
-function resolveLinkLocal(routes: RouteSync, address: IPAddress): Resolution {
+function resolveLinkLocal(routes: LookupRoutes, address: IPAddress): Resolution {
   if (address.zone === '') return { hops: [], reason: 'it is link-local and its interface is unknown' };
   const index = routes.interfaceIndex(address.zone);
   if (index === null) return { hops: [], reason: `there is no interface ${address.zone}` };
@@ -296,7 +323,7 @@ function resolveLinkLocal(routes: RouteSync, address: IPAddress): Resolution {
 }
 
 /** Resolves addresses through the routes of other programs only. Reads the whole main table. @throws KernelError */
-async function resolveAround(routes: RouteSync, addresses: readonly IPAddress[]): Promise<Resolutions> {
+async function resolveAround(routes: LookupRoutes, addresses: readonly IPAddress[]): Promise<Resolutions> {
   const best = new Map<IPAddress, RouteEntry>();
   const netlink = routes.open();
   try {
@@ -327,7 +354,7 @@ function isBetter(route: RouteEntry, other: RouteEntry | undefined): boolean {
 }
 
 /** A route of ours with a gateway came from BGP. The host routes of pods are ours too, and as good as connected. */
-function isLearned(routes: RouteSync, route: RouteEntry): boolean {
+function isLearned(routes: LookupRoutes, route: RouteEntry): boolean {
   const { table, protocol } = routes.owner;
   const isOurs = route.protocol === protocol && route.table === table;
   return isOurs && route.nextHops.some((hop) => hop.gateway !== undefined);
