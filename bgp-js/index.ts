@@ -8,8 +8,8 @@ export { DirtyQueue } from './rib/dirty-queue.ts';
 export { FamilyRib } from './rib/family-rib.ts';
 // Policies.
 export { compilePolicies } from './rib/policy/policy.ts';
-export type { PolicyData, PolicyRule, PolicySet } from './rib/policy/policy-data.ts';
-export { PolicyError } from './rib/policy/policy-error.ts';
+export { type PolicyData, PolicyError, type PolicyRule, type PolicySet } from './rib/policy/policy-data.ts';
+
 export { type Source, SourceKind } from './rib/source.ts';
 export { NO_PATH, NO_PREFIX, type PathId, type PrefixId } from './rib/store/ids.ts';
 // Peers.

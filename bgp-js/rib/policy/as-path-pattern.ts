@@ -1,30 +1,30 @@
 /**
- * Patterns over the AS numbers of a path, not over their text: `65001` is that AS alone, `.` any, `[64512-65534 23456]`
- * one of a set, `[^65001]` one not in it; `*`, `+` and `?` repeat, `|` chooses, parentheses group, `^` and `$` are the
- * ends of the path. Numbers are separated by spaces or underscores. A pattern without anchors matches anywhere.
+ * Patterns over the AS numbers of a path, not over their digits: `65001` matches that AS, `.` any AS, `[64512-65534
+ * 23456]` one of a set, `[^65001]` one outside a set; `*`, `+` and `?` repeat, `|` chooses, parentheses group, `^` and `$`
+ * are the ends of the path. Numbers are separated by spaces or underscores. A pattern without anchors matches anywhere.
  *
- * It is compiled to a nondeterministic automaton that is run with all its states at once: the time grows with the
- * length of the path, whatever the pattern.
+ * A pattern is compiled to a nondeterministic automaton, and all of its states are followed at once. So the time is
+ * linear in the length of the path for every pattern, while a backtracking matcher takes exponential time for some.
  */
 
 /** An AS_PATH for matching: one element for each AS of a sequence, one with all its members for a set. */
 export type AsPathElements = readonly (readonly number[])[];
 
-/** What may stand at one place of a path. */
+/** The AS numbers that match one element of a path. */
 interface Atom {
   negated: boolean;
   /** First and last of each range; none and negated: any. */
   ranges: readonly (readonly [number, number])[];
 }
 
-/** A state consumes an element (`atom`), asks for a place (`begin`, `end`), forks, or is the end (`match`). */
+/** A state consumes an element (`atom`), requires an end of the path (`begin`, `end`), forks, or is final (`match`). */
 type State =
   | { type: 'atom'; atom: Atom; next: number }
   | { type: 'begin' | 'end'; next: number }
   | { type: 'fork'; next: number; other: number }
   | { type: 'match' };
 
-/** Longest pattern, in characters: its states and so the work per element are bounded by it. */
+/** The longest pattern, in characters; bounds its states, and so the work for each element. */
 const LONGEST = 1024;
 const DEEPEST = 64;
 const MATCH = 0;
@@ -35,7 +35,7 @@ export class AsPathPattern {
   private readonly states: readonly State[];
   private readonly start: number;
 
-  /** Throws SyntaxError that says at which character the pattern is wrong, and why. */
+  /** Compiles a pattern. Throws SyntaxError that says where the mistake is, and why. */
   constructor(text: string) {
     const { states, start } = new Parser(text).parse();
     this.text = text;
@@ -43,11 +43,11 @@ export class AsPathPattern {
     this.start = start;
   }
 
-  /** Whether the pattern is found in the path. */
+  /** Whether the pattern matches the path or a part of it. */
   test(path: AsPathElements): boolean {
     let current = new Set<number>();
     for (let at = 0; at <= path.length; at++) {
-      // A match may begin at every place.
+      // A match may begin at any element.
       this.enter(this.start, at, path.length, current);
       if (current.has(MATCH)) return true;
       if (at === path.length) return false;
@@ -63,7 +63,7 @@ export class AsPathPattern {
     return false;
   }
 
-  /** Adds a state and what it leads to without an element; a stack instead of recursion, as long chains are allowed. */
+  /** Adds a state and all that it leads to without an element. A stack instead of recursion, as chains may be long. */
   private enter(first: number, at: number, length: number, into: Set<number>): void {
     const stack = [first];
     for (let index = stack.pop(); index !== undefined; index = stack.pop()) {
@@ -81,13 +81,14 @@ function accepts({ negated, ranges }: Atom, members: readonly number[]): boolean
   return members.some((as) => ranges.some(([from, to]) => as >= from && as <= to) !== negated);
 }
 
-/** Recursive descent; each piece is built for the state that follows it, so that it is parsed to a tree first. */
+/** The syntax tree of a pattern. States are built from its end, because each names the one that follows. */
 type Node =
   | { type: 'atom'; atom: Atom }
   | { type: 'begin' | 'end' }
   | { type: 'sequence' | 'choice'; parts: Node[] }
   | { type: '*' | '+' | '?'; part: Node };
 
+/** A recursive descent parser. */
 class Parser {
   private readonly text: string;
   private at = 0;
@@ -101,7 +102,7 @@ class Parser {
   parse(): { states: readonly State[]; start: number } {
     if (this.text.length > LONGEST) this.fail(`the pattern has more than ${LONGEST} characters`);
     const tree = this.choice();
-    if (this.at < this.text.length) this.fail(`"${this.text[this.at]}" closes nothing`);
+    if (this.at < this.text.length) this.fail(`"${this.text[this.at]}" has no opening parenthesis`);
     return { start: this.build(tree, MATCH), states: this.states };
   }
 
@@ -136,7 +137,7 @@ class Parser {
     const sign = this.peek();
     if (sign !== '*' && sign !== '+' && sign !== '?') return part;
     this.at++;
-    if (['*', '+', '?'].includes(this.peek())) this.fail('repeats what is repeated already');
+    if (['*', '+', '?'].includes(this.peek())) this.fail('this repeats what is repeated already');
     return { type: sign, part };
   }
 
@@ -148,13 +149,13 @@ class Parser {
     }
     if (next === '[') return { type: 'atom', atom: this.set() };
     if (next === '(') return this.group();
-    if (['*', '+', '?'].includes(next)) this.fail(`"${next}" has nothing before it to repeat`);
+    if (['*', '+', '?'].includes(next)) this.fail(`"${next}" has nothing to repeat before it`);
     if (next === '.' || next === '^' || next === '$') {
       this.at++;
       if (next === '.') return { type: 'atom', atom: { negated: true, ranges: [] } };
       return { type: next === '^' ? 'begin' : 'end' };
     }
-    return this.fail(`"${next}" is no AS number and no sign of a pattern`);
+    return this.fail(`"${next}" is neither an AS number nor an operator`);
   }
 
   private group(): Node {
@@ -180,7 +181,7 @@ class Parser {
         this.at++;
         to = this.number();
       }
-      if (to < from) this.fail(`the range ${from}-${to} runs backwards`);
+      if (to < from) this.fail(`the range ${from}-${to} is reversed`);
       ranges.push([from, to]);
     }
     if (ranges.length === 0) this.fail('the set is empty');
@@ -193,12 +194,12 @@ class Parser {
     const digits = /^\d+/.exec(this.text.slice(this.at))?.[0];
     if (digits === undefined) return this.fail('an AS number is missing');
     const as = Number(digits);
-    if (as > 0xffffffff) this.fail(`${digits} is no AS number: the largest is 4294967295`);
+    if (as > 0xffffffff) this.fail(`${digits} is too large for an AS number (at most 4294967295)`);
     this.at += digits.length;
     return as;
   }
 
-  /** Adds the states of a piece that goes on with state `next`; returns its first. */
+  /** Adds the states of a node that continue with state `next`; returns the first of them. */
   private build(node: Node, next: number): number {
     switch (node.type) {
       case 'atom':

@@ -1,6 +1,6 @@
 /**
- * Communities in the text forms of wire/communities.ts, where `*` may stand for any number: of every part of a standard
- * or large one (`65001:*`, `65001:*:*`), of the last part of an extended one (`rt:65001:*`).
+ * Communities in the notation of wire/communities.ts, in which `*` matches any number: any part of a standard or large
+ * community (`65001:*`, `65001:*:*`), and the last part of an extended one (`rt:65001:*`).
  */
 import { AttributeType } from '../../wire/attribute-types.ts';
 import {
@@ -10,10 +10,10 @@ import {
   parseLargeCommunity,
 } from '../../wire/communities.ts';
 
-/** A community, or all those that are equal under the mask. */
+/** Matches a community, or all those that are equal under the mask. */
 export interface CommunityPattern {
   text: string;
-  /** Type code of the attribute that holds communities of this kind. */
+  /** Type code of the attribute that contains communities of this kind. */
   attribute: number;
   value: Uint8Array;
   mask: Uint8Array;
@@ -21,7 +21,7 @@ export interface CommunityPattern {
 
 const { communities, extendedCommunities, ipv6ExtendedCommunities, largeCommunities } = AttributeType;
 
-/** Octets of one community, by the attribute that holds them. */
+/** Octets of one community, by the type code of its attribute. */
 export const COMMUNITY_SIZES: ReadonlyMap<number, number> = new Map([
   [communities, 4],
   [extendedCommunities, 8],
@@ -34,12 +34,12 @@ export function looksLikeCommunity(text: string): boolean {
   return text.includes(':') || text.startsWith('0x') || parseCommunity(text) !== null;
 }
 
-/** Parses a community or a pattern of one. Throws SyntaxError that says what is wrong. */
+/** Parses a community or a pattern. Throws SyntaxError that says what is wrong. */
 export function parseCommunityPattern(text: string): CommunityPattern {
   const found = exact(text.replaceAll('*', '0'));
   const parts = text.split(':');
   if (!found || parts.some((part) => part.includes('*') && part !== '*')) {
-    const forms = '65001:100, 65001:1:2, rt:65001:100 or a well-known name; * stands for a whole number';
+    const forms = '65001:100, 65001:1:2, rt:65001:100 or a well-known name; * matches any number';
     throw new SyntaxError(`"${text}" is not a community; write ${forms}`);
   }
   const mask = new Uint8Array(found.value.length).fill(0xff);
@@ -80,13 +80,13 @@ function words(numbers: readonly number[]): Uint8Array {
   return Uint8Array.from(numbers.flatMap((n) => [n >>> 24, (n >>> 16) & 255, (n >>> 8) & 255, n & 255]));
 }
 
-/** Whether the pattern stands for the community whose value is at `at`. */
+/** Whether the pattern matches the community whose value is at `at`. */
 export function communityMatches({ value, mask }: CommunityPattern, bytes: Uint8Array, at: number): boolean {
   for (let i = 0; i < value.length; i++) if ((bytes[at + i] & mask[i]) !== value[i]) return false;
   return true;
 }
 
-/** Whether it stands for one community alone, which may be added to a route. */
+/** Whether the pattern matches a single community, which can be added to a route. */
 export function isExact({ mask }: CommunityPattern): boolean {
   return mask.every((octet) => octet === 0xff);
 }

@@ -1,4 +1,4 @@
-/** The changes of a rule, compiled, and how they make a new set of attributes from a route's own. */
+/** The compiled changes of a rule, and how they turn the attributes of a route into others. */
 import { IPAddress, parseAddress } from '../../ip/index.ts';
 import { type AsSegment, writeSegments } from '../../wire/as-path.ts';
 import {
@@ -14,7 +14,7 @@ import { COMMUNITY_SIZES, type CommunityPattern, communityMatches, isExact } fro
 import type { PolicyLists } from './policy-conditions.ts';
 import type { PolicyChanges } from './policy-data.ts';
 
-/** What several rules change together: later ones win, communities and prepending add up. */
+/** The changes of several rules together: the last value wins, communities and prepending add up. */
 export interface Edit {
   localPref: number | null;
   med: number | null;
@@ -30,9 +30,10 @@ interface CommunityEdit {
   add: readonly CommunityPattern[];
 }
 
-/** Adds the changes of one rule to what former rules change. */
+/** Adds the changes of one rule to those of earlier rules. */
 export type Changer = (edit: Edit, localAs: number) => void;
 
+/** No changes. */
 export const emptyEdit = (): Edit => ({
   localPref: null,
   med: null,
@@ -54,20 +55,21 @@ export function compileChanges(
   const { localPref, med, medAdd, prepend } = changes;
   for (const key of ['localPref', 'med'] as const) {
     const value = changes[key];
-    if (value !== undefined && !isU32(value)) lists.fail([...path, key], 'is no number of 0 to 4294967295');
+    if (value !== undefined && !isU32(value))
+      lists.fail([...path, key], 'is not a number from 0 to 4294967295');
   }
   if (medAdd !== undefined && !isU32(Math.abs(medAdd))) {
-    lists.fail([...path, 'medAdd'], 'is no number of -4294967295 to 4294967295');
+    lists.fail([...path, 'medAdd'], 'is not a number from -4294967295 to 4294967295');
   }
   if (med !== undefined && medAdd !== undefined) {
-    lists.fail([...path, 'medAdd'], 'stands beside "med"; keep one of the two');
+    lists.fail([...path, 'medAdd'], 'cannot be combined with "med"; remove one of the two');
   }
   const { as, times = 0 } = prepend ?? {};
   if (prepend && !(Number.isInteger(times) && times >= 1 && times <= MOST_PREPENDED)) {
-    lists.fail([...path, 'prepend', 'times'], `is no number of 1 to ${MOST_PREPENDED}`);
+    lists.fail([...path, 'prepend', 'times'], `is not a number from 1 to ${MOST_PREPENDED}`);
   }
   if (as !== undefined && (!isU32(as) || as === 0)) {
-    lists.fail([...path, 'prepend', 'as'], 'is no AS number');
+    lists.fail([...path, 'prepend', 'as'], 'is not an AS number');
   }
   const nextHop = nextHopOf(changes.nextHop, lists, [...path, 'nextHop']);
   const communities = communityEdit(changes, lists, [...path, 'communities']);
@@ -90,7 +92,7 @@ function nextHopOf(
   if (text === 'self' || text === 'unchanged') return text;
   const address = parseAddress(text);
   if (address?.version !== 4 || !isHostAddress(address.value)) {
-    lists.fail(path, `"${text}" is no next hop; write self, unchanged or the IPv4 address of a host`);
+    lists.fail(path, `"${text}" is not a next hop; write self, unchanged or the IPv4 address of a host`);
   }
   return address;
 }
@@ -106,7 +108,7 @@ function communityEdit(
     const found = lists.communities(texts, [...path, key]);
     found.forEach((group, i) => {
       if (group.every(isExact)) return;
-      lists.fail([...path, key, i], 'stands for many communities; name the ones to add without *');
+      lists.fail([...path, key, i], 'matches many communities; write the ones to add without *');
     });
     return found.flat();
   };
@@ -117,12 +119,17 @@ function communityEdit(
   };
 }
 
-/** The stored form of the changed attributes, and the kind of set that they become. */
+/** The attributes of a route: their stored form in `bytes` from `start` to `end`, and the segments of AS_PATH. */
+export interface StoredAttributes {
+  bytes: Uint8Array;
+  start: number;
+  end: number;
+  segments: readonly AsSegment[];
+}
+
+/** The stored form of the changed attributes, and the AttrsKind of the set that they become. */
 export function applyEdit(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  segments: readonly AsSegment[],
+  { bytes, start, end, segments }: StoredAttributes,
   edit: Edit,
   exporting: boolean,
 ): { bytes: Uint8Array; kind: number } {
@@ -165,7 +172,7 @@ function word(value: number): Uint8Array {
   return bytes;
 }
 
-/** RFC 4271 §5.1.2: in front of the leading sequence, or as one of their own where it would grow past 255. */
+/** RFC 4271 §5.1.2: prepended to the first sequence, or as a new one where it would exceed 255 AS numbers. */
 function prepended(segments: readonly AsSegment[], ases: readonly number[]): AsSegment[] {
   const [first, ...rest] = segments;
   if (first?.type === 'sequence' && first.ases.length + ases.length <= 255) {

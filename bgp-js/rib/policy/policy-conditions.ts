@@ -1,16 +1,24 @@
-/** From the `match` of a rule to tests that can be run. */
+/** The compiled conditions of a rule: `match` becomes a list of tests. */
 
 import { IPPrefix, parseAddress } from '../../ip/index.ts';
+import { type AsSegment, readSegments } from '../../wire/as-path.ts';
+import { AttributeType } from '../../wire/attribute-types.ts';
 import { familyNamed } from '../../wire/families.ts';
-import { SourceKind } from '../source.ts';
-import { AsPathPattern } from './as-path-pattern.ts';
-import { type CommunityPattern, looksLikeCommunity, parseCommunityPattern } from './community-pattern.ts';
-import type { PolicyMatch, PolicySet } from './policy-data.ts';
-import type { PolicyProblem } from './policy-error.ts';
+import { type Source, SourceKind } from '../source.ts';
+import type { AttributeTable } from '../store/attribute-table.ts';
+import type { AttrsId } from '../store/ids.ts';
+import { type AsPathElements, AsPathPattern } from './as-path-pattern.ts';
+import {
+  COMMUNITY_SIZES,
+  type CommunityPattern,
+  communityMatches,
+  looksLikeCommunity,
+  parseCommunityPattern,
+} from './community-pattern.ts';
+import type { PolicyMatch, PolicyProblem, PolicySet } from './policy-data.ts';
 import { PrefixList } from './prefix-list.ts';
-import type { RouteSubject } from './route-subject.ts';
 
-/** What a condition on attributes and source asks; `family` is the name of the address family. */
+/** A condition on attributes and source; `family` is the name of the address family. */
 export type AttributeTest = (subject: RouteSubject, family: string) => boolean;
 
 /** A compiled `match`: all of `attributes` must hold, and one of `prefixes` unless null. */
@@ -21,7 +29,7 @@ export interface Conditions {
 
 type Path = readonly (string | number)[];
 
-/** The lists of a policy set, compiled; what is wrong with them is added to `problems`. */
+/** The compiled lists of a policy set; mistakes in them are added to `problems`. */
 export class PolicyLists {
   readonly problems: PolicyProblem[];
   private readonly prefixLists = new Map<string, PrefixList>();
@@ -45,7 +53,7 @@ export class PolicyLists {
     for (const [name, entries] of Object.entries(set.communityLists ?? {})) {
       const path: Path = ['communityLists', name];
       if (looksLikeCommunity(name)) {
-        this.fail(path, 'has the name of a community, so that nobody could tell them apart; rename it');
+        this.fail(path, 'is a community list whose name is itself a community; rename it');
       }
       const compile = (text: string, i: number) =>
         this.attempt([...path, i], () => parseCommunityPattern(text)) ?? [];
@@ -53,6 +61,7 @@ export class PolicyLists {
     }
   }
 
+  /** Adds a mistake at `path`. */
   fail(path: Path, message: string): void {
     this.problems.push({ path, message });
   }
@@ -68,6 +77,7 @@ export class PolicyLists {
     }
   }
 
+  /** Prefix lists, each given by its name; prefixes given directly form one more list. */
   prefixes(texts: readonly string[], path: Path): PrefixList[] {
     const own = new PrefixList();
     const lists = [own];
@@ -80,7 +90,7 @@ export class PolicyLists {
     return lists;
   }
 
-  /** Patterns, each known by its text or by the name of its list. */
+  /** AS path patterns, each given as such or by the name of its list. */
   asPaths(texts: readonly string[], path: Path): AsPathPattern[] {
     return texts.flatMap((text, i) => {
       const known = this.asPathLists.get(text);
@@ -91,7 +101,7 @@ export class PolicyLists {
     });
   }
 
-  /** Communities; each element of the result is one given text with what it stands for. */
+  /** Community patterns, each given as such or by the name of its list; one element of the result for each text. */
   communities(texts: readonly string[], path: Path): CommunityPattern[][] {
     return texts.map((text, i) => {
       const known = this.communityLists.get(text);
@@ -106,7 +116,7 @@ export class PolicyLists {
   }
 
   private unknown(name: string, kind: string, key: string, path: Path): void {
-    this.fail(path, `names the ${kind} "${name}", which is not there; add it to ${key}`);
+    this.fail(path, `names the ${kind} "${name}", which does not exist; add it to ${key}`);
   }
 }
 
@@ -177,4 +187,49 @@ function nextHopTest(texts: readonly string[], lists: PolicyLists, path: Path): 
     const address = table.nextHopOf(attrs);
     return address !== null && list.has(address.bits, IPPrefix.host(address).toNlri(), 0);
   };
+}
+
+/** The attributes of a route as conditions ask for them; read from the stored form when needed. */
+export class RouteSubject {
+  readonly table: AttributeTable;
+  readonly attrs: AttrsId;
+  readonly source: Source;
+  private elements: AsPathElements | null = null;
+
+  constructor(table: AttributeTable, attrs: AttrsId, source: Source) {
+    this.table = table;
+    this.attrs = attrs;
+    this.source = source;
+  }
+
+  /** AS_PATH without confederation segments, which other ASes never see (RFC 5065 §5.3). */
+  get asPath(): AsPathElements {
+    this.elements ??= elementsOf(this.segments());
+    return this.elements;
+  }
+
+  /** The segments of AS_PATH. */
+  segments(): AsSegment[] {
+    const value = this.table.valueOf(this.attrs, AttributeType.asPath);
+    return value ? readSegments(this.table.chunkOf(this.attrs), value.start, value.end, 4) : [];
+  }
+
+  /** Whether the route has a community that matches the pattern. */
+  hasCommunity(pattern: CommunityPattern): boolean {
+    const value = this.table.valueOf(this.attrs, pattern.attribute);
+    const size = COMMUNITY_SIZES.get(pattern.attribute);
+    if (!value || !size) return false;
+    const bytes = this.table.chunkOf(this.attrs);
+    for (let at = value.start; at + size <= value.end; at += size) {
+      if (communityMatches(pattern, bytes, at)) return true;
+    }
+    return false;
+  }
+}
+
+function elementsOf(segments: readonly AsSegment[]): AsPathElements {
+  return segments.flatMap(({ type, ases }) => {
+    if (type === 'sequence') return ases.map((as) => [as]);
+    return type === 'set' ? [ases] : [];
+  });
 }

@@ -1,6 +1,20 @@
 /**
- * Running a policy over routes. What it makes of a set of attributes from a source is remembered, so that routes that
- * share their attributes cost a look-up; only conditions on the prefix are asked for each route.
+ * Runs a policy over routes.
+ *
+ * The problem. Evaluating a rule means matching AS paths and communities, and changing a route means writing and
+ * scanning a new set of attributes. A full table has a million routes, each of which passes the import policy of one
+ * peer and the export policies of several groups.
+ *
+ * Why the obvious fails. Remembering the outcome by prefix costs as much memory as the table. Remembering it by set of
+ * attributes alone is wrong, because rules also match prefixes and sources.
+ *
+ * How it works. Conditions on attributes and source are separate from those on the prefix (`Conditions`). A `Memo` keeps,
+ * for one set from one source, which rules' attribute conditions hold (`held`). So `decide` reads a table of booleans and
+ * asks only the prefix lists for each route. The outcome is the list of the rules that applied; `results` keeps the new
+ * set by that list, so that routes that share their attributes mostly share one change (`change`, `applyEdit`) as well.
+ *
+ * A memo retains the set it is about and the sets that it made: their numbers must not be reused while they are its keys.
+ * Its memory is bounded: when there are MEMO_LIMIT memos, or when an index of a source is reused, all are dropped.
  */
 import { IPAddress } from '../../ip/index.ts';
 import { scanAttributes } from '../../wire/attribute-scan.ts';
@@ -11,34 +25,35 @@ import type { AttributeTable } from '../store/attribute-table.ts';
 import { type AttrsId, LOCAL_SOURCE, NO_ATTRS, type SourceId } from '../store/ids.ts';
 import type { CompiledPolicy, CompiledRule } from './policy.ts';
 import { applyEdit, emptyEdit } from './policy-changes.ts';
-import { RouteSubject } from './route-subject.ts';
+import { RouteSubject } from './policy-conditions.ts';
 
-/** In which direction a policy runs: what is taken from a peer, or what is shown to one. */
+/** Whether a policy runs over routes that a peer sent, or over those that are advertised to peers. */
 export type Direction = 'import' | 'export';
 
-/** A decision in words: which rule made it. */
+/** Which rule decided about a route, and how. */
 export interface PolicyVerdict {
   accepted: boolean;
   policy: string;
-  /** Counted from 1; 0: none of them, `otherwise` decided. */
+  /** Counted from 1; 0: `otherwise` decided. */
   rule: number;
   ruleName: string;
 }
 
-/** What is known of one set from one source. */
+/** The memory about one set from one source. */
 interface Memo {
   source: Source;
   subject: RouteSubject;
-  /** By rule: whether its conditions on attributes hold; undefined: not asked yet. */
+  /** By rule: whether its conditions on attributes hold; undefined: not evaluated yet. */
   held: (boolean | undefined)[];
-  /** Resulting sets by the rules that applied, as text. */
+  /** The resulting sets by the rules that applied, as a text. */
   results: Map<string, AttrsId>;
 }
 
-/** Sets that are remembered before all are forgotten: the memory of a policy is bounded. */
+/** How many memos are kept at most. */
 const MEMO_LIMIT = 4096;
 const SOURCE_FACTOR = 0x10000;
 
+/** A policy in one direction and address family, with its memory. */
 export class PolicyRun {
   readonly policy: CompiledPolicy;
   private readonly table: AttributeTable;
@@ -47,7 +62,7 @@ export class PolicyRun {
   private readonly exporting: boolean;
   private readonly memos = new Map<number, Memo>();
   private readonly scan = new AttributeScan();
-  /** Indices of the rules that applied to the last route. */
+  /** The outcome of `decide`: indices of the rules that applied, and of the one that decided, or -1. */
   private applied: number[] = [];
   private accepted = false;
   private decidedBy = -1;
@@ -67,8 +82,8 @@ export class PolicyRun {
   }
 
   /**
-   * The set that the route becomes, or NO_SET when it is rejected; the NLRI is at `at`. The result is held until
-   * `clear`, or at least until the next call: the caller retains it. Counts hits when asked to.
+   * The attributes that the policy gives a route, or NO_ATTRS when it rejects the route; the NLRI is at `at`. The caller
+   * retains the result before the next call, which may clear the memory that retains it now. `counting`: count hits.
    */
   evaluate(attrs: AttrsId, source: Source, bytes: Uint8Array, at: number, counting: boolean): AttrsId {
     const memo = this.memoOf(attrs, source);
@@ -78,14 +93,14 @@ export class PolicyRun {
     const key = this.applied.join();
     const known = memo.results.get(key);
     if (known !== undefined) return known;
-    // What the peer sent is charged to it as this speaker keeps it; export policies are this speaker's own doing.
+    // Import changes what the peer makes this speaker hold; no peer answers for export policies.
     const result = this.change(memo.subject, this.exporting ? LOCAL_SOURCE : source.index);
     if (result !== NO_ATTRS) this.table.retain(result);
     memo.results.set(key, result);
     return result;
   }
 
-  /** Which rule decides about the route; counts nothing. */
+  /** Which rule decides about a route; counts no hits. */
   explain(attrs: AttrsId, source: Source, bytes: Uint8Array, at: number): PolicyVerdict {
     this.decide(this.memoOf(attrs, source), bytes, at);
     const { policy, accepted, decidedBy } = this;
@@ -93,7 +108,7 @@ export class PolicyRun {
     return { accepted, policy: policy.name, rule: decidedBy + 1, ruleName };
   }
 
-  /** Forgets everything and lets go of the sets. */
+  /** Clears the memory, and releases its sets. */
   clear(): void {
     for (const { subject, results } of this.memos.values()) {
       for (const result of results.values()) if (result !== NO_ATTRS) this.table.release(result);
@@ -105,10 +120,10 @@ export class PolicyRun {
   private memoOf(attrs: AttrsId, source: Source): Memo {
     const key = attrs * SOURCE_FACTOR + source.index;
     const known = this.memos.get(key);
-    // An index is used again after very many sessions.
+    // The index may belong to another session now.
     if (known?.source === source) return known;
     if (known || this.memos.size >= MEMO_LIMIT) {
-      // The set may be held by the memo alone.
+      // Retained first, because a memo may be the last to retain it.
       this.table.retain(attrs);
       this.clear();
     } else {
@@ -155,7 +170,7 @@ export class PolicyRun {
     if (this.decidedBy === -1) this.policy.otherwiseHits++;
   }
 
-  /** The set with the changes of all rules that applied; NO_SET when it would not be sound. */
+  /** The set with the changes of all rules that applied; NO_ATTRS when it would be malformed. */
   private change(subject: RouteSubject, chargedSource: SourceId): AttrsId {
     const { table } = this;
     const edit = emptyEdit();
@@ -165,32 +180,26 @@ export class PolicyRun {
       change?.(edit, this.localAs);
       changes ||= change !== null;
     }
-    // An IPv4 next hop means nothing to routes of another family.
+    // Routes of another family cannot have an IPv4 next hop.
     if (edit.nextHop instanceof IPAddress && !this.family.usesUpdateFields) edit.nextHop = null;
     if (!changes) return subject.attrs;
     const start = table.offsetOf(subject.attrs);
     const end = start + table.lengthOf(subject.attrs);
-    const { bytes, kind } = applyEdit(
-      table.chunkOf(subject.attrs),
-      start,
-      end,
-      subject.segments(),
-      edit,
-      this.exporting,
-    );
+    const stored = { bytes: table.chunkOf(subject.attrs), start, end, segments: subject.segments() };
+    const { bytes, kind } = applyEdit(stored, edit, this.exporting);
     const known = table.find(kind, bytes, 0, bytes.length);
     if (known !== NO_ATTRS) return known;
-    // Loops were looked for before; what a policy writes is judged as coming from within.
+    // Loops were detected on receipt. What a policy writes is validated like attributes of an internal peer.
     const context = { ebgp: false, fourOctetAs: true, localAs: 0, localId: null, clusterId: null };
     scanAttributes({ bytes, start: 0, end: bytes.length, context }, this.scan);
     if (bytes.length > 0xffff || (this.scan.error && this.scan.error.handling !== 'discard')) return NO_ATTRS;
-    // MED is compared among routes of one neighbour, whatever a policy puts before it.
+    // MED is compared among routes of one neighbouring AS, whatever a policy prepends.
     this.scan.firstAs = table.firstAs.values[subject.attrs];
     return table.add({ kind, bytes, start: 0, end: bytes.length, scan: this.scan, chargedSource });
   }
 }
 
-/** A verdict in words, such as `refused by import policy tor-in, rule 3 'no-lab'`. */
+/** A verdict as a text, such as `refused by import policy tor-in, rule 3 'no-lab'`. */
 export function verdictText(
   { accepted, policy, rule, ruleName }: PolicyVerdict,
   direction: Direction,

@@ -1,8 +1,13 @@
-/** Policies that are fit to run: compiled from data, with a count of hits on every rule. */
+/** Compiled policies, with a count of hits for every rule. */
 import { type Changer, compileChanges } from './policy-changes.ts';
 import { type Conditions, compileConditions, PolicyLists } from './policy-conditions.ts';
-import type { PolicyData, PolicyMatch, PolicySet } from './policy-data.ts';
-import { PolicyError, type PolicyProblem } from './policy-error.ts';
+import {
+  type PolicyData,
+  PolicyError,
+  type PolicyMatch,
+  type PolicyProblem,
+  type PolicySet,
+} from './policy-data.ts';
 
 /** A compiled rule. */
 export interface CompiledRule {
@@ -14,7 +19,7 @@ export interface CompiledRule {
   hits: number;
 }
 
-/** A compiled policy; `id` is another one after every change. */
+/** A compiled policy; every change gives it another `id`. */
 export interface CompiledPolicy {
   id: number;
   name: string;
@@ -22,13 +27,13 @@ export interface CompiledPolicy {
   otherwise: 'accept' | 'reject';
   /** Routes that no rule accepted or rejected. */
   otherwiseHits: number;
-  /** The data with all lists that it names, as text: equal for policies that do the same. */
+  /** The data with all lists that it names, as a text: equal for policies that do the same. */
   text: string;
 }
 
 let lastId = 0;
 
-/** Compiles all policies of a set; throws PolicyError with everything that is wrong and where. */
+/** Compiles all policies of a set. Throws PolicyError with all mistakes. */
 export function compilePolicies(set: PolicySet): Map<string, CompiledPolicy> {
   const problems: PolicyProblem[] = [];
   const lists = new PolicyLists(set, problems);
@@ -47,7 +52,7 @@ function compilePolicy(name: string, data: PolicyData, lists: PolicyLists, set: 
       const path = ['policies', name, 'rules', index];
       const twin = names.get(ruleName);
       if (twin !== undefined)
-        lists.fail([...path, 'name'], `is also the name of rule ${twin + 1}; choose another`);
+        lists.fail([...path, 'name'], `is also the name of rule ${twin + 1}; choose another name`);
       names.set(ruleName, index);
       if (changes && action === 'reject') {
         lists.fail([...path, 'set'], 'changes a route that the rule rejects; remove it');
@@ -90,7 +95,7 @@ function listsOf(data: PolicyData, set: PolicySet): unknown[] {
   ];
 }
 
-/** What an eBGP peer without a policy gets and gives (RFC 8212 §2). Its name is empty, as nobody wrote it. */
+/** The policy of an eBGP peer without one (RFC 8212 §2): rejects all routes. Its name is empty. */
 export const NO_POLICY: CompiledPolicy = {
   id: 0,
   name: '',

@@ -1,10 +1,10 @@
-/** Prefix lists: sets of prefixes with bounds on their length, as a binary trie per address family. */
+/** Prefix lists: prefixes with bounds on the length of more specific ones, as a binary trie for each address family. */
 import { FAMILIES, type Family } from '../../wire/families.ts';
 
 interface Node {
   /** The nodes below, by the next bit. */
   below: [Node | null, Node | null];
-  /** Bounds of the lengths that an entry which ends here takes in: from, to. */
+  /** The lengths, from and to, that the entries which end at this node match. */
   ranges: [number, number][];
 }
 
@@ -15,8 +15,8 @@ export class PrefixList {
   private readonly roots = new Map<number, Node>();
 
   /**
-   * Adds `PREFIX [ge BITS] [le BITS]`: `ge` alone goes up to the longest prefix, `le` alone begins at the prefix's own
-   * length. Throws SyntaxError that says what is wrong.
+   * Adds `PREFIX [ge BITS] [le BITS]`: `ge` alone matches up to the longest prefix, `le` alone from the prefix's own
+   * length on. Throws SyntaxError that says what is wrong.
    */
   add(entry: string): void {
     const [text, ...words] = entry.trim().split(/\s+/);
@@ -26,21 +26,21 @@ export class PrefixList {
     for (let i = 0; i < words.length; i += 2) {
       const [word, number] = [words[i], words[i + 1]];
       if ((word !== 'ge' && word !== 'le') || bounds.has(word)) {
-        throw new SyntaxError(`"${word}" is out of place; write PREFIX, or PREFIX ge BITS le BITS`);
+        throw new SyntaxError(`"${word}" is not expected here; write PREFIX, or PREFIX ge BITS le BITS`);
       }
       const bits = /^\d{1,3}$/.test(number ?? '') ? Number(number) : -1;
       if (bits < length || bits > family.bits) {
-        throw new SyntaxError(`"${word}" needs a number of ${length} to ${family.bits}`);
+        throw new SyntaxError(`"${word}" needs a number from ${length} to ${family.bits}`);
       }
       bounds.set(word, bits);
     }
     const ge = bounds.get('ge') ?? length;
     const le = bounds.get('le') ?? (bounds.has('ge') ? family.bits : length);
-    if (ge > le) throw new SyntaxError(`ge ${ge} is more than le ${le}, so that nothing matches`);
+    if (ge > le) throw new SyntaxError(`ge ${ge} is greater than le ${le}, so that nothing can match`);
     this.insert(family.bits, nlri, ge, le);
   }
 
-  /** Adds a prefix with everything inside it. */
+  /** Adds a prefix with all more specific ones. */
   addWithin(text: string): void {
     const { family, nlri } = parsed(text);
     this.insert(family.bits, nlri, nlri[0], family.bits);

@@ -101,14 +101,14 @@ describe('AS path patterns', () => {
     });
   }
 
-  it('a set is one element, which matches when one of its members does', () => {
+  it('treats a set as one element, which matches when one of its members does', () => {
     const pattern = new AsPathPattern('^1 [5-6] 2$');
     assert.equal(pattern.test([[1], [9, 5], [2]]), true);
     assert.equal(pattern.test([[1], [9, 8], [2]]), false);
     assert.equal(pattern.test([[1], [5], [6], [2]]), false);
   });
 
-  it('does what a matcher does that tries everything', () => {
+  it('agrees with a matcher that tries every possibility', () => {
     fc.assert(
       fc.property(tree, fc.array(AS, { maxLength: 6 }), (pattern, ases) => {
         const text = textOf(pattern);
@@ -119,26 +119,26 @@ describe('AS path patterns', () => {
     );
   });
 
-  it('takes time in proportion to the path for patterns that a backtracking matcher does not finish', () => {
+  it('takes linear time for patterns that a backtracking matcher never finishes', () => {
     const pattern = new AsPathPattern(`^${'(1*)*'.repeat(20)}2$`);
     assert.equal(pattern.test(path(...new Array(2000).fill(1))), false);
   });
 
   const errors: [string, RegExp][] = [
     ['(1', /character 3: "\)" is missing/],
-    ['1)', /character 2: "\)" closes nothing/],
-    ['*', /character 1: "\*" has nothing before it/],
-    ['1**', /character 3: repeats what is repeated/],
+    ['1)', /character 2: "\)" has no opening parenthesis/],
+    ['*', /character 1: "\*" has nothing to repeat before it/],
+    ['1**', /character 3: this repeats what is repeated/],
     ['[', /character 2: an AS number is missing/],
     ['[]', /the set is empty/],
-    ['[5-3]', /the range 5-3 runs backwards/],
-    ['4294967296', /no AS number: the largest is 4294967295/],
-    ['1a', /character 2: "a" is no AS number/],
+    ['[5-3]', /the range 5-3 is reversed/],
+    ['4294967296', /too large for an AS number \(at most 4294967295\)/],
+    ['1a', /character 2: "a" is neither an AS number nor an operator/],
     ['('.repeat(70), /nested more than 64 deep/],
     ['1 '.repeat(600), /more than 1024 characters/],
   ];
   for (const [text, expected] of errors) {
-    it(`${text.slice(0, 20)} is told as ${expected.source}`, () => {
+    it(`${text.slice(0, 20)} is refused with ${expected.source}`, () => {
       assert.throws(
         () => new AsPathPattern(text),
         (error: Error) => {

@@ -39,12 +39,12 @@ describe('prefix lists', () => {
     [[], '10.0.0.0/8', false],
   ];
   for (const [entries, prefix, expected] of table) {
-    it(`[${entries.join(', ')}] ${expected ? 'holds' : 'does not hold'} ${prefix}`, () => {
+    it(`[${entries.join(', ')}] ${expected ? 'matches' : 'does not match'} ${prefix}`, () => {
       assert.equal(has(entries, prefix), expected);
     });
   }
 
-  it('do what the definition says, for any entries', () => {
+  it('match what their definition says, for any entries', () => {
     const prefix = fc.tuple(fc.integer({ min: 0, max: 15 }), fc.integer({ min: 0, max: 8 }));
     const mask = ([bits, length]: [number, number]): [number, number] => [
       ((bits << 4) >> (8 - length)) << (8 - length),
@@ -53,9 +53,9 @@ describe('prefix lists', () => {
     const entry = fc.tuple(prefix.map(mask), fc.integer({ min: 0, max: 8 }), fc.integer({ min: 0, max: 8 }));
     fc.assert(
       fc.property(fc.array(entry, { maxLength: 6 }), prefix.map(mask), (entries, [octet, length]) => {
-        const sound = entries.filter(([[, bits], ge, le]) => ge >= bits && ge <= le);
-        const texts = sound.map(([[address, bits], ge, le]) => `${address}.0.0.0/${bits} ge ${ge} le ${le}`);
-        const expected = sound.some(
+        const valid = entries.filter(([[, bits], ge, le]) => ge >= bits && ge <= le);
+        const texts = valid.map(([[address, bits], ge, le]) => `${address}.0.0.0/${bits} ge ${ge} le ${le}`);
+        const expected = valid.some(
           ([[address, bits], ge, le]) =>
             length >= ge && length <= le && octet >> (8 - bits) === address >> (8 - bits),
         );
@@ -67,15 +67,15 @@ describe('prefix lists', () => {
   const errors: [string, RegExp][] = [
     ['10.0.0.1/8', /bits set beyond its length; write 10\.0\.0\.0\/8/],
     ['ten/8', /"ten\/8" is not a prefix/],
-    ['10.0.0.0/8 le 7', /"le" needs a number of 8 to 32/],
-    ['10.0.0.0/8 ge 33', /"ge" needs a number of 8 to 32/],
-    ['10.0.0.0/8 ge 24 le 16', /ge 24 is more than le 16/],
-    ['10.0.0.0/8 up 9', /"up" is out of place/],
+    ['10.0.0.0/8 le 7', /"le" needs a number from 8 to 32/],
+    ['10.0.0.0/8 ge 33', /"ge" needs a number from 8 to 32/],
+    ['10.0.0.0/8 ge 24 le 16', /ge 24 is greater than le 16/],
+    ['10.0.0.0/8 up 9', /"up" is not expected here/],
     ['10.0.0.0/8 le', /"le" needs a number/],
-    ['10.0.0.0/8 le 9 le 10', /"le" is out of place/],
+    ['10.0.0.0/8 le 9 le 10', /"le" is not expected here/],
   ];
   for (const [entry, expected] of errors) {
-    it(`${entry} is told as ${expected.source}`, () => {
+    it(`${entry} is refused with ${expected.source}`, () => {
       assert.throws(() => new PrefixList().add(entry), expected);
     });
   }
@@ -104,7 +104,7 @@ describe('community patterns', () => {
     ['65001:100', '65001:100:0', false],
   ];
   for (const [text, community, expected] of table) {
-    it(`${text} ${expected ? 'stands' : 'does not stand'} for ${community}`, () => {
+    it(`${text} ${expected ? 'matches' : 'does not match'} ${community}`, () => {
       const pattern = parseCommunityPattern(text);
       const { attribute, value } = parseCommunityPattern(community);
       assert.equal(pattern.attribute === attribute && communityMatches(pattern, value, 0), expected);
@@ -114,7 +114,7 @@ describe('community patterns', () => {
   }
 
   for (const text of ['65001', '65001:65536', '65001:1*', 'rt:*:1', 'rt:65001', '1:2:3:4', 'a:b', '']) {
-    it(`${JSON.stringify(text)} is none`, () => {
+    it(`${JSON.stringify(text)} is not a community`, () => {
       assert.throws(() => parseCommunityPattern(text), SyntaxError);
     });
   }
