@@ -12,7 +12,7 @@ const ZONE = /^[^\s/%:]{1,15}$/;
 /** The longest text that can be an address with a zone and a length. Anything longer is refused unread. */
 const MAXIMUM_TEXT = 64;
 
-/** An address with the length of the prefix it stands in, host bits kept, as `ip address` shows interfaces. */
+/** An address and the length of its prefix, with the host bits, as `ip address` shows interfaces. */
 export interface InterfaceAddress {
   address: IPAddress;
   length: number;
@@ -44,8 +44,7 @@ export function prefixFrom(input: PrefixInput, option: string): IPPrefix {
 
 /**
  * Reads an address of either family in any form of RFC 4291 §2.2 or strict dotted decimal (RFC 6943 §3.1.1). A mapped
- * address (::ffff:a.b.c.d) is read as the IPv4 address it stands for. A zone is kept where it means something, with
- * link-local addresses.
+ * address (::ffff:a.b.c.d) is read as its IPv4 address. A zone is kept for link-local addresses and dropped for others.
  */
 export function parseAddress(text: string): IPAddress | null {
   if (text.includes('/')) return null;

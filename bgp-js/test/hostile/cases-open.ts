@@ -10,8 +10,8 @@ import {
   octets,
   rawOpen,
   reset,
-  soundOpen,
   update,
+  validOpen,
 } from './hostile-case.ts';
 
 const as4 = octets(0, 0, ATTACKER_AS >> 8, ATTACKER_AS & 0xff);
@@ -21,9 +21,9 @@ const as4Octets = [65, 4, ...as4];
 
 type Fields = Parameters<typeof openBytes>[1];
 
-/** An OPEN of the attacker's that differs in these fields. */
+/** An OPEN of the attacker with these fields. */
 const open = (fields: Fields): Uint8Array => openBytes(ATTACKER_AS, { identifier: 0x0a000009, ...fields });
-const refused = (
+const refusedOpen = (
   number: number,
   what: string,
   bytes: Uint8Array,
@@ -36,7 +36,7 @@ const refused = (
   send: [bytes],
   expect: reset(2, subcode, data),
 });
-const taken = (number: number, what: string, bytes: Uint8Array): HostileCase => ({
+const acceptedOpen = (number: number, what: string, bytes: Uint8Array): HostileCase => ({
   number,
   what,
   state: 'OpenSent',
@@ -49,46 +49,53 @@ const targetOnce = [
 const capabilities = (...list: { code: number; value: Uint8Array }[]): Uint8Array =>
   open({ capabilities: [ipv4, as4Capability, ...list] });
 const badLength = (number: number, what: string, code: number, length: number): HostileCase => {
-  const accept = taken(number, what, capabilities({ code, value: new Uint8Array(length) }));
+  const accept = acceptedOpen(number, what, capabilities({ code, value: new Uint8Array(length) }));
   return { ...accept, expect: [...accept.expect, ...reset(2, 0)] };
 };
 
 export const openCases: HostileCase[] = [
-  refused(7, 'version 3', open({ version: 3 }), 1, [0, 4]),
-  refused(7, 'version 5', open({ version: 5 }), 1, [0, 4]),
-  refused(8, 'another AS', openBytes(65009), 2),
-  refused(8, 'AS field 0', open({ as: 0 }), 2),
-  refused(
+  refusedOpen(7, 'version 3', open({ version: 3 }), 1, [0, 4]),
+  refusedOpen(7, 'version 5', open({ version: 5 }), 1, [0, 4]),
+  refusedOpen(8, 'another AS', openBytes(65009), 2),
+  refusedOpen(8, 'AS field 0', open({ as: 0 }), 2),
+  refusedOpen(
     8,
     'capability 65 says AS 0',
     open({ capabilities: [ipv4, { code: 65, value: octets(0, 0, 0, 0) }] }),
     2,
   ),
-  refused(9, 'identifier 0', open({ identifier: 0 }), 3),
-  { ...refused(9, 'our identifier on iBGP', openBytes(LOCAL_AS, { identifier: 0x0a000001 }), 3), ibgp: true },
-  refused(10, 'hold time 1', open({ holdTime: 1 }), 6),
-  refused(10, 'hold time 2', open({ holdTime: 2 }), 6),
-  refused(11, 'optional parameter 99', rawOpen(3, 99, 1, 0), 4),
-  refused(12, 'a parameter longer than the OPEN', rawOpen(4, 2, 40, 1, 4), 0),
-  refused(12, 'parameters longer than the OPEN', rawOpen(200, 2, 2, 2, 0), 0),
-  refused(12, 'a parameter cut behind its type', rawOpen(1, 2), 0),
-  refused(13, 'a capability longer than its parameter', rawOpen(4, 2, 2, 65, 4), 0),
-  refused(13, 'a capability cut behind its code', rawOpen(3, 2, 1, 65), 0),
-  refused(13, 'capability 65 of length 0', rawOpen(4, 2, 2, 65, 0), 0),
-  taken(14, 'the extended form of RFC 9072', rawOpen(255, 255, 0, 9, 2, 0, 6, ...as4Octets)),
-  taken(14, 'the extended form behind a length of 1', rawOpen(1, 255, 0, 9, 2, 0, 6, ...as4Octets)),
-  refused(14, 'the extended form, truncated', rawOpen(255, 255, 0, 30, 2, 0, 27, ...as4Octets), 0),
-  refused(14, 'the extended form without a length', rawOpen(255, 255, 0), 0),
-  taken(15, 'a capability twice', capabilities(ipv4, as4Capability)),
-  taken(15, 'an unknown capability', capabilities({ code: 239, value: new Uint8Array(7) })),
-  taken(16, 'software version of length 0', capabilities({ code: 75, value: new Uint8Array(0) })),
-  taken(16, 'software version of 255 octets', capabilities({ code: 75, value: new Uint8Array(255).fill(7) })),
+  refusedOpen(9, 'identifier 0', open({ identifier: 0 }), 3),
+  {
+    ...refusedOpen(9, 'our identifier on iBGP', openBytes(LOCAL_AS, { identifier: 0x0a000001 }), 3),
+    ibgp: true,
+  },
+  refusedOpen(10, 'hold time 1', open({ holdTime: 1 }), 6),
+  refusedOpen(10, 'hold time 2', open({ holdTime: 2 }), 6),
+  refusedOpen(11, 'optional parameter 99', rawOpen(3, 99, 1, 0), 4),
+  refusedOpen(12, 'a parameter longer than the OPEN', rawOpen(4, 2, 40, 1, 4), 0),
+  refusedOpen(12, 'parameters longer than the OPEN', rawOpen(200, 2, 2, 2, 0), 0),
+  refusedOpen(12, 'a parameter truncated after its type', rawOpen(1, 2), 0),
+  refusedOpen(13, 'a capability longer than its parameter', rawOpen(4, 2, 2, 65, 4), 0),
+  refusedOpen(13, 'a capability truncated after its code', rawOpen(3, 2, 1, 65), 0),
+  refusedOpen(13, 'capability 65 of length 0', rawOpen(4, 2, 2, 65, 0), 0),
+  acceptedOpen(14, 'the extended form of RFC 9072', rawOpen(255, 255, 0, 9, 2, 0, 6, ...as4Octets)),
+  acceptedOpen(14, 'the extended form after a length of 1', rawOpen(1, 255, 0, 9, 2, 0, 6, ...as4Octets)),
+  refusedOpen(14, 'the extended form, truncated', rawOpen(255, 255, 0, 30, 2, 0, 27, ...as4Octets), 0),
+  refusedOpen(14, 'the extended form without a length', rawOpen(255, 255, 0), 0),
+  acceptedOpen(15, 'a capability twice', capabilities(ipv4, as4Capability)),
+  acceptedOpen(15, 'an unknown capability', capabilities({ code: 239, value: new Uint8Array(7) })),
+  acceptedOpen(16, 'software version of length 0', capabilities({ code: 75, value: new Uint8Array(0) })),
+  acceptedOpen(
+    16,
+    'software version of 255 octets',
+    capabilities({ code: 75, value: new Uint8Array(255).fill(7) }),
+  ),
   badLength(17, 'graceful restart of length 1', 64, 1),
   badLength(17, 'graceful restart of length 3', 64, 3),
   badLength(17, 'long-lived graceful restart of length 3', 71, 3),
   { number: 18, what: 'UPDATE in OpenSent', state: 'OpenSent', send: targetOnce, expect: reset(5, 1) },
   { number: 18, what: 'UPDATE in OpenConfirm', state: 'OpenConfirm', send: targetOnce, expect: reset(5, 2) },
-  { number: 18, what: 'OPEN in Established', send: [soundOpen({})], expect: reset(5, 3) },
+  { number: 18, what: 'OPEN in Established', send: [validOpen({})], expect: reset(5, 3) },
   { number: 18, what: 'malformed OPEN in Established', send: [rawOpen(9, 9)], expect: reset(5, 3) },
   { number: 18, what: 'KEEPALIVE in OpenSent', state: 'OpenSent', send: [KEEPALIVE], expect: reset(5, 1) },
   {

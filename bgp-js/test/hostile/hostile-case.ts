@@ -1,4 +1,4 @@
-/** One case of the catalogue of hostile input as data, and what such data is built from. */
+/** A case of the catalogue of hostile input as data, and the parts that cases are built from. */
 
 import { openBytes } from 'bgp-js-testing/index.ts';
 import { encodeAttribute } from '../../wire/attribute-types.ts';
@@ -11,35 +11,35 @@ export const ATTACKER_AS = 65001;
 /** The speaker's BGP identifier and address, and its cluster id. */
 export const LOCAL_ADDRESS = '10.0.0.1';
 export const CLUSTER = '10.0.0.7';
-/** The route that the attacker has announced, soundly, before it turns hostile. */
+/** A route that the attacker announces in a valid UPDATE before the case starts. */
 export const TARGET = '198.51.100.0/24';
 
-/** What has to come of it. The route meant is TARGET. */
+/** A required reaction of the speaker. "The route" is TARGET. */
 export type Reaction =
-  /** NOTIFICATION, and the connection is closed. */
+  /** The session ends with this NOTIFICATION. */
   | { kind: 'reset'; code: number; subcode: number; data?: number[] }
-  /** Closed without a word. */
+  /** The connection is closed without a NOTIFICATION. */
   | { kind: 'close' }
-  /** RFC 7606 treat-as-withdraw: the session stays, the route goes. */
+  /** RFC 7606 treat-as-withdraw: the session stays up, the route is removed. */
   | { kind: 'treat-as-withdraw' }
-  /** RFC 7606 attribute discard: the route stays, without the attribute. */
+  /** RFC 7606 attribute discard: the route is used without the attribute. */
   | { kind: 'discard'; without: keyof Attributes | number }
   /** The route stays in Adj-RIB-In and is not used. */
   | { kind: 'unusable'; reason: RegExp }
-  /** The session stays or comes up; the route is there. */
+  /** The session stays up, or is established, and the route is used. */
   | { kind: 'accept'; attributes?: Partial<Attributes>; passedOn?: Uint8Array; dropped?: number };
 
 export interface HostileCase {
   /** Its number in the catalogue. */
   number: number;
   what: string;
-  /** By default an eBGP session with four-octet AS numbers that is established. */
+  /** By default an established eBGP session with four-octet AS numbers. */
   ibgp?: boolean;
   twoOctet?: boolean;
   state?: 'OpenSent' | 'OpenConfirm';
-  /** What is sent, one piece after the other. */
+  /** The messages to send, one after the other. */
   send: Uint8Array[];
-  /** What is allowed; mostly one. */
+  /** The allowed reactions, mostly one. */
   expect: Reaction[];
 }
 
@@ -75,7 +75,7 @@ export const nlri = (...prefixes: string[]): Uint8Array =>
 export const NONE = new Uint8Array(0);
 export const TARGET_NLRI = nlri(TARGET);
 
-/** An UPDATE of three fields; the lengths are what they should be but for those given. */
+/** An UPDATE of three fields; lengths that are not given are right. */
 export function update(
   attributes: Uint8Array[],
   prefixes: Uint8Array = TARGET_NLRI,
@@ -92,7 +92,7 @@ export function update(
 
 export const octets = (...values: number[]): Uint8Array => Uint8Array.from(values);
 
-/** An attribute whose length field is right. */
+/** An attribute with a valid length. */
 export const attribute = (flags: number, type: number, ...value: number[]): Uint8Array =>
   encodeAttribute(flags, type, Uint8Array.from(value));
 
@@ -104,25 +104,25 @@ export const pathOf = (...ases: number[]): Uint8Array =>
 export const AS_PATH = pathOf(ATTACKER_AS);
 export const LOCAL_PREF = attribute(0x40, 5, 0, 0, 0, 100);
 
-/** The mandatory attributes with others behind them. */
+/** An UPDATE with the mandatory attributes, followed by others. */
 export const withAttributes = (...more: Uint8Array[]): Uint8Array =>
   update([ORIGIN, AS_PATH, NEXT_HOP, ...more]);
 /** The same on an iBGP session. */
 export const internalWith = (...more: Uint8Array[]): Uint8Array =>
   update([ORIGIN, attribute(0x40, 2), NEXT_HOP, LOCAL_PREF, ...more]);
-/** With another AS_PATH, another NEXT_HOP. */
+/** An UPDATE with another AS_PATH, or another NEXT_HOP. */
 export const withPath = (path: Uint8Array): Uint8Array => update([ORIGIN, path, NEXT_HOP]);
 export const withNextHop = (...value: number[]): Uint8Array =>
   update([ORIGIN, AS_PATH, attribute(0x40, 3, ...value)]);
 
-/** The OPEN of an attacker that behaves. */
-export function soundOpen({ ibgp, twoOctet }: Pick<HostileCase, 'ibgp' | 'twoOctet'>): Uint8Array {
+/** A valid OPEN of the attacker. */
+export function validOpen({ ibgp, twoOctet }: Pick<HostileCase, 'ibgp' | 'twoOctet'>): Uint8Array {
   const as = ibgp ? LOCAL_AS : ATTACKER_AS;
   const ipv4 = { code: 1, value: octets(0, 1, 0, 1) };
   return openBytes(as, { identifier: 0x0a000009, ...(twoOctet && { capabilities: [ipv4] }) });
 }
 
-/** An OPEN of the attacker's with these octets behind the fixed fields: length and optional parameters. */
+/** An OPEN of the attacker with these octets after the fixed fields: length and optional parameters. */
 export function rawOpen(...parameters: number[]): Uint8Array {
   return message(1, octets(4, ...u16(ATTACKER_AS), 0, 90, 10, 0, 0, 9, ...parameters));
 }

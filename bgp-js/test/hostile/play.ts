@@ -1,4 +1,4 @@
-/** Plays a case on a stage, looks at what came of it, and compares that with what has to. */
+/** Plays a case on a stage and compares the outcome with the required reaction. */
 import assert from 'node:assert/strict';
 import { greeting, openBytes } from 'bgp-js-testing/index.ts';
 import { peerStatuses } from '../../views/peer-view.ts';
@@ -15,9 +15,9 @@ import {
   ORIGIN,
   pathOf,
   type Reaction,
-  soundOpen,
   TARGET,
   update,
+  validOpen,
 } from './hostile-case.ts';
 import { ATTACKER, type Stage, type StageLink, WITNESS, WITNESS_AS } from './stage.ts';
 
@@ -26,21 +26,21 @@ const WITNESSED = '203.0.114.0/24';
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 const key = (prefix: string): string => hex(nlri(prefix));
 
-/** What was seen to come of a case. */
+/** The outcome of a case. */
 interface Outcome {
-  /** In words, for the table. */
+  /** A summary for the table. */
   text: string;
   notification: { code: number; subcode: number; data: Uint8Array } | null;
   closed: boolean;
   /** The attacker's path to TARGET in the RIB. */
   path: PathInfo | null;
-  /** The attributes of TARGET as the other session got them; null: it has no such route. */
+  /** The attributes of TARGET as the other session received them; null: it has no such route. */
   advertised: Uint8Array | null;
   treatedAsWithdraw: number;
   discarded: number;
 }
 
-/** Plays the case; resolves with the reaction in words, rejects when it is not the required one. */
+/** Plays the case. Resolves with a summary of the outcome; rejects when the reaction is not the required one. */
 export async function play(test: HostileCase, stage: Stage): Promise<string> {
   const witness = await stage.connect(WITNESS);
   witness.send(greeting(openBytes(WITNESS_AS, { identifier: 0x0a000008 })));
@@ -49,10 +49,10 @@ export async function play(test: HostileCase, stage: Stage): Promise<string> {
   await prepare(test, stage, attacker, witness);
   for (const bytes of test.send) attacker.send(bytes);
   const ends = test.expect.every(({ kind }) => kind === 'reset' || kind === 'close');
-  if (!ends) attacker.send(soundUpdate(test, SENTINEL));
+  if (!ends) attacker.send(validUpdate(test, SENTINEL));
   await stage.until(
     () => attacker.end.closed || (!ends && witness.end.routes.has(key(SENTINEL))),
-    ends ? 'the session ends' : 'the session ends or a sentinel route comes through it',
+    ends ? 'the session ends' : 'the session ends or passes on a sentinel route',
   );
   if (attacker.end.closed)
     await stage.until(() => !witness.end.routes.has(key(TARGET)), 'its routes are withdrawn');
@@ -62,13 +62,13 @@ export async function play(test: HostileCase, stage: Stage): Promise<string> {
   return outcome.text;
 }
 
-function soundUpdate({ ibgp, twoOctet }: HostileCase, prefix: string): Uint8Array {
+function validUpdate({ ibgp, twoOctet }: HostileCase, prefix: string): Uint8Array {
   if (ibgp) return update([ORIGIN, attribute(0x40, 2), NEXT_HOP, LOCAL_PREF], nlri(prefix));
   const twoOctetPath = attribute(0x40, 2, 2, 1, AS_PATH[7], AS_PATH[8]);
   return update([ORIGIN, twoOctet ? twoOctetPath : AS_PATH, NEXT_HOP], nlri(prefix));
 }
 
-/** Brings the attacker's session to the state in which the case begins. */
+/** Brings the attacker's session to the state in which the case starts. */
 async function prepare(
   test: HostileCase,
   stage: Stage,
@@ -79,13 +79,13 @@ async function prepare(
   await stage.until(() => (counts.open ?? 0) > 0, 'OpenSent');
   if (test.state === 'OpenSent') return;
   if (test.state === 'OpenConfirm') {
-    attacker.send(soundOpen(test));
+    attacker.send(validOpen(test));
     await stage.until(() => (counts.keepalive ?? 0) > 0, 'OpenConfirm');
     return;
   }
-  attacker.send(greeting(soundOpen(test)));
-  attacker.send(soundUpdate(test, TARGET));
-  await stage.until(() => routes.has(key(TARGET)), 'the route that is to be attacked arrives');
+  attacker.send(greeting(validOpen(test)));
+  attacker.send(validUpdate(test, TARGET));
+  await stage.until(() => routes.has(key(TARGET)), 'the attacked route arrives');
 }
 
 function observe(stage: Stage, attacker: StageLink, witness: StageLink): Outcome {
@@ -112,7 +112,7 @@ function inWords({
   discarded,
 }: Omit<Outcome, 'text'>): string {
   if (closed) return notification ? `NOTIFICATION ${notification.code}/${notification.subcode}` : 'closed';
-  if (treatedAsWithdraw > 0) return path ? 'error noted, route kept' : 'treated as withdraw';
+  if (treatedAsWithdraw > 0) return path ? 'error recorded, route kept' : 'treated as withdraw';
   if (discarded > 0) return path ? 'attribute discarded' : 'attribute discarded, route gone';
   if (!path) return 'no route';
   return path.status === 'unusable' ? `unusable: ${path.reason}` : 'accepted';
@@ -138,15 +138,15 @@ function problemWith(reaction: Reaction, outcome: Outcome): string | null {
         : `data ${hex(notification.data)}`;
     }
     case 'close':
-      return closed && notification === null ? null : 'not closed without a word';
+      return closed && notification === null ? null : 'not closed without a NOTIFICATION';
     case 'treat-as-withdraw':
       if (outcome.treatedAsWithdraw !== 1)
         return `${outcome.treatedAsWithdraw} messages were treated as withdraw`;
-      return stays && !path && !advertised ? null : 'the route is still there';
+      return stays && !path && !advertised ? null : 'the route still exists';
     case 'discard': {
       if (outcome.discarded !== 1) return `${outcome.discarded} messages had an attribute discarded`;
       if (!stays || path?.status !== 'best' || !advertised) return 'the route is not used';
-      return holds(path, advertised, reaction.without) ? `${reaction.without} is still there` : null;
+      return holds(path, advertised, reaction.without) ? `${reaction.without} still exists` : null;
     }
     case 'unusable':
       if (path?.status !== 'unusable' || advertised) return 'the route is used or gone';
@@ -182,21 +182,21 @@ function differences(
     if (found !== value) return `${name} is ${String(found)}, not ${String(value)}`;
   }
   const { dropped, passedOn } = reaction;
-  if (dropped !== undefined && holds(path, advertised, dropped)) return `attribute ${dropped} is still there`;
+  if (dropped !== undefined && holds(path, advertised, dropped)) return `attribute ${dropped} still exists`;
   if (passedOn && attributesOf(advertised).get(passedOn[1]) !== hex(passedOn))
-    return 'the attribute is not passed on as it has to be';
+    return 'the attribute is not passed on as required';
   return null;
 }
 
-/** The other session stands, sentinels arrive on both, and nothing is held that no route needs. */
+/** Checks that the other session is up, that routes arrive on both, and that the RIB holds no unused data. */
 async function aftermath(
   test: HostileCase,
   stage: Stage,
   attacker: StageLink,
   witness: StageLink,
 ): Promise<void> {
-  assert.ok(!witness.end.closed, 'the other session is untouched');
-  assert.deepEqual(witness.end.complaints, [], 'what the other session gets is sound');
+  assert.ok(!witness.end.closed, 'the other session is still up');
+  assert.deepEqual(witness.end.complaints, [], 'the other session receives valid messages');
   witness.send(update([ORIGIN, pathOf(WITNESS_AS), NEXT_HOP], nlri(WITNESSED)));
   await stage.until(
     () => routeTo(stage.speaker, WITNESSED) !== null,
@@ -204,12 +204,12 @@ async function aftermath(
   );
   if (attacker.end.closed) {
     const again = await stage.connect(ATTACKER);
-    again.send(greeting(soundOpen(test)));
-    again.send(soundUpdate(test, SENTINEL));
+    again.send(greeting(validOpen(test)));
+    again.send(validUpdate(test, SENTINEL));
   }
   await stage.until(
     () => witness.end.routes.has(key(SENTINEL)),
-    'a sentinel route comes through the attacked session',
+    'the attacked session passes on a sentinel route',
   );
   const { prefixes, attributeSets } = routeCounts(stage.speaker);
   assert.ok(

@@ -1,4 +1,4 @@
-/** Where a case is played: the core with hand-fed bytes and virtual time, or a speaker that runs on TCP. */
+/** Two stages for a case: the core with octets fed by hand under virtual time, and a speaker on TCP. */
 import net from 'node:net';
 import { Bench, type BenchLink, FarEnd, peerConfig } from 'bgp-js-testing/index.ts';
 import { SpeakerHost } from '../../net/index.ts';
@@ -9,7 +9,7 @@ export const ATTACKER = '127.0.1.9';
 export const WITNESS = '127.0.1.8';
 export const WITNESS_AS = 65008;
 
-/** A connection that the test has to the speaker. */
+/** A connection of the test with the speaker. */
 export interface StageLink {
   end: FarEnd;
   send(bytes: Uint8Array): void;
@@ -17,15 +17,15 @@ export interface StageLink {
 
 export interface Stage {
   speaker: Speaker;
-  /** Connects from `address`, again and again for as long as the speaker refuses. */
+  /** Connects from `address`, repeatedly until the speaker accepts. */
   connect(address: string): Promise<StageLink>;
-  /** Waits until the condition holds. Rejects, naming `what` was waited for, when it never does. */
+  /** Waits until the condition holds. Rejects when it never does; `what` names the condition. */
   until(condition: () => boolean, what: string): Promise<void>;
   end(): Promise<void>;
 }
 
-/** How long something may take on TCP before it counts as never, in ms; nothing that passes takes a tenth of it. */
-const NEVER_MS = 10_000;
+/** Time-out of a condition on TCP, ms: ten times what any passing case takes. */
+const TIMEOUT_MS = 10_000;
 
 const speakerConfig = {
   as: LOCAL_AS,
@@ -36,7 +36,7 @@ const speakerConfig = {
 };
 
 function peers({ ibgp, twoOctet: _ }: HostileCase) {
-  // After a fault a peer may soon come back.
+  // A short time before the peer may connect again after an error.
   const common = { passive: true, requirePolicy: false, connectRetry: 1 };
   const as = ibgp ? LOCAL_AS : ATTACKER_AS;
   return [
@@ -45,7 +45,7 @@ function peers({ ibgp, twoOctet: _ }: HostileCase) {
   ];
 }
 
-/** The core: everything is done when `send` returns, so that a condition holds then or never. */
+/** The core: all work is done when `send` returns, so a condition holds then or never. */
 export async function coreStage(test: HostileCase): Promise<Stage> {
   const bench = new Bench(speakerConfig);
   for (const config of peers(test)) bench.addPeer(config);
@@ -57,18 +57,18 @@ export async function coreStage(test: HostileCase): Promise<Stage> {
         link = bench.connect(address);
         if (!link) bench.wait(100);
       }
-      if (!link) throw new Error(`${address} is refused for ever`);
+      if (!link) throw new Error(`${address} is always refused`);
       const open = link;
       return { end: open.end, send: (bytes) => bench.send(open, bytes.slice()) };
     },
     async until(condition, what) {
-      if (!condition()) throw new Error(`it does not come to this: ${what}`);
+      if (!condition()) throw new Error(`never happened: ${what}`);
     },
     async end() {},
   };
 }
 
-/** A speaker on a loopback address and a port of its own. */
+/** A speaker on a loopback address and its own port. */
 export async function tcpStage(test: HostileCase): Promise<Stage> {
   const speaker = new Speaker(speakerConfig, Math.random);
   const host = new SpeakerHost(speaker, { listen: { address: '127.0.0.1', port: 0 } });
@@ -76,27 +76,27 @@ export async function tcpStage(test: HostileCase): Promise<Stage> {
   await host.start();
   const sockets: net.Socket[] = [];
   const until = async (condition: () => boolean, what: string): Promise<void> => {
-    const limit = performance.now() + NEVER_MS;
+    const limit = performance.now() + TIMEOUT_MS;
     while (!condition()) {
-      if (performance.now() > limit) throw new Error(`it does not come to this: ${what}`);
+      if (performance.now() > limit) throw new Error(`never happened: ${what}`);
       await new Promise((resolve) => setTimeout(resolve, 2));
     }
   };
   const connect = async (address: string): Promise<StageLink> => {
-    for (const limit = performance.now() + NEVER_MS; performance.now() < limit; ) {
+    for (const limit = performance.now() + TIMEOUT_MS; performance.now() < limit; ) {
       const { socket, end } = dial(address, host.port);
       sockets.push(socket);
-      await until(() => end.closed || (end.counts.open ?? 0) > 0, `${address} is let in or refused`);
+      await until(() => end.closed || (end.counts.open ?? 0) > 0, `${address} is accepted or refused`);
       if (!end.closed) return { end, send: (bytes) => socket.write(bytes) };
     }
-    throw new Error(`${address} is refused for ever`);
+    throw new Error(`${address} is always refused`);
   };
   return {
     speaker,
     connect,
     until,
     async end() {
-      await host.stop('the case is over');
+      await host.stop('end of the case');
       for (const socket of sockets) socket.destroy();
     },
   };
@@ -106,7 +106,7 @@ function dial(address: string, port: number): { socket: net.Socket; end: FarEnd 
   const end = new FarEnd();
   const socket = net.connect({ host: '127.0.0.1', port, localAddress: address, noDelay: true });
   socket.on('data', (chunk) => end.take(chunk));
-  // A write to a connection that the speaker has just closed; the close is what is looked at.
+  // A write to a connection that the speaker has just closed fails; the test checks the close.
   socket.on('error', () => socket.destroy());
   socket.on('close', () => {
     end.closed = true;

@@ -1,4 +1,4 @@
-/** Attributes as objects and as text: octets both ways, and the words that people read. */
+/** Attributes as objects and as text. */
 import assert from 'node:assert/strict';
 import { attributeName } from '../../wire/attribute-types.ts';
 import {
@@ -52,45 +52,45 @@ const FULL_WIRE = `
   e0 63 01 ab`;
 
 describe('attributes as objects', () => {
-  it('encode octet by octet, in ascending order of type', () => {
+  it('are encoded in ascending order of type', () => {
     assert.equal(toHex(encodeAttributes(FULL)), toHex(hex(FULL_WIRE)));
   });
 
-  it('decode to the same', () => assert.deepEqual(decodeAttributes(hex(FULL_WIRE)), FULL));
+  it('are decoded to the same object', () => assert.deepEqual(decodeAttributes(hex(FULL_WIRE)), FULL));
 
-  it('decode from any order', () => {
+  it('are decoded in any order', () => {
     const lines = FULL_WIRE.trim().split('\n').reverse().join(' ');
     const { others, ...rest } = decodeAttributes(hex(lines));
     assert.deepEqual({ ...rest, others: others?.reverse() }, FULL);
   });
 
-  it('the least: ORIGIN and an empty AS_PATH', () => {
+  it('may be ORIGIN and an empty AS_PATH alone', () => {
     const least: Attributes = { origin: 'incomplete', asPath: [] };
     assert.equal(toHex(encodeAttributes(least)), '40010102400200');
     assert.deepEqual(decodeAttributes(hex('40010102 400200')), least);
   });
 
-  it('values above 255 octets get the extended length, and lose it in the object', () => {
+  it('have the extended length for values of more than 255 octets, and not in the object', () => {
     const communities = Array.from({ length: 64 }, (_, i) => i);
     const wire = encodeAttributes({ origin: 'IGP', asPath: [], communities });
     assert.equal(toHex(wire.subarray(7, 11)), 'd0080100');
     assert.deepEqual(decodeAttributes(wire).communities, communities);
   });
 
-  it('an address that is none throws', () => {
+  it('throw a RangeError for text that is not an address', () => {
     for (const nextHop of ['10.0.0', '10.0.0.256', 'host', '']) {
       assert.throws(() => encodeAttributes({ origin: 'IGP', asPath: [], nextHop }), RangeError);
     }
   });
 
-  it('what is cut off is left out, without an exception', () => {
+  it('are left out when truncated, without an exception', () => {
     const wire = hex(FULL_WIRE);
     for (let end = 0; end < wire.length; end++) decodeAttributes(wire, 0, end);
     assert.deepEqual(decodeAttributes(wire, 0, 4 + 23 + 6), { origin: 'EGP', asPath: FULL.asPath });
   });
 });
 
-describe('attributes in words', () => {
+describe('attributes as text', () => {
   it('AS_PATH', () => {
     const path: AsSegment[] = [
       ...FULL.asPath,
@@ -107,7 +107,7 @@ describe('attributes in words', () => {
     assert.deepEqual(words, ['65001:100', ...named, '0:0']);
   });
 
-  it('an AIGP without the TLV of the metric stays in wire form', () => {
+  it('leave an AIGP without a metric in wire form', () => {
     const other = decodeAttributes(hex('80 1a 04 02 0004 aa'));
     assert.deepEqual(other.others, [{ flags: 0x80, type: 26, value: hex('02 0004 aa') }]);
     assert.equal(other.aigp, undefined);

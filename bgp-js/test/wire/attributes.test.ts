@@ -1,4 +1,4 @@
-/** Path attributes: each known one sound and malformed, with the handling that RFC 7606 asks for. */
+/** The scan of path attributes: every known attribute, valid and malformed, with its handling (RFC 7606). */
 import assert from 'node:assert/strict';
 import { checkMandatory, scanAttributes } from '../../wire/attribute-scan.ts';
 import { SetFlag } from '../../wire/attribute-types.ts';
@@ -15,7 +15,7 @@ const IBGP: AttributeContext = {
   clusterId: 0x0a0000aa,
 };
 const EBGP: AttributeContext = { ...IBGP, ebgp: true };
-/** An eBGP peer that knows only two-octet AS numbers. */
+/** An eBGP peer that supports only two-octet AS numbers. */
 const OLD: AttributeContext = { ...EBGP, fourOctetAs: false };
 
 function scan(attributes: string, context: AttributeContext = EBGP): AttributeScan {
@@ -35,7 +35,7 @@ type Numbers = Partial<
 > &
   Partial<Pick<AttributeScan, 'originatorId' | 'clusterListLength' | 'flags'>>;
 
-const SOUND: [string, AttributeContext, string, Numbers][] = [
+const VALID: [string, AttributeContext, string, Numbers][] = [
   ['ORIGIN IGP', EBGP, '40 01 01 00', { origin: 0 }],
   ['ORIGIN EGP', EBGP, '40 01 01 01', { origin: 1 }],
   ['ORIGIN incomplete', EBGP, '40 01 01 02', { origin: 2 }],
@@ -55,7 +55,7 @@ const SOUND: [string, AttributeContext, string, Numbers][] = [
     { asPathLength: 2, firstAs: 65001 },
   ],
   [
-    'AS_PATH of a confederation on iBGP, which counts for nothing',
+    'AS_PATH of a confederation on iBGP, which does not count',
     IBGP,
     '40 02 06 03 01 0000fde9',
     { asPathLength: 0, flags: SetFlag.confederation },
@@ -131,8 +131,8 @@ const SOUND: [string, AttributeContext, string, Numbers][] = [
   ['tunnel encapsulation (23), corrupt but not implemented', EBGP, 'c0 17 03 ffffff', {}],
 ];
 
-describe('sound attributes', () => {
-  for (const [title, context, wire, expected] of SOUND) {
+describe('valid attributes', () => {
+  for (const [title, context, wire, expected] of VALID) {
     it(`${title}`, () => {
       const result = scan(wire, context);
       assert.equal(result.error, null);
@@ -142,18 +142,18 @@ describe('sound attributes', () => {
     });
   }
 
-  it('without LOCAL_PREF it counts as 100, without MED as 0', () => {
+  it('default to a LOCAL_PREF of 100 and a MED of 0', () => {
     const { localPref, med, flags } = scan('40 01 01 00');
     assert.deepEqual([localPref, med, flags], [100, 0, 0]);
   });
 
-  it('values of more than 255 octets have the extended length', () => {
+  it('may have an extended length for values of more than 255 octets', () => {
     assert.equal(scan(`d0 08 0fa0 ${'fde90001'.repeat(1000)}`).error, null);
     const path = `02 ff ${'0000fde9'.repeat(255)}`;
     assert.equal(scan(`50 02 0bfa ${path.repeat(3)}`).asPathLength, 765);
   });
 
-  it('the scan remembers nothing of the one before', () => {
+  it('leave nothing behind in the scan for the next one', () => {
     const result = new AttributeScan();
     const dirty = hex(`40 01 01 05 80 04 04 00000001 c0 08 04 ffffff01 80 0a 04 0a0000aa 80 0f 01 00`);
     scanAttributes({ bytes: dirty, start: 0, end: dirty.length, context: IBGP }, result);
@@ -167,7 +167,7 @@ const TAW: Handling = 'treat-as-withdraw';
 const DISC: Handling = 'discard';
 const RST: Handling = 'reset';
 
-/** What is wrong; the session; the attributes; what is to be done; the subcode of error 3. */
+/** The error, the session, the attributes, the handling, the subcode of UPDATE Message Error. */
 const MALFORMED: [string, AttributeContext, string, Handling, number][] = [
   // RFC 7606 §4: the framing of the attributes.
   ['one octet left', EBGP, '40 01 01 00 40', TAW, 1],
@@ -175,7 +175,7 @@ const MALFORMED: [string, AttributeContext, string, Handling, number][] = [
   ['three octets left of an extended one', EBGP, '40 01 01 00 50 02 00', TAW, 1],
   ['a length that runs past the attributes', EBGP, '40 01 01 00 40 02 07 02 01 0000fde9', TAW, 1],
   ['an extended length that runs past the attributes', EBGP, '50 02 ffff 02 01', TAW, 1],
-  // §3 c: flags. Of each kind one of every wrong sort.
+  // §3 c: flags. Every wrong combination for each kind of attribute.
   ['ORIGIN flagged optional', EBGP, 'c0 01 01 00', TAW, 4],
   ['ORIGIN flagged non-transitive', EBGP, '00 01 01 00', TAW, 4],
   ['ORIGIN flagged partial', EBGP, '60 01 01 00', TAW, 4],
@@ -202,8 +202,14 @@ const MALFORMED: [string, AttributeContext, string, Handling, number][] = [
   ['AS_PATH with AS 0 (RFC 7607)', EBGP, '40 02 0a 02 02 0000fde9 00000000', TAW, 11],
   ['AS_PATH with AS 0 in a set', EBGP, '40 02 06 01 01 00000000', TAW, 11],
   ['AS_PATH with AS 0 of two octets', OLD, '40 02 04 02 01 0000', TAW, 11],
-  ['AS_PATH with AS_CONFED_SEQUENCE from outside (RFC 5065 §5)', EBGP, '40 02 06 03 01 0000fde9', TAW, 11],
-  ['AS_PATH with AS_CONFED_SET from outside', EBGP, '40 02 06 04 01 0000fde9', TAW, 11],
+  [
+    'AS_PATH with AS_CONFED_SEQUENCE from an external peer (RFC 5065 §5)',
+    EBGP,
+    '40 02 06 03 01 0000fde9',
+    TAW,
+    11,
+  ],
+  ['AS_PATH with AS_CONFED_SET from an external peer', EBGP, '40 02 06 04 01 0000fde9', TAW, 11],
   ['NEXT_HOP of length 3', EBGP, '40 03 03 0a0000', TAW, 5],
   ['NEXT_HOP of length 16', EBGP, attribute('40 03', '20010db8000000000000000000000001'), TAW, 5],
   ['NEXT_HOP 0.0.0.0', EBGP, '40 03 04 00000000', TAW, 8],
@@ -249,7 +255,7 @@ const MALFORMED: [string, AttributeContext, string, Handling, number][] = [
   ['IPV6 EXTENDED COMMUNITIES of length 0', EBGP, 'c0 19 00', TAW, 5],
   ['IPV6 EXTENDED COMMUNITIES of length 8', EBGP, 'c0 19 08 0002fde900000001', TAW, 5],
   ['AIGP empty', IBGP, '80 1a 00', DISC, 9],
-  ['AIGP with a TLV cut off', IBGP, '80 1a 0a 01 000b 00000000000000', DISC, 9],
+  ['AIGP with a truncated TLV', IBGP, '80 1a 0a 01 000b 00000000000000', DISC, 9],
   ['AIGP with a TLV of length 2', IBGP, '80 1a 03 02 0002', DISC, 9],
   ['AIGP whose metric has 4 octets', IBGP, '80 1a 07 01 0007 00000064', DISC, 9],
   ['AIGP with two octets left', IBGP, '80 1a 0d 01 000b 0000000000000064 0100', DISC, 9],
@@ -258,7 +264,7 @@ const MALFORMED: [string, AttributeContext, string, Handling, number][] = [
   ['ONLY_TO_CUSTOMER of length 8', IBGP, 'c0 23 08 0000fde9 0000fde9', TAW, 5],
   ['ONLY_TO_CUSTOMER flagged non-transitive', EBGP, '80 23 04 0000fde9', TAW, 4],
   ['PREFIX_SID empty', EBGP, 'c0 28 00', DISC, 9],
-  ['PREFIX_SID with a TLV cut off', EBGP, 'c0 28 05 01 0007 0000', DISC, 9],
+  ['PREFIX_SID with a truncated TLV', EBGP, 'c0 28 05 01 0007 0000', DISC, 9],
   ['PREFIX_SID with an index of 6 octets', EBGP, 'c0 28 09 01 0006 000000000064', DISC, 9],
   ['PREFIX_SID with a block of 2 octets', EBGP, 'c0 28 05 03 0002 0000', DISC, 9],
   ['PREFIX_SID with an octet left', EBGP, 'c0 28 0b 01 0007 00 0000 00000064 01', DISC, 9],
@@ -276,11 +282,11 @@ describe('malformed attributes', () => {
     });
   }
 
-  it('the NOTIFICATION names the attribute: its octets are the data', () => {
+  it('have their octets in the data of the NOTIFICATION', () => {
     assert.equal(toHex(scan('40 01 01 00 80 04 03 000001').error?.data ?? new Uint8Array(0)), '800403000001');
   });
 
-  it('of several defects the strongest counts, in whatever order they come', () => {
+  it('are handled by the strongest error of all, whatever their order', () => {
     const discard = '40 06 01 00';
     const withdraw = '40 01 01 05';
     const reset = '80 0f 01 00';
@@ -295,11 +301,11 @@ describe('malformed attributes', () => {
     }
   });
 
-  it('of equally strong ones the first is told', () => {
+  it('report the first of equally strong errors', () => {
     assert.equal(scan('40 01 01 05 40 03 04 00000000').error?.subcode, 6);
   });
 
-  it('another attribute twice: the first counts, also of types that are not known', () => {
+  it('count once when repeated: the first one, of unknown types too', () => {
     const result = scan('80 04 04 00000001 80 04 04 00000002 c0 63 01 aa c0 63 01 bb');
     assert.deepEqual([result.error, result.med, result.rewrite], [null, 1, true]);
     assert.equal(scan('40 01 01 00 40 01 01 09').error, null, 'defects of the second do not matter');
@@ -320,7 +326,7 @@ describe('mandatory attributes (RFC 7606 §3 d)', () => {
       .join(' ');
 
   for (const [i, name] of Object.keys(ALL).entries()) {
-    it(`without ${name} the routes are withdrawn`, () => {
+    it(`treat the routes as withdrawn when ${name} is missing`, () => {
       const result = scan(without(name));
       checkMandatory(result, true);
       assert.deepEqual([result.error?.handling, result.error?.subcode], [TAW, 3]);
@@ -328,19 +334,19 @@ describe('mandatory attributes (RFC 7606 §3 d)', () => {
     });
   }
 
-  it('all of them, in any order, are enough', () => {
+  it('may be in any order', () => {
     const result = scan(Object.values(ALL).reverse().join(' '));
     checkMandatory(result, true);
     assert.equal(result.error, null);
   });
 
-  it('NEXT_HOP is not needed where MP_REACH_NLRI brings one', () => {
+  it('do not include NEXT_HOP for the routes of MP_REACH_NLRI', () => {
     const result = scan(without('NEXT_HOP'));
     checkMandatory(result, false);
     assert.equal(result.error, null);
   });
 
-  it('a large community (32) is not taken for ORIGIN, nor any other type for a lower one', () => {
+  it('are not confused with types 32 higher', () => {
     const result = scan('c0 20 0c 0000fde9 00000001 00000002 c0 21 00 c0 22 00 c0 24 00');
     checkMandatory(result, true);
     assert.equal(result.error?.subcode, 3);

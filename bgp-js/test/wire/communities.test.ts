@@ -1,4 +1,4 @@
-/** Communities of every kind in text: both ways, and what is none. */
+/** Communities of every kind as text. */
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import {
@@ -38,7 +38,7 @@ const EXTENDED: [string, bigint][] = [
   ['0xffffffffffffffff', 0xffffffffffffffffn],
 ];
 
-describe('communities in text', () => {
+describe('communities as text', () => {
   for (const [text, number] of STANDARD) {
     it(`standard: ${text}`, () => {
       assert.equal(formatCommunity(number), text);
@@ -67,7 +67,7 @@ describe('communities in text', () => {
     assert.deepEqual(parseIPv6ExtendedCommunity(text), other);
   });
 
-  it('what is none gives null', () => {
+  it('are null for other text', () => {
     for (const text of [
       '',
       '1',
@@ -106,7 +106,7 @@ describe('communities in text', () => {
       assert.equal(parseIPv6ExtendedCommunity(text), null, text);
   });
 
-  it('every number comes back from its text', () => {
+  it('come back from their text', () => {
     const u32 = fc.integer({ min: 0, max: 0xffffffff });
     fc.assert(fc.property(u32, (value) => parseCommunity(formatCommunity(value)) === value));
     const u64 = fc.bigInt({ min: 0n, max: 0xffffffffffffffffn });

@@ -1,4 +1,4 @@
-/** The cutter of streams: whatever TCP does to the bytes, the messages are the same. */
+/** The framer finds the same messages however TCP splits the stream. */
 import assert from 'node:assert/strict';
 import { encodeMessage, Framer, KEEPALIVE, type Message } from '../../wire/index.ts';
 import { hex, MARKER, toHex, update } from './bytes.ts';
@@ -16,7 +16,7 @@ const MESSAGES: Uint8Array[] = [
 ];
 const STREAM = Uint8Array.from(Buffer.concat(MESSAGES));
 
-/** Takes all whole messages out; ends with the error when there is one. */
+/** All whole messages; the last entry is the error, if there is one. */
 function take(framer: Framer): { messages: string[]; error: string | null } {
   const messages: string[] = [];
   for (;;) {
@@ -43,7 +43,7 @@ describe('Framer', () => {
     assert.equal(framer.pending, 0);
   });
 
-  it('finds them when every octet comes alone', () => {
+  it('finds them when every octet arrives alone', () => {
     const framer = new Framer();
     const found: string[] = [];
     for (const octet of STREAM) {
@@ -63,13 +63,13 @@ describe('Framer', () => {
     }
   });
 
-  it('finds them when chunks pile up before anybody looks', () => {
+  it('finds them when several chunks arrive before the first is read', () => {
     const framer = new Framer();
     for (let at = 0; at < STREAM.length; at += 7) framer.push(STREAM.slice(at, at + 7));
     assert.deepEqual(take(framer).messages, EXPECTED);
   });
 
-  it('takes a message of 4,096 octets and stops at one of 4,097', () => {
+  it('accepts a message of 4,096 octets and refuses one of 4,097', () => {
     const framer = new Framer();
     framer.push(update('', '', `${'20 0a000001'.repeat(814)} 10 0a01`));
     framer.push(hex(`${MARKER} 1001 02`));
@@ -77,7 +77,7 @@ describe('Framer', () => {
     assert.deepEqual([messages.length, messages[0].length / 2, error], [1, 4096, '1/2']);
   });
 
-  it('takes longer ones once they were negotiated (RFC 8654)', () => {
+  it('accepts longer ones once they are negotiated (RFC 8654)', () => {
     const framer = new Framer();
     framer.maxLength = 65535;
     const long = update('', '', '20 0a000001'.repeat(5000));
@@ -87,7 +87,7 @@ describe('Framer', () => {
     assert.equal(take(framer).messages.length, 1);
   });
 
-  it('tells a broken header as soon as it is there, and goes on telling it', () => {
+  it('reports an invalid header once it is complete, again and again', () => {
     const broken: [string, string][] = [
       ['a marker', `00${MARKER.slice(2)} 0fff 02`],
       ['a type', `${MARKER} 0fff 09`],
@@ -100,16 +100,16 @@ describe('Framer', () => {
       framer.push(hex(header).slice(18));
       assert.notEqual(take(framer).error, null, what);
       framer.push(STREAM.slice());
-      assert.notEqual(take(framer).error, null, `${what}: nothing behind it is looked at`);
+      assert.notEqual(take(framer).error, null, `${what}: nothing after it is read`);
     }
   });
 
-  it('holds no more than a small multiple of what is pending, however the bytes come', () => {
+  it('holds at most a small multiple of the pending octets', () => {
     const framer = new Framer();
     const big = update('', '', `${'20 0a000001'.repeat(814)} 10 0a01`);
     let rest: Uint8Array = new Uint8Array(0);
     for (let round = 0; round < 2000; round++) {
-      // Each chunk ends in the middle of a message, so that something is always left over.
+      // Each chunk ends within a message, so that octets are always left over.
       const chunk = Uint8Array.from(Buffer.concat([rest, big.subarray(0, 2000)]));
       rest = big.slice(2000);
       framer.push(chunk);

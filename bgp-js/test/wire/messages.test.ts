@@ -1,4 +1,4 @@
-/** Every message type octet by octet. The vectors were made by hand from the RFCs' layouts, one field a line. */
+/** All message types against vectors written by hand from the RFCs' layouts, one field per line. */
 import assert from 'node:assert/strict';
 import { AS_TRANS, decodeMessage, encodeMessage, isError, type Message } from '../../wire/index.ts';
 import { hex, MARKER, toHex } from './bytes.ts';
@@ -97,13 +97,13 @@ const VECTORS: Vector[] = [
   },
 ];
 
-/** A vector without the words that explain it: in every line what follows #. */
+/** The octets of a vector, without the comments after #. */
 function wireOf(vector: Vector): Uint8Array {
   const lines = vector.wire.split('\n').map((line) => line.split('#')[0]);
   return hex(lines.join(' '));
 }
 
-describe('messages, octet by octet', () => {
+describe('messages', () => {
   for (const vector of VECTORS) {
     const wire = wireOf(vector);
     it(`decodes ${vector.title}`, () => {
@@ -155,7 +155,7 @@ describe('messages, octet by octet', () => {
     assert.equal(encodeMessage({ type: 'notification', notification }).length, 4096);
   });
 
-  it('answers with its own copy of KEEPALIVE, which a caller may change', () => {
+  it('returns a copy of KEEPALIVE, which the caller may change', () => {
     encodeMessage({ type: 'keepalive' }).fill(0);
     assert.equal(toHex(encodeMessage({ type: 'keepalive' })), `${MARKER}001304`);
   });

@@ -7,7 +7,7 @@ import {
   shutdownMessage,
 } from '../../wire/notification.ts';
 
-/** The registry, written down on its own: code, subcode, words. */
+/** The IANA registry, copied independently of the code: code, subcode, title. */
 const REGISTRY: [number, number, string][] = [
   [1, 0, 'Message Header Error'],
   [1, 1, 'Message Header Error: Connection Not Synchronized'],
@@ -55,14 +55,14 @@ const REGISTRY: [number, number, string][] = [
   [8, 0, 'Send Hold Timer Expired'],
 ];
 
-describe('names of NOTIFICATION', () => {
+describe('titles of NOTIFICATIONs', () => {
   for (const [code, subcode, words] of REGISTRY) {
     it(`${code}/${subcode} is "${words}"`, () => {
       assert.equal(notificationName(code, subcode), `${words} (${code}/${subcode})`);
     });
   }
 
-  it('has words for every pair of octets, and says so when it does not know one', () => {
+  it('exist for every pair of octets, unknown ones included', () => {
     const known = new Set(REGISTRY.map(([code, subcode]) => `${code}/${subcode}`));
     for (let code = 0; code < 256; code++) {
       for (let subcode = 0; subcode < 256; subcode++) {
@@ -78,40 +78,40 @@ describe('the shutdown message (RFC 9003)', () => {
   const cease = (data: Uint8Array, subcode = 2) => ({ code: 6, subcode, data });
   const text = (bytes: number[] | Uint8Array) => shutdownMessage(cease(Uint8Array.from(bytes)));
 
-  it('comes back as it was sent', () => {
+  it('is decoded to the text that was encoded', () => {
     for (const message of ['bye', 'Wartung bis 14 Uhr: größerer Umbau', '再起動']) {
       assert.equal(text(shutdownData(message)), message);
     }
   });
 
-  it('is shown with the name, for shutdown and for reset', () => {
+  it('follows the title, for shutdown and for reset', () => {
     const data = shutdownData('back at noon');
     assert.equal(describeNotification(cease(data)), 'Cease: Administrative Shutdown (6/2): "back at noon"');
     assert.match(describeNotification(cease(data, 4)), /Administrative Reset \(6\/4\): "back at noon"/);
   });
 
-  it('is not looked for where it does not belong', () => {
+  it('is null for other subcodes', () => {
     assert.equal(shutdownMessage(cease(shutdownData('bye'), 3)), null);
     assert.equal(shutdownMessage({ code: 2, subcode: 2, data: shutdownData('bye') }), null);
   });
 
-  it('is none when the data is empty or its length is 0', () => {
+  it('is null when the data is empty or its length is 0', () => {
     assert.equal(text([]), null);
     assert.equal(text([0]), null);
     assert.equal(text([0, 0x41]), null);
     assert.equal(shutdownData('').length, 0);
   });
 
-  it('ends with the data when its length says more, and at its length when there is more', () => {
+  it('ends at its length or at the end of the data, whichever comes first', () => {
     assert.equal(text([200, 0x68, 0x69]), 'hi');
     assert.equal(text([2, 0x68, 0x69, 0x21]), 'hi');
   });
 
-  it('of octets that are not UTF-8 is shown with replacement characters', () => {
+  it('has replacement characters for invalid UTF-8', () => {
     assert.equal(text([3, 0x61, 0xff, 0x62]), 'a\ufffdb');
   });
 
-  it('cannot forge lines or move the cursor of whoever reads the log', () => {
+  it('cannot forge log lines or move the cursor of a terminal', () => {
     const evil = 'a\nb\r\u001b[2Jc\u0000\u0085\u2028\u202e';
     assert.doesNotMatch(text(shutdownData(evil)) ?? '', /[\p{Cc}\p{Cf}\u2028\u2029]/u);
   });

@@ -11,7 +11,7 @@ import {
 } from '../../wire/index.ts';
 import { hex, message } from './bytes.ts';
 
-/** An OPEN that ends in these octets: everything from the length of the optional parameters on. */
+/** An OPEN with these octets from the length of the optional parameters on. */
 function open(parameters: string, version = '04'): OpenMessage | BgpError {
   const result = decodeMessage(message(1, `${version} fde9 005a 0a0000fe ${parameters}`));
   if (isError(result)) return result;
@@ -69,7 +69,7 @@ describe('OPEN', () => {
     });
   }
 
-  it('does not look at the parameters of another version', () => {
+  it('does not read the parameters of another version', () => {
     const result = open('ff 09 09', '05');
     assert.ok(!isError(result));
     assert.deepEqual([result.version, result.capabilities], [5, []]);
@@ -90,24 +90,24 @@ describe('capabilities', () => {
     };
   };
 
-  it('without any, IPv4 unicast alone is meant and AS numbers have two octets', () => {
+  it('default to IPv4 unicast and two-octet AS numbers', () => {
     assert.deepEqual(meaning([]), { families: [IPV4_UNICAST.name], refresh: false, as: null });
   });
 
-  it('a family is listed once, an unknown one not at all', () => {
+  it('list each known family once', () => {
     const raw = list([1, '0001 00 01'], [1, '0001 ff 01'], [1, '4004 00 47']);
     assert.deepEqual(meaning(raw).families, ['ipv4-unicast']);
   });
 
-  it('who names other families only does not mean IPv4 unicast (RFC 4760 §8)', () => {
+  it('do not include IPv4 unicast when only other families are named (RFC 4760 §8)', () => {
     assert.deepEqual(meaning(list([1, '4004 00 47'])).families, []);
   });
 
-  it('multiprotocol of a wrong length is as if it were not there', () => {
+  it('ignore a multiprotocol capability of a wrong length', () => {
     assert.deepEqual(meaning(list([1, '4004 00'], [1, ''])).families, ['ipv4-unicast']);
   });
 
-  it('of a four-octet AS that comes twice the first counts', () => {
+  it('use the first of two four-octet AS numbers', () => {
     assert.equal(meaning(list([65, '0000fde9'], [65, '0000fdea'])).as, 65001);
   });
 
@@ -119,13 +119,13 @@ describe('capabilities', () => {
     });
   }
 
-  it('graceful restart, long-lived or not, of any length is no error', () => {
+  it('ignore graceful restart of a wrong length', () => {
     for (let length = 0; length < 12; length++) {
       assert.ok(!isError(interpretCapabilities(list([64, '00'.repeat(length)], [71, '00'.repeat(length)]))));
     }
   });
 
-  it('have names for people, each once', () => {
+  it('have names, each listed once', () => {
     const raw = list([1, '0001 00 01'], [1, '4004 00 47'], [2, ''], [2, ''], [65, '00000001'], [200, '']);
     const expected = [
       'ipv4-unicast',

@@ -1,6 +1,6 @@
 /**
- * What holds for any bytes: decoding undoes encoding, nothing throws or reads past the end, and it does not matter
- * where a stream is split. A failing case is printed with the seed that repeats it.
+ * Properties for arbitrary octets: decoding undoes encoding, nothing throws or reads past the end, and the messages of a
+ * stream do not depend on where it is split. A failing case is printed with the seed that repeats it.
  */
 
 import assert from 'node:assert/strict';
@@ -27,7 +27,7 @@ import { AttributeScan } from '../../wire/scan-result.ts';
 import { storedForm } from '../../wire/stored-form.ts';
 import { message, toHex } from './bytes.ts';
 
-/** Records like those that the codec makes, for deepEqual. */
+/** Objects with a prototype, as the codec makes them, for deepEqual. */
 const record = <T>(fields: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> =>
   fc.record(fields, { noNullPrototype: true });
 
@@ -86,8 +86,7 @@ const CONTEXTS = [true, false].flatMap((ebgp) =>
 );
 
 /**
- * Bytes that look like path attributes more often than chance would have it. The lengths are mostly true, the types
- * mostly known.
+ * Octets that resemble path attributes: most lengths are right, most types known.
  */
 const attributeLike: fc.Arbitrary<Uint8Array> = fc
   .array(
@@ -109,15 +108,15 @@ const attributeLike: fc.Arbitrary<Uint8Array> = fc
     ),
   );
 
-/** A copy within a larger buffer: octets before and behind that no decoder may look at. */
+/** A copy within a larger buffer, whose other octets no decoder may read. */
 function embedded(content: Uint8Array, filler: number): { buffer: Uint8Array; start: number; end: number } {
   const buffer = new Uint8Array(content.length + 96).fill(filler);
   buffer.set(content, 48);
   return { buffer, start: 48, end: 48 + content.length };
 }
 
-/** All that a scan says, and what is then kept. */
-function judged(content: Uint8Array, filler: number, context: (typeof CONTEXTS)[number]): object {
+/** The result of a scan, and the stored form. */
+function scanned(content: Uint8Array, filler: number, context: (typeof CONTEXTS)[number]): object {
   const { buffer, start, end } = embedded(content, filler);
   const scan = new AttributeScan();
   scanAttributes({ bytes: buffer, start, end, context }, scan);
@@ -142,7 +141,7 @@ describe('properties of the codec', () => {
     );
   });
 
-  it('encoding undoes decoding, for every message that could be ours', () => {
+  it('encoding undoes decoding, for every message that we can send', () => {
     fc.assert(
       fc.property(anyMessage, (original) => {
         const wire = encodeMessage(original);
@@ -153,7 +152,7 @@ describe('properties of the codec', () => {
     );
   });
 
-  it('decoding undoes encoding, for attributes, and the scan finds them sound', () => {
+  it('decoding undoes encoding, for attributes, and the scan finds them valid', () => {
     const context = { ebgp: false, fourOctetAs: true, localAs: 64512, localId: 1, clusterId: 1 };
     fc.assert(
       fc.property(attributes, (original) => {
@@ -178,7 +177,7 @@ describe('properties of the codec', () => {
     );
   });
 
-  it('any body behind a sound header is a message or an error, and no exception', () => {
+  it('any body after a valid header is a message or an error, and no exception', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 5 }), bytes(300), (type, body) => {
         const result = decodeMessage(message(type, body));
@@ -208,16 +207,16 @@ describe('properties of the codec', () => {
     );
   });
 
-  it('attributes are judged without exception, by nothing that lies outside of them', () => {
+  it('attributes are scanned without an exception, and no octet outside them is read', () => {
     fc.assert(
       fc.property(fc.oneof(attributeLike, bytes(120)), fc.constantFrom(...CONTEXTS), (content, context) => {
-        assert.deepEqual(judged(content, 0x00, context), judged(content, 0xff, context));
+        assert.deepEqual(scanned(content, 0x00, context), scanned(content, 0xff, context));
       }),
       { numRuns: 3000 },
     );
   });
 
-  it('what the RIB keeps is sound with four-octet AS numbers and needs no second change', () => {
+  it('the stored form is valid with four-octet AS numbers and needs no second change', () => {
     fc.assert(
       fc.property(attributeLike, fc.constantFrom(...CONTEXTS), (content, context) => {
         const scan = new AttributeScan();
@@ -251,7 +250,7 @@ describe('properties of the codec', () => {
     );
   });
 
-  it('any shutdown message comes through, or its beginning, in at most 255 octets of UTF-8', () => {
+  it('a shutdown message is encoded whole, or its start in at most 255 octets of UTF-8', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 300 }), (text) => {
         const data = shutdownData(text);
@@ -264,7 +263,7 @@ describe('properties of the codec', () => {
   });
 });
 
-/** The messages of a stream that arrives in pieces of these sizes, and the error that ended it. */
+/** The messages of a stream that arrives in pieces of these sizes, and the error that ends it. */
 function framed(stream: Uint8Array, sizes: number[]): string[] {
   const framer = new Framer();
   const found: string[] = [];

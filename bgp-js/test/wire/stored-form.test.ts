@@ -1,4 +1,4 @@
-/** What the RIB keeps of a peer's attributes, and two-octet AS numbers both ways (RFC 6793). */
+/** The form in which the RIB stores a peer's attributes, and two-octet AS numbers in both directions (RFC 6793). */
 import assert from 'node:assert/strict';
 import { mergeAs4Path, pathForTwoOctets, writeSegments } from '../../wire/as-path.ts';
 import { scanAttributes } from '../../wire/attribute-scan.ts';
@@ -37,18 +37,18 @@ describe('the stored form', () => {
     ['of repeated attributes the first stays', '80040400000001 80040400000002', '80040400000001'],
     ['of unknown repeated ones as well', 'c06301aa c06301bb', 'e06301aa'],
     [
-      'of repeated large communities as well',
+      'of repeated large communities too',
       `c0200c${'00'.repeat(12)} c0200c${'01'.repeat(12)}`,
       `c0200c${'00'.repeat(12)}`,
     ],
     [
-      'a large community that stands there twice stays once (RFC 8092 §5)',
+      'repeated large communities are stored once (RFC 8092 §5)',
       `c02024${'00'.repeat(12)}${'01'.repeat(12)}${'00'.repeat(12)}`,
       `c02018${'00'.repeat(12)}${'01'.repeat(12)}`,
     ],
     ['BLACKHOLE from eBGP gets NO_EXPORT (RFC 7999 §3.2)', 'c00804ffff029a', 'c00808ffff029affffff01'],
-    ['AIGP where it is not enabled goes', '801a0b01000b0000000000000064', ''],
-    ['a malformed PREFIX_SID goes', 'c02800', ''],
+    ['AIGP is removed where it is not enabled', '801a0b01000b0000000000000064', ''],
+    ['a malformed PREFIX_SID is removed', 'c02800', ''],
     ['what stays beside it stays as it is', 'c0080400010002 806300', 'c0080400010002'],
   ];
   for (const [title, extra, expected] of CASES) {
@@ -57,31 +57,31 @@ describe('the stored form', () => {
 
   const EDITS: [string, Partial<AttributeContext>, string, string][] = [
     [
-      'a local AS goes before the path (RFC 7705 §3.1)',
+      'a local AS is prepended to the path (RFC 7705 §3.1)',
       { edits: { prependAs: 64999, onlyToCustomer: 0 } },
       '40010100 400206020100 00fde9',
       '40010100 40020a02020000fde700 00fde9',
     ],
     [
-      'into a segment of its own before a full one',
+      'a local AS gets a new segment before a full one',
       { edits: { prependAs: 64999, onlyToCustomer: 0 } },
       `50 02 03fe 02ff${'0000fde9'.repeat(255)}`,
       `50 02 0404 02010000fde702ff${'0000fde9'.repeat(255)}`,
     ],
     [
-      'behind a two-octet speaker too',
+      'a local AS is prepended for a two-octet speaker too',
       { fourOctetAs: false, edits: { prependAs: 64999, onlyToCustomer: 0 } },
       '400204 0201 fde9',
       '40020a 0202 0000fde7 0000fde9',
     ],
     [
-      'OTC where it is missing (RFC 9234 §5)',
+      'OTC is added where it is missing (RFC 9234 §5)',
       { edits: { prependAs: 0, onlyToCustomer: 65001 } },
       '40010100',
       '40010100 c0230400 00fde9',
     ],
     [
-      'not where it is there',
+      'OTC is not added where it exists',
       { edits: { prependAs: 0, onlyToCustomer: 65001 } },
       '40010100 c0230400000007',
       '40010100 c0230400000007',
@@ -91,7 +91,7 @@ describe('the stored form', () => {
     it(title, () => assert.equal(toHex(stored(wire, { ...NEW, ...fields })), toHex(hex(expected))));
   }
 
-  it('needs no change for sound attributes, or when unknown ones are Partial already', () => {
+  it('is the received one for valid attributes, also with unknown ones that are Partial', () => {
     for (const wire of [BASE, `${BASE} e06302abcd`, `${BASE} c0080400010002`]) {
       const bytes = hex(wire);
       const scan = new AttributeScan();
@@ -107,15 +107,15 @@ describe('from a two-octet peer (RFC 6793 §4.2.3)', () => {
   const decoded = (wire: string) => decodeAttributes(stored(wire, OLD));
   const pathOf = (wire: string) => formatAsPath(decoded(wire).asPath);
 
-  it('AS_PATH is widened', () => assert.equal(pathOf(PATH), '65001 23456 23456'));
+  it('AS_PATH gets four-octet numbers', () => assert.equal(pathOf(PATH), '65001 23456 23456'));
 
-  it('AS4_PATH replaces the tail of AS_PATH, wherever it stands', () => {
+  it('AS4_PATH replaces the end of AS_PATH, before or after it in the message', () => {
     const as4 = 'c0110a 0202 00011170 00011171';
     assert.equal(pathOf(`${PATH} ${as4}`), '65001 70000 70001');
     assert.equal(pathOf(`${as4} ${PATH}`), '65001 70000 70001');
   });
 
-  it('a malformed AS4_PATH is as if it were not there', () => {
+  it('a malformed AS4_PATH is ignored', () => {
     assert.equal(pathOf(`${PATH} c0110b 0202 00011170 00011171 00`), '65001 23456 23456');
     assert.equal(pathOf(`${PATH} c0110a 0202 00011170 00000000`), '65001 23456 23456');
   });
@@ -126,7 +126,7 @@ describe('from a two-octet peer (RFC 6793 §4.2.3)', () => {
     assert.deepEqual(decoded(`${PATH} c00706 fde9 0a000002`).aggregator, { as: 65001, address: '10.0.0.2' });
   });
 
-  it('aggregated anew by a two-octet speaker: both AS4 attributes are ignored', () => {
+  it('both AS4 attributes are ignored when a two-octet speaker aggregated the route', () => {
     const result = decoded(
       `${PATH} c0110a 0202 00011170 00011171 c00706 fde9 0a000002 c01208 00011170 0a000003`,
     );
@@ -177,14 +177,14 @@ describe('towards a two-octet peer (RFC 6793 §4.2.2)', () => {
     assert.deepEqual(split({ type: 'sequence', ases: [65001, 1] }), ['4002060202fde90001']);
   });
 
-  it('numbers that do not fit become AS_TRANS, with AS4_PATH beside them', () => {
+  it('numbers that do not fit become AS_TRANS, and AS4_PATH is added', () => {
     assert.deepEqual(split({ type: 'sequence', ases: [70000, 1] }), [
       '40020602025ba00001',
       'c0110a02020001117000000001',
     ]);
   });
 
-  it('confederation segments are not in AS4_PATH, nor a reason for one', () => {
+  it('confederation segments are left out of AS4_PATH, and do not require one', () => {
     const confed: AsSegment = { type: 'confed-sequence', ases: [70000] };
     assert.equal(split(confed).length, 1);
     assert.equal(split(confed, { type: 'sequence', ases: [70001] })[1], 'c01106020100011171');
