@@ -31,8 +31,8 @@ export type {
   SpeakerOptions,
 } from './speaker/speaker-types.ts';
 // Views of policies, and dry runs of a change.
-export { type DryRunPeer, planChange } from './views/dry-run.ts';
-export type { RouteChanges } from './views/dry-run-compare.ts';
+export { type DryRunPeer, dryRun, type RouteChanges } from './views/dry-run.ts';
+
 // Views of peers.
 export { type PeerBrief, peerBriefs, peerStatuses, peerStatusesInPieces } from './views/peer-view.ts';
 export {
@@ -57,7 +57,7 @@ export {
   type RouteInfo,
   routeCounts,
   routeTo,
-} from './views/speaker-view.ts';
+} from './views/route-view.ts';
 export { type AsSegment, formatAsPath } from './wire/as-path.ts';
 export { Community } from './wire/attribute-types.ts';
 export type { Attributes } from './wire/attributes.ts';

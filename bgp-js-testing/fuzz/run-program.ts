@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { prefixFrom } from 'bgp-js/ip';
 import { peerStatuses } from 'bgp-js/views/peer-view.ts';
 import { listRoutes } from 'bgp-js/views/route-list.ts';
-import { routeCounts, routeTo } from 'bgp-js/views/speaker-view.ts';
+import { routeCounts, routeTo } from 'bgp-js/views/route-view.ts';
 import { scanAttributes } from 'bgp-js/wire/attribute-scan.ts';
 import type { Attributes } from 'bgp-js/wire/attributes.ts';
 import { KEEPALIVE } from 'bgp-js/wire/message.ts';

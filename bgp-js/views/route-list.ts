@@ -11,7 +11,7 @@ import type { PrefixTable } from '../rib/store/prefix-table.ts';
 import type { Speaker } from '../speaker/speaker.ts';
 import { formatAsPath } from '../wire/as-path.ts';
 import { PrefixSearch } from './prefix-search.ts';
-import { type RouteInfo, routeInfo } from './speaker-view.ts';
+import { type RouteInfo, routeInfo } from './route-view.ts';
 
 /** A page of routes, and how many there are in all. */
 export interface RouteList {

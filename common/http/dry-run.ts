@@ -1,6 +1,6 @@
 /** `POST /v1/plan`: what a reload of a configuration would do. */
 import type { IncomingMessage } from 'node:http';
-import { type PeerConfig, type PolicySet, planChange, type Speaker } from 'bgp-js';
+import { dryRun, type PeerConfig, type PolicySet, type Speaker } from 'bgp-js';
 import { type ConfigFormat, MAXIMUM_CONFIG_BYTES, parseConfig } from '../config/config.ts';
 import type { ChangedKeys } from '../config/diff.ts';
 import { TimeSlicing } from '../process/time-slicing.ts';
@@ -27,10 +27,10 @@ export async function planView(
   configs: readonly PeerConfig[],
   keys: ChangedKeys,
 ): Promise<PlanView> {
-  const peers = await work.run(() => planChange(speaker, policies, configs));
+  const peers = await work.run(() => dryRun(speaker, policies, configs));
   return {
     ...keys,
-    peers: peers.map(({ taken, advertised: told, ...rest }) => ({
+    peers: peers.map(({ received: taken, advertised: told, ...rest }) => ({
       ...rest,
       ...(taken && { taken }),
       ...(told && { told }),

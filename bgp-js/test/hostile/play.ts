@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { greeting, openBytes } from 'bgp-js-testing/index.ts';
 import { peerStatuses } from '../../views/peer-view.ts';
-import type { PathInfo } from '../../views/speaker-view.ts';
-import { routeCounts, routeTo } from '../../views/speaker-view.ts';
+import type { PathInfo } from '../../views/route-view.ts';
+import { routeCounts, routeTo } from '../../views/route-view.ts';
 import { eachAttribute } from '../../wire/attribute-types.ts';
 import {
   AS_PATH,
