@@ -1,6 +1,7 @@
-/** What goes over TCP port 179 in a namespace, into a file that tshark and scapy read. */
+/** Captures of TCP port 179 in a namespace, and what tshark and scapy read in them. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
+import { join } from 'node:path';
 import { inNetns, labEnvironment, must } from '../lab/processes.ts';
 
 export interface Capture {
@@ -55,4 +56,22 @@ export async function tsharkFields(
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => line.split('\t'));
+}
+
+/** What scapy reads of each sender's messages. */
+interface ScapyView {
+  [sender: string]: {
+    messages: number;
+    updates: number;
+    /** Octets of the longest message. */
+    longest: number;
+    routes: [prefix: string, nextHop: string | null][];
+  };
+}
+
+/** What scapy reads in a capture of the messages of some senders. */
+export async function readByScapy(file: string, senders: string[]): Promise<ScapyView> {
+  const script = join(import.meta.dirname, 'decode.py');
+  const command = ['/usr/bin/python3', script, file, ...senders];
+  return JSON.parse(await must('verify', command, { timeoutMs: 120_000 })) as ScapyView;
 }

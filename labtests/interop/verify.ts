@@ -5,7 +5,7 @@
 
 import { join } from 'node:path';
 import { must } from '../lab/processes.ts';
-import { tsharkFields } from './capture.ts';
+import { readByScapy, tsharkFields } from './capture.ts';
 import type { CellOutcome } from './matrix.ts';
 
 /** What the codecs found. */
@@ -16,23 +16,6 @@ export interface Verdict {
   routes: number;
   /** What is wrong, one line each. */
   complaints: string[];
-}
-
-interface ScapyView {
-  [sender: string]: {
-    messages: number;
-    updates: number;
-    /** Octets of the longest message. */
-    longest: number;
-    routes: [prefix: string, nextHop: string | null][];
-  };
-}
-
-/** What scapy reads in a capture of the messages of some senders. */
-export async function readByScapy(file: string, senders: string[]): Promise<ScapyView> {
-  const script = join(import.meta.dirname, 'decode.py');
-  const command = ['/usr/bin/python3', script, file, ...senders];
-  return JSON.parse(await must('verify', command, { timeoutMs: 120_000 })) as ScapyView;
 }
 
 /** Marks that tshark gives to TCP, not to BGP: cut links, lost and repeated segments are what some rows are about. */

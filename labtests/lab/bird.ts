@@ -1,40 +1,26 @@
-/** BIRD 2 on a machine of a lab: its configuration from the topology, and its control socket. */
+/** BIRD 2 on a machine of a lab: its configuration from the topology, and what a lab asks it. */
 
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { Daemon } from './daemon.ts';
-import { must } from './processes.ts';
+import { parsePrefix } from 'bgp-js/ip';
+import { BirdDaemon } from './bird-daemon.ts';
 import type { LabRouter, RouterOptions } from './router.ts';
 import type { BirdMachine } from './topology.ts';
 
 export class Bird implements LabRouter {
   readonly machine: BirdMachine;
-  readonly #daemon: Daemon;
-  readonly #lab: string;
-  readonly #folder: string;
+  readonly #bird: BirdDaemon;
 
-  constructor(options: RouterOptions<BirdMachine>) {
-    const { lab, netns, folder, machine } = options;
+  constructor({ lab, netns, folder, machine, holdTimeSeconds }: RouterOptions<BirdMachine>) {
     this.machine = machine;
-    this.#lab = lab;
-    this.#folder = folder;
-    const config = join(folder, 'bird.conf');
-    writeFileSync(config, birdConfig(machine, options.holdTimeSeconds, this.#logFile), { mode: 0o600 });
-    this.#daemon = new Daemon({
-      lab,
-      title: `BIRD on ${machine.name}`,
-      command: ['bird', '-f', '-c', config, '-s', this.#socket],
-      netns,
-      logFile: join(folder, 'bird.out'),
-    });
+    this.#bird = new BirdDaemon({ lab, netns, folder, place: ` on ${machine.name}` });
+    this.#bird.configure(birdConfig(machine, holdTimeSeconds));
   }
 
   get title(): string {
-    return this.#daemon.title;
+    return this.#bird.daemon.title;
   }
 
   async start(): Promise<void> {
-    this.#daemon.start();
+    this.#bird.start();
   }
 
   answers(): Promise<string> {
@@ -42,21 +28,12 @@ export class Bird implements LabRouter {
   }
 
   stop(): Promise<void> {
-    return this.#daemon.stop();
-  }
-
-  get #socket(): string {
-    return join(this.#folder, 'bird.ctl');
-  }
-
-  get #logFile(): string {
-    return join(this.#folder, 'bird.log');
+    return this.#bird.daemon.stop();
   }
 
   /** Runs one command of birdc, such as `show protocols`; its answer. */
-  async birdc(command: string): Promise<string> {
-    this.#daemon.assertRunning();
-    return must(this.#lab, ['birdc', '-s', this.#socket, ...command.split(' ')]);
+  birdc(command: string): Promise<string> {
+    return this.#bird.birdc(command);
   }
 
   async establishedPeers(): Promise<string[]> {
@@ -81,12 +58,12 @@ export class Bird implements LabRouter {
 
   /** What BIRD has logged of its protocols. */
   log(): string {
-    return existsSync(this.#logFile) ? readFileSync(this.#logFile, 'utf8') : '';
+    return this.#bird.log();
   }
 }
 
-/** The text of bird.conf. Timers are short, because in a lab somebody waits. */
-export function birdConfig(machine: BirdMachine, holdTimeSeconds: number, logFile: string): string {
+/** The text of bird.conf. Timers are short, so that a lab comes up quickly. */
+function birdConfig(machine: BirdMachine, holdTimeSeconds: number): string {
   const own = machine.attachments.map(({ address }) => networkOf(address));
   const statics = machine.announce.filter((prefix) => !own.includes(prefix));
   const announced = machine.announce.length > 0 ? `net ~ [ ${machine.announce.join(', ')} ]` : 'false';
@@ -100,9 +77,7 @@ export function birdConfig(machine: BirdMachine, holdTimeSeconds: number, logFil
 }
 `,
   );
-  return `log "${logFile}" all;
-debug protocols { states, events };
-router id ${machine.routerId};
+  return `router id ${machine.routerId};
 protocol device { }
 protocol direct { ipv4; }
 protocol kernel { ipv4 { import none; export where source = RTS_BGP; }; }
@@ -110,12 +85,9 @@ protocol static { ipv4; ${statics.map((prefix) => `route ${prefix} blackhole;`).
 ${peers.join('')}`;
 }
 
-/** The network of an address with prefix length: 10.0.0.254/24 → 10.0.0.0/24. */
+/** The network of an interface address: 10.0.0.254/24 → 10.0.0.0/24. */
 export function networkOf(address: string): string {
-  const [ip, length] = address.split('/');
-  const bits = ip.split('.').reduce((value, part) => value * 256 + Number(part), 0);
-  const size = 2 ** (32 - Number(length));
-  const network = Math.floor(bits / size) * size;
-  const parts = [24, 16, 8, 0].map((shift) => Math.floor(network / 2 ** shift) % 256);
-  return `${parts.join('.')}/${length}`;
+  const network = parsePrefix(address);
+  if (!network) throw new Error(`${address} is not an address with a prefix length`);
+  return network.toString();
 }

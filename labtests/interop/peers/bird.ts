@@ -1,8 +1,7 @@
 /** BIRD 2: configuration, control socket, routes. */
 
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { Daemon } from '../../lab/daemon.ts';
+import { BirdDaemon } from '../../lab/bird-daemon.ts';
+import type { Daemon } from '../../lab/daemon.ts';
 import {
   announcementsOf,
   type FamilyName,
@@ -17,52 +16,30 @@ import {
 } from './router.ts';
 
 export class BirdRouter implements Router {
-  daemons: readonly Daemon[];
-  readonly #place: RouterPlace;
-  readonly #config: string;
+  readonly #bird: BirdDaemon;
   #plan: RouterPlan;
-  readonly #recovering: Daemon;
 
-  constructor(plan: RouterPlan, place: RouterPlace) {
+  constructor(plan: RouterPlan, { lab, netns, folder }: RouterPlace) {
     this.#plan = plan;
-    this.#place = place;
-    this.#config = join(place.folder, 'bird.conf');
-    const command = ['bird', '-f', '-c', this.#config, '-s', this.#socket];
-    const { lab, netns } = place;
-    const options = { lab, title: 'BIRD', netns, logFile: join(place.folder, 'bird.out') };
-    this.#recovering = new Daemon({ ...options, command: [...command, '-R'] });
-    this.daemons = [new Daemon({ ...options, command })];
+    this.#bird = new BirdDaemon({ lab, netns, folder });
   }
 
-  get #socket(): string {
-    return join(this.#place.folder, 'bird.ctl');
-  }
-
-  get #log(): string {
-    return join(this.#place.folder, 'bird.log');
+  get daemons(): readonly Daemon[] {
+    return [this.#bird.daemon];
   }
 
   async start(restarting = false): Promise<void> {
-    this.#write();
-    if (restarting) this.daemons = [this.#recovering];
-    this.daemons[0].start();
-  }
-
-  #write(): void {
-    writeFileSync(this.#config, birdConfig(this.#plan, this.#log), { mode: 0o600 });
-  }
-
-  #birdc(command: string): Promise<string> {
-    return this.#place.must(['birdc', '-s', this.#socket, ...command.split(' ')]);
+    this.#bird.configure(birdConfig(this.#plan));
+    this.#bird.start(restarting);
   }
 
   async established(): Promise<boolean> {
-    return /^flatroute +BGP .*Established/m.test(await this.#birdc('show protocols flatroute'));
+    return /^flatroute +BGP .*Established/m.test(await this.#bird.birdc('show protocols flatroute'));
   }
 
   async routes(family: FamilyName): Promise<LearnedRoute[]> {
     const table = ipVersion(family) === 'ipv4' ? 'master4' : 'master6';
-    return parseBirdRoutes(await this.#birdc(`show route table ${table} protocol flatroute all`));
+    return parseBirdRoutes(await this.#bird.birdc(`show route table ${table} protocol flatroute all`));
   }
 
   announce(route: RouterAnnouncement): Promise<void> {
@@ -75,26 +52,25 @@ export class BirdRouter implements Router {
 
   async #reconfigure(announce: readonly RouterAnnouncement[]): Promise<void> {
     this.#plan = { ...this.#plan, announce };
-    this.#write();
-    await this.#birdc('configure');
+    this.#bird.configure(birdConfig(this.#plan));
+    await this.#bird.birdc('configure');
   }
 
   async requestRefresh(): Promise<void> {
-    await this.#birdc('reload in flatroute');
+    await this.#bird.birdc('reload in flatroute');
   }
 
   async shutdown(message: string): Promise<string> {
-    await this.#place.must(['birdc', '-s', this.#socket, 'disable', 'flatroute', `"${message}"`]);
+    await this.#bird.birdc(`disable flatroute "${message}"`);
     return message;
   }
 
   async tells(): Promise<string> {
-    const log = existsSync(this.#log) ? readFileSync(this.#log, 'utf8') : '';
-    return `${log}\n${await this.#birdc('show protocols all flatroute')}`;
+    return `${this.#bird.log()}\n${await this.#bird.birdc('show protocols all flatroute')}`;
   }
 }
 
-function birdConfig(plan: RouterPlan, log: string): string {
+function birdConfig(plan: RouterPlan): string {
   const channels = plan.families.map((family) => {
     const options = [
       'import all',
@@ -119,9 +95,7 @@ function birdConfig(plan: RouterPlan, log: string): string {
     ...(plan.restartTime ? [`graceful restart on; graceful restart time ${plan.restartTime}`] : []),
     'enable extended messages on',
   ];
-  return `log "${log}" all;
-debug protocols { states, events };
-router id ${plan.routerId};
+  return `router id ${plan.routerId};
 ${plan.restartTime ? `graceful restart wait ${plan.restartTime};` : ''}
 protocol device { }
 protocol direct { ipv4; ipv6; }
