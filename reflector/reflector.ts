@@ -48,6 +48,7 @@ export class Reflector {
       listen: settings.listen,
       localAddress: settings.listen.map(({ address }) => address),
       congestionControl: settings.bgp.congestionControl ?? undefined,
+      reserveDescriptors: true,
       onEvent: (event) => bgpEvents.report(event),
     });
     const source = new ReflectorStatus(settings, host, events);

@@ -3,23 +3,27 @@ import { libc } from './libc.ts';
 
 /** fcntl(2): duplicates a descriptor, with the lowest free number from a given one on. */
 const F_DUPFD = 0;
-/** Room for connections and everything else that is open; 8 octets each in the kernel. */
-const RESERVED = 8192;
+/** The largest table that is reserved; 8 octets an entry in the kernel. */
+const MAXIMUM = 8192;
 /** Every process has room for this many. */
 const MINIMUM = 64;
 
 let isReserved = false;
 
 /**
- * Makes the kernel grow the process's table of descriptors once, up to RESERVED or the limit of open files. Otherwise
- * the kernel doubles the table whenever it is full, and in a process with threads each time waits for an RCU grace
- * period: while a thousand clients connected, accept(2) took 12 and 23 ms, and the event loop stood still. Without koffi
- * nothing is reserved.
+ * Makes the kernel grow the process's table of descriptors at once, to 8192 entries or the limit of open files.
+ *
+ * Without this the kernel doubles the table each time it is full. In a process with threads, and Node always has some,
+ * each time waits for an RCU grace period: while a thousand clients connected, accept(2) took 12 and 23 ms several
+ * times, and the event loop stood still. Without koffi nothing is reserved.
+ *
+ * Only the first call does anything. It comes with the first connection rather than at the start: an idle process does
+ * without koffi, which takes 2 MB.
  */
 export function reserveDescriptors(): void {
   if (isReserved) return;
   isReserved = true;
-  for (let size = RESERVED; size > MINIMUM; size /= 2) {
+  for (let size = MAXIMUM; size > MINIMUM; size /= 2) {
     if (openAndClose(size - 1)) return;
   }
 }
@@ -31,7 +35,7 @@ function openAndClose(number: number): boolean {
     const fd = fcntl(0, F_DUPFD, number);
     return fd >= 0 && close(fd) === 0;
   } catch {
-    // No koffi: smaller sizes would fail too.
+    // Without koffi smaller sizes would fail too.
     return true;
   }
 }

@@ -63,6 +63,8 @@ export interface HostOptions {
   localAddress?: AddressInput | readonly AddressInput[];
   /** Congestion control of the connections, by the kernel's name for it; by default the host's. */
   congestionControl?: string;
+  /** Reserves descriptors for thousands of connections when the first one arrives (descriptors.ts); false by default. */
+  reserveDescriptors?: boolean;
   /** Milliseconds of input per slice, by default 1.25; output may take three times as long. */
   sliceMs?: number;
   /** Monitors that end sessions with unreachable peers before their hold timers do. */
@@ -141,7 +143,6 @@ export class SpeakerHost {
     const { listen } = this.options;
     const options = listen === null ? [] : 'address' in listen ? [listen] : listen;
     const addresses = options.map((at) => ({ ...at, address: addressFrom(at.address, 'listen') }));
-    reserveDescriptors();
     try {
       for (const at of addresses) this.listeners.push(await this.openListener(at, addresses));
     } catch (error) {
@@ -322,6 +323,7 @@ export class SpeakerHost {
       return;
     }
     this.slices.begin(this.now());
+    if (this.options.reserveDescriptors) reserveDescriptors();
     this.tearDownEnded(this.speaker.peers.at(remote)?.established?.id);
     const transport = this.speaker.peers.configFor(remote)?.transport ?? {};
     const refusal = refusalOf(socket, listener.family, transport);

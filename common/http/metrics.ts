@@ -3,7 +3,7 @@
  * thousand peers that is some ten thousand lines, which are written in short turns.
  */
 import { setImmediate } from 'node:timers/promises';
-import { collectDefaultMetrics, Registry } from '@prometheus-io/client';
+import type { Registry } from '@prometheus-io/client';
 import { TimeSlicing } from '../process/time-slicing.ts';
 
 /** One sample: the value and, in the order of the family's label names, its labels. */
@@ -22,14 +22,19 @@ const PIECE = 200;
 
 /** The metrics of one daemon. */
 export class Metrics {
-  readonly #registry = new Registry();
+  readonly #hasProcessMetrics: boolean;
+  /** Loaded at the first scrape: a daemon that is not scraped is 4 MB smaller. */
+  #registry: Promise<Registry> | undefined;
   readonly #families: Family[] = [];
   readonly #preparations: (() => Iterable<void>)[] = [];
   readonly #work = new TimeSlicing();
 
-  /** Process metrics included (CPU, memory, file descriptors, garbage collection, event-loop delay) by default. */
+  /**
+   * Includes process metrics by default: CPU, memory, file descriptors, and, counted from the first scrape on, garbage
+   * collection and event-loop delay.
+   */
   constructor(options: { processMetrics: boolean } = { processMetrics: true }) {
-    if (options.processMetrics) collectDefaultMetrics({ register: this.#registry });
+    this.#hasProcessMetrics = options.processMetrics;
   }
 
   /** A value that goes up and down; `read` is called at every scrape. */
@@ -51,14 +56,16 @@ export class Metrics {
   async text(): Promise<string> {
     const own = await this.#work.run(() => this.#write());
     await setImmediate();
-    const process = await this.#registry.metrics();
+    if (!this.#hasProcessMetrics) return own;
+    this.#registry ??= processRegistry();
+    const process = await (await this.#registry).metrics();
     await setImmediate();
     return own + process;
   }
 
   /** The media type that goes with `text`. */
   get contentType(): string {
-    return this.#registry.contentType;
+    return 'text/plain; version=0.0.4; charset=utf-8';
   }
 
   *#write(): Generator<void, string> {
@@ -78,6 +85,13 @@ export class Metrics {
     }
     return parts.join('');
   }
+}
+
+async function processRegistry(): Promise<Registry> {
+  const { collectDefaultMetrics, Registry } = await import('@prometheus-io/client');
+  const register = new Registry();
+  collectDefaultMetrics({ register });
+  return register;
 }
 
 function labelled(names: readonly string[], values: readonly string[]): string {

@@ -28,8 +28,14 @@ export interface PeersQuery {
   offset?: number;
 }
 
-const byName = (a: PeerView, b: PeerView) => collator.compare(a.name, b.name);
-const collator = new Intl.Collator('en', { numeric: true });
+let collator: Intl.Collator | null = null;
+
+/** Made at the first use: it loads collation data of 2.5 MB. */
+function byName(a: PeerView, b: PeerView): number {
+  collator ??= new Intl.Collator('en', { numeric: true });
+  return collator.compare(a.name, b.name);
+}
+
 const isUp = (peer: PeerView) => peer.state === 'Established';
 
 const ORDERS: Record<PeerSort, (a: PeerView, b: PeerView) => number> = {

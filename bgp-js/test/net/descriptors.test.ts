@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
 
 /** The size of the table of descriptors of a process with a limit of open files that reserves them. */
 function tableSize(limit: number): number {
@@ -15,12 +16,22 @@ function tableSize(limit: number): number {
   );
 }
 
-describe('the table of descriptors', () => {
-  it('is large before clients come', () => {
+describe('reserveDescriptors', () => {
+  it('grows the table before clients connect', () => {
     assert.equal(tableSize(10_000), 8192);
   });
 
-  it('is as large as the limit of open files lets it be', () => {
+  it('runs when a host with the option accepts its first connection', () => {
+    const program = join(import.meta.dirname, 'programs/first-connection.ts');
+    const sizes = (option: string): number[] =>
+      execFileSync(process.execPath, [program, option], { encoding: 'utf8' }).split(' ').map(Number);
+    const [before, after] = sizes('reserve');
+    assert.ok(before < 8192, `${before} before`);
+    assert.equal(after, 8192);
+    assert.ok(sizes('none')[1] < 8192, 'not without the option');
+  });
+
+  it('stops at the limit of open files', () => {
     assert.equal(tableSize(1000), 512);
     assert.equal(tableSize(600), 512);
   });
