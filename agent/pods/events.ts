@@ -71,7 +71,7 @@ export type PodEvent =
   | { kind: 'store'; level: 'info' | 'warn'; text: string }
   /** The host's settings let pods send with addresses of others. */
   | { kind: 'spoofing-possible' }
-  /** A CNI command failed. */
+  /** A CNI command failed; `command` and `containerId` are empty if the request has none. */
   | { kind: 'command-failed'; command: string; containerId: string; error: Error; details: string };
 
 /** Receives the events of the pod service. */
@@ -143,11 +143,8 @@ export function describePodEvent(event: PodEvent): PodEventLine {
       );
     case 'command-failed': {
       const { command, containerId, error, details } = event;
-      return line(
-        'error',
-        'cni',
-        `${command} of ${containerId}: ${error.message}${details ? `: ${details}` : ''}`,
-      );
+      const request = `${command || 'a request without a command'}${containerId && ` of ${containerId}`}`;
+      return line('error', 'cni', `${request}: ${error.message}${details && `: ${details}`}`);
     }
   }
 }

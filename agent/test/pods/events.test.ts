@@ -69,6 +69,14 @@ describe('pods: events', () => {
         'error cni: ADD of c1: no',
       ],
       [
+        { kind: 'command-failed', command: 'GC', containerId: '', error: new Error('no'), details: '' },
+        'error cni: GC: no',
+      ],
+      [
+        { kind: 'command-failed', command: '', containerId: '', error: new Error('no'), details: '' },
+        'error cni: a request without a command: no',
+      ],
+      [
         { kind: 'listening', socket: '/run/x.sock', pods: 3 },
         'info pods: serving CNI on /run/x.sock, 3 pods on this node',
       ],

@@ -86,6 +86,18 @@ describe('pods: server', () => {
     assert.throws(() => statSync(path), /ENOENT/);
   });
 
+  it('answers a client that closed its side while the request was executed', async () => {
+    await serve(async (plugin) => {
+      seen.push(plugin);
+      for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+      return { exitCode: 0, stdout: 'late' };
+    });
+    const client = open();
+    client.end(request);
+    assert.equal(decodeAnswer(await everything(client)).stdout, 'late');
+    assert.equal(seen.length, 1);
+  });
+
   it('answers malformed frames with an error and keeps working', async () => {
     await serve();
     const hostile: Buffer[] = [
