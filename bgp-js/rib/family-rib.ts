@@ -2,7 +2,7 @@
  * Adj-RIB-In and Loc-RIB of one address family. The paths to a prefix form a list that begins with the best one, and
  * so the heads of all lists are the Loc-RIB; nothing is stored twice.
  *
- * A route comes in with `announce` or goes with `withdraw`. Both note the best path and its multipath set (`remember`),
+ * `announce` adds a route and `withdraw` removes one. Both note the best path and its multipath set (`remember`),
  * change the list, run the decision process on it (`settle`, `BestPath.select`), and when the outcome differs they mark
  * the prefix in the dirty queues of the readers: the update groups, and the program that installs routes. Readers take
  * prefixes out of their queues when they have time and read the state of then, so that a prefix that changed ten times
@@ -186,7 +186,7 @@ export class FamilyRib {
     if (path !== NO_PATH) this.removePath(prefix, path);
   }
 
-  /** Changes the state or the attributes of a path, and leaves it as stale or fresh as it is. */
+  /** Changes the state or the attributes of a path, but not whether it is stale. */
   change(path: PathId, attrs: AttrsId, state: number, received = attrs): void {
     const { table } = this;
     if (table.attrs.values[path] === attrs && table.stateOf(path) === state) {

@@ -32,15 +32,15 @@ export interface Multiprotocol {
 export interface ReceivedAttributes extends AttributeField {
   /** The UPDATE announces routes in its own NLRI field (RFC 4271 §4.3). */
   usesUpdateFields: boolean;
-  /** The source that is charged with a set that is new. */
+  /** The source that a new set is charged to. */
   chargedSource: SourceId;
 }
 
-/** From the attributes of an UPDATE to a set of the attribute table: each set is validated once and stored in one form. */
+/** Turns the attributes of UPDATEs into sets of the attribute table; validates each set once. */
 export class AttributeInterner {
   /** The most serious defect of the attributes that were validated last; null: none. */
   error: BgpError | null = null;
-  /** Where the multiprotocol attributes of these lie. */
+  /** Where their multiprotocol attributes lie. */
   readonly multiprotocol: Multiprotocol = { reachStart: 0, reachEnd: 0, unreachStart: 0, unreachEnd: 0 };
   private readonly table: AttributeTable;
   private readonly scan = new AttributeScan();
@@ -55,11 +55,11 @@ export class AttributeInterner {
    * known set was validated when it was added. The caller releases the set when the UPDATE has been carried out.
    */
   validate(received: ReceivedAttributes): AttrsId {
-    return this.held(this.find(received));
+    return this.retained(this.find(received));
   }
 
   /** Retains a set until its UPDATE has been carried out, as a withdrawal in it may remove the last route that has it. */
-  private held(attrs: AttrsId): AttrsId {
+  private retained(attrs: AttrsId): AttrsId {
     if (attrs !== NO_ATTRS) this.table.retain(attrs);
     return attrs;
   }
@@ -90,7 +90,7 @@ export class AttributeInterner {
   /** The set for the routes of MP_REACH_NLRI; call after `validate` with the same attributes. */
   multiprotocolSet(received: ReceivedAttributes): AttrsId {
     scanAttributes(received, this.scan);
-    return this.held(this.store(received, 'mpReach'));
+    return this.retained(this.store(received, 'mpReach'));
   }
 
   /** The set of the stored form, which is scanned again: its numbers, not those of the wire, are the set's. */

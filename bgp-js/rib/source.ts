@@ -6,8 +6,8 @@ import { LOCAL_SOURCE, type SourceId } from './store/ids.ts';
 export const SourceKind = { local: 0, external: 1, internal: 2, client: 3 } as const;
 
 /**
- * One source of paths. Every session gets an index of its own, so that the paths of a session that ended can be swept
- * while the next session with the same peer fills the RIB.
+ * One source of paths. Every session is a source with a new index, so that the paths of an old session can be removed
+ * while the next one with the same peer adds its own.
  */
 export interface Source {
   index: SourceId;
@@ -43,8 +43,8 @@ export class SourceTable {
 
   /**
    * @param localName the name of this speaker as a source.
-   * @param isCharged whether octets of attributes are still charged to a former source of this index, because its sets
-   * are shared by others: a new peer must not be charged with them.
+   * @param isCharged whether octets of attributes are still charged to an earlier source of this index, whose sets are
+   * shared by others: a new peer must not be charged with them.
    */
   constructor(localName: string, isCharged: (index: SourceId) => boolean = () => false) {
     this.isCharged = isCharged;

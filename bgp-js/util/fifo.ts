@@ -1,25 +1,26 @@
 /**
- * A queue in a ring that keeps its room. A Map or Set through which things pass all the time makes itself a new table
- * every few entries, each referring to the next, and those that have got old keep all later ones alive until a full
- * collection of garbage; an array's `shift` moves all others.
+ * A queue in a ring buffer, which allocates nothing while entries pass through. A Map or Set rebuilds its table every few
+ * entries, and old tables keep later ones alive until a full garbage collection; an array's `shift` moves all entries.
  */
 export class Fifo<T> {
-  /** Its length is a power of two. */
+  /** A ring; its length is a power of two. */
   private ring: (T | null)[] = [null, null, null, null];
   private first = 0;
   private count = 0;
 
+  /** How many entries the queue has. */
   get size(): number {
     return this.count;
   }
 
+  /** Adds an entry at the end. */
   push(item: T): void {
     if (this.count === this.ring.length) this.grow();
     this.ring[(this.first + this.count) & (this.ring.length - 1)] = item;
     this.count++;
   }
 
-  /** Takes the oldest entry out; null when there is none. */
+  /** Removes and returns the oldest entry; null when there is none. */
   take(): T | null {
     if (this.count === 0) return null;
     const item = this.ring[this.first];

@@ -58,7 +58,7 @@ function peerStatus(speaker: Speaker, peer: Peer, now: number): PeerStatus {
   const ribSession = speaker.ribSessionOf(peer);
   const { received = 0, accepted = 0, best = 0, dropped = 0 } = ribSession?.source ?? {};
   let sent = 0;
-  for (const { group } of ribSession?.ribFamilies.values() ?? []) sent += group.announced;
+  for (const { group } of ribSession?.ribFamilies.values() ?? []) sent += group.advertisedRoutes;
   return {
     name: peer.name,
     address: peer.address?.toString() ?? config.transport?.interface ?? '',

@@ -36,7 +36,7 @@ export interface ExportProfile {
   addPath: number;
   /** The longest message that the peer accepts: 4,096 octets, or 65,535 with RFC 8654. */
   maxLength: number;
-  /** Our AS, which goes into AS_PATH behind a `localAs` of another number (RFC 7705 §3.1); 0: it does not. */
+  /** Our AS where it is prepended before a different `localAs` (RFC 7705 §3.1); 0: only `localAs` is prepended. */
   globalAs?: number;
   /** The peer's AS where one of the next two fields needs it, and else 0, so that peers of any AS share a group. */
   peerAs?: number;

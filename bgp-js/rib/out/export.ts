@@ -155,7 +155,7 @@ export class AttributeExporter {
     this.others.push({ type, bytes: made, start: 0, end: made.length });
   }
 
-  /** RFC 4271 §5.1.2: our AS goes to the front of the first sequence, or into a new one. */
+  /** Prepends AS numbers to the first sequence, or as a new one (RFC 4271 §5.1.2). */
   private prepend(ases: readonly number[], path: Uint8Array, from: number, to: number): void {
     const added = ases.length;
     const joins = to - from >= 2 && path[from] === Segment.sequence && path[from + 1] + added <= 255;

@@ -47,7 +47,7 @@ import { AdjRibOut, AdjRibOutDiff, type AdvertisedRoute, PreviousAdjRibOut } fro
 import { DirectEncoder } from './direct-encoder.ts';
 import { type ExportProfile, exportAlike, layoutOf, type UpdateLayout } from './export-profile.ts';
 import { PendingPrefixes } from './pending-prefixes.ts';
-import { isFor, type LogReader, LogStretch, NOBODY, readLog, UpdateLog } from './update-log.ts';
+import { isFor, type LogReader, LogStretch, NO_SOURCE, readLog, UpdateLog } from './update-log.ts';
 import { eachPacked, endOfRib, UpdatePacker } from './update-packer.ts';
 
 /** A peer in an update group. */
@@ -223,7 +223,7 @@ export class UpdateGroup {
   }
 
   /** How many routes the group has advertised. */
-  get announced(): number {
+  get advertisedRoutes(): number {
     return this.out.size;
   }
 
@@ -335,7 +335,7 @@ export class UpdateGroup {
   /** The source of the only member that follows the log, NOBODY, or null when several do. */
   private onlyReader(): SourceId | null {
     const readers = this.members.size - this.behind.size;
-    if (readers === 0) return NOBODY;
+    if (readers === 0) return NO_SOURCE;
     if (readers > 1) return null;
     for (const { pending, source } of this.members) if (!pending) return source;
     return null;

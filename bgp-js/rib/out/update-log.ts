@@ -20,7 +20,7 @@ export const except = (source: SourceId): Target => source;
 export const only = (source: SourceId): Target => -source;
 
 /** No source has this number. */
-export const NOBODY = -1 as SourceId;
+export const NO_SOURCE = -1 as SourceId;
 
 /** Whether an entry is for the member whose own routes come from source `source`. */
 export function isFor(target: Target, source: SourceId): boolean {
@@ -175,12 +175,12 @@ export class LogStretch {
   }
 
   private collect(log: UpdateLog, from: number): void {
-    const anybody: LogReader = { source: NOBODY, position: from, updatesSent: 0 };
+    const reader: LogReader = { source: NO_SOURCE, position: from, updatesSent: 0 };
     // A new array, because a reader may still hold the one before.
     const parts: Uint8Array[] = [];
-    this.octets = readLog(log, anybody, Number.POSITIVE_INFINITY, parts);
+    this.octets = readLog(log, reader, Number.POSITIVE_INFINITY, parts);
     this.parts = parts;
-    this.messages = anybody.updatesSent;
+    this.messages = reader.updatesSent;
     this.from = from;
     this.to = log.head;
     this.named.length = 0;

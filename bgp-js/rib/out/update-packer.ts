@@ -9,7 +9,7 @@ import { type AttrsId, LOCAL_SOURCE, NO_ATTRS, type PrefixId, type SourceId } fr
 import type { PrefixTable } from '../store/prefix-table.ts';
 import { AttributeExporter } from './export.ts';
 import { type ExportProfile, mayExport, type UpdateLayout } from './export-profile.ts';
-import { except, isFor, NOBODY, type Target, type UpdateLog } from './update-log.ts';
+import { except, isFor, NO_SOURCE, type Target, type UpdateLog } from './update-log.ts';
 
 /**
  * Packs changes into the log of an update group: successive prefixes with the same attributes and for the same members
@@ -20,8 +20,8 @@ export class UpdatePacker {
   private readonly rib: FamilyRib;
   private readonly profile: ExportProfile;
   private readonly log: UpdateLog;
-  private readonly announces: UpdateBuilder;
-  private readonly withdraws: UpdateBuilder;
+  private readonly announcement: UpdateBuilder;
+  private readonly withdrawal: UpdateBuilder;
   private readonly policy: PolicyRun | null;
   private readonly nlri: Uint8Array;
   private announceTarget: Target = 0;
@@ -46,8 +46,8 @@ export class UpdatePacker {
     this.profile = profile;
     this.log = log;
     this.exporter = new AttributeExporter(layout);
-    this.announces = new UpdateBuilder(rib.prefixes, layout);
-    this.withdraws = new UpdateBuilder(rib.prefixes, layout);
+    this.announcement = new UpdateBuilder(rib.prefixes, layout);
+    this.withdrawal = new UpdateBuilder(rib.prefixes, layout);
   }
 
   /** Says which members read the log, as what none of them reads is not packed: one source, NOBODY, or null for several. */
@@ -58,7 +58,7 @@ export class UpdatePacker {
 
   /** Whether `target` includes a member that reads the log. */
   private isWanted(target: Target): boolean {
-    return this.reader === null || (this.reader !== NOBODY && isFor(target, this.reader));
+    return this.reader === null || (this.reader !== NO_SOURCE && isFor(target, this.reader));
   }
 
   /** Whether a route with these attributes from `source` may be advertised to the members at all. */
@@ -83,17 +83,17 @@ export class UpdatePacker {
   announce(id: PrefixId, addPathId: number, attrs: AttrsId, source: SourceId): boolean {
     if (!this.isWanted(except(source))) return this.canAdvertise(attrs, source);
     const open =
-      this.announces.count > 0 && this.announceAttrs === attrs && this.announceTarget === except(source);
-    if (!open || !this.announces.fits(id)) {
+      this.announcement.count > 0 && this.announceAttrs === attrs && this.announceTarget === except(source);
+    if (!open || !this.announcement.fits(id)) {
       if (!this.policy && !this.mayAdvertise(attrs, source)) return false;
-      this.flushAnnounces();
+      this.flushAnnouncement();
       const from = this.rib.sources.get(source);
       if (!this.exporter.write(this.rib.attributes, attrs, from, this.profile)) return false;
-      this.announces.begin(this.exporter);
+      this.announcement.begin(this.exporter);
       this.announceAttrs = attrs;
       this.announceTarget = except(source);
     }
-    this.announces.add(id, addPathId);
+    this.announcement.add(id, addPathId);
     return true;
   }
 
@@ -111,26 +111,26 @@ export class UpdatePacker {
   /** Withdraws a prefix from the members of `target`. */
   withdraw(id: PrefixId, addPathId: number, target: Target): void {
     if (!this.isWanted(target)) return;
-    if (this.withdraws.count > 0 && (this.withdrawTarget !== target || !this.withdraws.fits(id))) {
-      this.flushWithdraws();
+    if (this.withdrawal.count > 0 && (this.withdrawTarget !== target || !this.withdrawal.fits(id))) {
+      this.flushWithdrawal();
     }
-    if (this.withdraws.count === 0) this.withdraws.begin(null);
+    if (this.withdrawal.count === 0) this.withdrawal.begin(null);
     this.withdrawTarget = target;
-    this.withdraws.add(id, addPathId);
+    this.withdrawal.add(id, addPathId);
   }
 
   /** Completes the open messages and appends them to the log. */
   flush(): void {
-    this.flushAnnounces();
-    this.flushWithdraws();
+    this.flushAnnouncement();
+    this.flushWithdrawal();
   }
 
-  private flushAnnounces(): void {
-    this.append(this.announces, this.announceTarget);
+  private flushAnnouncement(): void {
+    this.append(this.announcement, this.announceTarget);
   }
 
-  private flushWithdraws(): void {
-    this.append(this.withdraws, this.withdrawTarget);
+  private flushWithdrawal(): void {
+    this.append(this.withdrawal, this.withdrawTarget);
   }
 
   private append(builder: UpdateBuilder, target: Target): void {

@@ -109,7 +109,7 @@ export class Bitmap<T extends number = number> {
   }
 }
 
-/** Ids whose last reference is gone and whose entries still stand in their table; see ids.ts. */
+/** Ids without references whose entries are still in their table; see ids.ts. */
 export class FreeList<T extends number> {
   /** How many ids are listed. */
   size = 0;

@@ -70,8 +70,8 @@ export function hashOctets(
 }
 
 /**
- * Ids by the hash of what they stand for: open addressing with linear probing. The table of values looks for an id
- * itself, from `slots[hash & mask]` on to the first empty slot, because only it can compare values.
+ * Ids by the hash of their values: open addressing with linear probing. The owner searches the slots itself, from
+ * `slots[hash & mask]` to the first empty one, because only it can compare values.
  */
 export class HashTable {
   /** Ids; 0: an empty slot. The length is a power of two, and at most half of the slots are taken. */

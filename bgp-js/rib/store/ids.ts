@@ -2,8 +2,8 @@
  * Ids of the RIB, and how long each of them stays the same thing.
  *
  * A full table has a million routes. As objects they would cost some 100 octets each and a pause of the garbage
- * collector, so a prefix, a path and a set of attributes are numbers here, and what is known of them stands in columns
- * (column.ts) that are indexed by the number. The brands below exist for the type checker alone: a path cannot be
+ * collector. So a prefix, a path and a set of attributes are numbers, and their fields are columns (column.ts) that are
+ * indexed by the number. The brands below exist for the type checker alone: a path cannot be
  * passed where a prefix is expected.
  *
  * Numbers are reused, and nothing keeps a holder of an old number from reading the columns of its successor. So each
@@ -22,7 +22,7 @@
  * and entered again with every change, and the end of a session with a full table would stop everything for as long as
  * it takes to remove a million entries. So the last `release` only notes the number in a `FreeList`, and the entry stays
  * where it can be found: `find` or `intern` brings it back under its number. `reclaim` removes noted entries that are
- * still unused, a slice at a time, when the speaker is idle (`Routing.clearUnused`); and two of them whenever a new
+ * still unused, a slice at a time, when the speaker is idle (`Routing.reclaim`); and two of them whenever a new
  * number is asked for, so that the table does not grow while there are unused entries. Only a reclaimed number is given
  * to something else. This is why an id may be used between its last release and the next allocation, and no longer.
  */

@@ -29,7 +29,7 @@ export class PrefixTable {
   /** How many prefixes of each length exist, so that a longest match probes only those. */
   private readonly lengthCounts: Uint32Array;
   private readonly scratch: Uint32Array;
-  /** The successor of the prefix that was last looked up: a peer repeats its prefixes in the order of the first time. */
+  /** The number after that of the last prefix: peers send prefixes again in the order in which they sent them first. */
   private guess = 0 as PrefixId;
 
   /**

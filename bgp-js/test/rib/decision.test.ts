@@ -33,7 +33,7 @@ function candidate(table: AttributeTable, { attributes, source, addPathId }: Ske
   };
 }
 
-/** Each row: the better path, the worse one, and the step at which they part. */
+/** Each row: the step that decides, the better path and the worse one. */
 const TABLE: [string, Sketch, Sketch][] = [
   ['originated here', { source: { kind: SourceKind.local } }, { attributes: { localPref: 999 } }],
   [
@@ -151,7 +151,7 @@ describe('the decision process', () => {
     for (const order of orders) assert.equal(decide(order, table).best, a);
   });
 
-  it('has one outcome for every order of any paths', () => {
+  it('has the same outcome for every order of arrival', () => {
     const sketch = fc.record({
       localPref: fc.constantFrom(100, 200),
       ases: fc.array(fc.constantFrom(1, 2), { minLength: 1, maxLength: 2 }),
@@ -182,7 +182,7 @@ describe('the decision process', () => {
     fc.assert(property, { numRuns: 300 });
   });
 
-  it('names the paths that are equal before the tie-breaks, best first', () => {
+  it('returns the paths that are equal before the tie-breaks, best first', () => {
     const table = new AttributeTable(HASH_KEY);
     const external = { kind: SourceKind.external };
     const a = candidate(table, { attributes: sequence(1), source: { ...external, routerId: 3 } });

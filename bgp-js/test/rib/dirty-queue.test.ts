@@ -3,7 +3,7 @@ import { DirtyQueue } from '../../rib/dirty-queue.ts';
 import type { PrefixId } from '../../rib/store/ids.ts';
 import { makeRib, nlri } from './helpers.ts';
 
-/** A queue that begins with three prefixes, numbers 0 to 2 of its table or so. */
+/** A queue that contains the first three prefixes of its table. */
 function scene() {
   const { prefixes } = makeRib().rib;
   const intern = (i: number): PrefixId => {
@@ -25,8 +25,8 @@ function scene() {
   return { prefixes, intern, ids, queue, takeAll };
 }
 
-describe('the queue of changed prefixes', () => {
-  it('has each prefix once, whether it was there at first or changed, or both', () => {
+describe('DirtyQueue', () => {
+  it('returns each prefix once, whether it existed at first, changed, or both', () => {
     const { intern, ids, queue, takeAll } = scene();
     const late = intern(3);
     for (const id of [ids[2], late, late]) queue.mark(id);
@@ -36,13 +36,13 @@ describe('the queue of changed prefixes', () => {
     assert.deepEqual(takeAll(), [ids[0]]);
   });
 
-  it('leaves out what has gone before its turn', () => {
+  it('skips prefixes that were released meanwhile', () => {
     const { prefixes, ids, takeAll } = scene();
     prefixes.release(ids[1]);
     assert.deepEqual(takeAll(), [ids[0], ids[2]]);
   });
 
-  it('holds what changed, and lets go of it a piece at a time', () => {
+  it('holds changed prefixes, and releases them a slice at a time', () => {
     const { prefixes, intern, queue } = scene();
     const changed = Array.from({ length: 10 }, (_, i) => intern(10 + i));
     for (const id of changed) {

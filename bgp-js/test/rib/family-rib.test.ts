@@ -6,7 +6,7 @@ import { type AttrsId, NO_PATH } from '../../rib/store/ids.ts';
 import { PathState } from '../../rib/store/path-table.ts';
 import { announce, makeRib, makeSet, makeSource, nlri } from './helpers.ts';
 
-describe('a prefix that is known and has never had a path', () => {
+describe('a prefix that never had a path', () => {
   it('can be withdrawn', () => {
     const { rib, sources } = makeRib();
     const { index } = makeSource(sources);
@@ -18,7 +18,7 @@ describe('a prefix that is known and has never had a path', () => {
 });
 
 describe('FamilyRib', () => {
-  it('tells its readers of a new route, of a change and of the end, and of nothing else', () => {
+  it('marks a prefix for its readers when its best path is new, changes or ends, and only then', () => {
     const { rib, attributes, sources } = makeRib();
     const queue = new DirtyQueue(rib.prefixes);
     rib.addReader(queue);
@@ -43,13 +43,13 @@ describe('FamilyRib', () => {
     assert.equal(drained(), 1, 'two changes of one prefix are one mark');
     assert.equal(rib.bestOf(rib.prefixes.find(bytes, 0)), NO_PATH);
     rib.withdraw(peer.index, bytes, 0);
-    assert.equal(drained(), 0, 'an unusable path goes unnoticed');
+    assert.equal(drained(), 0, 'an unusable path is no change');
     assert.equal(rib.prefixes.size, 0);
     assert.equal(attributes.size, 0);
     assert.deepEqual([peer.received, peer.accepted, peer.best], [0, 0, 0]);
   });
 
-  it('does not tell of a path that changes nothing', () => {
+  it('marks no prefix for a path that is not the best', () => {
     const { rib, attributes, sources } = makeRib();
     const [a, b] = [makeSource(sources), makeSource(sources)];
     const bytes = nlri('10.1.0.0/16');
@@ -78,7 +78,7 @@ describe('FamilyRib', () => {
   });
 
   for (const seed of [1, 2, 3]) {
-    it(`has the outcome of a plain decision after any history (seed ${seed})`, () => {
+    it(`agrees with a plain decision process after any history (seed ${seed})`, () => {
       const { rib, attributes, sources } = makeRib();
       rib.maximumPaths = seed === 3 ? 4 : 1;
       const random = seededRandom(seed);

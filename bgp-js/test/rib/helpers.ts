@@ -73,7 +73,7 @@ export function makeSource(sources: SourceTable, fields: Partial<Source> = {}): 
   });
 }
 
-export const TREATMENT: ExportProfile = {
+export const PROFILE: ExportProfile = {
   ebgp: false,
   client: true,
   clusterId: 7,

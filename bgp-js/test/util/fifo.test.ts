@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { Fifo } from '../../util/fifo.ts';
 
-describe('a queue', () => {
-  it('gives entries back in their order, however many and however far round the ring', () => {
+describe('Fifo', () => {
+  it('returns entries in order while the ring wraps around and grows', () => {
     const queue = new Fifo<number>();
     let pushed = 0;
     let taken = 0;
@@ -22,7 +22,7 @@ describe('a queue', () => {
     assert.equal(queue.take(), null);
   });
 
-  it('is none the worse for being asked while it is empty', () => {
+  it('returns null while it is empty', () => {
     const queue = new Fifo<string>();
     assert.equal(queue.take(), null);
     queue.push('a');

@@ -7,7 +7,7 @@ import type { Source } from '../../../rib/source.ts';
 import { NO_PATH, type PrefixId } from '../../../rib/store/ids.ts';
 import { decodeAttributes } from '../../../wire/attributes.ts';
 import { decodeMessage, isError } from '../../../wire/message.ts';
-import { announce, makeRib, makeSet, makeSource, nlri, TREATMENT } from '../helpers.ts';
+import { announce, makeRib, makeSet, makeSource, nlri, PROFILE } from '../helpers.ts';
 
 /** A peer that keeps what it receives: prefix → MED. */
 class Listener {
@@ -56,7 +56,7 @@ describe('UpdateGroup', () => {
   it('packs many prefixes with shared attributes into few messages, and sends a single change at once', () => {
     const { rib, attributes, sources } = makeRib();
     const from = makeSource(sources, { kind: 3 });
-    const group = new UpdateGroup(rib, TREATMENT);
+    const group = new UpdateGroup(rib, PROFILE);
     const listener = new Listener(group.join(makeSource(sources).index), from);
     const attrs = makeSet(attributes, { med: 1 });
     for (let i = 0; i < 1000; i++) announce(rib, from, nlri(`20.${i >> 8}.${i & 255}.0/24`), attrs);
@@ -77,7 +77,7 @@ describe('UpdateGroup', () => {
     const { rib, attributes, sources } = makeRib();
     const from = makeSource(sources, { kind: 3 });
     const gate = { closed: true };
-    const group = new UpdateGroup(rib, TREATMENT, { gate });
+    const group = new UpdateGroup(rib, PROFILE, { gate });
     const members = [0, 1, 2].map(() => group.join(makeSource(sources).index));
     announce(rib, from, nlri('20.0.0.0/24'), makeSet(attributes, { med: 1 }));
     const [, second, third] = members.map((member) => group.pull(member, 65536));
@@ -91,7 +91,7 @@ describe('UpdateGroup', () => {
     const { rib, attributes, sources } = makeRib();
     const a = makeSource(sources, { kind: 3 });
     const b = makeSource(sources, { kind: 3 });
-    const group = new UpdateGroup(rib, TREATMENT);
+    const group = new UpdateGroup(rib, PROFILE);
     const listenA = new Listener(group.join(a.index), a);
     const listenB = new Listener(group.join(b.index), b);
     const bytes = nlri('10.1.0.0/16');
@@ -115,18 +115,18 @@ describe('UpdateGroup', () => {
       const jobs = new Jobs();
       const later = (work: SlicedWork): void => jobs.add((from) => work(from, 7));
       // A log of a few messages, so that members often fall behind, and slices of a few prefixes.
-      const group = new UpdateGroup(rib, TREATMENT, { logLimit: 2000, slice: 10, later });
+      const group = new UpdateGroup(rib, PROFILE, { logLimit: 2000, slice: 10, later });
       const listeners: Listener[] = [];
       const join = (): void => {
         const source = makeSource(sources, { kind: 3 });
         listeners.push(new Listener(group.join(source.index), source));
       };
-      const leave = (): void => {
-        const [gone] = listeners.splice(pick(listeners.length), 1);
-        group.remove(gone.member);
-        for (let at = rib.sweep(gone.source.index, 0, 50); at !== 0; )
-          at = rib.sweep(gone.source.index, at, 50);
-        sources.remove(gone.source.index);
+      const removeOne = (): void => {
+        const [removed] = listeners.splice(pick(listeners.length), 1);
+        group.remove(removed.member);
+        for (let at = rib.sweep(removed.source.index, 0, 50); at !== 0; )
+          at = rib.sweep(removed.source.index, at, 50);
+        sources.remove(removed.source.index);
       };
       for (let i = 0; i < 4; i++) join();
       for (let round = 0; round < 4000; round++) {
@@ -143,14 +143,14 @@ describe('UpdateGroup', () => {
         else if (action === 18 && pick(20) === 0) group.refresh(listener.member, false);
         else if (action === 19 && pick(10) === 0) {
           if (listeners.length < 8 && pick(2) === 0) join();
-          else if (listeners.length > 2) leave();
+          else if (listeners.length > 2) removeOne();
         }
       }
       for (const listener of listeners) drain(group, listener);
       for (const listener of listeners)
         assert.deepEqual(sorted(listener.table), sorted(expectedFor(listener)));
       for (const listener of listeners) assert.equal(listener.endOfRibs, 1);
-      while (listeners.length > 0) leave();
+      while (listeners.length > 0) removeOne();
       group.dispose();
       while (jobs.waiting) jobs.work();
       assert.equal(rib.prefixes.size, 0, 'nothing holds a prefix any more');
@@ -176,7 +176,7 @@ describe('UpdateGroup', () => {
       announce(rib, from, nlri(`20.0.${i}.0/24`), makeSet(attributes, { med }));
     for (let i = 0; i < 100; i++) announceRoute(i, i);
     // The group is made after the routes as well.
-    const group = new UpdateGroup(rib, TREATMENT, { slice: 10 });
+    const group = new UpdateGroup(rib, PROFILE, { slice: 10 });
     drain(group, new Listener(group.join(makeSource(sources).index), from));
     const late = new Listener(group.join(makeSource(sources).index), from);
     for (let round = 0; group.hasWork(late.member); round++) {
@@ -201,19 +201,17 @@ describe('UpdateGroup', () => {
 
   it('owes a member of another group the end of a refresh that it was owed there', () => {
     const { rib, attributes, sources } = makeRib();
-    const from = makeSource(sources, { kind: 3 });
-    announce(rib, from, nlri('20.0.0.0/24'), makeSet(attributes, { med: 1 }));
-    const [old, young] = [TREATMENT, { ...TREATMENT, clusterId: 9 }].map(
-      (each) => new UpdateGroup(rib, each),
-    );
+    const source = makeSource(sources, { kind: 3 });
+    announce(rib, source, nlri('20.0.0.0/24'), makeSet(attributes, { med: 1 }));
+    const [from, to] = [PROFILE, { ...PROFILE, clusterId: 9 }].map((each) => new UpdateGroup(rib, each));
     const { index } = makeSource(sources);
-    const before = old.join(index);
-    while (old.hasWork(before)) old.pull(before, 65536);
-    old.refresh(before, true);
-    const member = young.join(index);
-    young.takeOver(member, old, before);
+    const before = from.join(index);
+    while (from.hasWork(before)) from.pull(before, 65536);
+    from.refresh(before, true);
+    const member = to.join(index);
+    to.takeOver(member, from, before);
     const parts: Uint8Array[] = [];
-    while (young.hasWork(member)) parts.push(...young.pull(member, 65536));
+    while (to.hasWork(member)) parts.push(...to.pull(member, 65536));
     // ROUTE-REFRESH, subtype 2: the end (RFC 7313 §3.2).
     assert.deepEqual([...(parts.at(-1) ?? [])].slice(16), [0, 23, 5, 0, 1, 2, 1]);
   });
@@ -221,7 +219,7 @@ describe('UpdateGroup', () => {
   it('keeps its memory bounded while a member does not read', () => {
     const { rib, attributes, sources } = makeRib();
     const from = makeSource(sources, { kind: 3 });
-    const group = new UpdateGroup(rib, TREATMENT, { logLimit: 10_000 });
+    const group = new UpdateGroup(rib, PROFILE, { logLimit: 10_000 });
     const slow = new Listener(group.join(makeSource(sources).index), from);
     const fast = new Listener(group.join(makeSource(sources).index), from);
     for (let round = 0; round < 2000; round++) {
@@ -238,7 +236,7 @@ describe('UpdateGroup', () => {
   it('keeps its log bounded when one of many members reads, and when all others are removed', () => {
     const { rib, attributes, sources } = makeRib();
     const from = makeSource(sources, { kind: 3 });
-    const group = new UpdateGroup(rib, TREATMENT, { logLimit: 50_000 });
+    const group = new UpdateGroup(rib, PROFILE, { logLimit: 50_000 });
     const fast = new Listener(group.join(makeSource(sources).index), from);
     const others = Array.from({ length: 300 }, () => group.join(makeSource(sources).index));
     const churn = (): number => {
@@ -260,7 +258,7 @@ describe('UpdateGroup', () => {
   it('drops what all have read, and keeps what one has not read', () => {
     const { rib, attributes, sources } = makeRib();
     const from = makeSource(sources, { kind: 3 });
-    const group = new UpdateGroup(rib, TREATMENT);
+    const group = new UpdateGroup(rib, PROFILE);
     const fast = new Listener(group.join(makeSource(sources).index), from);
     const slow = new Listener(group.join(makeSource(sources).index), from);
     const churn = (readers: Listener[]): number => {

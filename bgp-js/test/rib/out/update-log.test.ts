@@ -24,7 +24,7 @@ describe('reading an update log', () => {
   // For all; for all but 7; for 7 alone.
   const targets = [0, 7, -7, 0];
 
-  it('gives a reader what is for it, neighbouring entries in one piece', () => {
+  it('returns the entries that are for the reader, adjacent ones as one part', () => {
     const parts: Uint8Array[] = [];
     const other = reader(3);
     assert.equal(readLog(logOf(targets), other, LIMIT, parts), 3);
@@ -35,13 +35,13 @@ describe('reading an update log', () => {
     assert.deepEqual(named.map(octetsOf), [[0], [2, 3]]);
   });
 
-  it('stops behind the limit', () => {
+  it('stops after the entry that reaches the limit', () => {
     const slow = reader(3);
     readLog(logOf([0, 0, 0]), slow, 2, []);
     assert.equal(slow.position, 2);
   });
 
-  it('gives the same pieces to all readers for whom they are the same, and none to others', () => {
+  it('hands the same parts to all readers of the same entries, and none to a reader of others', () => {
     const log = logOf(targets);
     const stretch = new LogStretch();
     const [first, second, named] = [reader(3), reader(4), reader(7)];
@@ -53,13 +53,13 @@ describe('reading an update log', () => {
     assert.equal(named.position, 0);
   });
 
-  it('leaves to others what exceeds the limit, and what is long', () => {
+  it('returns null for more octets than the limit, and for a long stretch', () => {
     const stretch = new LogStretch();
     assert.equal(stretch.read(logOf([0, 0, 0]), reader(3), 2), null);
     assert.equal(stretch.read(logOf(new Array<Target>(100).fill(0)), reader(3), LIMIT), null);
   });
 
-  it('sees what came since, from wherever the reader is', () => {
+  it('includes entries appended since, from any position of the reader', () => {
     const log = logOf([0, 0]);
     const stretch = new LogStretch();
     const one = reader(3);

@@ -27,7 +27,7 @@ describe('AttributeTable', () => {
     assert.deepEqual(table.decode(a).asPath, [{ type: 'sequence', ases: [65001, 65002] }]);
   });
 
-  it('keeps sets from inside and outside apart', () => {
+  it('separates sets of internal and external peers', () => {
     const table = new AttributeTable(HASH_KEY);
     const scan = new AttributeScan();
     const bytes = Uint8Array.of(0x40, 1, 1, 0);
@@ -38,7 +38,7 @@ describe('AttributeTable', () => {
     assert.notEqual(inside, outside);
   });
 
-  it('frees a set with its last reference and uses its number and its place again', () => {
+  it('reuses the number and the place of a set after its last reference', () => {
     const table = new AttributeTable(HASH_KEY);
     const a = makeSet(table, { med: 1 });
     table.retain(a);
@@ -48,11 +48,11 @@ describe('AttributeTable', () => {
     table.release(a);
     assert.equal(table.size, 0);
     const b = makeSet(table, { med: 2 });
-    assert.equal(b, a, 'the number is used again');
+    assert.equal(b, a, 'the number is reused');
     assert.equal(table.decode(b).med, 2);
   });
 
-  it('agrees with a Map over long runs', () => {
+  it('agrees with a Map after long random runs', () => {
     const table = new AttributeTable(HASH_KEY);
     const model = new Map<number, AttrsId>();
     let state = 99;

@@ -3,7 +3,7 @@ import { seededRandom } from 'bgp-js-testing/simulator/random.ts';
 import { PrefixIndex } from '../../../rib/store/prefix-table.ts';
 import { HASH_KEY } from '../helpers.ts';
 
-/** An address of `words` words of which the first `length` bits come from `value`, the last ones first. */
+/** An address of `words` words whose first `length` bits end with the bits of `value`. */
 function addressOf(words: number, length: number, value: number): Uint32Array {
   const address = new Uint32Array(words);
   for (let bit = 0; bit < Math.min(length, 20); bit++) {
@@ -40,7 +40,7 @@ describe('PrefixIndex', () => {
     });
   }
 
-  it('uses the place of what was removed again', () => {
+  it('reuses the places of removed prefixes', () => {
     const index = new PrefixIndex(1, HASH_KEY);
     for (let round = 0; round < 10; round++) {
       for (let i = 0; i < 1000; i++) index.fill(index.place(Uint32Array.of(i << 8), 24), i + 1);

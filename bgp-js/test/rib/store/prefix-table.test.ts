@@ -12,7 +12,7 @@ function text(table: PrefixTable, id: PrefixId): string {
 }
 
 describe('PrefixTable', () => {
-  it('gives one number a prefix, whatever its host bits', () => {
+  it('gives a prefix one number, whatever its host bits', () => {
     const table = new PrefixTable(32, HASH_KEY);
     const a = table.intern(Uint8Array.of(24, 10, 1, 2), 0);
     assert.equal(table.intern(Uint8Array.of(0, 24, 10, 1, 2), 1), a);
@@ -22,7 +22,7 @@ describe('PrefixTable', () => {
     assert.equal(text(table, a), '10.1.2.0/24');
   });
 
-  it('does not read behind the NLRI', () => {
+  it('does not read beyond the NLRI', () => {
     const table = new PrefixTable(32, HASH_KEY);
     const a = table.intern(Uint8Array.of(8, 10), 0);
     assert.equal(table.find(Uint8Array.of(8, 10, 99, 99, 99), 0), a);
@@ -70,7 +70,7 @@ describe('PrefixTable', () => {
         table.release(table.find(bytes, 0));
         model.delete(key);
       }
-      // What nothing holds on to may still be known.
+      // A prefix without holds may still be known.
       const found = table.find(bytes, 0);
       assert.equal(table.has(found) ? found : NO_PREFIX, model.get(key) ?? NO_PREFIX);
       if (random(50) === 0) table.reclaim(random(20));
@@ -79,10 +79,10 @@ describe('PrefixTable', () => {
     assert.equal(new Set(model.values()).size, model.size, 'no number is given out twice');
     for (const [key, id] of model)
       assert.equal(table.find(Uint8Array.from(key.split('.').map(Number)), 0), id);
-    assert.ok(table.end <= keys.length, 'numbers are used again');
+    assert.ok(table.end <= keys.length, 'numbers are reused');
   });
 
-  it('keeps a prefix until the last hold goes', () => {
+  it('keeps a prefix until its last hold is released', () => {
     const table = new PrefixTable(32, HASH_KEY);
     const id = table.intern(nlri('10.0.0.0/8'), 0);
     table.hold(id);
@@ -92,7 +92,7 @@ describe('PrefixTable', () => {
     table.release(id);
     assert.equal(table.has(id), false);
     assert.equal(table.size, 0);
-    assert.equal(table.find(nlri('10.0.0.0/8'), 0), id, 'it comes back under its number');
+    assert.equal(table.find(nlri('10.0.0.0/8'), 0), id, 'it has the same number again');
     table.reclaim(1);
     assert.equal(table.find(nlri('10.0.0.0/8'), 0), NO_PREFIX);
     assert.ok(!table.hasUnused);
