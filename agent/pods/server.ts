@@ -7,7 +7,7 @@ import {
   ProtocolError,
   RequestReader,
 } from '@flatroute/cni/protocol.ts';
-import { listenUnix } from '@flatroute/common/http/unix-socket.ts';
+import { listenUnix } from '@flatroute/common/process/unix-socket.ts';
 import { Semaphore } from './concurrency.ts';
 import { CniError, CODE, errorAnswer } from './errors.ts';
 

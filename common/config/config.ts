@@ -1,6 +1,6 @@
 /**
- * Configuration files: YAML text → checked settings. All that is wrong with a file is reported at once, each with
- * its line, its key, what was found and what to do.
+ * Configuration files: from YAML text to checked settings. All problems of a file are reported together, each with its
+ * line and key, the value found, and what to do.
  */
 import { open } from 'node:fs/promises';
 import * as z from 'zod';
@@ -8,23 +8,23 @@ import { ConfigDocument, type ConfigProblem, type KeyPath } from './document.ts'
 
 export type { ConfigProblem, KeyPath } from './document.ts';
 
-/** Reports a problem at a path of the file; the message begins with what is wrong and ends with what to do. */
+/** Reports a problem at a path of the file. The message follows the value found: what is wrong, and what to do. */
 export type Report = (path: KeyPath, message: string) => void;
 
-/** What a kind of configuration file holds, and what it becomes. */
+/** A kind of configuration file: its keys, its rules, and the settings it becomes. */
 export interface ConfigFormat<C, S> {
-  /** The keys and the kinds of their values; each is checked by itself. */
+  /** The keys and the types of their values, each checked on its own. */
   schema: z.ZodType<C>;
   /**
-   * The rules between keys. It gets the plain content, of which any part may be missing or of a wrong kind (the
-   * schema reports that), so that one error does not hide another.
+   * Checks the rules between keys. It gets the plain content, so that one error does not hide another: any part may be
+   * missing or of a wrong type, which the schema reports.
    */
   check(content: unknown, report: Report): void;
-  /** The settings of a file without problems. */
+  /** Makes the settings of a file without problems. */
   settings(config: C): S;
 }
 
-/** A configuration file that cannot be used. Daemons exit with 2 on it. */
+/** An invalid configuration file. The daemons exit with 2. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly exitCode = 2;
@@ -39,21 +39,21 @@ export class ConfigError extends Error {
   }
 }
 
-/** One line: "agent.yaml:3:7: peers[0].as: 0 is reserved (RFC 7607); write …". Line 0 is the file as a whole. */
+/** One line: "agent.yaml:3:7: peers[0].as: 0 is reserved (RFC 7607); write …". Line 0 stands for the whole file. */
 export function formatProblem(file: string, problem: ConfigProblem): string {
   const place = problem.line === 0 ? file : `${file}:${problem.line}:${problem.column}`;
   return `${place}: ${problem.key === '' ? '' : `${problem.key}: `}${problem.message}`;
 }
 
-/** The longest configuration. */
+/** The size of the largest configuration in bytes. */
 export const MAXIMUM_CONFIG_BYTES = 1024 * 1024;
 
-/** Reads and checks a configuration file; throws `ConfigError` with everything that is wrong with it. */
+/** Reads and checks a configuration file. Throws `ConfigError` with all its problems. */
 export async function loadConfig<C, S>(file: string, format: ConfigFormat<C, S>): Promise<S> {
   return parseConfig(await readText(file), file, format);
 }
 
-/** Checks the text of a configuration file; `file` is its name in errors. Throws `ConfigError`. */
+/** Checks the text of a configuration file; `file` is its name in errors. Throws `ConfigError` with all its problems. */
 export function parseConfig<C, S>(text: string, file: string, format: ConfigFormat<C, S>): S {
   const document = new ConfigDocument(text);
   const problems = [...document.problems];
@@ -70,7 +70,7 @@ export function parseConfig<C, S>(text: string, file: string, format: ConfigForm
   const known = new Set(problems.map((problem) => problem.key));
   format.check(document.value, (path, message) => {
     const problem = document.problemAt(path, withFound(document, path, message));
-    // A value of a wrong kind has been reported; what follows from it would only repeat that.
+    // Not for a value that the schema has reported: this would only be a consequence.
     if (!known.has(problem.key)) problems.push(problem);
   });
   if (!result.success || problems.length > 0) {
@@ -120,11 +120,11 @@ function issueProblems(
   });
 }
 
-/** Puts what was found in front of a message. */
+/** The message after the value found, or after "is missing". */
 function withFound(document: ConfigDocument, path: KeyPath, message: string): string {
   const found = document.describe(path);
   if (found !== undefined) return `${found} ${message}`;
-  // What to do stands after a semicolon, or is an example.
+  // What to do follows a semicolon, or is an example.
   return `is missing${/(;| \(example).*$/.exec(message)?.[0] ?? ''}`;
 }
 
@@ -139,7 +139,7 @@ function advice(schema: z.ZodType, path: KeyPath, key: string): string {
   return here.length > 0 ? `the keys here are ${here.join(', ')}` : 'remove it';
 }
 
-/** The keys that a schema knows at a path; none where it is not a mapping. */
+/** The keys of a schema at a path; none if it is not a mapping. */
 function keysAt(schema: z.ZodType, path: KeyPath): string[] {
   let type = unwrap(schema);
   for (const part of path) {
@@ -152,7 +152,7 @@ function keysAt(schema: z.ZodType, path: KeyPath): string[] {
   return type instanceof z.ZodObject ? Object.keys(type.shape) : [];
 }
 
-/** All keys of a format as documents name them, e.g. "bgp.holdTime" and "peers[].as". */
+/** All keys of a format as docs/configuration.md writes them, e.g. "bgp.holdTime" and "peers[].as". */
 export function documentedKeys<C, S>({ schema }: ConfigFormat<C, S>): string[] {
   return keysAt(schema, []).flatMap((key) => {
     const inElements = keysAt(schema, [key, 0]);
@@ -174,13 +174,13 @@ function unwrap(type: z.ZodType): z.ZodType {
   }
 }
 
-/** The candidate that a mistyped word most likely means; undefined when none is near. */
+/** The candidate that a mistyped word most likely means; undefined if none is similar. */
 export function closest(word: string, candidates: readonly string[]): string | undefined {
   let best: string | undefined;
   let bestDistance = Math.max(2, Math.floor(word.length * 0.4)) + 1;
   for (const candidate of candidates) {
     const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
-    // Short words are all close to each other: more than half must agree.
+    // Short words are always similar, so more than half of the letters must agree.
     if (distance < bestDistance && distance * 2 < Math.max(candidate.length, 2)) {
       best = candidate;
       bestDistance = distance;
@@ -189,7 +189,7 @@ export function closest(word: string, candidates: readonly string[]): string | u
   return best;
 }
 
-/** Insertions, deletions, replacements and swaps of neighbours between two words (optimal string alignment). */
+/** The insertions, deletions, replacements and swaps of neighbours between two words (optimal string alignment). */
 function editDistance(a: string, b: string): number {
   if (a.length > 100 || b.length > 100) return Number.POSITIVE_INFINITY;
   const rows = [Array.from({ length: b.length + 1 }, (_, index) => index)];

@@ -1,36 +1,36 @@
-/** What differs between two settings: for a reload, which applies some changes and has to refuse others. */
+/** The keys that differ between two settings. A reload applies some of them and refuses the others. */
 import { isDeepStrictEqual } from 'node:util';
 import { IPAddress, IPPrefix } from 'bgp-js/ip';
 
 /** The keys that differ, as paths of the configuration file, e.g. "peers[10.0.0.2].holdTime". */
 export interface ChangedKeys {
   changed: string[];
-  /** Those among them that only a restart can apply. */
+  /** Those of them that take a restart. */
   needRestart: string[];
 }
 
-/** Settings that a running daemon refuses, because some of the keys that differ take a restart. */
+/** Thrown by a reload when some of the changed keys take a restart. */
 export class RestartRequiredError extends Error {
   override readonly name = 'RestartRequiredError';
 
-  /** `advice` follows the name of each key: what keeps it from changing, and what to do. */
+  /** `advice` follows the name of each key: why it cannot change, and what to do. */
   constructor(keys: readonly string[], advice: string) {
     super(keys.map((key) => `${key}: ${advice}`).join('\n'));
   }
 }
 
-/** How settings are compared and how their keys are called in the file. */
+/** How settings are compared, and the names of their keys in the file. */
 export interface DiffRules {
-  /** Keys in the file that need a restart, with everything below them. */
+  /** Keys of the file that take a restart, with all keys below them. */
   fixed: readonly string[];
   /**
-   * Names in the file, where they are not those of the settings; a trailing "Seconds" goes by itself. The key is a
-   * whole path, or a name that is meant wherever it stands, after a dot.
+   * Names in the file that differ from those in the settings, besides a trailing "Seconds". The key is a whole path, or
+   * a dot and a name, for that name anywhere.
    */
   names?: Readonly<Record<string, string>>;
 }
 
-/** Compares two settings. Elements of lists of objects are the same peer when their `address` or `range` is. */
+/** Compares two settings. Elements of a list of peers are matched by `address` or `range`. */
 export function diffSettings(before: object, after: object, rules: DiffRules): ChangedKeys {
   const changed: string[] = [];
   compare(before, after, '', rules, changed);

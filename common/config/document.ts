@@ -1,4 +1,4 @@
-/** A YAML text with the line and column of everything in it, for errors that can name their place. */
+/** A YAML text with the line and column of every value, for error messages. */
 import {
   type Document,
   isAlias,
@@ -13,10 +13,10 @@ import {
   type YAMLError,
 } from 'yaml';
 
-/** A way into the document: keys and list positions. */
+/** A path into the document: keys and list indices. */
 export type KeyPath = readonly PropertyKey[];
 
-/** What is wrong at one place of a configuration file. */
+/** One problem of a configuration file. */
 export interface ConfigProblem {
   /** From 1. */
   line: number;
@@ -24,7 +24,7 @@ export interface ConfigProblem {
   column: number;
   /** As in "peers[1].as"; empty for the file as a whole. */
   key: string;
-  /** What was found, what is wrong with it and what to do. */
+  /** The value found, what is wrong with it, and what to do. */
   message: string;
 }
 
@@ -48,9 +48,9 @@ const SYNTAX_ADVICE: Partial<Record<YAMLError['code'], string>> = {
 
 /** A parsed YAML text. */
 export class ConfigDocument {
-  /** YAML errors; the content cannot be relied on unless all of them are duplicate keys. */
+  /** YAML errors. The content is usable only if all of them are duplicate keys. */
   readonly problems: ConfigProblem[] = [];
-  /** The text may be checked further. */
+  /** Whether the content can be checked further. */
   readonly readable: boolean;
   /** The content as plain values. */
   readonly value: unknown;
@@ -64,7 +64,7 @@ export class ConfigDocument {
     for (const error of this.#document.errors) this.problems.push(this.#syntaxProblem(error));
     let readable = this.#document.errors.every((error) => error.code === 'DUPLICATE_KEY');
     try {
-      // Aliases are limited, so that a small file cannot grow without bound.
+      // Limits aliases, with which a small file could expand without bound.
       this.value = readable ? this.#document.toJS({ maxAliasCount: 50 }) : undefined;
     } catch (error) {
       readable = false;
@@ -79,19 +79,19 @@ export class ConfigDocument {
     this.readable = readable;
   }
 
-  /** The problem at a path: at its value, or where the nearest thing around it begins when it is missing. */
+  /** A problem at the value of a path or, if it is missing, at the start of what encloses it. */
   problemAt(path: KeyPath, message: string): ConfigProblem {
     const { node } = this.#locate(path);
     return { ...this.#position(node), key: formatKeyPath(path), message };
   }
 
-  /** The problem at a key itself, not at its value. */
+  /** A problem at a key instead of its value. */
   problemAtKey(path: KeyPath, message: string): ConfigProblem {
     const { node, keyNode } = this.#locate(path);
     return { ...this.#position(keyNode ?? node), key: formatKeyPath(path), message };
   }
 
-  /** The value at a path for a message, as it was written; undefined when there is none. */
+  /** The value at a path as it is written, for a message; undefined if it is missing. */
   describe(path: KeyPath): string | undefined {
     const { node, found } = this.#locate(path);
     if (!found) return undefined;
@@ -121,7 +121,7 @@ export class ConfigDocument {
     return /^[\w-]{1,40}:[^\s:][^\n]{0,40}/.exec(this.#text.slice(error.pos[0]))?.[0].trimEnd();
   }
 
-  /** The path of the key that is written at an offset of the text. */
+  /** The path of the key at an offset of the text. */
   #keyAt(offset: number): string {
     const search = (node: unknown, path: PropertyKey[]): KeyPath | undefined => {
       if (isMap(node)) {
@@ -151,7 +151,7 @@ export class ConfigDocument {
       if (isMap(node)) {
         const pair = (node.items as Pair[]).find((item) => keyText(item) === String(part));
         if (pair === undefined) return { node, keyNode, found: false };
-        // A key without a value is placed at the key.
+        // A key without a value has the position of the key.
         next = isNode(pair.value) ? pair.value : pair.key;
         nextKey = pair.key;
       } else if (isSeq(node)) {

@@ -1,18 +1,18 @@
-/** The keys of routing policy, which both daemons have: lists, policies, and the names of them on peers. */
+/** The keys of routing policy in both daemons: lists, policies, and the names of policies on peers. */
 import { compilePolicies, PolicyError, type PolicySet } from 'bgp-js';
 import * as z from 'zod';
 import type { KeyPath, Report } from './config.ts';
 import { listAt, textAt, valueAt } from './content.ts';
 import * as value from './values.ts';
 
-/** What `export` may say besides the name of a policy: what is there without one. */
+/** The values of `export` that are not the name of a policy. */
 export const BUILT_IN_EXPORTS = ['own', 'all'] as const;
 
-/** Prefixes, patterns and communities are read by the BGP library; here they are text. */
+/** Prefixes, patterns and communities are text here; the BGP library parses them. */
 const entries = value.list(value.text());
 const number32 = value.integer(0, 0xffffffff);
 
-/** A name of a list or a policy: one word, so that it can stand in a view and on a command line. */
+/** The name of a list or policy: one word, for views and command lines. */
 const NAME = /^[\w.:-]{1,64}$/;
 
 function named<T extends z.ZodType>(element: T) {
@@ -57,7 +57,7 @@ const policy = value.section({
   otherwise: value.oneOf('accept', 'reject').default('reject'),
 });
 
-/** The keys at the top of a file, all of them optional; docs/configuration.md lists them. */
+/** The keys at the top of a file, all optional; docs/configuration.md lists them. */
 export const policyKeys = {
   prefixLists: named(entries),
   asPathLists: named(entries),
@@ -65,12 +65,12 @@ export const policyKeys = {
   policies: named(policy),
 };
 
-/** The keys of a peer: the policies for what comes from it and what it is shown. */
+/** The keys of a peer: the policies for routes received from it and advertised to it. */
 export const peerPolicyKeys = { import: z.optional(value.text(64)), export: z.optional(value.text(64)) };
 
 const policySection = z.object(policyKeys);
 
-/** The lists and policies as the BGP library takes them. A rule without a name is called by its number. */
+/** The lists and policies as the BGP library takes them. A rule without a name is named by its number. */
 export function policySet(keys: z.output<typeof policySection>): PolicySet {
   const { prefixLists, asPathLists, communityLists } = keys;
   const policies = Object.entries(keys.policies).map(([name, { rules, otherwise }]) => {
@@ -80,7 +80,7 @@ export function policySet(keys: z.output<typeof policySection>): PolicySet {
   return { prefixLists, asPathLists, communityLists, policies: Object.fromEntries(policies) };
 }
 
-/** How the settings of policies are called in a file, for a reload that tells what has changed. */
+/** The names of policy settings in the file (`DiffRules`). */
 export const POLICY_NAMES = {
   'policies.prefixLists': 'prefixLists',
   'policies.asPathLists': 'asPathLists',
@@ -90,11 +90,11 @@ export const POLICY_NAMES = {
   '.exportPolicy': 'export',
 };
 
-/** The rules of policies, and of the names of them in the list of peers. */
+/** Checks the policies, and their names on the peers of `list`. */
 export function checkPolicies(content: unknown, list: 'peers' | 'clients', report: Report): void {
   checkNames(content, report);
   for (const index of listAt(content, [list]).keys()) checkPeer(content, [list, index], report);
-  // What the schema does not take is reported by it.
+  // The schema reports its own errors.
   const { success, data } = policySection.safeParse(content);
   if (!success) return;
   try {

@@ -1,10 +1,10 @@
-/** The parts of a configuration file that both daemons have, and the rules that go with them. */
+/** The sections of a configuration file that both daemons have, and the rules for peers and pod prefixes. */
 import { IPAddress, IPPrefix } from 'bgp-js/ip';
 import { closest, type KeyPath, type Report } from './config.ts';
 import { addressAt, listAt, listenAddressAt, prefixAt, textAt, valueAt } from './content.ts';
 import { flag, httpEndpoint, oneOf, optionalSection } from './values.ts';
 
-/** The HTTP side of the status endpoint. */
+/** Where the status endpoint listens for HTTP. */
 export const httpSection = optionalSection({
   listen: httpEndpoint.default({ address: IPAddress.v4(0x7f000001), port: 9179 }),
   allowRemote: flag.default(false),
@@ -18,7 +18,7 @@ export const logSection = optionalSection({
 const LOOPBACK = IPPrefix.of(IPAddress.v4(0x7f000000), 8);
 const LOOPBACK_IPV6 = IPPrefix.host(IPAddress.v6(0, 0, 0, 1));
 
-/** The status endpoint has no authentication: it leaves the machine only when that is asked for in so many words. */
+/** Checks http.listen: the status endpoint has no authentication, so only `allowRemote` opens it to other machines. */
 export function checkHttp(content: unknown, report: Report): void {
   const address = listenAddressAt(content, ['http', 'listen']);
   if (address === undefined || LOOPBACK.contains(address) || LOOPBACK_IPV6.contains(address)) return;
@@ -30,7 +30,7 @@ export function checkHttp(content: unknown, report: Report): void {
   );
 }
 
-/** What the rules about peers have to know of the daemon that has them. */
+/** What the rules for peers need to know about the daemon. */
 export interface PeerRules {
   /** The key of the list. */
   list: 'peers' | 'clients';
@@ -38,7 +38,7 @@ export interface PeerRules {
   ownAddresses: readonly IPAddress[];
 }
 
-/** The rules of a list of peers: one of `address` and `range` each, nobody twice, no ranges that overlap. */
+/** Checks a list of peers: each has `address` or `range`, none occurs twice, and no ranges overlap. */
 export function checkPeers(content: unknown, rules: PeerRules, report: Report): void {
   const addresses = new Map<IPAddress['key'], string>();
   const names = new Map<string, string>();
@@ -68,7 +68,7 @@ export function checkPeers(content: unknown, rules: PeerRules, report: Report): 
 function checkPeerKind(content: unknown, path: KeyPath, report: Report): void {
   const has = (key: string) => valueAt(content, [...path, key]) !== undefined;
   const entry = valueAt(content, path);
-  // Anything but a mapping is reported by the schema.
+  // The schema reports anything but a mapping.
   if (typeof entry !== 'object' || entry === null || Array.isArray(entry)) return;
   if (has('address') && has('range')) {
     report(
@@ -78,7 +78,7 @@ function checkPeerKind(content: unknown, path: KeyPath, report: Report): void {
     return;
   }
   if (!has('address') && !has('range')) {
-    // A mistyped one is reported as such.
+    // A mistyped key is reported as unknown.
     if (Object.keys(entry).some((key) => closest(key, ['address', 'range']) !== undefined)) return;
     report(path, 'has neither "address" nor "range"; use "address" for one peer or "range" for many');
     return;
@@ -97,7 +97,7 @@ function checkPeerKind(content: unknown, path: KeyPath, report: Report): void {
   }
 }
 
-/** The rules between the options of one session. */
+/** Checks the options of one session against each other. */
 function checkSession(content: unknown, path: KeyPath, report: Report): void {
   const has = (key: string) => valueAt(content, [...path, key]) !== undefined;
   if (has('ttlSecurity') && has('multihop'))
@@ -116,7 +116,7 @@ function checkSession(content: unknown, path: KeyPath, report: Report): void {
     );
 }
 
-/** A prefix that stands elsewhere in the file, and its key there. */
+/** A prefix found earlier in the file, and its key. */
 interface KnownPrefix {
   prefix: IPPrefix;
   key: string;
@@ -158,7 +158,7 @@ const UNUSABLE: [IPPrefix, string][] = [
   [ipv4(240, 0, 4), 'reserved'],
 ];
 
-/** The rules of the prefixes from which pods get their addresses. */
+/** Checks the prefixes from which pods get their addresses. */
 export function checkPodPrefixes(content: unknown, ownAddress: IPAddress | undefined, report: Report): void {
   const seen: KnownPrefix[] = [];
   for (const index of listAt(content, ['podCIDRs']).keys()) {
@@ -177,7 +177,7 @@ export function checkPodPrefixes(content: unknown, ownAddress: IPAddress | undef
         `contains addresses of ${unusable[0]}, ${unusable[1]}; choose another prefix, for example of 10.0.0.0/8`,
       );
     }
-    // The blackhole of the prefix would be the very route of its only pod.
+    // The blackhole route of the prefix would collide with the route of its only pod.
     if (prefix.isHost) report(path, 'has only one address; use a length of 31 or less');
     if (unusable === undefined && ownAddress !== undefined && prefix.contains(ownAddress)) {
       report(path, `contains the node's own address ${ownAddress}; choose a prefix without node addresses`);

@@ -1,4 +1,4 @@
-/** The keys of a session's options, which peers of the agent and clients of the reflector share. */
+/** The keys of a session's options in both daemons. */
 import { readFileSync, statSync } from 'node:fs';
 import type { PeerConfig } from 'bgp-js';
 import * as z from 'zod';
@@ -8,7 +8,7 @@ import * as value from './values.ts';
 const MAXIMUM_KEY = 80;
 const MAXIMUM_FILE = 4096;
 
-/** A file with a key on one line, which nobody but its owner and group may read; becomes the key. */
+/** A file with a key on one line, without permissions for others; becomes the key. */
 const passwordFile = value.scalar((path, fail): string => {
   if (typeof path !== 'string' || !path.startsWith('/'))
     return fail('is not an absolute path; it must start with "/"');
@@ -32,7 +32,7 @@ const passwordFile = value.scalar((path, fail): string => {
 
 const family = value.oneOf('ipv4-unicast', 'ipv6-unicast');
 
-/** The keys, all of them optional; docs/configuration.md lists them. */
+/** The keys, all optional; docs/configuration.md lists them. */
 export const sessionKeys = {
   families: z.optional(value.list(family)),
   extendedNextHop: z.optional(value.flag),
@@ -70,7 +70,7 @@ export const sessionKeys = {
 
 type SessionKeys = z.output<z.ZodObject<typeof sessionKeys>>;
 
-/** The options of a session as the BGP library takes them; the key of `passwordFile` is among them. */
+/** The options of a session as the BGP library takes them, with the key from `passwordFile`. */
 export type SessionSettings = Pick<
   PeerConfig,
   | 'families'
@@ -94,7 +94,7 @@ export type SessionSettings = Pick<
   | 'transport'
 >;
 
-/** The settings of what is set; nothing stands in them for what is not. */
+/** The settings of the keys that are set; the others are absent. */
 export function sessionSettings(keys: SessionKeys): SessionSettings {
   const { families, gracefulRestart, maximumPrefixesWarning, userTimeout } = keys;
   const transport = defined({

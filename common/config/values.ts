@@ -1,16 +1,16 @@
 /**
- * The kinds of value that configuration files hold, as zod types. A message begins with what is wrong with the
- * value found, which the loader puts in front of it, and ends with what to do.
+ * The types of the values in configuration files, for zod. A message follows the value found, which the loader puts in
+ * front of it: what is wrong, and what to do.
  */
 import { type IPAddress, IPPrefix, parseAddress, parseInterfaceAddress } from 'bgp-js/ip';
 import * as z from 'zod';
 
 type Fail = (message: string) => never;
 
-/** Leaves a reader at once; it never leaves `scalar`. */
+/** Thrown by `fail` to leave a reader; caught in `scalar`. */
 class Rejected extends Error {}
 
-/** A zod type that reads one value; `fail` reports what is wrong with it and what to do, and does not return. */
+/** A zod type that reads one value. `fail` reports a message and does not return. */
 export function scalar<T>(read: (value: unknown, fail: Fail) => T): z.ZodType<T> {
   return z.unknown().transform((value, context): T => {
     try {
@@ -36,18 +36,18 @@ export function section<T extends z.ZodRawShape>(shape: T) {
   });
 }
 
-/** A mapping that may be left out or left empty: its own defaults apply. */
+/** A mapping that may be missing or empty, with defaults of its own. */
 export function optionalSection<T extends z.ZodRawShape>(shape: T) {
   return z.preprocess((value) => value ?? {}, section(shape));
 }
 
-/** A list, empty when it is left out. */
+/** A list; empty if it is missing. */
 export function list<T extends z.ZodType>(element: T) {
   const type = z.array(element, { error: 'is not a list; write [A, B] or one "- …" per line' });
   return z.preprocess((value) => value ?? [], type);
 }
 
-/** Text, not empty, on one line, of at most `maximumBytes` octets of UTF-8. */
+/** Text on one line, not empty, of at most `maximumBytes` bytes of UTF-8. */
 export function text(maximumBytes = 255) {
   return scalar((value, fail) => {
     if (typeof value !== 'string') return fail('is not text; put it in quotes');
@@ -61,7 +61,7 @@ export function text(maximumBytes = 255) {
   });
 }
 
-/** One word of a few. */
+/** One of these words. */
 export function oneOf<const T extends string>(...words: readonly T[]) {
   return scalar((value, fail): T => {
     const found = words.find((word) => word === value);
@@ -76,7 +76,7 @@ export const flag = scalar((value, fail) =>
   typeof value === 'boolean' ? value : fail('is not a boolean; write true or false, without quotes'),
 );
 
-/** A whole number within bounds, both included. */
+/** A whole number from `minimum` to `maximum`. */
 export function integer(minimum: number, maximum: number) {
   return scalar((value, fail) => {
     if (typeof value === 'number' && Number.isInteger(value) && value >= minimum && value <= maximum)
@@ -93,14 +93,14 @@ export const port = integer(1, 65535);
 
 const UNITS: Record<string, number> = { s: 1, m: 60, h: 3600, d: 86400 };
 
-/** Reads a duration in seconds: 90, "90s", "5m", "2h" or "1d"; undefined when the value is none. */
+/** Reads a duration in seconds: 90, "90s", "5m", "2h" or "1d"; undefined for anything else. */
 export function parseDuration(value: unknown): number | undefined {
   if (typeof value === 'number') return Number.isInteger(value) && value >= 0 ? value : undefined;
   const match = typeof value === 'string' ? /^(\d{1,9})([smhd])$/.exec(value) : null;
   return match === null ? undefined : Number(match[1]) * UNITS[match[2]];
 }
 
-/** A duration in whole seconds within bounds, both included. */
+/** A duration of `minimum` to `maximum` seconds. */
 export function duration(minimum: number, maximum: number) {
   return scalar((value, fail) => {
     const seconds = parseDuration(value);
@@ -127,12 +127,12 @@ const RESERVED_AS = new Map([
   [4294967295, 'is reserved (RFC 7300)'],
 ]);
 
-/** An AS number of two or four octets, in plain form (asplain, RFC 5396). */
+/** A two-octet or four-octet AS number in plain notation (asplain, RFC 5396). */
 export const asNumber = scalar((value, fail) => {
   const wanted = 'write a whole number, 1–4294967294';
   if (typeof value === 'string' && /^\d+$/.test(value))
     return fail('is text; write the AS number without quotes');
-  // asdot reads as a decimal fraction in YAML, which loses trailing zeros: 1.10 would become AS 1.1.
+  // YAML reads dotted notation as a decimal fraction and loses trailing zeros: 1.10 would become AS 1.1.
   const dotted =
     typeof value === 'number' ? !Number.isInteger(value) && value > 0 : /^\d+\.\d+$/.test(String(value));
   if (dotted) return fail('is an AS number in dotted notation; write the plain number, high × 65536 + low');
@@ -148,7 +148,7 @@ export const hostAddress = scalar((value, fail) => {
   return isHostIPv4(address) ? address : fail('is not a host address; write a unicast address');
 });
 
-/** An IPv4 address that other machines can reach: not loopback either. */
+/** An IPv4 address of a host that other machines can reach, so not a loopback address. */
 export const reachableAddress = scalar((value, fail) => {
   const address = readIPv4(value, fail);
   const first = address.value >>> 24;
@@ -233,12 +233,12 @@ export interface Endpoint {
   port: number;
 }
 
-/** An endpoint as it is written, an IPv6 address in brackets. */
+/** The text of an endpoint, with an IPv6 address in brackets. */
 export function formatEndpoint({ address, port }: Endpoint): string {
   return address.version === 6 ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
-/** Reads "ADDRESS:PORT" or "[ADDRESS]:PORT"; undefined when the value is anything else. */
+/** Reads "ADDRESS:PORT" or "[ADDRESS]:PORT"; undefined for anything else. */
 export function parseEndpoint(value: unknown): Endpoint | undefined {
   const match = typeof value === 'string' ? /^(?:\[([^\]]+)\]|([\d.]+)):(\d{1,5})$/.exec(value) : null;
   if (match === null) return undefined;
@@ -247,7 +247,7 @@ export function parseEndpoint(value: unknown): Endpoint | undefined {
   return address !== null && number >= 1 && number <= 65535 ? { address, port: number } : undefined;
 }
 
-/** Where to listen for HTTP, of either family, or `off` for not at all (null). */
+/** Where to listen for HTTP, or `off` (null). */
 export const httpEndpoint = scalar((value, fail) => {
   if (value === 'off' || value === false) return null;
   const wrong = 'is neither ADDRESS:PORT nor off (example: 127.0.0.1:9179 or [::1]:9179)';
@@ -262,7 +262,7 @@ export const path = scalar((value, fail) => {
   return value;
 });
 
-/** The path of a Unix socket: absolute, at most 107 octets (unix(7)). */
+/** The path of a Unix socket: absolute, at most 107 bytes (unix(7)). */
 export const socketPath = scalar((value, fail) => {
   if (typeof value !== 'string' || !value.startsWith('/') || value.includes('\0')) {
     return fail('is not an absolute path; it must start with "/"');

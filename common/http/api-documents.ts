@@ -1,9 +1,9 @@
 /**
- * The JSON documents of the status endpoint, `/v1/*`: what the daemons answer, the command line prints and the
- * page shows. Times are ISO 8601 strings in UTC; durations carry their unit as the last word of the name.
+ * The JSON documents of the status endpoint, `/v1/*`, which the command line and the page display. Times are ISO 8601
+ * strings in UTC. The name of a duration ends with its unit.
  */
 
-/** A session state of RFC 4271 §8.2.2, as shown to people. */
+/** A session state of RFC 4271 §8.2.2. */
 export type PeerState = 'Idle' | 'Connect' | 'Active' | 'OpenSent' | 'OpenConfirm' | 'Established';
 
 /** `/v1/status`: the daemon at a glance. */
@@ -18,10 +18,10 @@ export interface StatusView {
   routerId: string;
   /** The addresses and ports on which the daemon accepts BGP sessions. */
   listen: string[];
-  /** Ready to serve pods (agent) or clients (reflector); `reasons` says what is missing when it is not. */
+  /** Whether it can serve pods (agent) or clients (reflector); if not, `reasons` says why. */
   ready: boolean;
   reasons: string[];
-  /** Conditions that a person should look at, in words; empty when all is well. */
+  /** Conditions that need an operator's attention; usually empty. */
   warnings: string[];
   peers: { configured: number; established: number };
   routes: { prefixes: number; paths: number; installed: number };
@@ -51,7 +51,7 @@ export interface DurationsView {
   maxMs: number;
 }
 
-/** Something that happened, newest last; the daemon keeps a bounded number of them. */
+/** An event, of which the daemon keeps the latest. */
 export interface EventView {
   time: string;
   level: 'info' | 'warn' | 'error';
@@ -60,12 +60,12 @@ export interface EventView {
   text: string;
 }
 
-/** `/v1/peers`: the peers that were asked for. */
+/** `/v1/peers`: one page of peers. */
 export interface PeersView {
   peers: PeerView[];
-  /** How many match what was asked for, on this page or not. */
+  /** The number of peers that match the query, on all pages. */
   total: number;
-  /** How many of all the peers are in each state. */
+  /** The number of all peers in each state. */
   states: Partial<Record<PeerState, number>>;
 }
 
@@ -73,7 +73,7 @@ export interface PeersView {
 export interface PeerView {
   name: string;
   address: string;
-  /** The configured range when the peer came from one. */
+  /** The configured range to which the peer belongs. */
   range?: string;
   as: number;
   type: 'iBGP' | 'eBGP';
@@ -94,25 +94,25 @@ export interface PeerView {
     dropped: number;
     maximum: number;
   };
-  /** Octets of path attributes that the peer makes us hold. */
+  /** Bytes of path attributes held for the peer. */
   attributeOctets: number;
   messages: { received: number; sent: number; updatesReceived: number; updatesSent: number };
-  /** Malformed attributes that the peer sent: which, what RFC 7606 wants done about them, and how many. */
+  /** Malformed attributes received from the peer: which, their handling by RFC 7606, and how many. */
   malformed: { attribute: string; handling: string; count: number }[];
   capabilities: string[];
-  /** The policies that it has, by direction. */
+  /** Its policies by direction. */
   policies: { import?: string; export?: string };
-  /** Directions in which an eBGP peer needs a policy and has none: nothing goes that way (RFC 8212). */
+  /** Directions without routes, because the eBGP peer lacks a policy (RFC 8212). */
   policyMissing: ('import' | 'export')[];
-  /** How often the session was established since the daemon started. */
+  /** How often the session was established since the start of the daemon. */
   establishedCount: number;
 }
 
-/** One path to a prefix, and how it fared in the decision process (RFC 4271 §9.1.2.2). */
+/** One path to a prefix, and its result in the decision process (RFC 4271 §9.1.2.2). */
 export interface PathView {
   peer: string;
   peerAddress?: string;
-  /** The peer's path identifier (RFC 7911), where it sends them. */
+  /** The peer's path identifier (RFC 7911), if it sends any. */
   pathId?: number;
   nextHop: string;
   asPath: string;
@@ -124,7 +124,7 @@ export interface PathView {
   status: 'best' | 'multipath' | 'candidate' | 'unusable';
   /** Why it lost or is unusable, or, for the best one, the step that decided. */
   reason: string;
-  /** Which rule of its peer's import policy decided about it. */
+  /** The rule of its peer's import policy that accepted or rejected it. */
   policy?: string;
   since?: string;
 }
@@ -135,9 +135,9 @@ export interface RouteView {
   /** `local`: originated here; `bgp`: learned. */
   source: 'local' | 'bgp';
   paths: PathView[];
-  /** The kernel's view of it: `installed`, `local` (nothing to install), or why it is not there. */
+  /** In the kernel: `installed`, `local` (nothing to install), or why it is not installed. */
   kernel: string;
-  /** Of a route that was asked for by itself: whom it was told to, and why or why not. */
+  /** Only for a single route: to which peers it is advertised, and why or why not. */
   sent?: { peer: string; told: boolean; reason: string }[];
 }
 
@@ -151,7 +151,7 @@ export interface PolicyView {
 
 /** One pod of `/v1/pods` ({ pods: PodView[] }). */
 export interface PodView {
-  /** namespace/name where the runtime told them, else the container id. */
+  /** namespace/name if the runtime passed them, else the container id. */
   name: string;
   containerId: string;
   ifname: string;
@@ -162,42 +162,42 @@ export interface PodView {
   hostInterface: string;
   netns: string;
   since: string;
-  /** `up`, or what is wrong with its wiring. */
+  /** `up`, or the fault of its wiring. */
   state: string;
 }
 
-/** `/v1/explain?address=`: an address followed through the whole system, one entry a layer, in order. */
+/** `/v1/explain?address=`: an address followed through all layers, one step per layer, in order. */
 export interface ExplainView {
   address: string;
   /** One sentence that answers the question. */
   summary: string;
   steps: {
     layer: 'pod' | 'allocation' | 'announcement' | 'advertised' | 'rib' | 'kernel';
-    /** `ok`, `warning` (something disagrees) or `none` (this layer knows nothing of the address). */
+    /** `ok`, `warning` (two layers disagree) or `none` (this layer has nothing about the address). */
     verdict: 'ok' | 'warning' | 'none';
     lines: string[];
   }[];
 }
 
-/** What a change of routes comes to. */
+/** How many routes a change would add, withdraw and modify. */
 export interface RouteChangesView {
   added: number;
   withdrawn: number;
   changed: number;
 }
 
-/** `POST /v1/plan` with a configuration: what a reload of it would do. Nothing is applied. */
+/** `POST /v1/plan` with a configuration: what its reload would do. Nothing is applied. */
 export interface PlanView {
-  /** Keys that differ from what runs. */
+  /** Keys that differ from the settings in force. */
   changed: string[];
-  /** Those among them that a reload refuses: the daemon would have to be restarted. */
+  /** Those of them that a reload refuses, because they take a restart. */
   needRestart: string[];
   peers: {
     peer: string;
     session: 'stays' | 'reset' | 'added' | 'removed';
-    /** Of a reset: for which of its options. */
+    /** The options that cause a reset. */
     because: string[];
-    /** Usable routes from the peer, and routes that it is told; absent where there is no session to judge by. */
+    /** Changes of the usable routes from the peer (`taken`) and of those advertised to it; absent without a session. */
     taken?: RouteChangesView;
     told?: RouteChangesView;
   }[];

@@ -1,4 +1,4 @@
-/** `POST /v1/plan`: what a reload of a configuration would do. */
+/** `POST /v1/plan`: a dry run of a configuration. */
 import type { IncomingMessage } from 'node:http';
 import { dryRun, type PeerConfig, type PolicySet, type Speaker } from 'bgp-js';
 import { type ConfigFormat, MAXIMUM_CONFIG_BYTES, parseConfig } from '../config/config.ts';
@@ -7,10 +7,10 @@ import { TimeSlicing } from '../process/time-slicing.ts';
 import type { PlanView } from './api-documents.ts';
 import { RequestError } from './request-error.ts';
 
-/** Says what a reload of a configuration, given as text, would do; `file` is its name in errors. Throws ConfigError. */
+/** Answers what a reload of the configuration `text` would do; `file` is its name in errors. Throws ConfigError. */
 export type DryRunEndpoint = (text: string, file: string) => Promise<PlanView>;
 
-/** Reads a configuration at the edge, and has the daemon plan with the settings it holds. */
+/** Parses the configuration here at the edge; the daemon plans with settings. */
 export function dryRunEndpoint<C, S>(
   format: ConfigFormat<C, S>,
   plan: (settings: S) => Promise<PlanView>,
@@ -20,7 +20,7 @@ export function dryRunEndpoint<C, S>(
 
 const work = new TimeSlicing();
 
-/** Plans a change of the speaker's peers and policies; `keys` are those of the configuration that it comes from. */
+/** Plans a change of the speaker's peers and policies; `keys` are the keys of the configuration that differ. */
 export async function planView(
   speaker: Speaker,
   policies: PolicySet,
@@ -38,14 +38,14 @@ export async function planView(
   };
 }
 
-/** The text that a request carries. Throws RequestError when it is too long or no text. */
+/** The body of a request as text. Throws RequestError if it is too long or not UTF-8. */
 export async function bodyOf(request: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     length += chunk.length;
     if (length > MAXIMUM_CONFIG_BYTES)
-      throw new RequestError(413, `the configuration is larger than ${MAXIMUM_CONFIG_BYTES} octets`);
+      throw new RequestError(413, `the configuration is larger than ${MAXIMUM_CONFIG_BYTES} bytes`);
     chunks.push(chunk);
   }
   try {

@@ -1,12 +1,13 @@
 /**
- * Metrics in Prometheus form. Nothing is counted twice: a family reads the daemon's own state when it is scraped. With a
- * thousand peers that is some ten thousand lines, which are written in short turns.
+ * Metrics in the text format of Prometheus. A family has no counters of its own, it reads the daemon's state at every
+ * scrape. A thousand peers make ten thousand lines, so they are written in short slices, which the registry of the
+ * metrics library cannot do; that registry only has the process metrics.
  */
 import { setImmediate } from 'node:timers/promises';
 import type { Registry } from '@prometheus-io/client';
 import { TimeSlicing } from '../process/time-slicing.ts';
 
-/** One sample: the value and, in the order of the family's label names, its labels. */
+/** The value, and the labels in the order of the family's label names. */
 export type Sample = readonly [value: number, ...labels: string[]];
 
 interface Family {
@@ -17,7 +18,7 @@ interface Family {
   read(): Iterable<Sample>;
 }
 
-/** Samples that are written in one piece of work. */
+/** Samples written in one piece of work. */
 const PIECE = 200;
 
 /** The metrics of one daemon. */
@@ -37,22 +38,22 @@ export class Metrics {
     this.#hasProcessMetrics = options.processMetrics;
   }
 
-  /** A value that goes up and down; `read` is called at every scrape. */
+  /** Adds a value that goes up and down; `read` is called at every scrape. */
   gauge(name: string, help: string, labels: readonly string[], read: () => Iterable<Sample>): void {
     this.#families.push({ name, help, type: 'gauge', labels, read });
   }
 
-  /** A total that only grows, kept by the daemon; `read` is called at every scrape. Its name ends in `_total`. */
+  /** Adds a total that only grows; `read` is called at every scrape. Its name ends in `_total`. */
   counter(name: string, help: string, labels: readonly string[], read: () => Iterable<Sample>): void {
     this.#families.push({ name, help, type: 'counter', labels, read });
   }
 
-  /** Has `prepare` run at the beginning of every scrape, for what several families read; it yields often. */
+  /** Runs `prepare` at the start of every scrape, for state that several families read; it yields often. */
   beforeScrape(prepare: () => Iterable<void>): void {
     this.#preparations.push(prepare);
   }
 
-  /** The exposition in text form, version 0.0.4. */
+  /** The exposition, text format 0.0.4. */
   async text(): Promise<string> {
     const own = await this.#work.run(() => this.#write());
     await setImmediate();
@@ -63,7 +64,7 @@ export class Metrics {
     return own + process;
   }
 
-  /** The media type that goes with `text`. */
+  /** The media type of `text`. */
   get contentType(): string {
     return 'text/plain; version=0.0.4; charset=utf-8';
   }

@@ -1,6 +1,7 @@
 /** The files of the page at `/`, read once when the daemon starts. */
 import { readFileSync } from 'node:fs';
 
+/** One file of the page. */
 export interface PageFile {
   /** Media type. */
   type: string;

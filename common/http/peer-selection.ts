@@ -1,11 +1,11 @@
-/** Which of the peers somebody wants to see, and in which order: a reflector has a thousand. */
+/** Filters, sorts and pages the peers of `/v1/peers`; a reflector has a thousand. */
 import type { PeersView, PeerView } from './api-documents.ts';
 
-/** Orders by name; sessions that are not up first, the most recent change first, the most prefixes first, … */
+/** `state`: sessions that are down first; `since`: the latest change first; `in` and `out`: most prefixes first. */
 export const PEER_SORTS = ['state', 'name', 'as', 'since', 'in', 'out'] as const;
 export type PeerSort = (typeof PEER_SORTS)[number];
 
-/** States of RFC 4271 in lower case, and the two kinds of them that matter. */
+/** The states of RFC 4271 in lower case, and `up` and `down` for established or not. */
 export const PEER_STATES = [
   'up',
   'down',
@@ -18,10 +18,10 @@ export const PEER_STATES = [
 ] as const;
 export type PeerStateFilter = (typeof PEER_STATES)[number];
 
-/** Which peers are asked for; all, in the order of the configuration, when it is empty. */
+/** The parameters of `/v1/peers`. Without any: all peers in the order of the configuration. */
 export interface PeersQuery {
   state?: PeerStateFilter;
-  /** Only peers in whose name, address, range, AS, type or state every word of this text is found. */
+  /** Only peers with every word of this text in name, address, range, AS, type or state. */
   q?: string;
   sort?: PeerSort;
   limit?: number;
@@ -48,7 +48,7 @@ const ORDERS: Record<PeerSort, (a: PeerView, b: PeerView) => number> = {
   out: (a, b) => b.prefixes.sent - a.prefixes.sent || byName(a, b),
 };
 
-/** The peers that are asked for, how many match besides this page, and how many of all are in each state. */
+/** The selected page of peers, the number of peers that match, and the number of all peers in each state. */
 export function selectPeers(all: readonly PeerView[], query: PeersQuery): PeersView {
   const { state, q = '', sort, limit = Number.POSITIVE_INFINITY, offset = 0 } = query;
   const words = q.toLowerCase().split(/\s+/).filter(Boolean);

@@ -1,4 +1,4 @@
-/** A request that cannot be served: the HTTP status and what to do, for the one who asked. */
+/** A request that cannot be served, with the HTTP status and a message for the client. */
 export class RequestError extends Error {
   override readonly name = 'RequestError';
   readonly status: number;

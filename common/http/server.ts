@@ -5,11 +5,11 @@ import type { AddressInfo } from 'node:net';
 import { isIP } from 'node:net';
 import { type Endpoint, formatEndpoint } from '../config/values.ts';
 import type { Logger } from '../process/log.ts';
+import { listenUnix } from '../process/unix-socket.ts';
 import { answer, sendError } from './api.ts';
 import type { DryRunEndpoint } from './dry-run.ts';
 import { RequestError } from './request-error.ts';
 import type { StatusSource } from './source.ts';
-import { listenUnix } from './unix-socket.ts';
 
 export interface StatusServerOptions {
   source: StatusSource;

@@ -1,4 +1,4 @@
-/** The daemons' log: text for people, JSON for collectors, one line an entry. */
+/** The daemons' log: human-readable text, or JSON for collectors; one line per entry. */
 import { fstatSync } from 'node:fs';
 import { type DestinationStream, type LevelWithSilent, type Logger, pino, stdTimeFunctions } from 'pino';
 
@@ -12,19 +12,19 @@ export interface LogOptions {
   destination?: DestinationStream;
 }
 
-/** How the text format adapts to where it is read. */
+/** How the text format adapts to its reader. */
 interface TextStyle {
   colour: boolean;
-  /** The journal stamps entries itself. */
+  /** False for the journal, which adds the time itself. */
   time: boolean;
-  /** Begin with sd-daemon(3)'s "<N>", so that `journalctl -p warning` works. */
+  /** Start with "<N>" (sd-daemon(3)), so that `journalctl -p warning` works. */
   priority: boolean;
 }
 
 /**
- * Makes a logger. `auto` and `text` are both text: with colour on a terminal, and with priorities instead of times
- * under the systemd journal; an operator reads either with no tool but journalctl. `json` is asked for explicitly.
- * A `subject` field (what the entry is about) stands in front of the message.
+ * Creates a logger. `auto` and `text` both write text: coloured on a terminal, and with priorities instead of times in
+ * the systemd journal, so journalctl is enough to read it. `json` writes JSON. In text, the field `subject` (what the
+ * entry is about) precedes the message.
  */
 export function createLogger(options: LogOptions): Logger {
   const base = {
@@ -41,7 +41,7 @@ export function createLogger(options: LogOptions): Logger {
 
 const PLAIN: TextStyle = { colour: false, time: true, priority: false };
 
-/** The style for standard error: a terminal, the journal or a file. */
+/** The style for standard error, which may be a terminal, the journal or a file. */
 export function styleOf(stream: { isTTY?: boolean }, environment: NodeJS.ProcessEnv): TextStyle {
   if (stream.isTTY) return { colour: !environment.NO_COLOR, time: true, priority: false };
   // systemd.exec(5): JOURNAL_STREAM names device and inode of the stream that leads to the journal.
@@ -53,7 +53,7 @@ export function styleOf(stream: { isTTY?: boolean }, environment: NodeJS.Process
 }
 
 const PRIORITIES: Record<string, number> = { fatal: 2, error: 3, warn: 4, info: 6, debug: 7, trace: 7 };
-const SHOWN_ELSEWHERE = new Set(['time', 'level', 'msg', 'subject', 'err']);
+const FORMATTED = new Set(['time', 'level', 'msg', 'subject', 'err']);
 
 /** ANSI colours of a level, the time and the subject. */
 const COLOURS: Record<string, number> = { fatal: 31, error: 31, warn: 33, time: 90, subject: 36, field: 90 };
@@ -71,13 +71,13 @@ function textLine(entry: Record<string, unknown>, style: TextStyle): string {
   if (entry.subject !== undefined) parts.push(`${paint('subject', visible(entry.subject))}:`);
   parts.push(visible(entry.msg ?? ''));
   for (const [key, value] of Object.entries(entry)) {
-    if (!SHOWN_ELSEWHERE.has(key)) parts.push(paint('field', `${key}=${fieldText(value)}`));
+    if (!FORMATTED.has(key)) parts.push(paint('field', `${key}=${fieldText(value)}`));
   }
   const priority = style.priority ? `<${PRIORITIES[level] ?? 6}>` : '';
   return priority + parts.join(' ') + errorText(entry.err);
 }
 
-/** "2026-11-21 00:41:02.123": the local time of the machine. */
+/** "2026-11-21 00:41:02.123", in the local time of the machine. */
 function clockTime(iso: string): string {
   const time = new Date(iso);
   const local = new Date(time.getTime() - time.getTimezoneOffset() * 60_000);
@@ -89,7 +89,7 @@ function fieldText(value: unknown): string {
   return visible(/[\s"=]/.test(text) || text === '' ? JSON.stringify(text) : text);
 }
 
-/** Text from a peer or a pod may hold anything: no entry breaks its line or speaks to the terminal. */
+/** Escapes control characters: text from peers and pods must not break the line or control the terminal. */
 function visible(value: unknown): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for.
   return String(value).replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (character) => {
@@ -97,7 +97,7 @@ function visible(value: unknown): string {
   });
 }
 
-/** The message of an error, and its stack where it is a defect rather than an answer of the system (with a code). */
+/** The message of an error, and its stack unless it has a code: then it is an answer of the system and not a defect. */
 function errorText(error: unknown): string {
   if (typeof error !== 'object' || error === null) return '';
   const { type, message, stack, code } = error as Record<string, unknown>;

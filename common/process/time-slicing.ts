@@ -1,23 +1,24 @@
-/** Long work of the status endpoint, done in short turns, so that BGP never waits for somebody who looks. */
+/** Long work for the status endpoint in short slices, so that BGP never waits for an answer to a viewer. */
 import { setImmediate } from 'node:timers/promises';
 
 /** Milliseconds of such work in one turn of the event loop. */
-const TURN_MS = 2;
+const SLICE_MS = 2;
 
+/** Runs long jobs one after the other: many at a time would make one long slice. */
 export class TimeSlicing {
   #last: Promise<unknown> = Promise.resolve();
 
-  /** Does work that yields often, after all work that came before it: so many turns at once would be one long turn. */
+  /** Runs a job that yields at least once a millisecond, after all jobs before it; resolves with what it returns. */
   run<T>(work: () => Generator<void, T>): Promise<T> {
-    const result = this.#last.then(() => inTurns(work()));
+    const result = this.#last.then(() => inSlices(work()));
     this.#last = result.catch(() => {});
     return result;
   }
 }
 
-async function inTurns<T>(work: Generator<void, T>): Promise<T> {
+async function inSlices<T>(work: Generator<void, T>): Promise<T> {
   for (;;) {
-    const end = performance.now() + TURN_MS;
+    const end = performance.now() + SLICE_MS;
     do {
       const { done, value } = work.next();
       if (done) return value;

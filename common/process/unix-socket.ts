@@ -1,17 +1,17 @@
-/** Listening on Unix sockets that only their owner can use. */
+/** Unix sockets that only their owner can open. */
 import { once } from 'node:events';
 import { lstat, mkdir, unlink } from 'node:fs/promises';
 import { createConnection, type Server } from 'node:net';
 import { dirname } from 'node:path';
 
 /**
- * Makes a server listen on a Unix socket of mode 0600. Its folder is made when missing (0700); the socket of a
- * process that is gone is replaced, that of a living one is an error, and anything but a socket is left alone.
+ * Makes a server listen on a Unix socket of mode 0600, and creates its folder (0700) if it is missing. The socket of a
+ * process that has ended is replaced. Throws if a running process listens there, or if the path is not a socket.
  */
 export async function listenUnix(server: Server, path: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   await removeStale(path);
-  // libuv binds within listen(): with this mask the socket never exists with a wider mode.
+  // libuv binds inside listen(), so with this mask the socket never exists with a wider mode.
   const mask = process.umask(0o177);
   try {
     server.listen({ path });
@@ -21,7 +21,7 @@ export async function listenUnix(server: Server, path: string): Promise<void> {
   try {
     await once(server, 'listening');
   } catch (error) {
-    // Another process was quicker since the look above.
+    // Another process has bound it since removeStale().
     if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') throw inUse(path);
     throw new Error(`cannot listen on ${path}: ${(error as Error).message}`, { cause: error });
   }
