@@ -1,4 +1,4 @@
-/** Peers as plain objects, for people. A reflector has a thousand, and nobody who looks may keep a change waiting. */
+/** Peers as plain objects for people. A reflector has a thousand: `peerStatusesInPieces` lets routes pass in between. */
 
 import { formatIPv4 } from '../ip/index.ts';
 import type { Direction } from '../rib/policy/policy-run.ts';
@@ -8,16 +8,16 @@ import type { PeerStatus } from '../speaker/speaker-types.ts';
 import { capabilityNames } from '../wire/capability.ts';
 import { policiesOf } from './policy-view.ts';
 
-/** Statuses that are made in one piece of work. */
+/** Statuses in one piece of work. */
 const PIECE = 32;
 
-/** What a summary needs of a peer. */
+/** A peer in brief. */
 export interface PeerBrief extends Pick<PeerStatus, 'name' | 'state' | 'since' | 'lastError'> {
-  /** The directions in which it needs a policy and has none (RFC 8212). */
+  /** The directions in which the peer needs a policy and has none (RFC 8212). */
   policyMissing: readonly Direction[];
 }
 
-/** All peers in brief, in the order in which they were added: a thousand statuses take 10 ms. */
+/** All peers in brief, in the order in which they were added. Much quicker than statuses, which take 10 ms for 1,000. */
 export function peerBriefs(speaker: Speaker, now: number): PeerBrief[] {
   return [...speaker.peers].map((peer) => {
     const policies = policiesOf(speaker, peer);
@@ -37,7 +37,7 @@ export function peerStatuses(speaker: Speaker, now: number): PeerStatus[] {
   return [...speaker.peers].map((peer) => peerStatus(speaker, peer, now));
 }
 
-/** The same with pauses between short pieces of work; `clock` is asked for the time of each. */
+/** Like `peerStatuses`, but yields after every piece of work; `clock` returns the speaker's time, ms. */
 export function* peerStatusesInPieces(speaker: Speaker, clock: () => number): Generator<void, PeerStatus[]> {
   const statuses: PeerStatus[] = [];
   for (const peer of [...speaker.peers]) {

@@ -1,4 +1,4 @@
-/** What policies made of routes, in words, for people: which rule decided, and how often each did. */
+/** Policies as plain objects for people: which rule decided about a route, and how often each rule did. */
 
 import type { FamilyRib } from '../rib/family-rib.ts';
 import { type ExportRefusal, exportRefusal } from '../rib/out/export-profile.ts';
@@ -13,19 +13,19 @@ import { isExternal } from '../speaker/derive-session.ts';
 import type { Speaker } from '../speaker/speaker.ts';
 import { parseRoute } from '../wire/families.ts';
 
-/** Whether a peer was told a route, and why or why not. */
+/** Whether a route is advertised to a peer, and why. */
 export interface ExportVerdict {
   peer: string;
   advertised: boolean;
   reason: string;
 }
 
-/** A policy and its rules, with the routes to which each was applied since it was written or changed. */
+/** A policy with its rules. `hits`: how many routes a rule decided about since the policy was added or changed. */
 export interface PolicyInfo {
   name: string;
   rules: { name: string; action: 'accept' | 'reject' | 'next'; hits: number }[];
   otherwise: { action: 'accept' | 'reject'; hits: number };
-  /** The peers that name it, in either direction. */
+  /** The peers whose configuration names the policy. */
   peers: { peer: string; direction: Direction }[];
 }
 
@@ -52,7 +52,7 @@ export function policyInfos(speaker: Speaker): PolicyInfo[] {
 const chosen = ({ importPolicy, exportPolicy }: PolicyChoice, direction: Direction): string | undefined =>
   direction === 'import' ? importPolicy : exportPolicy;
 
-/** A peer's policies by their names; `missing`: it is an eBGP peer that needs one (RFC 8212), or has one that is not there. */
+/** The names of a peer's policies. `missing`: an eBGP peer needs one (RFC 8212), or the policy does not exist. */
 export function policiesOf(
   speaker: Speaker,
   { config }: Peer,
@@ -65,7 +65,7 @@ export function policiesOf(
   return { import: use('import'), export: use('export') };
 }
 
-/** What the import policy of its peer says of a path; null where none has been asked. */
+/** The verdict of its peer's import policy on a path; null if no policy decided. */
 export function importVerdict(
   speaker: Speaker,
   rib: FamilyRib,
@@ -82,7 +82,7 @@ export function importVerdict(
   return verdictText(verdict, 'import');
 }
 
-/** For every peer whether it was told the best route to exactly this prefix, and why. */
+/** For every peer, whether the best route to exactly this prefix is advertised to it, and why. */
 export function exportVerdicts(speaker: Speaker, prefix: string): ExportVerdict[] {
   const parsed = parseRoute(prefix);
   const rib = parsed && speaker.routing.ribOf(parsed.family);

@@ -1,4 +1,4 @@
-/** Searching the texts of prefixes without making them: those of a million IPv4 prefixes are 140 MB of garbage. */
+/** Searches prefixes by text without creating strings: those of a million IPv4 prefixes are 140 MB of garbage. */
 
 import type { FamilyRib } from '../rib/family-rib.ts';
 import type { PrefixId } from '../rib/store/ids.ts';
@@ -9,10 +9,10 @@ const LONGEST_NLRI = 5;
 const LONGEST_TEXT = '255.255.255.255/32'.length;
 const [ZERO, DOT, SLASH] = [0x30, 0x2e, 0x2f];
 
-/** Finds prefixes whose text has a part, which is given in lower case. */
+/** Finds prefixes whose text contains a part in lower case. */
 export class PrefixSearch {
   private readonly part: string;
-  /** The part's characters; null: no text of an IPv4 prefix has it. */
+  /** The part's characters; null: no IPv4 prefix can contain it. */
   private readonly wanted: Uint8Array | null;
   private readonly nlri = new Uint8Array(LONGEST_NLRI);
   private readonly text = new Uint8Array(LONGEST_TEXT);
@@ -24,7 +24,7 @@ export class PrefixSearch {
     this.wanted = possible ? Uint8Array.from(part, (character) => character.charCodeAt(0)) : null;
   }
 
-  /** Whether the text of a prefix of `rib` has the part. */
+  /** Whether the text of a prefix of `rib` contains the part. */
   matches(rib: FamilyRib, prefix: PrefixId): boolean {
     if (rib.family.bits !== 32) return rib.format(prefix).includes(this.part);
     if (this.wanted === null) return false;
@@ -33,7 +33,7 @@ export class PrefixSearch {
     return this.has(this.wanted);
   }
 
-  /** Writes the text of the NLRI as `formatPrefix` would make it. */
+  /** Writes the text of the NLRI, as `FamilyRib.format` returns it. */
   private writeIPv4(): void {
     const { nlri, text } = this;
     const end = nlriLength(nlri[0]);

@@ -1,6 +1,15 @@
 /**
- * Pages of the RIB in the order of prefixes. A page of a table of any size is found without sorting all of it, and as
- * work that can be done bit by bit: between the pieces routes may come and go, and the page shows them as it finds them.
+ * Pages of the RIB in the order of prefixes.
+ *
+ * The RIB keeps prefixes in a hash table. Sorting a million of them for a page of fifty takes most of a second, in which
+ * no route would be processed. So `routePage` is a radix selection in pieces:
+ *
+ *     tally       counts the prefixes by the first 16 bits of their addresses; the counts also give the total
+ *     select      finds the buckets that overlap the page (`divided`), and orders the prefixes of each
+ *     inOrder     sorts a small bucket, or divides a large one by the next 16 bits
+ *
+ * It is a generator that yields after every piece of well under a millisecond. Routes may change between the pieces; a
+ * page shows each route as it is when its piece runs.
  */
 
 import type { IPPrefix } from '../ip/index.ts';
@@ -13,24 +22,25 @@ import { formatAsPath } from '../wire/as-path.ts';
 import { PrefixSearch } from './prefix-search.ts';
 import { type RouteInfo, routeInfo } from './route-view.ts';
 
-/** A page of routes, and how many there are in all. */
+/** A page of routes, and the number of routes of all pages. */
 export interface RouteList {
   routes: RouteInfo[];
   total: number;
 }
 
-/** Whether a prefix of a RIB belongs into a list. */
+/** Whether a list includes a prefix of a RIB. */
 export type RouteFilter = (rib: FamilyRib, prefix: PrefixId) => boolean;
 
-/** Prefixes that are looked at in one piece of work; a filter may take a microsecond or two for each. */
+/** Prefixes in one piece of work: a filter may take a microsecond or two for each. */
 const PIECE = 256;
-/** So many prefixes are sorted in one piece; more are first divided by the next 16 bits of their addresses. */
+/** The most prefixes that are sorted in one piece; more are divided by the next 16 bits of their addresses. */
 const SORTED_AT_ONCE = 512;
 const BUCKETS = 65536;
-/** Whether a set of attributes has a text that is searched for. */
-const [UNLIKE, LIKE] = [1, 2];
+/** Whether a set of attributes contains the text that is searched for; 0: not decided yet. */
+const NO_MATCH = 1;
+const MATCH = 2;
 
-/** A page of the RIB, family by family in ascending order of prefixes; all at once. */
+/** `limit` routes from number `offset` on, by family and in ascending order of prefixes. */
 export function listRoutes(speaker: Speaker, offset: number, limit: number, accept?: RouteFilter): RouteList {
   const pieces = routePage(speaker, offset, limit, accept);
   for (;;) {
@@ -39,7 +49,7 @@ export function listRoutes(speaker: Speaker, offset: number, limit: number, acce
   }
 }
 
-/** The same, a piece of work of well under a millisecond at each step. */
+/** Like `listRoutes`, but yields after every piece of work. */
 export function* routePage(
   speaker: Speaker,
   offset: number,
@@ -55,7 +65,7 @@ export function* routePage(
     const to = from + limit - routes.length;
     const page = yield* select(rib.prefixes, { ids, counts, depth: 0, from, to });
     for (const [index, id] of page.entries()) {
-      // It may have gone meanwhile.
+      // The route may have been withdrawn since the selection.
       if (rib.headOf(id) !== NO_PATH) routes.push(routeInfo(speaker, rib, id));
       if (index % 16 === 15) yield;
     }
@@ -65,19 +75,19 @@ export function* routePage(
 }
 
 /**
- * Prefixes to be counted and divided. Those of a RIB are not copied for that: 4 MB for a million would have the engine
- * collect its heap, which takes 10 to 20 ms.
+ * A list of prefix ids. Those of a RIB are read in place: a copy of a million is 4 MB, and garbage of this size makes the
+ * engine collect its heap for 10 to 20 ms.
  */
 interface Ids {
   readonly length: number;
-  /** NO_PREFIX where there is none. */
+  /** NO_PREFIX for an unused id. */
   at(index: number): PrefixId;
   has(id: PrefixId): boolean;
-  /** Entries that are looked at in one piece of work. */
+  /** Entries in one piece of work. */
   readonly piece: number;
 }
 
-/** The prefixes that have paths and are accepted. */
+/** The prefixes of a RIB that have paths and pass the filter. */
 function idsOf(rib: FamilyRib, accept?: RouteFilter): Ids {
   return {
     length: rib.prefixes.end,
@@ -95,8 +105,8 @@ const listed = (ids: readonly PrefixId[]): Ids => ({
 });
 
 /**
- * Those that come in the places `from` to before `to` when the ids are in the order of their prefixes. The ids agree in
- * the first `depth` pieces of 16 bits of their addresses.
+ * The ids at the places `from` to before `to` in the order of their prefixes. All ids have the same first `depth` pieces of
+ * 16 bits in their addresses.
  */
 function* inOrder(
   prefixes: PrefixTable,
@@ -114,7 +124,7 @@ function* inOrder(
   return yield* select(prefixes, { ids: listed(ids), counts, depth, from, to });
 }
 
-/** Which of some ids are wanted: the places in their order, and how many there are for each value of the next 16 bits. */
+/** The places `from` to before `to` of ids in order; `counts`: how many ids there are by the next 16 bits. */
 interface Selection {
   ids: Ids;
   counts: Uint32Array;
@@ -133,7 +143,7 @@ function* select(prefixes: PrefixTable, selection: Selection): Generator<void, P
   return page;
 }
 
-/** How many ids there are for each value of 16 bits of their addresses. */
+/** Counts ids by the piece number `depth` of 16 bits of their addresses. */
 function* tally(prefixes: PrefixTable, ids: Ids, depth: number): Generator<void, Uint32Array> {
   const counts = new Uint32Array(BUCKETS);
   for (let i = 0; i < ids.length; i++) {
@@ -144,13 +154,13 @@ function* tally(prefixes: PrefixTable, ids: Ids, depth: number): Generator<void,
   return counts;
 }
 
-/** Ids with the same 16 bits, and how many come before them. */
+/** Ids with the same 16 bits; `start`: how many come before them. */
 interface Bucket {
   start: number;
   members: PrefixId[];
 }
 
-/** The buckets, in order, that have a part in a selection. */
+/** The buckets that overlap a selection, in order. */
 function* divided(prefixes: PrefixTable, selection: Selection): Generator<void, Bucket[]> {
   const { ids, counts, depth, from, to } = selection;
   const wanted = new Map<number, Bucket>();
@@ -171,7 +181,7 @@ function* divided(prefixes: PrefixTable, selection: Selection): Generator<void, 
 export function routesWithin(prefix: IPPrefix): RouteFilter {
   const { address, length } = prefix;
   const bytes = address.toBytes();
-  // The pieces of 16 bits that the length reaches, and the bits of each that count.
+  // The pieces of 16 bits that the prefix covers, with a mask of the bits that count.
   const pieces = Array.from({ length: Math.ceil(length / 16) }, (_, index) => ({
     value: (bytes[2 * index] << 8) | bytes[2 * index + 1],
     mask: (0xffff << Math.max(0, 16 * (index + 1) - length)) & 0xffff,
@@ -182,21 +192,21 @@ export function routesWithin(prefix: IPPrefix): RouteFilter {
     pieces.every(({ value, mask }, index) => ((prefixes.addressPiece(id, index) ^ value) & mask) === 0);
 }
 
-/** Accepts what has the text, in any case, in its prefix, or in the next hop, AS path or peer's name of a path. */
+/** Accepts routes with the text in the prefix, or in a path's next hop, AS path or peer name; case does not matter. */
 export function routesMentioning(speaker: Speaker, text: string): RouteFilter {
   const wanted = text.toLowerCase();
   const holds = (part: string): boolean => part.toLowerCase().includes(wanted);
   const prefixes = new PrefixSearch(wanted);
   const { attributes } = speaker.routing;
-  // Many routes share a set, and decoding one costs more than looking at a prefix. By set: 0, or UNLIKE or LIKE.
+  // Many routes share a set of attributes, and decoding one costs more than a look at a prefix.
   const known = new U8Column();
   const attrsHold = (attrs: AttrsId): boolean => {
     known.ensure(attrs);
     if (known.values[attrs] === 0) {
       const { nextHop = '', asPath } = attributes.decode(attrs);
-      known.values[attrs] = holds(nextHop) || holds(formatAsPath(asPath)) ? LIKE : UNLIKE;
+      known.values[attrs] = holds(nextHop) || holds(formatAsPath(asPath)) ? MATCH : NO_MATCH;
     }
-    return known.values[attrs] === LIKE;
+    return known.values[attrs] === MATCH;
   };
   const peers = new Map<SourceId, boolean>();
   const peerHolds = (rib: FamilyRib, source: SourceId): boolean => {

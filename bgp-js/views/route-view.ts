@@ -1,4 +1,4 @@
-/** A speaker's state as plain objects, for people: nothing here is on the way of a route. */
+/** Routes as plain objects for people: paths with their attributes, and why each won or lost. */
 
 import { type AddressInput, addressFrom } from '../ip/index.ts';
 import { DECISION_STEPS, decide } from '../rib/decision.ts';
@@ -11,24 +11,26 @@ import type { Attributes } from '../wire/attributes.ts';
 import { IPV4_UNICAST, IPV6_UNICAST, parseRoute } from '../wire/families.ts';
 import { importVerdict } from './policy-view.ts';
 
-/** A path to a prefix and how it fared. */
+/** A path to a prefix. */
 export interface PathInfo {
   source: Source;
   /** The peer's path identifier (RFC 7911); 0 without ADD-PATH. */
   pathId: number;
   attributes: Attributes;
+  /** `multipath`: used beside the best; `candidate`: usable, but another path is better. */
   status: 'best' | 'multipath' | 'candidate' | 'unusable';
-  /** Why it won, lost or is unusable. */
+  /** Why the path won, lost or is unusable. */
   reason: string;
-  /** What the import policy of its peer says of it; null where there is none. */
+  /** The verdict of the peer's import policy; null without a policy. */
   policy: string | null;
-  /** The peer is away, or has not told the path again yet since it came back (RFC 4724). */
+  /** The peer restarts, and has not advertised the path again yet (RFC 4724). */
   stale: boolean;
 }
 
-/** A prefix with its paths: the best one first, then what is used beside it, what lost, and what is unusable. */
+/** A prefix with its paths in the order of their status: best, multipath, candidate, unusable. */
 export interface RouteInfo {
   prefix: string;
+  /** This speaker originates a route to the prefix. */
   local: boolean;
   paths: PathInfo[];
 }
@@ -39,7 +41,7 @@ export function routeTo(speaker: Speaker, prefix: string): RouteInfo | null {
   return place && place.rib.headOf(place.id) !== NO_PATH ? routeInfo(speaker, place.rib, place.id) : null;
 }
 
-/** The route with the longest prefix that covers the address and has a usable path, or null. */
+/** The route with the longest prefix that contains the address and has a usable path, or null. */
 export function longestMatch(speaker: Speaker, address: AddressInput): RouteInfo | null {
   const host = addressFrom(address, 'address');
   const rib = speaker.routing.ribOf(host.version === 4 ? IPV4_UNICAST : IPV6_UNICAST);
@@ -47,7 +49,7 @@ export function longestMatch(speaker: Speaker, address: AddressInput): RouteInfo
   return id === NO_PREFIX ? null : routeInfo(speaker, rib, id);
 }
 
-/** The names of the established peers that were told a route to this prefix. */
+/** The names of the peers to which a route to exactly this prefix is advertised. */
 export function advertisedTo(speaker: Speaker, prefix: string): string[] {
   const place = find(speaker, prefix);
   if (!place) return [];
@@ -60,7 +62,7 @@ export function advertisedTo(speaker: Speaker, prefix: string): string[] {
   return advertised;
 }
 
-/** Counts for status and metrics. */
+/** How many prefixes, paths and distinct sets of attributes the RIB holds. */
 export function routeCounts(speaker: Speaker): { prefixes: number; paths: number; attributeSets: number } {
   const counts = { prefixes: 0, paths: 0, attributeSets: speaker.routing.attributes.size };
   for (const rib of speaker.routing.ribs.values()) {
@@ -70,7 +72,7 @@ export function routeCounts(speaker: Speaker): { prefixes: number; paths: number
   return counts;
 }
 
-/** Where a prefix in text form is in the RIB; null when it is not. */
+/** Finds a prefix in the RIB; null when it has none. */
 function find(speaker: Speaker, prefix: string): { rib: FamilyRib; id: PrefixId } | null {
   const parsed = parseRoute(prefix);
   if (!parsed) return null;
@@ -79,7 +81,7 @@ function find(speaker: Speaker, prefix: string): { rib: FamilyRib; id: PrefixId 
   return id === NO_PREFIX ? null : { rib, id };
 }
 
-/** A prefix of a RIB, with its paths and why each of them won or lost. */
+/** The route to a prefix of `rib`, with all paths. */
 export function routeInfo(speaker: Speaker, rib: FamilyRib, id: PrefixId): RouteInfo {
   const { attributes } = speaker.routing;
   const candidates = rib.candidates(id);
@@ -106,14 +108,14 @@ export function routeInfo(speaker: Speaker, rib: FamilyRib, id: PrefixId): Route
     const multipath = shared > 0 && shared < rib.maximumPaths;
     const status = candidate === decision.best ? 'best' : multipath ? 'multipath' : 'candidate';
     const reason = reasonOf(candidate, candidates, decision.decidedAt, status);
-    paths.push({ ...info, status, reason: stale ? `${reason}; stale: the peer is away` : reason });
+    paths.push({ ...info, status, reason: stale ? `${reason}; stale: the peer restarts` : reason });
   }
   return { prefix: rib.format(id), local: paths.some(isLocal), paths: paths.sort(inOrder) };
 }
 
 const STATUSES: readonly PathInfo['status'][] = ['best', 'multipath', 'candidate', 'unusable'];
 
-/** The order in a prefix's chain of paths tells of when they came, which is nothing to read anything into. */
+/** By status, then by name: the order in the RIB is that of arrival, which means nothing. */
 const inOrder = (a: PathInfo, b: PathInfo): number =>
   STATUSES.indexOf(a.status) - STATUSES.indexOf(b.status) ||
   a.source.name.localeCompare(b.source.name) ||
