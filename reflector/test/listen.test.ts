@@ -21,7 +21,9 @@ async function start(listen: string): Promise<void> {
   const text = `as: 64512
 routerId: ${IPV4}
 listen: ${listen}
-clients: [{ range: ${IPV4}/32, as: 64512 }, { range: "::1/128", as: 64512 }]
+clients:
+  - { range: ${IPV4}/32, as: 64512, families: [ipv4-unicast, ipv6-unicast] }
+  - { range: "::1/128", as: 64512, families: [ipv4-unicast, ipv6-unicast] }
 socket: ${join(folder, 'rr.sock')}
 http: { listen: off }
 `;
@@ -29,15 +31,17 @@ http: { listen: off }
   reflector = await Reflector.start(settings, createLogger({ level: 'silent', format: 'json' }));
 }
 
-/** A client that connects to the reflector at `address`, from the same address, and announces `prefix`. */
-async function client(address: string, routerId: string, prefix: string): Promise<SpeakerHost> {
-  const config = { as: 64512, routerId, address: routerId, maximumPaths: 1 };
+/** Client `n`, which connects to the reflector at `address` from the same address, and announces `routes`. */
+async function client(n: number, address: string, routes: string[]): Promise<SpeakerHost> {
+  const routerId = `10.9.0.${n}`;
+  const config = { as: 64512, routerId, address: routerId, address6: `2001:db8::${n}` };
   const host = new SpeakerHost(new Speaker(config, Math.random), { listen: null, localAddress: address });
   const rule = { name: 'next-hop', set: { nextHop: routerId }, action: 'accept' } as const;
   host.speaker.setPolicies({ policies: { out: { rules: [rule], otherwise: 'reject' } } });
-  host.speaker.originate(prefix);
+  for (const route of routes) host.speaker.originate(route);
+  const families = ['ipv4-unicast', 'ipv6-unicast'];
   host.speaker.addPeer(
-    peerConfig({ address, port, as: 64512, connectRetry: 1, exportPolicy: 'out' }),
+    peerConfig({ address, port, as: 64512, connectRetry: 1, exportPolicy: 'out', families }),
     host.now(),
   );
   await host.start();
@@ -68,10 +72,11 @@ describe('the listeners of a reflector', () => {
   ]) {
     it(`${listen.replaceAll(String(port), 'PORT').replace(IPV4, 'ADDRESS')} reflects between clients of both families`, async () => {
       await start(listen);
-      const ipv4 = await client(IPV4, '10.9.0.1', '10.1.0.0/24');
-      const ipv6 = await client('::1', '10.9.0.2', '10.2.0.0/24');
+      const ipv4 = await client(1, IPV4, ['10.1.0.0/24', '2001:db8:1::/48']);
+      // Over ::1 a route of IPv6 would have ::1 as its next hop, the reflector's own address.
+      const ipv6 = await client(2, '::1', ['10.2.0.0/24']);
       for (const { speaker } of [ipv4, ipv6])
-        await until('the route of the other client', () => routeCounts(speaker).prefixes === 2);
+        await until('the routes of the other client', () => routeCounts(speaker).prefixes === 3);
       const [status] = peerStatuses(ipv6.speaker, ipv6.now());
       assert.deepEqual([status.address, status.state], ['::1', 'Established']);
     });
