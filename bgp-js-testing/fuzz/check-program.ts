@@ -1,4 +1,4 @@
-/** All oracles of the fuzzer on one program. */
+/** Checks one program with all oracles of the fuzzer. */
 import assert from 'node:assert/strict';
 import { parseAddress } from 'bgp-js/ip';
 import { scanAttributes } from 'bgp-js/wire/attribute-scan.ts';
@@ -11,37 +11,37 @@ import { Dice } from './dice.ts';
 import { LOCAL_AS, type Program } from './program.ts';
 import { runProgram } from './run-program.ts';
 
-/** Throws an Error that says what does not hold. The result tells what the program led to, for statistics. */
+/** Throws an Error for what does not hold. Returns how the session ended, for statistics. */
 export function checkProgram(program: Program, seed: number): string {
   for (const message of [program.open, ...program.messages]) checkDecoder(message, program);
   const whole = runProgram(program, { split: null, poison: 0xff });
   const split = runProgram(program, { split: new Dice(seed), poison: 0x00 });
-  assert.deepEqual(split, whole, 'a split stream leaves something else than whole messages');
-  assert.deepEqual(whole.fuzzed.complaints, [], 'messages to the fuzzed session are sound');
+  assert.deepEqual(split, whole, 'a split stream has the result of whole messages');
+  assert.deepEqual(whole.fuzzed.complaints, [], 'messages to the fuzzed session are well-formed');
   return whole.fuzzed.notification?.split(' ')[0] ?? whole.fuzzed.state;
 }
 
-/** A message or an error, whatever lies around the bytes; and what was decoded is encoded to the same meaning. */
+/** Decoding does not depend on the octets around a message, and encoding the result gives the same message. */
 function checkDecoder(bytes: Uint8Array, program: Program): void {
   const results = [0x00, 0xff].map((poison) => {
     const buffer = new Uint8Array(bytes.length + 64).fill(poison);
     buffer.set(bytes, 32);
     return decodeMessage(buffer.subarray(32, 32 + bytes.length), 0xffff);
   });
-  assert.deepEqual(results[0], results[1], 'the decoder looked at octets around the message');
+  assert.deepEqual(results[0], results[1], 'the decoder does not read octets around the message');
   const [message] = results;
   if (isError(message)) return;
-  // Of ours only an UPDATE is ever longer.
+  // Of our messages only an UPDATE is ever longer.
   if (bytes.length <= MAX_MESSAGE_LENGTH || message.type === 'update') checkIdentity(message);
   if (message.type === 'update') checkAttributes(message.attributes, program);
 }
 
 function checkIdentity(message: Message): void {
   const again = decodeMessage(encodeMessage(message, 0xffff), 0xffff);
-  assert.deepEqual(again, message, 'decoded, encoded and decoded again it is another message');
+  assert.deepEqual(again, message, 'decoded, encoded and decoded again it is the same message');
 }
 
-/** The scan, which the RIB lives by, and the object decoder, which people see, must tell the same of attributes. */
+/** The scan that the RIB uses and the decoder that views use must agree on attributes. */
 function checkAttributes(bytes: Uint8Array, program: Program): void {
   const scan = new AttributeScan();
   const { ebgp, fourOctetAs } = program;

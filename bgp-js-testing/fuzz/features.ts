@@ -1,4 +1,4 @@
-/** What a fuzzed session agrees on beyond IPv4 unicast. */
+/** What a fuzzed session negotiates beyond IPv4 unicast. */
 
 import type { PolicySet } from 'bgp-js/rib/policy/policy-data.ts';
 import type { PeerOptions } from 'bgp-js/session/peer-config.ts';
@@ -30,7 +30,7 @@ export type Features = ReadonlySet<Feature>;
 
 const NOTHING = new Uint8Array(0);
 
-/** The capabilities of a peer that wants these. */
+/** The capabilities that a peer sends for these features. */
 export function capabilitiesFor(features: Features): RawCapability[] {
   const families = features.has('ipv6') ? FAMILIES : [IPV4_UNICAST];
   const list: RawCapability[] = families.map((family) => ({
@@ -57,7 +57,7 @@ export function capabilitiesFor(features: Features): RawCapability[] {
   return list;
 }
 
-/** What the speaker's configuration of the peer says to agree on them. */
+/** The speaker's configuration of the peer for these features. */
 export function configFor(features: Features): Partial<PeerOptions> {
   return {
     families: features.has('ipv6') ? [IPV4_UNICAST.name, IPV6_UNICAST.name] : [IPV4_UNICAST.name],
@@ -69,7 +69,7 @@ export function configFor(features: Features): Partial<PeerOptions> {
   };
 }
 
-/** Policies that touch much of what the generator makes. */
+/** Policies that match much of what the generator makes. */
 export const FUZZ_POLICIES: PolicySet = {
   policies: {
     in: {

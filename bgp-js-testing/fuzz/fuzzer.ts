@@ -1,15 +1,15 @@
-/** The loop of the fuzzer: programs from seeds, checked, and made small when they show something. */
+/** The loop of the fuzzer: makes programs from seeds, checks them, and shrinks those that fail. */
 import { checkProgram } from './check-program.ts';
 import { Dice } from './dice.ts';
 import { validProgram } from './generate.ts';
 import { mutateProgram } from './mutate.ts';
 import type { Program } from './program.ts';
 
-/** A program that does not hold what it must, as small as it could be made. */
+/** A failing program, as small as possible. */
 export interface Finding {
   seed: number;
   program: Program;
-  /** What does not hold. */
+  /** The error. */
   text: string;
 }
 
@@ -20,27 +20,27 @@ export function programOf(seed: number): Program {
   return dice.chance(0.125) ? program : mutateProgram(dice, program);
 }
 
-/** What the program shows, or null when all holds. `led`: told what the session came to. */
+/** The error of the program, or null. `led` gets how the session ended. */
 export function findingOf(program: Program, seed: number, led?: (what: string) => void): string | null {
   try {
     const what = checkProgram(program, seed);
     led?.(what);
     return null;
   } catch (error) {
-    // Whatever is thrown is the finding: nothing may throw for what a peer sends.
+    // Any exception is a finding: nothing that a peer sends may make the speaker throw.
     return error instanceof Error ? (error.stack ?? error.message) : String(error);
   }
 }
 
-/** Checks the program of one seed; null when all holds. */
+/** Checks the program of one seed; null when it passes. */
 export function fuzzOne(seed: number, led?: (what: string) => void): Finding | null {
   const program = programOf(seed);
   if (findingOf(program, seed, led) === null) return null;
   const small = shrink(program, seed);
-  return { seed, program: small, text: findingOf(small, seed) ?? 'it holds when it is run once more' };
+  return { seed, program: small, text: findingOf(small, seed) ?? 'it passes when run again' };
 }
 
-/** Leaves out messages for as long as something still shows. */
+/** Removes messages as long as the program still fails. */
 function shrink(program: Program, seed: number): Program {
   let small = program;
   for (let i = small.messages.length - 1; i >= 0; i--) {

@@ -1,4 +1,4 @@
-/** Valid messages with seeded contents: what the mutations start from. */
+/** Valid messages with seeded contents, which the mutations start from. */
 import { type AsSegment, writeSegments } from 'bgp-js/wire/as-path.ts';
 import { encodeAttribute } from 'bgp-js/wire/attribute-types.ts';
 import { writeU16, writeU32 } from 'bgp-js/wire/cursor.ts';
@@ -38,7 +38,7 @@ function validMessage(dice: Dice, kind: Kind): Uint8Array {
   );
 }
 
-/** Prefixes out of a small space, so that routes replace each other. */
+/** Prefixes from a small space, so that routes replace each other. */
 function nlri(dice: Dice, kind: Kind, limit: number): Uint8Array {
   const list = Array.from({ length: 1 + dice.below(limit) }, () => {
     const bits = dice.pick([0, 8, 9, 16, 20, 24, 24, 24, 25, 31, 32]);
@@ -48,7 +48,7 @@ function nlri(dice: Dice, kind: Kind, limit: number): Uint8Array {
   return Buffer.concat(list);
 }
 
-/** A path identifier (RFC 7911 §3), of few so that paths replace each other; rarely where none was agreed on. */
+/** A path identifier (RFC 7911 §3) of a few, so that paths replace each other; rarely one that was not negotiated. */
 function pathId(dice: Dice, { features }: Kind): number[] {
   const agreed = features.has('add-path') ? dice.chance(0.98) : dice.chance(0.005);
   return agreed ? [0, 0, 0, dice.below(3)] : [];

@@ -1,7 +1,7 @@
 /**
  * `npm run fuzz -- [--minutes N] [--seed S] [--save FOLDER] [--replay FILE]`: fuzzes the speaker for N minutes from
- * seed S on, saves what it finds as files that `npm test` replays once they are in `bgp-js-testing/fuzz/findings`, and exits
- * with 1 when there was any.
+ * seed S on, and saves failing programs as files. `npm test` replays those in `bgp-js-testing/fuzz/findings`. Exits with
+ * 1 when a program failed.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import { parseArgs } from 'node:util';
 import { type Finding, findingOf, fuzzOne } from './fuzzer.ts';
 import { formatProgram, parseProgram } from './program.ts';
 
-/** After so many findings the run ends: they are mostly one. */
+/** The run ends after this many findings, which mostly have one cause. */
 const ENOUGH = 20;
 const REPORT_MS = 60_000;
 
@@ -27,7 +27,7 @@ const print = (text: string) => process.stdout.write(`${text}\n`);
 function number(name: string, text: string): number {
   const value = Number(text);
   if (!Number.isFinite(value) || value < 0)
-    throw new Error(`--${name} ${text}: a number from 0 on is needed`);
+    throw new Error(`--${name} ${text} is not a number of at least 0`);
   return value;
 }
 

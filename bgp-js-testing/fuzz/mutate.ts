@@ -8,10 +8,10 @@ import { encodeUpdate } from 'bgp-js/wire/update.ts';
 import type { Dice } from './dice.ts';
 import type { Program } from './program.ts';
 
-/** Octets at which decoders change their mind. */
+/** Octets at the limits of what decoders distinguish. */
 const EDGES = [0, 1, 2, 3, 4, 5, 6, 8, 12, 16, 20, 24, 25, 31, 32, 33, 63, 64, 127, 128, 129, 224, 254, 255];
 
-/** The program with some of its messages damaged, and now and then its OPEN. */
+/** The program with some of its messages damaged, and sometimes its OPEN. */
 export function mutateProgram(dice: Dice, program: Program): Program {
   const messages = program.messages.map((message) => (dice.chance(0.4) ? mutate(dice, message) : message));
   if (dice.chance(0.1)) messages.push(dice.octets(dice.below(64)));
@@ -29,7 +29,7 @@ function mutate(dice: Dice, message: Uint8Array): Uint8Array {
   return result;
 }
 
-/** Changes octets behind the header, or rarely in it; where the length changes the header mostly follows. */
+/** Changes octets after the header, rarely in it; when the length changes, the header's is mostly corrected. */
 function mutateOctets(dice: Dice, message: Uint8Array): Uint8Array {
   const inHeader = dice.chance(0.03) || message.length <= 19;
   const at = inHeader ? dice.below(19) : 19 + dice.below(message.length - 19);
@@ -60,7 +60,7 @@ function reframed(dice: Dice, buffer: Uint8Array): Uint8Array {
   return bytes;
 }
 
-/** Changes one attribute of an UPDATE; the lengths around it stay right. */
+/** Changes one attribute of an UPDATE; the lengths around it stay correct. */
 function mutateAttributes(dice: Dice, message: Uint8Array): Uint8Array {
   const decoded = decodeMessage(message);
   if (isError(decoded) || decoded.type !== 'update') return mutateOctets(dice, message);
@@ -115,7 +115,7 @@ function changeOne(dice: Dice, list: Uint8Array[]): void {
   }
 }
 
-/** An attribute with these flags as they are, but for the extended-length bit, which is chosen by the length. */
+/** An attribute with these flags; only the extended-length bit follows from the length. */
 function framed(flags: number, type: number, value: Uint8Array): Uint8Array {
   if (value.length > 255)
     return Buffer.concat([Uint8Array.of(flags | 0x10, type, value.length >> 8, value.length), value]);

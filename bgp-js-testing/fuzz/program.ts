@@ -1,23 +1,23 @@
-/** What a fuzzed peer does: the kind of its session, its OPEN, and the messages that it then sends. */
+/** What a fuzzed peer does: the type of its session, its OPEN, and the messages that it then sends. */
 
 import { CapabilityCode, fourOctetAsValue } from 'bgp-js/wire/capability.ts';
 import { openBytes } from '../simulator/far-end.ts';
 import { capabilitiesFor, FEATURES, type Features } from './features.ts';
 
-/** The speaker's own AS, that of the fuzzed peer when it is external, and the one of the witness. */
+/** The AS of the speaker, of the fuzzed peer when it is external, and of the witness. */
 export const LOCAL_AS = 64512;
 export const FUZZED_AS = 65001;
 
 export interface Program {
   ebgp: boolean;
-  /** Whether the peer says RFC 6793. */
+  /** Whether the peer has the capability of RFC 6793. */
   fourOctetAs: boolean;
   features: Features;
   open: Uint8Array;
   messages: Uint8Array[];
 }
 
-/** The OPEN of a well-behaved peer of this kind. */
+/** The OPEN of a well-behaved peer of this type. */
 export function validOpen({
   ebgp,
   fourOctetAs,
@@ -31,7 +31,7 @@ export function validOpen({
 const toHex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 const fromHex = (hex: string): Uint8Array => new Uint8Array(Buffer.from(hex, 'hex'));
 
-/** The program as a text that people can read and `parseProgram` can; `finding`: what it showed. */
+/** The program as readable text, for `parseProgram`; `finding` is its error. */
 export function formatProgram(program: Program, finding: string): string {
   const { ebgp, fourOctetAs, features, open, messages } = program;
   const document = {
@@ -45,13 +45,13 @@ export function formatProgram(program: Program, finding: string): string {
   return `${JSON.stringify(document, null, 2)}\n`;
 }
 
-/** Reads what `formatProgram` wrote. Throws when it is something else. */
+/** Reads what `formatProgram` wrote. Throws an Error for anything else. */
 export function parseProgram(text: string): Program {
   const { ebgp, fourOctetAs, features = [], open, messages } = JSON.parse(text) as Record<string, unknown>;
   const hex = (value: unknown): value is string =>
     typeof value === 'string' && /^([0-9a-f]{2})*$/.test(value);
   if (typeof ebgp !== 'boolean' || typeof fourOctetAs !== 'boolean' || !hex(open)) {
-    throw new Error('not a fuzz program: ebgp, fourOctetAs and open are needed');
+    throw new Error('not a fuzz program: ebgp, fourOctetAs and open are required');
   }
   if (!Array.isArray(messages) || !messages.every(hex))
     throw new Error('messages must be a list of hex strings');

@@ -1,6 +1,6 @@
 /**
- * Runs a fuzz program against a speaker that has one other session, the witness, and looks at everything that must
- * hold whatever a peer sends. What does not is an Error that says what and where.
+ * Runs a fuzz program against a speaker with one other session, the witness, and checks what must hold whatever a peer
+ * sends. Throws an Error for what does not.
  */
 import assert from 'node:assert/strict';
 import { prefixFrom } from 'bgp-js/ip';
@@ -26,15 +26,15 @@ const WITNESS_AS = 65008;
 const WITNESSED = ['10.0.0.0/24', '172.64.0.0/16', '198.128.128.0/24', '203.0.113.0/24'];
 const SENTINEL = '203.0.114.0/24';
 
-/** How bytes reach the speaker: each message as a whole, or split anywhere; between octets of this value. */
+/** How bytes reach the speaker: each message whole or split anywhere, in a buffer filled with this octet. */
 export interface Delivery {
   split: Dice | null;
   poison: number;
 }
 
-/** What is left at the end; equal for every delivery of the same program. */
+/** The state at the end, which is the same for every delivery of a program. */
 export interface Leftovers {
-  /** The routes that the witness holds, with the attributes as it got them. */
+  /** The routes that the witness has received, with their attributes. */
   witness: Record<string, string>;
   fuzzed: { state: string; received: number; notification: string | null; complaints: string[] };
   routes: string[];
@@ -89,7 +89,7 @@ function witnessUpdate(prefixes: string[]): Uint8Array {
   return encodeUpdate(new Uint8Array(0), attributes, Buffer.concat(nlri));
 }
 
-/** Brings the session up and sends everything, in the middle on a new connection if the program says so. */
+/** Brings the session up and sends all messages; reconnects half-way if the program says so. */
 function deliverAll(bench: Bench, program: Program, delivery: Delivery): BenchLink {
   const half = program.features.has('comes-back') ? program.messages.length >> 1 : 0;
   const parts = [program.messages.slice(0, half), program.messages.slice(half)].slice(half === 0 ? 1 : 0);
@@ -97,7 +97,7 @@ function deliverAll(bench: Bench, program: Program, delivery: Delivery): BenchLi
   for (const messages of parts) {
     if (link && !link.end.closed) bench.drop(link);
     link = bench.connect(FUZZED) ?? link;
-    assert.ok(link, 'a configured peer is let in');
+    assert.ok(link, 'a configured peer is accepted');
     deliver(bench, link, { ...program, messages }, delivery);
   }
   assert.ok(link);
@@ -109,7 +109,7 @@ function deliver(bench: Bench, link: BenchLink, program: Program, { split, poiso
     ? splitAnywhere(split, Buffer.concat([greeting(program.open), ...program.messages]))
     : [program.open, KEEPALIVE, ...program.messages];
   for (const piece of pieces) {
-    // In the middle of a buffer whose other octets are poison: a read past the end would show in what remains.
+    // In the middle of a buffer with other octets around: a read past the end would change the result.
     const buffer = new Uint8Array(piece.length + 64).fill(poison);
     buffer.set(piece, 32);
     bench.send(link, buffer.subarray(32, 32 + piece.length));
@@ -126,11 +126,11 @@ function splitAnywhere(dice: Dice, bytes: Uint8Array): Uint8Array[] {
   return pieces;
 }
 
-/** The other session stands, has all its routes in the RIB, got sound messages only, and a sentinel comes through. */
+/** The witness's session is up, its routes are in the RIB, its messages were well-formed, and a sentinel arrives. */
 function checkWitness(bench: Bench, witness: BenchLink): void {
   bench.send(witness, witnessUpdate([SENTINEL]));
   assert.ok(!witness.end.closed, `the other session was ended: ${JSON.stringify(witness.end.notification)}`);
-  assert.deepEqual(witness.end.complaints, [], 'messages to the other session are sound');
+  assert.deepEqual(witness.end.complaints, [], 'messages to the other session are well-formed');
   for (const prefix of [...WITNESSED, SENTINEL]) {
     const paths = routeTo(bench.speaker, prefix)?.paths ?? [];
     const path = paths.find(({ source }) => source.name === WITNESS);
@@ -147,23 +147,23 @@ function checkWitness(bench: Bench, witness: BenchLink): void {
     checkSent(prefix, new Uint8Array(Buffer.from(hex, 'hex')), context);
 }
 
-/** What we pass on must be sound to whoever gets it, and read the same by the scan and by the object decoder. */
+/** What we send must be well-formed, and the scan and the decoder must agree on it. */
 function checkSent(prefix: string, attributes: Uint8Array, context: AttributeContext): void {
   const scan = new AttributeScan();
   scanAttributes({ bytes: attributes, start: 0, end: attributes.length, context }, scan);
   assert.equal(scan.error, null, `what was sent for ${prefix} is malformed: ${scan.error?.text}`);
 }
 
-/** Counts agree with each other; of every prefix one path at the most is the best. */
+/** Counts agree with each other, and every prefix has at most one best path. */
 function checkRib(bench: Bench, { features }: Program): void {
   const { speaker } = bench;
   const { routes, total } = listRoutes(speaker, 0, 100_000);
   const counts = routeCounts(speaker);
   assert.equal(total, routes.length);
   const paths = routes.flatMap((route) => route.paths);
-  assert.equal(counts.paths, paths.length, 'the paths that are counted are those in the RIB');
+  assert.equal(counts.paths, paths.length, 'the number of paths is that of the RIB');
   for (const { name, prefixes, state } of peerStatuses(speaker, bench.now)) {
-    // Routes that are kept while a peer is away are of no session.
+    // Stale routes of a peer that is away belong to no session.
     if (features.has('restart') && state !== 'Established') continue;
     const own = paths.filter(({ source }) => source.name === name);
     const usable = own.filter(({ status }) => status !== 'unusable');
@@ -177,7 +177,7 @@ function checkRib(bench: Bench, { features }: Program): void {
     const usable = route.paths.some(({ status }) => status !== 'unusable');
     assert.equal(best, usable ? 1 : 0, `${route.prefix} has ${best} best paths`);
   }
-  // A policy remembers sets that it has looked at.
+  // A policy caches its result for sets.
   if (features.has('policy')) return;
   const attrs = new Set(
     paths.map(({ attributes, source }) => `${source.kind === 1} ${exported(attributes)}`),

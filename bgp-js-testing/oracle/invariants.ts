@@ -1,4 +1,4 @@
-/** What has to hold for a network that has come to rest. Each check returns what is wrong, in words. */
+/** Invariants of a network at rest. Each check returns a text for every fault. */
 import type { Cluster } from '../simulator/cluster.ts';
 import { accountFaults, advertisedRoutes, type HeldEntry, hasStale, heldRib } from '../simulator/inspect.ts';
 import { computeRibs, describe, type OracleEntry } from './oracle.ts';
@@ -25,7 +25,7 @@ export function unrest({ model, sim }: Cluster): string | null {
   return octets > 0 ? `${octets} octets are under way` : null;
 }
 
-/** Everything that is wrong at a quiet point. */
+/** All faults at a quiet point. */
 export function faultsAtRest(cluster: Cluster): string[] {
   const { sim } = cluster;
   const held: Held = new Map([...sim.nodes].map(([address, { speaker }]) => [address, heldRib(speaker)]));
@@ -36,7 +36,7 @@ export function faultsAtRest(cluster: Cluster): string[] {
   return faults;
 }
 
-/** Adj-RIB-In, Loc-RIB and multipath of every node against the oracle. */
+/** Compares Adj-RIB-In, Loc-RIB and multipath of every node with the oracle. */
 function ribFaults({ model }: Cluster, held: Held): string[] {
   const faults: string[] = [];
   for (const [address, should] of computeRibs(model)) {
@@ -65,7 +65,7 @@ function entryFaults(is: HeldEntry | undefined, should: OracleEntry | undefined)
   return faults;
 }
 
-/** What A says it told B is what B has from A. */
+/** A's Adj-RIB-Out towards B equals B's Adj-RIB-In from A. */
 function exchangeFaults({ sim }: Cluster, held: Held): string[] {
   const faults: string[] = [];
   for (const [from, { speaker }] of sim.nodes) {
@@ -75,7 +75,7 @@ function exchangeFaults({ sim }: Cluster, held: Held): string[] {
       for (const prefix of new Set([...advertised, ...has])) {
         if (advertised.has(prefix) && has.has(prefix)) continue;
         faults.push(
-          `${from} ${advertised.has(prefix) ? 'told' : 'did not tell'} ${to} of ${prefix}, which ${to} ${has.has(prefix) ? 'has' : 'has not'} from it`,
+          `${from} ${advertised.has(prefix) ? 'advertised' : 'did not advertise'} ${prefix} to ${to}, which ${has.has(prefix) ? 'has' : 'does not have'} it`,
         );
       }
     }
@@ -83,7 +83,7 @@ function exchangeFaults({ sim }: Cluster, held: Held): string[] {
   return faults;
 }
 
-/** Whoever follows the next hops of a prefix from any node comes to one that originates it. */
+/** Following the next hops of a prefix from any node leads to one that originates it. */
 function forwardingFaults(held: Held): string[] {
   const faults: string[] = [];
   for (const [start, rib] of held) {
@@ -103,7 +103,7 @@ function forwardingFaults(held: Held): string[] {
   return faults;
 }
 
-/** What a network still holds after all routes were withdrawn and all sessions ended. */
+/** What is left in a network after all routes were withdrawn and all sessions closed. */
 export function leaks({ sim }: Cluster): string[] {
   const faults: string[] = [];
   for (const [address, { speaker }] of sim.nodes) {

@@ -1,26 +1,26 @@
 /**
- * What a scenario wants its network to be: who there is, who is whose peer, who originates what. The simulation is
- * steered to it, and the oracle computes from it, and from nothing else, what every RIB has to hold.
+ * The description of a scenario's network: nodes, peers and originated prefixes. The simulation follows it, and the
+ * oracle computes from it alone what every RIB must hold.
  */
 import type { OriginateOptions } from 'bgp-js/speaker/speaker-types.ts';
 
 /**
  * A rule of a policy, in the few terms that leave a network with one stable state (docs/testing.md). It applies when
- * everything in it that is not null does.
+ * all its conditions that are not null match.
  */
 export interface ModelRule {
-  /** The prefix is this one or a part of it. */
+  /** The prefix is this one or a more specific one. */
   within: string | null;
   community: number | null;
   /** The first AS of the path. */
   neighbourAs: number | null;
   action: 'accept' | 'reject' | 'next';
   addCommunity: number | null;
-  /** The node's own AS is put in front so often; for eBGP and export alone. */
+  /** How often the node's own AS is prepended; only for export over eBGP. */
   prepend: number;
 }
 
-/** What a node has configured for one peer. */
+/** A node's configuration of one peer. */
 export interface ModelPeer {
   client: boolean;
   exportOwn: boolean;
@@ -30,22 +30,22 @@ export interface ModelPeer {
   /** Seconds. */
   holdTime: number;
   maximumPrefixes: number;
-  /** Seconds for which the peer is asked to keep routes while the node restarts; 0: it only does so for others. */
+  /** The restart time that the node advertises, in seconds; 0: it is a helper only (RFC 4724). */
   restartTime: number;
-  /** The rules of the policies; a route that none accepts or rejects is accepted. Null: there is no policy. */
+  /** The rules of the policies; a route that no rule decides is accepted. Null: no policy. */
   importRules: readonly ModelRule[] | null;
   exportRules: readonly ModelRule[] | null;
 }
 
-/** One speaker as it is configured. */
+/** The configuration of a speaker. */
 export interface ModelNode {
   /** Also its BGP identifier. */
   address: string;
   as: number;
-  /** Set: it reflects. */
+  /** Not null: it is a route reflector. */
   clusterId: string | null;
   maximumPaths: number;
-  /** Ranges that only it may announce. */
+  /** Ranges that only it may advertise. */
   ranges: string[];
   /** What it originates, by prefix. */
   routes: Map<string, OriginateOptions>;
@@ -73,13 +73,13 @@ export class Model {
     return this.cuts.has(pairKey(a, b));
   }
 
-  /** Whether the two have, once all is quiet, a session. */
+  /** Whether the two have a session once the network is at rest. */
   connected(a: ModelNode, b: ModelNode): boolean {
     if (!a.alive || !b.alive || this.isCut(a.address, b.address)) return false;
     return a.peers.has(b.address) && b.peers.has(a.address);
   }
 
-  /** The nodes with which a node has a session once all is quiet. */
+  /** The nodes with which a node has a session once the network is at rest. */
   *neighbours(of: ModelNode): Iterable<ModelNode> {
     for (const address of of.peers.keys()) {
       const other = this.nodes.get(address);

@@ -1,15 +1,15 @@
 /**
- * What every RIB has to hold, computed from the model alone: routes are passed on from node to node in rounds until
- * nothing changes. It is simple-minded on purpose and shares no code with the RIB, so that both do not err alike. The
- * configurations it is given have exactly one stable outcome; docs/testing.md says why.
+ * What every RIB must hold, computed from the model alone: routes go from node to node in rounds until nothing changes.
+ * It is simple on purpose and shares no code with the RIB, so that both do not make the same mistake. Its configurations
+ * have exactly one stable state; docs/testing.md says why.
  */
 import type { OriginateOptions } from 'bgp-js/speaker/speaker-types.ts';
 import type { Model, ModelNode, ModelRule } from './model.ts';
 
-/** A route as a node has it: its own, or as it came from a neighbour. */
+/** A route of a node: its own, or one received from a neighbour. */
 export interface OracleRoute {
   prefix: string;
-  /** The neighbour's address, or null for a route of the node's own. */
+  /** The neighbour's address; null for the node's own route. */
   from: string | null;
   fromAs: number;
   asPath: number[];
@@ -22,12 +22,12 @@ export interface OracleRoute {
   usable: boolean;
 }
 
-/** What a node has to hold for a prefix. */
+/** What a node must hold for a prefix. */
 export interface OracleEntry {
   /** By the neighbour's address; '' for its own route. */
   routes: Map<string, OracleRoute>;
   best: OracleRoute | null;
-  /** The best route and those that share traffic with it. */
+  /** The best route, and those that share its traffic. */
   multipath: OracleRoute[];
 }
 
@@ -37,7 +37,7 @@ export type OracleRib = Map<string, OracleEntry>;
 const NO_EXPORT = 0xffffff01;
 const NO_ADVERTISE = 0xffffff02;
 
-/** The RIBs of all nodes that are alive, by address. Throws when the routes do not come to rest. */
+/** The RIBs of all running nodes by address. Throws an Error when routes do not settle. */
 export function computeRibs(model: Model): Map<string, OracleRib> {
   const alive = [...model.nodes.values()].filter((node) => node.alive);
   let best = new Map<string, Map<string, OracleRoute>>(alive.map((node) => [node.address, new Map()]));
@@ -52,7 +52,7 @@ export function computeRibs(model: Model): Map<string, OracleRib> {
     if (sameChoices(best, next)) return ribs;
     best = next;
   }
-  throw new Error('the oracle finds no stable state: the scenario is not of the kind that converges');
+  throw new Error('the oracle finds no stable state: this scenario does not converge');
 }
 
 /** What a node holds when its neighbours have chosen `best`. */
@@ -94,7 +94,7 @@ function ownRoute(node: ModelNode, prefix: string, options: OriginateOptions): O
   };
 }
 
-/** How `a` shows its best route to `b`, or null when it does not. */
+/** The best route of `a` as it is advertised to `b`; null when it is not. */
 function toldBy(a: ModelNode, b: ModelNode, best: OracleRoute, model: Model): OracleRoute | null {
   const config = a.peers.get(b.address);
   const own = best.from === null;
@@ -104,7 +104,7 @@ function toldBy(a: ModelNode, b: ModelNode, best: OracleRoute, model: Model): Or
   if (!route) return null;
   const advertised = { ...route, from: a.address, fromAs: a.as };
   if (a.as !== b.as) {
-    // RFC 4271 §5.1: our AS in front, ourselves as the next hop; MED, LOCAL_PREF and reflection stay inside.
+    // RFC 4271 §5.1: our AS is prepended and we are the next hop; MED, LOCAL_PREF and reflection stay in the AS.
     if (!own && route.communities.includes(NO_EXPORT)) return null;
     const med = own ? route.med : null;
     const asPath = [a.as, ...route.asPath];
@@ -120,7 +120,7 @@ function toldBy(a: ModelNode, b: ModelNode, best: OracleRoute, model: Model): Or
   }
   const localPref = route.localPref ?? 100;
   if (own || route.fromAs !== a.as) return { ...advertised, localPref, nextHop: a.address };
-  // From within the AS to within the AS: only by reflection, and then only from or to a client (RFC 4456 §6).
+  // From iBGP to iBGP only by reflection, and only from or to a client (RFC 4456 §6).
   const fromClient = a.peers.get(route.from ?? '')?.client ?? false;
   if (a.clusterId === null || !(config.client || fromClient)) return null;
   const originator = route.originator ?? model.node(route.from ?? '').address;
@@ -129,14 +129,14 @@ function toldBy(a: ModelNode, b: ModelNode, best: OracleRoute, model: Model): Or
   return { ...advertised, localPref, originator, clusters, nextHop };
 }
 
-/** A route from a neighbour as the node has it: judged, and changed by the import policy. */
+/** A route from a neighbour as the node holds it: checked, and changed by the import policy. */
 function takenIn(node: ModelNode, route: OracleRoute): OracleRoute {
   if (!isUsable(node, route)) return { ...route, usable: false };
   const changed = applied(node.peers.get(route.from ?? '')?.importRules ?? [], route, node.as);
   return changed ?? { ...route, usable: false };
 }
 
-/** What a policy makes of a route; null: it rejects it. Rules look at the route as it came. */
+/** A route changed by a policy; null when it is rejected. Rules match the route as received. */
 function applied(rules: readonly ModelRule[], route: OracleRoute, as: number): OracleRoute | null {
   let changed = route;
   for (const { within, community, neighbourAs: first, action, addCommunity, prepend } of rules) {
@@ -162,13 +162,13 @@ function isUsable(node: ModelNode, route: OracleRoute): boolean {
   return !node.ranges.some((range) => lies(route.prefix, range));
 }
 
-/** Whether prefix `inner` is `outer` or a part of it. */
+/** Whether prefix `inner` is `outer` or a more specific one. */
 function lies(inner: string, outer: string): boolean {
   const [innerBits, outerBits] = [bitsOf(inner), bitsOf(outer)];
   return innerBits.startsWith(outerBits);
 }
 
-/** The bits of a prefix as text: slow, and plain to see. */
+/** The bits of a prefix as text: slow, and obviously right. */
 function bitsOf(prefix: string): string {
   const [address, length] = prefix.split('/');
   const bits = address.split('.').map((octet) => Number(octet).toString(2).padStart(8, '0'));
@@ -179,7 +179,7 @@ function addressNumber(address: string): number {
   return address.split('.').reduce((value, octet) => value * 256 + Number(octet), 0);
 }
 
-/** RFC 4271 §9.1.2 as it is told there: rule by rule, whatever is worse than the best by it goes. */
+/** RFC 4271 §9.1.2 as written there: rule by rule, all routes go that are worse than the best by it. */
 function choose(entry: OracleEntry, node: ModelNode, model: Model): void {
   let left = [...entry.routes.values()].filter(({ usable }) => usable);
   const keepLowest = (value: (route: OracleRoute) => number) => {
@@ -198,7 +198,7 @@ function choose(entry: OracleEntry, node: ModelNode, model: Model): void {
   );
   keepLowest((route) => (external(route) ? 0 : 1));
   const equal = left;
-  // RFC 4456 §9: the originator's identifier counts, and the shorter CLUSTER_LIST behind it.
+  // RFC 4456 §9: the ORIGINATOR_ID counts, and after it the shorter CLUSTER_LIST.
   const identifier = (route: OracleRoute) =>
     addressNumber(route.originator ?? (route.from === null ? node.address : model.node(route.from).address));
   keepLowest(identifier);
@@ -238,7 +238,7 @@ export function describe(route: OracleRoute): string {
   ];
   if (route.med !== null) parts.push(`med ${route.med}`);
   if (route.localPref !== null) parts.push(`local-pref ${route.localPref}`);
-  // Their order means nothing.
+  // Their order has no meaning.
   if (route.communities.length > 0) parts.push(`communities ${[...route.communities].sort().join(' ')}`);
   if (route.originator !== null) parts.push(`originator ${route.originator}`);
   if (route.clusters.length > 0) parts.push(`clusters ${route.clusters.join(' ')}`);

@@ -1,22 +1,22 @@
-/** Seeded policies, of the kinds with which a network still has exactly one stable state (docs/testing.md). */
+/** Seeded policies with which a network still has exactly one stable state (docs/testing.md). */
 
 import type { Random } from '../simulator/random.ts';
 import type { PrefixPlan } from '../simulator/topology.ts';
 import type { ModelRule } from './model.ts';
 
-/** Communities that policies add and look for; nobody else minds them. */
+/** Communities that policies add and match; they have no other meaning. */
 const MARKS = [1, 2, 3].map((value) => 65000 * 65536 + value);
 
-/** What rules are made for. */
+/** Where the rules apply. */
 export interface RuleSetting {
   prefixes: readonly PrefixPlan[];
-  /** AS numbers that occur. */
+  /** AS numbers in the network. */
   ases: readonly number[];
   /** The rules are for export to another AS. */
   mayPrepend: boolean;
 }
 
-/** Some rules, or null: no policy. */
+/** Some rules; null for no policy. */
 export function randomRules(random: Random, setting: RuleSetting): readonly ModelRule[] | null {
   if (random.chance(0.25)) return null;
   return Array.from({ length: 1 + random.below(3) }, () => randomRule(random, setting));
@@ -32,7 +32,7 @@ function randomRule(random: Random, { prefixes, ases, mayPrepend }: RuleSetting)
     neighbourAs: random.chance(0.2) ? random.pick(ases) : null,
     action,
     addCommunity: changes && random.chance(0.6) ? random.pick(MARKS) : null,
-    // A MED only decides between paths of one length, so that one which differs by policy stays out of its way.
+    // MED only decides between paths of equal length; a policy that sets it must not change the length.
     prepend: changes && mayPrepend && plan && !plan.med && random.chance(0.4) ? 1 + random.below(2) : 0,
   };
 }

@@ -1,4 +1,4 @@
-/** A speaker fed by hand under virtual time: no sockets, no delays; the other ends of its connections are FarEnds. */
+/** A speaker that a test feeds by hand under virtual time, without sockets or delays. Its peers are FarEnds. */
 import { addressFrom } from 'bgp-js/ip';
 import type { PeerConfig } from 'bgp-js/session/peer-config.ts';
 import { Speaker } from 'bgp-js/speaker/speaker.ts';
@@ -6,16 +6,16 @@ import type { SpeakerAction, SpeakerEvent, SpeakerOptions } from 'bgp-js/speaker
 import { FarEnd, greeting } from './far-end.ts';
 import { seededRandom } from './random.ts';
 
-/** A connection of the bench's: its number at the speaker, and the end that the test holds. */
+/** A connection of the bench: its id at the speaker, and the test's end. */
 export interface BenchLink {
   id: number;
   end: FarEnd;
 }
 
-/** Our end of every connection. */
+/** The speaker's address on every connection. */
 const OUR_ADDRESS = addressFrom('10.0.0.1', 'local');
 
-/** Events that are kept, so that a long run costs no memory. */
+/** How many events are kept, so that a long run does not grow. */
 const EVENTS_KEPT = 200;
 
 export class Bench {
@@ -24,7 +24,7 @@ export class Bench {
   now = 0;
   /** The last events, newest last. */
   readonly events: SpeakerEvent[] = [];
-  /** Connections that the speaker wants to be opened. */
+  /** Connections that the speaker asked to open. */
   readonly attempts: (SpeakerAction & { type: 'connect' })[] = [];
   private readonly ends = new Map<number, FarEnd>();
 
@@ -43,7 +43,7 @@ export class Bench {
     return id === null ? null : this.adopt(id);
   }
 
-  /** The speaker's attempt to connect is answered. */
+  /** Accepts the speaker's attempt to connect. */
   answer(attempt: SpeakerAction & { type: 'connect' }): BenchLink {
     this.speaker.connected(attempt.connection, OUR_ADDRESS, this.now);
     return this.adopt(attempt.connection);
@@ -56,7 +56,7 @@ export class Bench {
     return { id, end };
   }
 
-  /** The connection breaks without a word. */
+  /** Breaks the connection without a NOTIFICATION. */
   drop({ id, end }: BenchLink): void {
     end.closed = true;
     this.ends.delete(id);
@@ -72,13 +72,13 @@ export class Bench {
     return link;
   }
 
-  /** Hands the bytes over, which are given away, and lets the speaker do all its work. */
+  /** Delivers the bytes, which then belong to the speaker, and runs all its work. */
   send(link: BenchLink, bytes: Uint8Array): void {
     this.speaker.received(link.id, bytes);
     this.settle();
   }
 
-  /** Lets `ms` of virtual time pass, with every timer at its moment. */
+  /** Advances virtual time by `ms`; every timer runs at its time. */
   wait(ms: number): void {
     const until = this.now + ms;
     for (;;) {
@@ -91,7 +91,7 @@ export class Bench {
     this.now = until;
   }
 
-  /** Runs the speaker until nothing is left to do at this moment. */
+  /** Runs the speaker until it has no work left at the current time. */
   settle(): void {
     const { speaker } = this;
     for (let busy = true; busy; ) {

@@ -1,6 +1,6 @@
 /**
- * A model and its simulation, changed together: each change of the network goes to both, is noted in the trace, and
- * gives the sessions that it may end a cause for that.
+ * Keeps a model and its simulation in step. Each change of the network is applied to both and written to the trace, and
+ * the sessions that it may end are noted with the reason, so that any other loss of a session is a fault.
  */
 import type { PolicyData, PolicyRule, PolicySet } from 'bgp-js/rib/policy/policy-data.ts';
 import type { PeerConfig } from 'bgp-js/session/peer-config.ts';
@@ -8,25 +8,25 @@ import type { OriginateOptions, SpeakerEvent } from 'bgp-js/speaker/speaker-type
 import type { Model, ModelNode, ModelPeer, ModelRule } from '../oracle/model.ts';
 import { peerConfig, type SimNode, Simulation } from './simulation.ts';
 
-/** Why sessions may go down: those of one node, or that of a pair. */
+/** Why sessions may go down: all of one node, or the one of a pair. */
 export interface Cause {
   a: string;
   b: string | null;
   from: number;
-  /** Infinity as long as it lasts. */
+  /** Infinity until it has ended. */
   until: number;
 }
 
-/** After a cause is over, sessions may still go down because of it for the hold time and this, in ms. */
+/** Sessions may still go down for the hold time and this many ms after the cause has ended. */
 const AFTERMATH_MS = 5000;
-/** Log and slices are small, so that a few routes pass through what takes a full table otherwise. */
+/** Small logs and slices, so that a few routes reach the limits that otherwise take a full table. */
 const SMALL_LIMITS = { slice: 3, logOctets: 600 };
 
 export class Cluster {
   readonly model: Model;
   readonly sim: Simulation;
   readonly trace: string[] = [];
-  /** What was found wrong so far. */
+  /** Faults found so far. */
   readonly problems: string[] = [];
   private readonly causes: Cause[] = [];
 
@@ -47,7 +47,7 @@ export class Cluster {
     return node;
   }
 
-  /** Gives sessions of `a`, or that with `b`, a cause to go down until it is ended. */
+  /** Allows the sessions of `a`, or the one with `b`, to go down until the cause ends. */
   cause(a: string, b: string | null): Cause {
     const cause = { a, b, from: this.sim.now, until: Number.POSITIVE_INFINITY };
     this.causes.push(cause);
@@ -60,7 +60,7 @@ export class Cluster {
 
   // --- nodes -------------------------------------------------------------------------------------------------------
 
-  /** Starts the node's speaker with all that the model has of it; `restarted`: its forwarding went on meanwhile. */
+  /** Starts the node's speaker with its configuration in the model; `restarted`: it went on forwarding meanwhile. */
   start(node: ModelNode, restarted = false): void {
     const { address, as, clusterId, maximumPaths } = node;
     node.alive = true;
@@ -123,7 +123,7 @@ export class Cluster {
     node.peers.set(peer, config);
     if (!node.alive) return;
     const sim = this.simNode(node.address);
-    // As a reload does it: nobody is without his policy in between.
+    // In the order of a reload: no peer is without its policy in between.
     sim.speaker.setPolicies(policiesOf(node), true);
     sim.speaker.updatePeer(this.configOf(peer, config), this.sim.clock(sim));
     sim.speaker.setPolicies(policiesOf(node));
@@ -143,14 +143,14 @@ export class Cluster {
       address,
       as,
       export: exportOwn ? 'own' : 'all',
-      // Without policies an eBGP peer would get nothing (RFC 8212).
+      // Without policies no routes are exchanged with an eBGP peer (RFC 8212).
       requirePolicy: false,
       ...(importRules && { importPolicy: policyName('import', address) }),
       ...(exportRules && { exportPolicy: policyName('export', address) }),
     });
   }
 
-  // --- what the speakers tell ----------------------------------------------------------------------------------------
+  // --- events of the speakers ----------------------------------------------------------------------------------------
 
   private heard(node: SimNode, event: SpeakerEvent): void {
     const { type, ...rest } = event;
@@ -189,7 +189,7 @@ export class Cluster {
 
 const policyName = (direction: 'import' | 'export', peer: string): string => `${direction} ${peer}`;
 
-/** All policies that a node has for its peers. */
+/** All policies of a node for its peers. */
 function policiesOf(node: ModelNode): PolicySet {
   const policies: Record<string, PolicyData> = {};
   for (const [peer, { importRules, exportRules }] of node.peers) {

@@ -4,12 +4,12 @@ interface Scheduled {
   run: () => void;
 }
 
-/** What is to happen when: a binary heap by time, and by the order of scheduling for equal times. */
+/** Scheduled events: a binary heap by time; events of the same time run in the order of scheduling. */
 export class EventQueue {
   private readonly heap: Scheduled[] = [];
   private sequence = 0;
 
-  /** When the next event is due; Infinity: there is none. */
+  /** When the next event is due; Infinity when there is none. */
   get nextAt(): number {
     return this.heap.length === 0 ? Number.POSITIVE_INFINITY : this.heap[0].at;
   }

@@ -1,4 +1,4 @@
-/** The far end of a session with a speaker under test: sends any bytes, and notes what it is told. */
+/** The far end of a session with a speaker under test: sends any bytes and records what it receives. */
 
 import { eachAttribute } from 'bgp-js/wire/attribute-types.ts';
 import { readU16 } from 'bgp-js/wire/cursor.ts';
@@ -7,7 +7,7 @@ import { decodeMessage, isError, KEEPALIVE } from 'bgp-js/wire/message.ts';
 import type { Notification } from 'bgp-js/wire/notification.ts';
 import { encodeOpen, type OpenMessage } from 'bgp-js/wire/open.ts';
 
-/** An OPEN of four-octet AS `as` with IPv4 unicast and route refresh, but for what `fields` says. */
+/** An OPEN of the four-octet AS `as` with IPv4 unicast and route refresh; `fields` overrides any of it. */
 export function openBytes(as: number, fields: Partial<OpenMessage> = {}): Uint8Array {
   return encodeOpen({
     version: 4,
@@ -23,15 +23,15 @@ export function openBytes(as: number, fields: Partial<OpenMessage> = {}): Uint8A
   });
 }
 
-/** What a peer has been told, decoded by a reader that shares nothing with the RIB. */
+/** What a peer has received, decoded by a reader that shares no code with the RIB. */
 export class FarEnd {
-  /** Whole messages received, by their type. */
+  /** Numbers of received messages by type. */
   readonly counts: Record<string, number> = {};
   notification: Notification | null = null;
   closed = false;
-  /** Prefixes that it was told and that were not withdrawn, in wire form, with their attributes; both in hex. */
+  /** Prefixes that were advertised and not withdrawn, in wire form, with their attributes; both in hex. */
   readonly routes = new Map<string, string>();
-  /** What was wrong with the messages that it got. */
+  /** Defects of the messages received. */
   readonly complaints: string[] = [];
   private readonly framer = new Framer();
 
@@ -39,9 +39,9 @@ export class FarEnd {
     this.framer.maxLength = 0xffff;
   }
 
-  /** Takes in what the speaker sent. */
+  /** Reads what the speaker sent. */
   take(bytes: Uint8Array): void {
-    // The framer keeps what it is given.
+    // The framer keeps the bytes that are pushed.
     this.framer.push(bytes.slice());
     for (;;) {
       const at = this.framer.next();

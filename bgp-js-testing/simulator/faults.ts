@@ -1,4 +1,4 @@
-/** What befalls a network in a scenario: each kind does something now, and returns how it is undone, if it has to be. */
+/** The faults of a scenario. Each kind strikes at once, and returns how to undo it when that is necessary. */
 
 import { type ModelNode, type ModelPeer, pairKey } from '../oracle/model.ts';
 import { randomRules } from '../oracle/rules.ts';
@@ -9,12 +9,12 @@ import type { PrefixPlan, Topology } from './topology.ts';
 /** How long a churn lasts. */
 export const CHURN_MS = 300;
 
-/** What a kind of fault works with. */
+/** What a fault works on. */
 export interface FaultStage {
   cluster: Cluster;
   topology: Topology;
   random: Random;
-  /** Nodes and pairs that something is happening to: they are let alone until that is undone. */
+  /** Nodes and pairs with a fault under way; no other fault strikes them until it is undone. */
   busy: Set<string>;
 }
 
@@ -23,9 +23,9 @@ export type Undo = () => void;
 
 interface FaultKind {
   weight: number;
-  /** It has no quiet state of its own and is undone before the next quiet point. */
+  /** The network cannot come to rest under it, so it is undone before the next quiet point. */
   brief?: true;
-  /** Null: there was nothing to do, or nothing to undo. */
+  /** Null when there was nothing to do or there is nothing to undo. */
   strike(stage: FaultStage): Undo | null;
 }
 
@@ -61,7 +61,7 @@ export function strike(stage: FaultStage): { undo: Undo | null; lasting: boolean
 const living = ({ topology }: FaultStage): ModelNode[] =>
   [...topology.model.nodes.values()].filter(({ alive }) => alive);
 
-/** A session that nothing is happening to. */
+/** A session without a fault under way. */
 function anySession(stage: FaultStage): [ModelNode, ModelNode] | null {
   const pairs: [ModelNode, ModelNode][] = [];
   for (const a of stage.topology.model.nodes.values()) {
@@ -72,7 +72,7 @@ function anySession(stage: FaultStage): [ModelNode, ModelNode] | null {
   return pairs.length === 0 ? null : stage.random.pick(pairs);
 }
 
-/** Marks something as busy; the result undoes that behind `undo`. */
+/** Marks keys as busy; the result runs `undo` and clears the marks. */
 function occupy(stage: FaultStage, key: string, undo: Undo): Undo {
   stage.busy.add(key);
   return () => {
@@ -109,7 +109,7 @@ function withdraw({ cluster, topology, random }: FaultStage): null {
   return null;
 }
 
-/** Many changes within a moment. */
+/** Many changes in a short time. */
 function churn(stage: FaultStage): null {
   const { random, cluster } = stage;
   const from = cluster.sim.now;
@@ -192,14 +192,14 @@ function clockJump(stage: FaultStage): null {
   return null;
 }
 
-/** Nothing arrives for less time than would end the session. */
+/** Stops delivery for less than the hold time. */
 function stall(stage: FaultStage): null {
   const session = anySession(stage);
   if (!session) return null;
   const [a, b] = session;
   const holdMs = 1000 * (a.peers.get(b.address)?.holdTime ?? 0);
   const duration = stage.random.between(0.1, 0.3) * holdMs;
-  // Only one at a time, and none behind another: together they could exceed the hold time.
+  // One at a time, and not one after the other: together they could exceed the hold time.
   const key = `stall ${pairKey(a.address, b.address)}`;
   if (stage.busy.has(key)) return null;
   stage.busy.add(key);
@@ -241,7 +241,7 @@ function peerRemoved(stage: FaultStage): Undo | null {
   });
 }
 
-/** Changes for which no session may go down. */
+/** Changes that must not reset a session. */
 function peerChanged(stage: FaultStage): null {
   const session = anySession(stage);
   if (!session) return null;
@@ -259,7 +259,7 @@ function peerChanged(stage: FaultStage): null {
   return null;
 }
 
-/** Another policy, or none; no session goes down for it. */
+/** Changes or removes a policy, which must not reset a session. */
 function policyChanged(stage: FaultStage): null {
   const session = anySession(stage);
   if (!session) return null;
@@ -284,7 +284,7 @@ function newRules({ random, topology }: FaultStage, mayPrepend: boolean): Return
   return randomRules(random, { prefixes: topology.prefixes, ases, mayPrepend });
 }
 
-/** Another role resets the session. */
+/** Changes the role, which resets the session. */
 function clientToggled(stage: FaultStage): null {
   const session = anySession(stage);
   if (!session) return null;
@@ -297,7 +297,7 @@ function clientToggled(stage: FaultStage): null {
   return null;
 }
 
-/** A maximum of prefixes that is too low. */
+/** Sets a maximum of prefixes that is too low. */
 function squeeze(stage: FaultStage): Undo | null {
   const session = anySession(stage);
   if (!session) return null;

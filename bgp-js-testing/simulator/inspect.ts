@@ -1,4 +1,4 @@
-/** What a speaker's RIB really holds, read from its columns, in the oracle's terms. */
+/** What a speaker's RIB holds, read from its columns and put in the oracle's terms. */
 import type { Source } from 'bgp-js/rib/source.ts';
 import { SourceKind } from 'bgp-js/rib/source.ts';
 import { type AttrsId, LOCAL_SOURCE, NO_PATH, type PrefixId, type SourceId } from 'bgp-js/rib/store/ids.ts';
@@ -6,9 +6,9 @@ import { PathState } from 'bgp-js/rib/store/path-table.ts';
 import type { Speaker } from 'bgp-js/speaker/speaker.ts';
 import { describe, type OracleRoute } from '../oracle/oracle.ts';
 
-/** What is held for one prefix; routes are known by the neighbour's address, '' for the speaker's own. */
+/** The state of one prefix; routes are keyed by the neighbour's address, '' for the speaker's own. */
 export interface HeldEntry {
-  /** Each in the words of the oracle's `describe`. */
+  /** Each as the oracle's `describe` writes it. */
   routes: Map<string, string>;
   best: string | null;
   nextHop: string | null;
@@ -68,7 +68,7 @@ function heldRoute(
   };
 }
 
-/** Whether a speaker has routes of a peer that has gone, or is back and has not told them again (RFC 4724). */
+/** Whether a speaker keeps stale routes: of a peer that is away, or has not advertised them again yet (RFC 4724). */
 export function hasStale({ routing: { rib } }: Speaker): boolean {
   for (let id = 0 as PrefixId; id < rib.prefixes.end; id++) {
     if (!rib.prefixes.has(id)) continue;
@@ -78,7 +78,7 @@ export function hasStale({ routing: { rib } }: Speaker): boolean {
   return false;
 }
 
-/** What a speaker has told each peer with a session, by the peer's address. */
+/** What a speaker has advertised to each peer with a session, by the peer's address. */
 export function advertisedRoutes(speaker: Speaker): Map<string, Set<string>> {
   const { rib } = speaker.routing;
   const advertised = new Map<string, Set<string>>();
@@ -96,7 +96,7 @@ export function advertisedRoutes(speaker: Speaker): Map<string, Set<string>> {
   return advertised;
 }
 
-/** The attributes of advertised routes: others than in the RIB where an export policy changed them. */
+/** The attributes of advertised routes, which differ from the RIB's where an export policy changed them. */
 function* advertisedAttrs(speaker: Speaker): Iterable<AttrsId> {
   const { rib } = speaker.routing;
   for (const peer of speaker.peers) {
@@ -108,7 +108,7 @@ function* advertisedAttrs(speaker: Speaker): Iterable<AttrsId> {
   }
 }
 
-/** Faults in a speaker's bookkeeping while nothing is under way, in words. */
+/** Wrong counts and leaks of a speaker at rest, one text for each. */
 export function accountFaults(speaker: Speaker): string[] {
   const { rib, attributes, policies } = speaker.routing;
   // Sets that policies retain are no leak.

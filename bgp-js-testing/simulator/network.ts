@@ -1,8 +1,9 @@
 /**
- * TCP as the simulator plays it: ordered byte streams with seeded delays, split at seeded places. A link can be cut, and
- * what was under way then arrives after it heals, as TCP repeats it; it can be slow, with a small window; it can stand
- * still for a while. A node can end like a process, whose kernel closes its connections, or like a machine without
- * power, whose peers learn of it from silence, or from a reset once it is back.
+ * Simulated TCP: ordered byte streams with seeded delays, split at seeded places.
+ *
+ * A link can be cut; bytes in flight arrive after it heals, as TCP retransmits them. It can be slow, with a small window,
+ * and it can stall for a while. A node can exit like a process, whose kernel closes its connections, or like a machine
+ * that loses power: its peers notice by silence, or by a reset once it is back.
  */
 import { addressFrom, type IPAddress } from 'bgp-js/ip';
 import type { Speaker } from 'bgp-js/speaker/speaker.ts';
@@ -10,22 +11,22 @@ import type { EventQueue } from './event-queue.ts';
 
 type Named = Pick<NetworkNode, 'address'>;
 
-/** A node as the network sees it. */
+/** The part of a node that the network uses. */
 export interface NetworkNode {
   address: string;
   speaker: Speaker;
   alive: boolean;
 }
 
-/** What the network asks of the simulation around it. */
+/** What the network needs from the simulation. */
 export interface NetworkHost<N extends NetworkNode> {
   time(): number;
   random(): number;
-  /** The node that is alive at the address. */
+  /** The running node at the address. */
   nodeAt(address: string): N | undefined;
   /** The time on the node's own clock. */
   clock(node: N): number;
-  /** The node may have work now. */
+  /** Called when the node may have work. */
   touch(node: N): void;
 }
 
@@ -33,7 +34,7 @@ export interface NetworkHost<N extends NetworkNode> {
 export interface LinkQuality {
   /** Octets per second in each direction. */
   rate: number;
-  /** Octets that may be under way in one direction before the sender has to wait. */
+  /** Octets that may be in flight in one direction before the sender has to wait. */
   window: number;
 }
 
@@ -46,12 +47,12 @@ interface End<N> {
   node: N;
   id: number;
   peer: End<N> | null;
-  /** What is under way to this end, in order, with the time of its arrival. */
+  /** What is in flight to this end, in order, with the time of arrival. */
   inbox: { at: number; what: Arrival }[];
   /** Octets in the inbox. */
   inFlight: number;
   closed: boolean;
-  /** Its machine went away without a word. */
+  /** Its machine lost power. */
   vanished: boolean;
 }
 
@@ -59,7 +60,7 @@ interface Wire {
   cut: boolean;
   stalledUntil: number;
   quality: LinkQuality;
-  /** What waits for the link to heal. */
+  /** Deliveries that wait for the link to heal. */
   held: (() => void)[];
 }
 
@@ -71,7 +72,7 @@ export class Network<N extends NetworkNode> {
   /** Addresses of machines that are off. */
   private readonly gone = new Set<string>();
 
-  /** Octets under way to ends that are open, over links that are whole. */
+  /** Octets in flight to open ends over links that are not cut. */
   get octetsInFlight(): number {
     let octets = 0;
     for (const ends of this.ends.values()) {
@@ -87,7 +88,7 @@ export class Network<N extends NetworkNode> {
     this.queue = queue;
   }
 
-  /** From now on nothing gets from one to the other, and nobody is told. */
+  /** From now on nothing gets from one to the other, and no end is notified. */
   cut(a: Named, b: Named): void {
     this.wire(a, b).cut = true;
   }
@@ -102,7 +103,7 @@ export class Network<N extends NetworkNode> {
     return this.wire(a, b).cut;
   }
 
-  /** Nothing arrives for `duration` ms. */
+  /** Delivers nothing for `duration` ms. */
   stall(a: Named, b: Named, duration: number): void {
     const wire = this.wire(a, b);
     wire.stalledUntil = Math.max(wire.stalledUntil, this.host.time() + duration);
@@ -112,12 +113,12 @@ export class Network<N extends NetworkNode> {
     this.wire(a, b).quality = quality;
   }
 
-  /** A node is there, perhaps again. */
+  /** A node has started, perhaps again. */
   added(address: string): void {
     this.gone.delete(address);
   }
 
-  /** A node is gone; `silent`: without a word to its peers. */
+  /** A node has ended; `silent`: its connections are not closed. */
   remove(node: N, silent: boolean): void {
     if (silent) this.gone.add(node.address);
     for (const end of [...(this.ends.get(node)?.values() ?? [])]) {
@@ -129,20 +130,20 @@ export class Network<N extends NetworkNode> {
     this.ends.delete(node);
   }
 
-  /** A node begins to connect to an address. */
+  /** Starts to connect to an address. */
   connect(node: N, id: number, address: string): void {
     const end = this.addEnd(node, id, null);
     this.queue.schedule(this.host.time() + this.delay(), () => this.request(end, address));
   }
 
-  /** Octets that may be sent on a connection now; 0: the window is full or there is no such connection. */
+  /** Octets that may be sent on a connection now; 0 when the window is full or the connection does not exist. */
   room(node: N, id: number): number {
     const end = this.ends.get(node)?.get(id);
     if (!end?.peer) return 0;
     return Math.max(0, this.wire(node, end.peer.node).quality.window - end.peer.inFlight);
   }
 
-  /** Sends bytes in up to a few pieces, each delayed on its own but in order. */
+  /** Sends bytes in a few pieces, each with its own delay, in order. */
   send(node: N, id: number, bytes: Uint8Array): void {
     const end = this.ends.get(node)?.get(id);
     if (!end?.peer) return;
@@ -155,7 +156,7 @@ export class Network<N extends NetworkNode> {
     }
   }
 
-  /** A node closes a connection behind its last words. */
+  /** Closes a connection after what was sent. */
   close(node: N, id: number, lastBytes: Uint8Array | null): void {
     const end = this.ends.get(node)?.get(id);
     if (!end) return;
@@ -193,7 +194,7 @@ export class Network<N extends NetworkNode> {
     const target = this.host.nodeAt(address);
     if (end.closed) return;
     if (!target) {
-      // A machine without a speaker refuses; for one that is off nobody answers, and the attempt runs out of time.
+      // A machine without a speaker refuses. One that is off does not answer, and the attempt times out.
       if (!this.gone.has(address))
         this.queue.schedule(this.host.time() + this.delay(), () => this.refused(end));
       return;
@@ -220,7 +221,7 @@ export class Network<N extends NetworkNode> {
     this.host.touch(end.node);
   }
 
-  /** Puts something on its way to an end. */
+  /** Schedules a delivery to an end. */
   private convey(to: End<N>, what: Arrival): void {
     const octets = typeof what === 'string' ? 0 : what.length;
     const from = to.peer?.node ?? to.node;
@@ -232,7 +233,7 @@ export class Network<N extends NetworkNode> {
     this.queue.schedule(at, () => this.arrivals(to));
   }
 
-  /** Hands an end what has arrived. */
+  /** Delivers what has arrived at an end. */
   private arrivals(end: End<N>): void {
     const { host } = this;
     if (end.inbox.length === 0) return;
@@ -252,7 +253,7 @@ export class Network<N extends NetworkNode> {
     if (typeof what !== 'string') end.inFlight -= what.length;
     if (end.peer) host.touch(end.peer.node);
     if (end.closed) {
-      // A machine that came back does not know the connection and says so.
+      // A machine that came back does not know the connection and resets it.
       const back = end.vanished && host.nodeAt(end.node.address) !== undefined;
       if (back && end.peer && !end.peer.closed) this.convey(end.peer, 'reset');
       return;
@@ -270,7 +271,7 @@ export class Network<N extends NetworkNode> {
     }
   }
 
-  /** This side is closed; the other learns of it when everything sent before has arrived. */
+  /** Closes this side; the other is notified when everything sent before has arrived. */
   private closeEnd(end: End<N>): void {
     this.forget(end);
     if (end.peer && !end.peer.closed) this.convey(end.peer, 'closed');

@@ -35,7 +35,7 @@ export class Random {
     return list[this.below(list.length)];
   }
 
-  /** `count` different ones of a list, or all of them when there are fewer. */
+  /** `count` different items of a list, or all of them when there are fewer. */
   some<T>(list: readonly T[], count: number): T[] {
     const left = [...list];
     const chosen: T[] = [];

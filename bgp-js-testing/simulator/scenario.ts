@@ -1,6 +1,6 @@
 /**
- * A scenario from its seed: a network is set up, faults befall it in a few phases, and whenever it has come to rest
- * everything is compared. In the end all is taken down, and nothing may be left.
+ * A scenario from its seed: sets up a network, lets faults strike in a few phases, and compares everything whenever the
+ * network has come to rest. At the end it takes everything down and checks that nothing is left.
  */
 
 import { faultsAtRest, leaks, unrest } from '../oracle/invariants.ts';
@@ -9,11 +9,11 @@ import { announceOne, CHURN_MS, type FaultStage, strike, type Undo } from './fau
 import { Random } from './random.ts';
 import { TOPOLOGIES } from './topology.ts';
 
-/** What came of a seed. */
+/** The result of a seed. */
 export interface Outcome {
   scenario: string;
   seed: number;
-  /** What was wrong; empty: nothing. */
+  /** The faults found; empty when there were none. */
   problems: string[];
   trace: string[];
   nodes: number;
@@ -24,9 +24,9 @@ export interface Outcome {
 export const SCENARIOS: readonly string[] = Object.keys(TOPOLOGIES);
 
 const PHASES = 3;
-/** How long a network may take to come to rest, in ms: a fault keeps a peer out for up to a minute. */
+/** How long a network may take to come to rest, in ms: a fault keeps a peer away for up to a minute. */
 const REST_LIMIT_MS = 300_000;
-/** After this many ms without rest the network is looked at again. */
+/** How often to check whether the network is at rest, in ms. */
 const LOOK_MS = 50;
 
 /** Runs a scenario from its seed. Throws RangeError for a kind that does not exist. */
@@ -91,7 +91,7 @@ class Run {
     this.stage.cluster.note(`WRONG ${text}`);
   }
 
-  /** Lets faults strike; returns how those are undone that stay through the quiet point. */
+  /** Lets faults strike; returns how to undo those that last through the quiet point. */
   private phase(): Undo[] {
     const { cluster, random } = this.stage;
     const lasting: Undo[] = [];
@@ -116,7 +116,7 @@ class Run {
     return lasting;
   }
 
-  /** Waits until the network has come to rest and compares; false: something was wrong. */
+  /** Waits until the network has come to rest and compares; false when a fault was found. */
   private quiet(): boolean {
     const { cluster } = this.stage;
     const limit = cluster.sim.now + REST_LIMIT_MS;

@@ -1,11 +1,11 @@
 /**
- * `npm run simulate -- [--scenario NAME] [--from SEED] [--seeds N] [--verbose]`: runs scenarios from seeds
- * and tells which fail; exit code 1 when any does. `--verbose` prints the trace of each.
+ * `npm run simulate -- [--scenario NAME] [--from SEED] [--seeds N] [--verbose]`: runs scenarios from seeds and prints
+ * those that fail. Exits with 1 when any does. `--verbose` prints the trace of each.
  */
 import { parseArgs } from 'node:util';
 import { report, runScenario, SCENARIOS } from './scenario.ts';
 
-/** So many failing seeds end a run. */
+/** The run ends after this many failing seeds. */
 const MAX_FAILURES = 20;
 
 function wholeNumber(text: string, option: string, least: number): number {

@@ -1,6 +1,6 @@
 /**
- * Many speakers in one process under virtual time, joined by the simulated network of network.ts. Links can be cut,
- * slowed and stalled, nodes killed and started again, and their clocks set forward. The same seed gives the same run.
+ * Many speakers in one process under virtual time, connected by the simulated network of network.ts. Links can be cut,
+ * slowed and stalled, nodes killed and restarted, and their clocks advanced. The same seed gives the same run.
  */
 import { type PeerOptions, peerConfig } from 'bgp-js/session/peer-config.ts';
 import { Speaker } from 'bgp-js/speaker/speaker.ts';
@@ -9,20 +9,20 @@ import { EventQueue } from './event-queue.ts';
 import { type LinkQuality, Network } from './network.ts';
 import { seededRandom } from './random.ts';
 
-/** One speaker in the simulation. */
+/** A node of the simulation, with its speaker. */
 export interface SimNode {
   address: string;
   speaker: Speaker;
-  /** Everything that its speaker told, with the time in ms. */
+  /** Every event of its speaker, with the time in ms. */
   log: { at: number; event: SpeakerEvent }[];
   alive: boolean;
   /** How far its clock is ahead of the simulation's, in ms. */
   clockOffset: number;
-  /** When its speaker wants to be called next, in ms of the simulation. */
+  /** The deadline of its speaker, in ms of the simulation. */
   deadline: number;
 }
 
-/** Rounds without a step of time after which the speakers are found to run in circles. */
+/** Rounds at one time after which the speakers count as stuck in a loop. */
 const MAX_ROUNDS = 100_000;
 
 export { peerConfig };
@@ -33,7 +33,7 @@ export class Simulation {
   readonly random: () => number;
   readonly nodes = new Map<string, SimNode>();
   readonly network: Network<SimNode>;
-  /** Called for everything that a speaker tells. */
+  /** Called for every event of a speaker. */
   onEvent: ((node: SimNode, event: SpeakerEvent) => void) | null = null;
   private readonly queue = new EventQueue();
   private readonly touched = new Set<SimNode>();
@@ -52,7 +52,7 @@ export class Simulation {
     this.network = new Network(host, this.queue);
   }
 
-  /** Adds a speaker at `address`; it begins to connect when the simulation runs. */
+  /** Adds a speaker at `address`; it starts to connect when the simulation runs. */
   add(config: { as: number } & Partial<SpeakerOptions>, address: string): SimNode {
     const full = { routerId: address, address, maximumPaths: 1, ...config };
     const speaker = new Speaker(full, this.random);
@@ -70,7 +70,7 @@ export class Simulation {
     b.speaker.addPeer(peerConfig({ ...fields, address: a.address, as: a.speaker.config.as }), clock(b));
   }
 
-  /** The time on the node's clock, which is what its speaker is told. */
+  /** The time on the node's clock, which its speaker gets. */
   readonly clock = (node: SimNode): number => this.now + node.clockOffset;
 
   /** Sets the node's clock forward by `step` ms. */
@@ -79,7 +79,7 @@ export class Simulation {
     this.touched.add(node);
   }
 
-  /** From now on nothing gets from one to the other, and nobody is told. */
+  /** From now on nothing gets from one to the other, and no end is notified. */
   cut(a: SimNode, b: SimNode): void {
     this.network.cut(a, b);
   }
@@ -93,8 +93,8 @@ export class Simulation {
   }
 
   /**
-   * The process dies: its connections break at once, as the kernel closes them. `silent`: the machine does, and its
-   * peers are not told.
+   * Kills the process; the kernel closes its connections at once. `silent`: the machine loses power, and no connection
+   * is closed.
    */
   kill(node: SimNode, silent = false): void {
     node.alive = false;
@@ -103,7 +103,7 @@ export class Simulation {
     this.touched.delete(node);
   }
 
-  /** Does something at a moment of virtual time. */
+  /** Runs a function at a virtual time. */
   schedule(at: number, run: () => void): void {
     this.queue.schedule(at, run);
   }
@@ -144,7 +144,7 @@ export class Simulation {
     }
   }
 
-  /** Lets every speaker that was called work and send until none has anything left at this moment. */
+  /** Lets every woken speaker work and send until none has anything left at the current time. */
   private settle(): void {
     for (let rounds = 0; this.touched.size > 0; rounds++) {
       if (rounds > MAX_ROUNDS) throw new Error(`a speaker at ${this.now} ms never runs out of work`);
@@ -158,7 +158,7 @@ export class Simulation {
     }
   }
 
-  /** True: it may have more to do. */
+  /** Runs one step of a node; true when it may have more to do. */
   private step(node: SimNode): boolean {
     const { speaker } = node;
     let busy = speaker.hasWork;

@@ -1,8 +1,8 @@
-/** Networks for the simulator: who there is, who peers with whom, and which prefixes may be originated where. */
+/** Networks for the simulator: nodes, peerings, and the prefixes that each node may originate. */
 import { Model, type ModelNode, type ModelPeer } from '../oracle/model.ts';
 import type { Random } from './random.ts';
 
-/** A prefix and the nodes that may originate it. */
+/** A prefix, and the nodes that may originate it. */
 export interface PrefixPlan {
   prefix: string;
   origins: string[];
@@ -91,7 +91,7 @@ class Builder {
     };
   }
 
-  /** The network with its prefixes: some of every node, anycast ones of several, a default route. */
+  /** The network with its prefixes: some of each node, anycast prefixes of several nodes, a default route. */
   finish(): Topology {
     const { random, model } = this;
     const all = [...model.nodes.values()];
@@ -143,7 +143,7 @@ function reflection(random: Random): Topology {
   return builder.finish();
 }
 
-/** Leaves and spines with eBGP: an AS for each leaf, and one for all spines or each. */
+/** Leaves and spines with eBGP: an AS for each leaf, and one for all spines or for each of them. */
 function fabric(random: Random): Topology {
   const builder = new Builder(random);
   const oneAs = random.chance(0.5);
@@ -157,7 +157,7 @@ function fabric(random: Random): Topology {
   return builder.finish();
 }
 
-/** Nodes of AS 64512, meshed or with a reflector, at one or two ToR switches below a spine with a further node. */
+/** Nodes of AS 64512, meshed or with a reflector, at one or two ToR switches; above them a spine with another node. */
 function mixed(random: Random): Topology {
   const builder = new Builder(random);
   const nodes = builder.nodes(2 + random.below(3), () => 64512);

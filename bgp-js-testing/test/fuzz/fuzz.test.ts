@@ -6,7 +6,7 @@ import { findingOf, fuzzOne, programOf } from '../../fuzz/fuzzer.ts';
 import { formatProgram, parseProgram } from '../../fuzz/program.ts';
 
 const findings = join(import.meta.dirname, '../../fuzz/findings');
-/** New sessions in every run; `npm run fuzz` goes on from other seeds. */
+/** The first seed; `npm run fuzz` takes others. */
 const SECONDS = 5;
 const AT_LEAST = 100;
 
@@ -45,7 +45,7 @@ describe('the fuzzer', function () {
     }
   });
 
-  it('refuses a file that is no program', () => {
+  it('rejects a file that is not a program', () => {
     assert.throws(() => parseProgram('{}'), /not a fuzz program/);
     assert.throws(() => parseProgram('{"ebgp":true,"fourOctetAs":true,"open":"f"}'), /not a fuzz program/);
     assert.throws(() => parseProgram('{"ebgp":true,"fourOctetAs":true,"open":"","messages":["x"]}'), /hex/);

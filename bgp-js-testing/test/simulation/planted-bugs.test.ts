@@ -1,4 +1,4 @@
-/** Bugs planted on purpose, each for the time of one test: the seeds have to find them. */
+/** Plants one bug for each test; the seeds must find it. */
 import assert from 'node:assert/strict';
 import { DECISION_STEPS, type DecisionStep } from 'bgp-js/rib/decision.ts';
 import { DirtyQueue } from 'bgp-js/rib/dirty-queue.ts';
@@ -10,10 +10,10 @@ import { AttributeTable } from 'bgp-js/rib/store/attribute-table.ts';
 import type { AttrsId, PrefixId } from 'bgp-js/rib/store/ids.ts';
 import { runScenario, SCENARIOS } from '../../simulator/scenario.ts';
 
-/** Within so many seeds of any scenario a planted bug has to show. */
+/** How many seeds may be needed to find a planted bug. */
 const SEEDS = 100;
 
-/** Replaces a method or field for the time of the search, and puts it back whatever happens. */
+/** Replaces a method or field during the search and restores it afterwards. */
 function planted<T extends object, K extends keyof T>(
   where: T,
   name: K,
@@ -42,7 +42,7 @@ function found(): string | null {
 
 describe('planted bugs', () => {
   for (const name of ['higher LOCAL_PREF', 'shorter AS_PATH', 'lower MED', 'lower BGP identifier']) {
-    it(`a decision process without the step "${name}" is found`, function () {
+    it(`finds a decision process without the step "${name}"`, function () {
       this.timeout(60_000);
       const step = DECISION_STEPS.find((candidate) => candidate.name === name) as DecisionStep;
       planted(
@@ -54,7 +54,7 @@ describe('planted bugs', () => {
     });
   }
 
-  it('a withdrawal that is dropped now and then is found', function () {
+  it('finds withdrawals that are dropped now and then', function () {
     this.timeout(60_000);
     const { withdraw } = UpdatePacker.prototype;
     let count = 0;
@@ -64,7 +64,7 @@ describe('planted bugs', () => {
     planted(UpdatePacker.prototype, 'withdraw', bug, () => assert.notEqual(found(), null));
   });
 
-  it('a mark that is lost now and then is found', function () {
+  it('finds dirty marks that are lost now and then', function () {
     this.timeout(60_000);
     const { mark } = DirtyQueue.prototype;
     let count = 0;
@@ -74,7 +74,7 @@ describe('planted bugs', () => {
     planted(DirtyQueue.prototype, 'mark', bug, () => assert.notEqual(found(), null));
   });
 
-  it('routes that stay after their session is found', function () {
+  it('finds routes that stay after their session', function () {
     this.timeout(60_000);
     planted(
       FamilyRib.prototype,
@@ -84,7 +84,7 @@ describe('planted bugs', () => {
     );
   });
 
-  it('routes that stay stale after a restart are found', function () {
+  it('finds routes that stay stale after a restart', function () {
     this.timeout(60_000);
     planted(
       FamilyRib.prototype,
@@ -94,7 +94,7 @@ describe('planted bugs', () => {
     );
   });
 
-  it('a change of policy after which nothing is judged again is found', function () {
+  it('finds a change of policy that does not evaluate routes again', function () {
     this.timeout(60_000);
     planted(
       Routing.prototype,
@@ -104,7 +104,7 @@ describe('planted bugs', () => {
     );
   });
 
-  it('a policy that now and then does nothing is found', function () {
+  it('finds a policy that now and then does nothing', function () {
     this.timeout(60_000);
     const { evaluate } = PolicyRun.prototype;
     let count = 0;
@@ -114,7 +114,7 @@ describe('planted bugs', () => {
     planted(PolicyRun.prototype, 'evaluate', bug, () => assert.notEqual(found(), null));
   });
 
-  it('a set of attributes that is not released is found', function () {
+  it('finds a set of attributes that is not released', function () {
     this.timeout(60_000);
     const { release } = AttributeTable.prototype;
     let count = 0;
@@ -124,7 +124,7 @@ describe('planted bugs', () => {
     planted(AttributeTable.prototype, 'release', bug, () => assert.notEqual(found(), null));
   });
 
-  it('without a planted bug the same seeds find nothing', function () {
+  it('finds nothing without a planted bug', function () {
     this.timeout(60_000);
     assert.equal(found(), null);
   });

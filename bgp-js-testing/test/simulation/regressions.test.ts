@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { routeTo } from 'bgp-js/index.ts';
 import { peerConfig, report, runScenario, type SimNode, Simulation } from '../../index.ts';
 
-describe('what the simulator found', () => {
+describe('regressions that the simulator found', () => {
   const prefix = '10.244.1.0/26';
   let sim: Simulation;
   let a: SimNode;
@@ -22,7 +22,7 @@ describe('what the simulator found', () => {
     a.speaker.originate(prefix);
     sim.runUntil(() => routeTo(b.speaker, prefix) !== null, 10_000);
     sim.run(1000);
-    // Nothing more fits under way, so that all that follows waits in A.
+    // The window is full, so everything that follows waits in A.
     sim.setQuality(a, b, { rate: 1000, window: 0 });
   });
 
@@ -31,9 +31,9 @@ describe('what the simulator found', () => {
     sim.run(2000);
   };
 
-  it('a withdrawal that waits is not lost when the peer is shown routes in another way', () => {
+  it('keeps a pending withdrawal when the export profile of the peer changes', () => {
     a.speaker.withdraw(prefix);
-    // Another member reads the group's log, so that the withdrawal is encoded and the route gone from Adj-RIB-Out.
+    // Another member reads the group's log, so that the withdrawal is encoded and the route removed from Adj-RIB-Out.
     const c = sim.add({ as: 64512 }, '10.0.0.3');
     sim.peer(a, c, { holdTime: 30 });
     sim.run(1000);
@@ -42,7 +42,7 @@ describe('what the simulator found', () => {
     assert.equal(routeTo(b.speaker, prefix), null);
   });
 
-  it('nor when that changes twice before the peer reads', () => {
+  it('keeps it when the profile changes twice before the peer reads', () => {
     show('own', true);
     sim.run(10);
     a.speaker.withdraw(prefix);
@@ -54,7 +54,7 @@ describe('what the simulator found', () => {
     assert.equal(routeTo(b.speaker, prefix), null);
   });
 
-  it('the End-of-RIB marker is not lost by such a change before it was sent', () => {
+  it('keeps a pending End-of-RIB marker over such a change', () => {
     const c = sim.add({ as: 64512 }, '10.0.0.3');
     sim.setQuality(a, c, { rate: 1000, window: 30 });
     sim.peer(a, c, { holdTime: 30 });
@@ -70,7 +70,7 @@ describe('what the simulator found', () => {
     assert.equal(c.log.filter(({ event }) => event.type === 'end-of-rib').length, 1);
   });
 
-  // Seeds beyond those of every test run that once failed.
+  // Seeds that once failed, beyond those of every test run.
   for (const [scenario, seed] of [['mixed', 660]] as const) {
     it(`${scenario}, seed ${seed}`, () => {
       const outcome = runScenario(scenario, seed);

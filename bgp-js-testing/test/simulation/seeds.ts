@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { report, runScenario } from '../../simulator/scenario.ts';
 
-/** How many seeds of each scenario a test run goes through, in tests of `BLOCK` each. */
+/** How many seeds of each scenario a test run tries, in tests of `BLOCK` each. */
 const SEEDS = 260;
 const BLOCK = 20;
 
-/** The tests of a scenario: its seeds from 1 on. */
+/** The tests of a scenario, with its seeds from 1 on. */
 export function testSeeds(scenario: string): void {
-  describe(`${scenario}: every RIB is what the oracle says`, () => {
+  describe(`${scenario}: every RIB equals the oracle's`, () => {
     for (let first = 1; first <= SEEDS; first += BLOCK) {
       it(`seeds ${first}–${first + BLOCK - 1}`, () => {
         const failures: string[] = [];

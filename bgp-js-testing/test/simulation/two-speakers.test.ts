@@ -22,19 +22,19 @@ describe('two speakers under virtual time', () => {
       const gone = () =>
         routeTo(a.speaker, '10.244.2.0/26') === null && routeTo(b.speaker, '10.244.1.0/26') === null;
       sim.runUntil(gone, 10_000);
-      assert.ok(sim.now - cutAt > 5_000, 'the hold timer has to run down first');
+      assert.ok(sim.now - cutAt > 5_000, 'the hold timer has to expire first');
       for (const node of [a, b]) {
         const text = peerStatuses(node.speaker, sim.now)[0].lastError?.text ?? '';
         assert.match(text, /hold timer expired.*we sent NOTIFICATION 4\/0/);
       }
       sim.run(30_000);
-      assert.ok(gone(), 'nothing comes through a cut link');
+      assert.ok(gone(), 'nothing crosses a cut link');
 
       sim.heal(a, b);
       sim.runUntil(converged, 30_000);
       for (const node of [a, b]) {
         const sessions = [...node.speaker.connections()];
-        assert.equal(sessions.length, 1, 'one session is left of a collision');
+        assert.equal(sessions.length, 1, 'one session is left after a collision');
       }
     });
   }
