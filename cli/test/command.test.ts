@@ -18,7 +18,7 @@ interface Result {
   stderr: string;
 }
 
-/** Runs a command line as a user would: by the wrapper, with only the machine's own programs on the PATH. */
+/** Runs a command line as a user does: by the wrapper, with only the system folders in PATH. */
 function run(file: string, ...words: string[]): Promise<Result> {
   return runWith({}, file, ...words);
 }
@@ -51,7 +51,7 @@ describe('the flatroute command', function () {
 
   const view = (...words: string[]) => run(WRAPPER, ...words, '--socket', socket);
 
-  /** The lines of a view that worked, none wider than 100 columns, none with an escape sequence. */
+  /** The lines of a successful view; checks that none is wider than 100 columns or has an escape sequence. */
   async function lines(...words: string[]): Promise<string[]> {
     const { code, stdout, stderr } = await view(...words);
     assert.equal(stderr, '');
@@ -62,7 +62,7 @@ describe('the flatroute command', function () {
     return all;
   }
 
-  it('shows the policies with the routes that each rule was applied to', async () => {
+  it('shows the policies and the number of routes for each rule', async () => {
     const all = await lines('policies');
     assert.match(all[0], /^tor-in: import of tor$/);
     assert.match(all.join('\n'), /^prefer +next +1,204,411$/m);
@@ -82,7 +82,7 @@ describe('the flatroute command', function () {
     assert.match(verbose, /^Event loop +delay 0\.1 \/ 1\.2 \/ 3\.4 \/ 12\.5 ms, slices /m);
   });
 
-  it('shows a thousand peers, those in trouble first, with the summary at both ends', async () => {
+  it('shows a thousand peers, those that are down first, with the summary at both ends', async () => {
     const first = await lines('peers');
     assert.equal(first.length, 3 + 50 + 3, 'as many as a person reads');
     assert.match(first.at(-2)!, /^1–50 of 1,000; --offset 50 for the next, --limit all for all/);
@@ -137,7 +137,7 @@ describe('the flatroute command', function () {
     assert.equal(JSON.parse((await view('routes', '--limit', '2000', '--json')).stdout).routes.length, 2000);
   });
 
-  it('shows all paths to a prefix or to what covers an address, and why each won or lost', async () => {
+  it('shows all paths to a prefix, or to the longest match of an address, and why each won or lost', async () => {
     const byAddress = await lines('routes', '10.244.2.9');
     assert.deepEqual(await lines('routes', '10.244.2.0/26'), byAddress);
     assert.equal(byAddress[0], '10.244.2.0/26  learned, kernel: installed');
@@ -179,7 +179,7 @@ describe('the flatroute command', function () {
     assert.equal((await view('explain', 'n1')).code, 2);
   });
 
-  it('prints the documents as they are', async () => {
+  it('prints the documents as JSON', async () => {
     for (const name of ['status', 'pods', 'peers', 'routes']) {
       const { stdout, code } = await view(name, '--json');
       assert.equal(code, 0);
@@ -187,7 +187,7 @@ describe('the flatroute command', function () {
     }
   });
 
-  it('says in one line that no daemon runs, with how to start it', async () => {
+  it('reports in one line that no daemon runs, and how to start it', async () => {
     const missing = await run(WRAPPER, 'status', '--socket', join(folder, 'none.sock'));
     assert.equal(missing.code, 1);
     assert.match(
@@ -198,7 +198,7 @@ describe('the flatroute command', function () {
     assert.match(reflector.stderr, /the reflector is not running.*"flatroute reflector --config FILE"/);
   });
 
-  it('says so when something else listens on the socket', async () => {
+  it('reports another program on the socket', async () => {
     const path = join(folder, 'other.sock');
     const other: Server = createServer((connection) => {
       connection.on('error', () => {});
@@ -214,7 +214,7 @@ describe('the flatroute command', function () {
     }
   });
 
-  it('ends with 2 on wrong usage, with a hint', async () => {
+  it('exits with 2 on wrong usage, with a hint', async () => {
     const mistyped = await run(WRAPPER, 'rutes');
     assert.equal(mistyped.code, 2);
     assert.match(mistyped.stderr, /^flatroute: unknown command 'rutes'\n\(Did you mean routes\?\)\n$/);
@@ -251,7 +251,7 @@ describe('the flatroute command', function () {
     assert.match(reflector.stderr, /routerId: is missing/);
   });
 
-  it('runs through links to it, wherever they stand', async () => {
+  it('runs through symbolic links', async () => {
     const link = join(folder, 'flatroute');
     const linkToLink = join(folder, 'fr');
     await symlink(WRAPPER, link);
@@ -261,7 +261,7 @@ describe('the flatroute command', function () {
     assert.match(stdout, /^n1 /);
   });
 
-  it('ends quietly when its reader does', async () => {
+  it('exits quietly with its reader', async () => {
     const { code, stdout, stderr } = await run(
       '/bin/sh',
       '-c',

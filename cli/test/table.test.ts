@@ -15,7 +15,7 @@ const COLUMNS: Column<Row>[] = [
 ];
 
 describe('tables', () => {
-  it('align text at the left and numbers at the right, without dirt at the end of lines', () => {
+  it('align text at the left and numbers at the right, without spaces at the end of lines', () => {
     const rows = [
       { name: 'n1', count: 7, note: '' },
       { name: 'longer', count: 1234567, note: 'x' },
@@ -27,14 +27,14 @@ describe('tables', () => {
     ]);
   });
 
-  it('cut the widest columns first, and nothing that may not shrink', () => {
+  it('cut the widest columns first, and only those that may shrink', () => {
     const rows = [{ name: 'n1-of-rack-7', count: 1234567, note: 'a rather long note about it' }];
     const lines = tableLines(rows, COLUMNS, 40);
     assert.equal(lines[1], 'n1-of-rack-7  1,234,567  a rather long …');
     assert.ok([...lines[1]].length <= 40);
   });
 
-  it('never get wider than asked for while columns can shrink', () => {
+  it('are never wider than requested while columns can shrink', () => {
     const row = fc.record({ name: fc.string({ unit: 'grapheme' }), count: fc.nat(), note: fc.string() });
     fc.assert(
       fc.property(fc.array(row, { maxLength: 5 }), fc.integer({ min: 40, max: 120 }), (rows, width) => {
@@ -43,7 +43,7 @@ describe('tables', () => {
     );
   });
 
-  it('show control characters of others instead of sending them', () => {
+  it('replace control characters in foreign text', () => {
     assert.equal(clean('a\u001b[2Jb\nc\u009bd'), 'a·[2Jb·c·d');
     assert.match(
       tableLines([{ name: 'x\u001b]0;t\u0007', count: 1, note: '' }], COLUMNS, 80)[1],
@@ -51,7 +51,7 @@ describe('tables', () => {
     );
   });
 
-  it('cut, wrap and tell times', () => {
+  it('truncate, wrap and format times', () => {
     assert.equal(truncate('abcdef', 4), 'abc…');
     assert.equal(truncate('abcd', 4), 'abcd');
     assert.deepEqual(wrap('one two three', 7), ['one two', 'three']);

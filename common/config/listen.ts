@@ -1,4 +1,4 @@
-/** The key `listen`: the endpoints at which BGP sessions are accepted, and the peers that could reach none of them. */
+/** The key `listen`: the endpoints at which BGP sessions are accepted, and peers that cannot reach any of them. */
 import { IPAddress, IPPrefix } from 'bgp-js/ip';
 import * as z from 'zod';
 import type { KeyPath, Report } from './config.ts';
@@ -20,21 +20,21 @@ function endpointList(wrong: string, mayBeOff: boolean): z.ZodType<Endpoint[]> {
     const fail = (message: string, path: number[]): void => {
       context.issues.push({ code: 'custom', input: value, message, path });
     };
-    if (items.length === 0) fail('names no endpoint; write one, such as 10.0.0.1:179', []);
+    if (items.length === 0) fail('has no entries; add an endpoint, such as 10.0.0.1:179', []);
     return items.flatMap((item, index) => {
       const found = parseEndpoint(item);
       if (found !== undefined && !found.address.isLinkLocal) return [found];
       const message =
         found === undefined
-          ? `${wrong}; write an address and a port, such as 10.0.0.1:179 or "[2001:db8::1]:179"`
-          : 'is link-local; write "[::]:179" to accept sessions of link-local peers';
+          ? `${wrong} (example: 10.0.0.1:179 or "[2001:db8::1]:179")`
+          : 'is link-local; use "[::]:179" to accept sessions of link-local peers';
       fail(message, Array.isArray(value) ? [index] : []);
       return [];
     });
   });
 }
 
-/** The valid endpoints at a path, each with its own path; none when the key is left out or `off`. */
+/** The valid endpoints at a path, each with its own path; none if the key is missing or `off`. */
 export function endpointsAt(content: unknown, path: KeyPath): { endpoint: Endpoint; path: KeyPath }[] {
   const value = valueAt(content, path);
   const items = Array.isArray(value)
@@ -46,17 +46,17 @@ export function endpointsAt(content: unknown, path: KeyPath): { endpoint: Endpoi
   });
 }
 
-/** What the rules about `listen` have to know of the daemon that has it. */
+/** What the rules for `listen` need to know about the daemon. */
 export interface ListenRules {
   /** The key of the endpoints. */
   path: KeyPath;
-  /** The endpoints when the key is left out; undefined when that is not known. */
+  /** The endpoints if the key is missing; undefined if they are not known. */
   byDefault: readonly Endpoint[] | undefined;
   /** The key of the list of peers. */
   list: 'peers' | 'clients';
 }
 
-/** Reports endpoints that cannot be bound beside each other, and peers that only wait but could reach no endpoint. */
+/** Reports endpoints that exclude each other, and passive peers that cannot reach any endpoint. */
 export function checkListen(content: unknown, rules: ListenRules, report: Report): void {
   const { path, list } = rules;
   const name = path.join('.');

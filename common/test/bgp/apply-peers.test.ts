@@ -8,7 +8,7 @@ function peer(address: string | undefined, fields: Partial<PeerOptions> = {}): P
   return peerConfig({ as: 64512, address, ...fields });
 }
 
-/** A host whose speaker records what it is asked for. */
+/** A host whose speaker records its calls. */
 function recorder() {
   const calls: string[] = [];
   const record =

@@ -66,7 +66,7 @@ describe('a BGP speaker as documents', () => {
     assert.match(warning(['export']), /has no export policy, so no routes are advertised to it/);
   });
 
-  it('shows routes in order with every path and why it won or lost', async () => {
+  it('lists routes in order, with every path and why it won or lost', async () => {
     const { routes, total } = await page({});
     assert.equal(total, 4);
     assert.deepEqual(
@@ -84,7 +84,7 @@ describe('a BGP speaker as documents', () => {
     );
   });
 
-  it('finds a prefix, a longest match and a text', async () => {
+  it('finds a prefix, a longest match, and routes by text', async () => {
     assert.equal((await page({ prefix: prefix('10.244.2.0/26') })).routes[0].paths[0].nextHop, '10.0.0.2');
     assert.equal(
       (await page({ prefix: prefix('10.244.2.7/32'), match: 'longest' })).routes[0].prefix,
@@ -120,7 +120,7 @@ describe('a BGP speaker as documents', () => {
     );
   });
 
-  it('finds a prefix and its more specific ones, a page at a time', async () => {
+  it('finds a prefix and its more specific ones, page by page', async () => {
     const within = async (text: string, fields: Partial<RoutesQuery> = {}) => {
       const { routes, total } = await page({ prefix: prefix(text), match: 'moreSpecifics', ...fields });
       return { total, prefixes: routes.map((route) => route.prefix) };

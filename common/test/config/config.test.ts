@@ -33,7 +33,7 @@ const format: ConfigFormat<z.output<typeof schema>, z.output<typeof schema>> = {
   settings: (config) => config,
 };
 
-/** What is wrong with a text, as the lines that people see. */
+/** The problems of a text, as they are printed. */
 function errorsOf(text: string): string[] {
   try {
     parseConfig(text, 'f.yaml', format);
@@ -46,13 +46,13 @@ function errorsOf(text: string): string[] {
 }
 
 describe('configuration files', () => {
-  it('fills in defaults, also of sections and lists that are left out or left empty', () => {
+  it('fills in defaults, also for missing and empty sections and lists', () => {
     const expected = { name: 'a', rest: 60, inner: { port: 179 }, list: [] };
     assert.deepEqual(parseConfig('name: a', 'f.yaml', format), expected);
     assert.deepEqual(parseConfig('name: a\ninner:\nlist:\n', 'f.yaml', format), expected);
   });
 
-  it('reports all that is wrong at once, in the order of the file', () => {
+  it('reports all problems together, in the order of the file', () => {
     const text =
       'name: ""\nas: 0\nrange: 10.0.0.1/24\ninner: { port: 0, dep: true }\nlist:\n  - address: 10.0.0.256\n';
     const lines = errorsOf(text).map((line) => line.split(': ').slice(0, 2).join(' '));
@@ -201,7 +201,7 @@ describe('configuration files', () => {
     ],
   ];
   for (const [title, text, error] of cases) {
-    it(`says what is wrong with ${title}`, () => {
+    it(`reports ${title}`, () => {
       const errors = errorsOf(text);
       assert.ok(
         errors.some((line) => line.startsWith(error)),
@@ -210,7 +210,7 @@ describe('configuration files', () => {
     });
   }
 
-  it('refuses a text whose aliases would grow without bound', () => {
+  it('rejects a text whose aliases would expand without bound', () => {
     const layers = Array.from({ length: 12 }, (_, index) => {
       return `k${index + 1}: &a${index + 1} [${Array(9).fill(`*a${index}`).join(', ')}]`;
     });
@@ -218,14 +218,14 @@ describe('configuration files', () => {
     assert.match(errors[0], /write the values out without aliases/);
   });
 
-  it('reads durations in units and an endpoint or off', () => {
+  it('reads durations with units, and an endpoint or off', () => {
     const parsed = parseConfig('name: a\nrest: 5m\nlisten: 10.0.0.1:179\n', 'f.yaml', format);
     assert.equal(parsed.rest, 300);
     assert.deepEqual(parsed.listen && formatEndpoint(parsed.listen), '10.0.0.1:179');
     assert.equal(parseConfig('name: a\nlisten: off\n', 'f.yaml', format).listen, null);
   });
 
-  it('reads endpoints of both families and writes them back', () => {
+  it('parses and formats endpoints of both families', () => {
     for (const text of ['10.0.0.1:179', '[::1]:9179', '[2001:db8::1]:65535', '0.0.0.0:1'])
       assert.equal(formatEndpoint(parseEndpoint(text)!), text);
     for (const text of [
@@ -241,7 +241,7 @@ describe('configuration files', () => {
       assert.equal(parseEndpoint(text), undefined, String(text));
   });
 
-  it('answers any text with settings or with errors of a place within it', () => {
+  it('turns any text into settings or into errors at a place in it', () => {
     const word = fc.constantFrom(
       'name',
       'as',
@@ -298,7 +298,7 @@ describe('reading configuration files', () => {
     assert.equal((await loadConfig(path, format)).name, 'ä');
   });
 
-  it('says that a file is missing, a folder, no UTF-8, or far too large', async () => {
+  it('reports a file that is missing, a folder, not UTF-8, or too large', async () => {
     const path = join(folder, 'f.yaml');
     assert.match(await failure(path), /f\.yaml: does not exist; give the path of the file with --config$/);
     assert.match(await failure(folder), /is not a file/);
@@ -308,7 +308,7 @@ describe('reading configuration files', () => {
     assert.match(await failure(path), /is larger than/);
   });
 
-  it('says that a file may not be read', async () => {
+  it('reports a file that is not readable', async () => {
     const path = join(folder, 'f.yaml');
     await writeFile(path, 'name: a\n');
     await chmod(path, 0);
@@ -326,7 +326,7 @@ describe('reading configuration files', () => {
 });
 
 describe('did you mean', () => {
-  it('finds swapped, missing and doubled letters, and keeps quiet about words far off', () => {
+  it('finds swapped, missing and doubled letters, and suggests nothing for other words', () => {
     const keys = ['address', 'range', 'as', 'holdTime', 'maximumPrefixes'];
     assert.equal(closest('adress', keys), 'address');
     assert.equal(closest('holdtime', keys), 'holdTime');

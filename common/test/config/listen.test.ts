@@ -36,7 +36,7 @@ function errorsOf(text: string): string[] {
 }
 
 describe('listen', () => {
-  it('takes one endpoint, a list of endpoints, or off', () => {
+  it('accepts one endpoint, a list of endpoints, or off', () => {
     assert.deepEqual(listenOf('10.0.0.1:179'), ['10.0.0.1:179']);
     assert.deepEqual(listenOf('"[::]:179"'), ['[::]:179']);
     assert.deepEqual(listenOf('[10.0.0.1:179, "[2001:db8::1]:1790"]'), [
@@ -47,10 +47,10 @@ describe('listen', () => {
   });
 
   const mistakes: [text: string, error: string][] = [
-    ['listen: 10.0.0.1', '1:9: listen: "10.0.0.1" is neither ADDRESS:PORT nor off; write an address and a'],
-    ['listen: []', '1:9: listen: a list names no endpoint'],
+    ['listen: 10.0.0.1', '1:9: listen: "10.0.0.1" is neither ADDRESS:PORT nor off (example: 10.0.0.1:179'],
+    ['listen: []', '1:9: listen: a list has no entries'],
     ['listen: [10.0.0.1:179, here]', '1:24: listen[1]: "here" is neither ADDRESS:PORT nor off'],
-    ['listen: "[fe80::1%eth0]:179"', '1:9: listen: "[fe80::1%eth0]:179" is link-local; write "[::]:179"'],
+    ['listen: "[fe80::1%eth0]:179"', '1:9: listen: "[fe80::1%eth0]:179" is link-local; use "[::]:179"'],
     ['listen: [10.0.0.1:179, 10.0.0.1:179]', '1:24: listen[1]: "10.0.0.1:179" is covered by 10.0.0.1:179'],
     ['listen: ["[::1]:179", "[::]:179"]', '1:23: listen[1]: "[::]:179" is covered by [::1]:179'],
   ];
@@ -111,7 +111,7 @@ describe('listen', () => {
       assert.deepEqual(errorsOf(`listen: ${listen}\npeers:\n  - ${peer}\n`), [], `${listen} ${peer}`);
   });
 
-  it('checks peers against the default when the key is left out', () => {
+  it('checks peers against the default if the key is missing', () => {
     assert.deepEqual(errorsOf('peers: [{ range: 10.0.0.0/24 }]\n'), []);
     assert.match(errorsOf('peers: [{ range: 2001:db8::/64 }]\n')[0], /"listen" has only 0\.0\.0\.0:179/);
   });

@@ -29,7 +29,7 @@ describe('a settings file', () => {
     await assert.rejects(source.current(), ConfigError);
   });
 
-  it('reports a change once for all notices before it is read, and again for each later one', async () => {
+  it('reports several notices as one change until it is read, and later ones again', async () => {
     const source = new SettingsFile(file, format);
     const changes = source.changes();
     let reported = 0;
@@ -50,7 +50,7 @@ describe('a settings file', () => {
 });
 
 describe('following settings', () => {
-  /** A source whose settings are the elements, one for each change; an Error is thrown instead. */
+  /** A source with one state per change; `current` throws a state that is an Error. */
   function sourceOf(...states: (number | Error)[]): SettingsSource<number> {
     let index = -1;
     return {

@@ -1,4 +1,4 @@
-/** A daemon that does not exist, with enough in it to see and test everything that shows a daemon. */
+/** A fake daemon with every kind of state, for tests of the server, the command line and the page. */
 
 import { formatIPv4, type IPAddress, parsePrefix } from 'bgp-js/ip';
 import type {
@@ -14,14 +14,14 @@ import type {
 } from '../../http/api-documents.ts';
 import type { RoutesPage, RoutesQuery, StatusSource } from '../../http/source.ts';
 
-/** How much there is of everything. */
+/** The number of peers, routes and pods. */
 export interface FakeSize {
   peers: number;
   routes: number;
   pods: number;
 }
 
-/** Everything is as long ago as if the daemon had started here. */
+/** When the daemon started; the other times follow from it. */
 const STARTED = Date.now() - 3 * 3600_000 - 754_000;
 
 function at(secondsAfterStart: number): string {

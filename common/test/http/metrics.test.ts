@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { Metrics } from '../../http/metrics.ts';
 
 describe('metrics', () => {
-  it('reads the state at each scrape and forgets what is gone', async () => {
+  it('reads the state at each scrape, without what no longer exists', async () => {
     const peers = new Map([
       ['n2', 3],
       ['n3', 4],
@@ -31,7 +31,7 @@ describe('metrics', () => {
     assert.match(await metrics.text(), /^x\{peer="a\\"b\\\\c\\nd"\} 1$/m);
   });
 
-  it('prepares once for all families, and lets the event loop turn while it writes', async () => {
+  it('prepares once per scrape, and lets the event loop turn while it writes', async () => {
     const metrics = new Metrics({ processMetrics: false });
     let prepared = 0;
     metrics.beforeScrape(function* () {
@@ -49,13 +49,13 @@ describe('metrics', () => {
     assert.ok(turns > 1, `${turns} turns`);
   });
 
-  it('writes infinite values as Prometheus reads them', async () => {
+  it('writes infinite values in the format of Prometheus', async () => {
     const metrics = new Metrics({ processMetrics: false });
     metrics.gauge('most', 'Most.', [], () => [[Number.POSITIVE_INFINITY]]);
     assert.match(await metrics.text(), /^most \+Inf$/m);
   });
 
-  it('has memory, CPU and the delay of the event loop', async () => {
+  it('includes memory, CPU and the delay of the event loop', async () => {
     const text = await new Metrics().text();
     for (const name of [
       'process_resident_memory_bytes',

@@ -97,7 +97,7 @@ describe('status server', () => {
     assert.match(metrics.body, /^flatroute_peers 6$/m);
   });
 
-  it('sends long lists whole', async () => {
+  it('sends long lists completely', async () => {
     await start(new FakeSource({ peers: 1234, routes: 1500 }));
     assert.equal(JSON.parse((await ask(path, '/v1/peers')).body).peers.length, 1234);
     assert.equal(JSON.parse((await ask(path, '/v1/routes?limit=1000')).body).routes.length, 1000);
@@ -125,7 +125,7 @@ describe('status server', () => {
     assert.equal((await get('q=established%20n99')).total, 11, 'every word counts');
   });
 
-  it('finds the longest match of an address and a prefix exactly', async () => {
+  it('finds the longest match of an address, an exact prefix, and more specific ones', async () => {
     await start();
     const prefixes = async (query: string) => {
       const { routes } = JSON.parse((await ask(path, `/v1/routes?${query}`)).body);
@@ -166,7 +166,7 @@ describe('status server', () => {
     ['//', 400, /path is not valid/],
   ];
   for (const [url, status, error] of refusals) {
-    it(`refuses ${url.slice(0, 50)} with ${status}`, async () => {
+    it(`answers ${url.slice(0, 50)} with ${status}`, async () => {
       await start();
       const answer = await ask(path, url);
       assert.equal(answer.status, status, answer.body);
@@ -188,7 +188,7 @@ describe('status server', () => {
     assert.equal(head.body, '');
   });
 
-  it('says that a daemon has no pods and explains nothing', async () => {
+  it('says that a reflector has no pods and cannot explain addresses', async () => {
     const full = new FakeSource();
     const reflector: StatusSource = {
       status: () => full.status(),
@@ -229,7 +229,7 @@ describe('status server', () => {
     assert.equal((await ask(path, '/healthz')).status, 200);
   });
 
-  it('sends a page that needs nothing but itself, with a policy that says so', async () => {
+  it('sends a page without external resources, and a policy that forbids them', async () => {
     await start();
     const page = await ask(path, '/');
     assert.match(
@@ -249,7 +249,7 @@ describe('status server', () => {
     assert.doesNotMatch(text, /innerHTML|\sstyle="|\son[a-z]+="/);
   });
 
-  it('makes a socket that only its owner can use, and takes it away', async () => {
+  it('creates a socket that only its owner can open, and removes it', async () => {
     const server = await start();
     assert.equal((await stat(path)).mode & 0o777, 0o600);
     assert.equal((await stat(join(folder, 'run'))).mode & 0o777, 0o700);
@@ -257,8 +257,8 @@ describe('status server', () => {
     await assert.rejects(stat(path), { code: 'ENOENT' });
   });
 
-  it('replaces the socket of a dead process, but not that of a living one, nor a file', async () => {
-    // libuv removes the name that it made; under another name the socket stays, as after a crash.
+  it('replaces the socket of a process that has ended, but not that of a running one, nor a file', async () => {
+    // libuv removes the name that it bound. Under another name the socket stays, as after a crash.
     const stale = createServer();
     stale.listen({ path: join(folder, 'real.sock') });
     await once(stale, 'listening');
@@ -280,7 +280,7 @@ describe('status server', () => {
     await assert.rejects(start(new FakeSource(), { socket: join(folder, 'link') }), /is not a socket/);
   });
 
-  it('answers on TCP by address and as localhost, and nobody who came by another name', async () => {
+  it('answers on TCP by address and as localhost, and refuses other names', async () => {
     const { http } = await start(new FakeSource(), { http: { address: LOOPBACK, port: 0 } });
     assert.ok(http);
     const status = async (host: string) => {
@@ -301,7 +301,7 @@ describe('status server', () => {
     );
   });
 
-  it('tells addresses from names in the Host header', () => {
+  it('distinguishes addresses from names in the Host header', () => {
     for (const host of ['10.0.0.1', '10.0.0.1:9179', '[::1]:9179', 'localhost'])
       assert.ok(isDirectHost(host), host);
     for (const host of [undefined, '', 'a.b', '10.0.0.1.b', '[x]', '10.0.0.1:', 'localhost.b']) {
@@ -309,7 +309,7 @@ describe('status server', () => {
     }
   });
 
-  it('refuses headers without end', async () => {
+  it('rejects endless headers', async () => {
     await start();
     const socket = connect(path);
     socket.on('error', () => {});

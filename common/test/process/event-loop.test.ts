@@ -14,11 +14,11 @@ describe('the event-loop monitor', () => {
   });
   after(() => monitor.close());
 
-  it('shows zeros while nothing has happened', () => {
+  it('reports zeros before the first slice', () => {
     assert.deepEqual(monitor.view().slice, { p50Ms: 0, p99Ms: 0, p999Ms: 0, maxMs: 0 });
   });
 
-  it('sees a turn that takes too long as a delay of others, without its own interval', async () => {
+  it('measures a long turn as a delay of other work, without the sampling interval', async () => {
     await sleep(30);
     const end = performance.now() + 200;
     while (performance.now() < end);
@@ -28,7 +28,7 @@ describe('the event-loop monitor', () => {
     assert.ok(p50Ms <= maxMs - 10, `${p50Ms} ms`);
   });
 
-  it('has the slices of BGP work by their quantiles, in the view and in the metrics', async () => {
+  it('reports quantiles of the slices of BGP work in the view and the metrics', async () => {
     for (let i = 0; i < 998; i++) slices.record(1_000_000);
     slices.record(5_000_000);
     slices.record(9_000_000);

@@ -1,4 +1,4 @@
-/** A process to send signals to: the first argument says how it behaves. */
+/** A process for signals. The first argument selects its behaviour. */
 import { setTimeout } from 'node:timers/promises';
 import { runLifecycle } from '../../process/lifecycle.ts';
 import { createLogger } from '../../process/log.ts';

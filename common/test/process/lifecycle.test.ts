@@ -11,7 +11,7 @@ describe('lifecycle', () => {
     for (const child of children.splice(0)) child.kill('SIGKILL');
   });
 
-  /** A child, with what it wrote so far and a way to wait for a text in it. */
+  /** Starts a child; `written` collects its output and `said` waits for a text in it. */
   function start(behaviour: string) {
     const child = spawn(process.execPath, [CHILD, behaviour], { stdio: ['ignore', 'pipe', 'pipe'] });
     children.push(child);
@@ -27,7 +27,7 @@ describe('lifecycle', () => {
   }
 
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    it(`stops in good order on ${signal} and exits with 0`, async () => {
+    it(`stops on ${signal} and exits with 0`, async () => {
       const { child, written, said, ended } = start('good');
       await said('ready');
       child.kill(signal);
@@ -36,7 +36,7 @@ describe('lifecycle', () => {
     });
   }
 
-  it('ends with 1 when the stop takes too long, fails, or is asked for twice', async () => {
+  it('exits with 1 if the stop takes too long, fails, or is interrupted by a second signal', async () => {
     const hanging = start('hang');
     await hanging.said('ready');
     hanging.child.kill('SIGTERM');
@@ -57,7 +57,7 @@ describe('lifecycle', () => {
     assert.deepEqual(await slow.ended, [1, null]);
   });
 
-  it('asks for a reload on every SIGHUP, and not while it stops', async () => {
+  it('requests a reload on every SIGHUP, but not while it stops', async () => {
     const { child, written, said, ended } = start('slow');
     await said('ready');
     child.kill('SIGHUP');

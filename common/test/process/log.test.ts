@@ -10,7 +10,7 @@ function capture(options: Partial<LogOptions> = {}) {
 }
 
 describe('log', () => {
-  it('writes one line an entry: time, level, subject, text, fields', () => {
+  it('writes one line per entry: time, level, subject, text, fields', () => {
     const { lines, log } = capture();
     log.child({ subject: 'n2' }).info({ holdTime: 90, text: 'a b' }, 'established');
     assert.equal(lines.length, 1);
@@ -20,7 +20,7 @@ describe('log', () => {
     );
   });
 
-  it('keeps what others wrote on its line and away from the terminal', () => {
+  it('escapes control characters in foreign text', () => {
     const { lines, log } = capture();
     log.warn(
       { subject: 'n\u001b[2J', reason: 'x\ny\u009b' },
@@ -32,7 +32,7 @@ describe('log', () => {
     assert.doesNotMatch(lines[0].slice(0, -1), /[\u0000-\u001f\u007f-\u009f\u2028]/);
   });
 
-  it('writes the message of an error, and where it happened when it has no code', () => {
+  it('writes the message of an error, and its stack if it has no code', () => {
     const { lines, log } = capture();
     log.error({ err: new Error('broken') }, 'failed');
     log.error({ err: Object.assign(new Error('no such file'), { code: 'ENOENT' }) }, 'failed');
@@ -48,7 +48,7 @@ describe('log', () => {
     assert.ok(!Number.isNaN(Date.parse(entry.time)));
   });
 
-  it('leaves out what is below its level, which can change while it runs', () => {
+  it('omits entries below its level, which can change at run time', () => {
     const { lines, log } = capture({ level: 'warn' });
     log.info('no');
     log.level = 'info';
@@ -56,7 +56,7 @@ describe('log', () => {
     assert.equal(lines.length, 1);
   });
 
-  it('has colour on a terminal without NO_COLOR, and priorities under the journal', () => {
+  it('uses colours on a terminal without NO_COLOR, and priorities in the journal', () => {
     assert.deepEqual(styleOf({ isTTY: true }, {}), { colour: true, time: true, priority: false });
     assert.equal(styleOf({ isTTY: true }, { NO_COLOR: '1' }).colour, false);
     const { dev, ino } = fstatSync(2);
@@ -67,7 +67,7 @@ describe('log', () => {
 });
 
 describe('events', () => {
-  it('keeps the last ones in order, newest last, and logs all of them', () => {
+  it('keeps the latest ones, newest last, and logs all of them', () => {
     const { lines, log } = capture();
     const events = new EventLog(log, 3);
     assert.deepEqual(events.recent(), []);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { TimeSlicing } from '../../process/time-slicing.ts';
 
-describe('sliced work', () => {
+describe('time slicing', () => {
   /** Steps of about half a millisecond that note when they run. */
   function* steps(count: number, note: () => void): Generator<void, number> {
     for (let i = 0; i < count; i++) {
@@ -13,7 +13,7 @@ describe('sliced work', () => {
     return count;
   }
 
-  it('lets the event loop turn between a few steps', async () => {
+  it('lets the event loop turn every few steps', async () => {
     let turns = 0;
     let ended = false;
     const count = () => {
@@ -26,7 +26,7 @@ describe('sliced work', () => {
     assert.ok(turns >= 8, `${turns} turns in about 20 ms of work`);
   });
 
-  it('does one piece of work after the other, also when one fails', async () => {
+  it('runs one job after the other, also if one fails', async () => {
     const work = new TimeSlicing();
     const order: string[] = [];
     const first = work.run(() => steps(10, () => order.push('a')));
