@@ -115,7 +115,8 @@ describe('pods: request', () => {
     const version = (config: object | string) =>
       parse({ CNI_COMMAND: 'VERSION', CNI_NETNS: 'dummy', CNI_IFNAME: '..' }, config);
     assert.deepEqual(version(' \n').config, { cniVersion: '1.1.0' });
-    assert.equal(version({ cniVersion: '0.4.0', name: undefined }).version, '0.4.0');
+    for (const cniVersion of SUPPORTED_VERSIONS)
+      assert.equal(version({ cniVersion, name: undefined }).version, cniVersion);
     assert.equal(version({ cniVersion: '9.9.9' }).version, '1.1.0');
     assert.equal(version({}).containerId, '');
   });

@@ -98,6 +98,25 @@ describe('pods: server', () => {
     assert.equal(seen.length, 1);
   });
 
+  it('survives a client that leaves before its answer', async () => {
+    let finish = (): void => {};
+    await serve(async (plugin) => {
+      seen.push(plugin);
+      if (seen.length === 1)
+        await new Promise<void>((resolve) => {
+          finish = resolve;
+        });
+      return { exitCode: 0, stdout: 'ok' };
+    });
+    const client = open();
+    client.write(request);
+    await eventually('the request is executed', () => seen.length === 1);
+    client.destroy();
+    await new Promise((resolve) => client.once('close', resolve));
+    finish();
+    assert.equal(decodeAnswer(await say(open(), request)).stdout, 'ok');
+  });
+
   it('answers malformed frames with an error and keeps working', async () => {
     await serve();
     const hostile: Buffer[] = [
