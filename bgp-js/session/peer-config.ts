@@ -79,8 +79,8 @@ export interface PeerConfig {
   removePrivateAs?: boolean;
   /** Received paths with more AS numbers are not used. */
   maximumAsPathLength?: number;
-  /** More octets of the peer's path attributes than this end the session (Cease 6/8); 64 MiB by default. */
-  maximumAttributeOctets?: number;
+  /** More octets of the peer's path attributes than this end the session (Cease 6/8). */
+  maximumAttributeOctets: number;
   /** Exchange AIGP (RFC 7311); by default only with internal peers. */
   aigp?: boolean;
   /** Use routes with the community BLACKHOLE (RFC 7999) from an external peer. */
@@ -100,16 +100,6 @@ export interface PeerConfig {
   requirePolicy?: boolean;
   /** How the TCP connection is made and protected. */
   transport?: TransportConfig;
-}
-
-/** The default of `maximumAttributeOctets`. */
-const ATTRIBUTE_OCTETS = 64 * 1024 * 1024;
-
-/** A peer's limits, with defaults. */
-export function peerLimits({ maximumAttributeOctets = ATTRIBUTE_OCTETS }: PeerConfig): {
-  maximumAttributeOctets: number;
-} {
-  return { maximumAttributeOctets };
 }
 
 /** Options of a peer's TCP connection. The core passes them through; only the host in net/ uses them. */
@@ -182,6 +172,7 @@ export function peerConfig(options: PeerOptions): PeerConfig {
     connectRetry: 5,
     maximumPrefixes: 1_000_000,
     maximumPeers: 1000,
+    maximumAttributeOctets: 64 * 1024 * 1024,
     acceptDefault: false,
     export: 'all',
     nextHopSelf: false,

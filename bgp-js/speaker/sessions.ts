@@ -70,10 +70,9 @@ import { decodeOpen } from '../wire/open.ts';
 import { decodeRouteRefresh } from '../wire/refresh.ts';
 import { offerOf, ribSessionOptions, type Self, selfOf } from './derive-session.ts';
 import { type RestartGate, RestartHelper, type SessionEnd } from './graceful-restart.ts';
-import { limitExceeded, limitWarnings } from './prefix-limits.ts';
 import { answerRefresh } from './reconfigure.ts';
 import type { SpeakerAction, SpeakerConfig, SpeakerEvent } from './speaker-types.ts';
-import { UpdateProcessor } from './update-processor.ts';
+import { limitExceeded, limitWarnings, UpdateProcessor } from './update-processor.ts';
 
 /** The longest a TCP connection attempt may take, and the longest wait after a peer's error, in ms. */
 const CONNECT_TIMEOUT_MS = 10_000;

@@ -5,15 +5,19 @@
  * `process` first validates all of it, and only then changes routes. Errors have three degrees (RFC 7606): a reset
  * changes nothing, because the session ends; `treat-as-withdraw` withdraws the routes that the UPDATE would announce;
  * `discard` ignores an attribute. An UPDATE without any routes is the End-of-RIB marker of a family (RFC 4724 §2).
+ *
+ * The limits of what a peer may make us hold are checked after the UPDATE: `limitWarnings`, `limitExceeded`.
  */
 
 import type { ReceivedAttributes } from '../rib/import.ts';
 import type { NlriField, RibSession, RibSessionFamily } from '../rib/rib-session.ts';
 import type { Routing } from '../rib/routing.ts';
+import type { AttributeTable } from '../rib/store/attribute-table.ts';
 import { type AttrsId, NO_ATTRS } from '../rib/store/ids.ts';
 import type { ReceivedMessage } from '../session/fsm.ts';
+import type { PeerConnection } from '../session/peer.ts';
 import { readU16 } from '../wire/cursor.ts';
-import { type BgpError, bgpError, UpdateError } from '../wire/error.ts';
+import { type BgpError, bgpError, CeaseCode, UpdateError } from '../wire/error.ts';
 import { type Family, familyOf, IPV4_UNICAST } from '../wire/families.ts';
 import { isValidNlri, PATH_ID_LENGTH } from '../wire/nlri.ts';
 import { emptySections, splitUpdate } from '../wire/update.ts';
@@ -193,4 +197,50 @@ function checkMultiprotocol(field: NlriField, outcome: UpdateOutcome): NlriField
 function familyAt(ribSession: RibSession, bytes: Uint8Array, at: number): RibSessionFamily | null {
   const family = familyOf(readU16(bytes, at), bytes[at + 2]);
   return (family && ribSession.ribFamilies.get(family)) ?? null;
+}
+
+// --- limits ----------------------------------------------------------------------------------------------------------
+
+const NO_WARNINGS: readonly string[] = [];
+
+/** Warnings of an established session that is near a limit or above it. Each is returned once a session. */
+export function limitWarnings(connection: PeerConnection): readonly string[] {
+  const { source } = connection.ribSession ?? {};
+  if (!source) return NO_WARNINGS;
+  const { maximumPrefixes: maximum, maximumPrefixesWarning = 1 } = connection.peer.config;
+  const { received, dropped } = source;
+  const isNear = received > maximumPrefixesWarning * maximum && received <= maximum;
+  if (isNear && !connection.warnedNearMaximum) {
+    connection.warnedNearMaximum = true;
+    return [`${received} of at most ${maximum} prefixes received`];
+  }
+  if (dropped > 0 && !connection.warnedOfDrops) {
+    connection.warnedOfDrops = true;
+    return [`more than ${maximum} prefixes: further routes are dropped`];
+  }
+  return NO_WARNINGS;
+}
+
+/** The NOTIFICATION for a session that holds more than it may: Cease 6/1 (RFC 4486) or 6/8; null when it does not. */
+export function limitExceeded(
+  { ribSession, peer }: PeerConnection,
+  attributes: AttributeTable,
+): BgpError | null {
+  if (!ribSession) return null;
+  const { source } = ribSession;
+  const { maximumPrefixes: maximum, maximumAttributeOctets, maximumPrefixesAction } = peer.config;
+  if (source.received > maximum && maximumPrefixesAction !== 'drop') {
+    const data = Uint8Array.of(0, 1, 1, maximum >>> 24, maximum >>> 16, maximum >>> 8, maximum);
+    return bgpError(
+      CeaseCode.maximumPrefixes,
+      `maximum prefixes exceeded: ${source.received} received, ${maximum} allowed`,
+      data,
+    );
+  }
+  const held = attributes.octetsOf(source.index);
+  if (held <= maximumAttributeOctets) return null;
+  return bgpError(
+    CeaseCode.outOfResources,
+    `maximum attribute octets exceeded: ${held} held, ${maximumAttributeOctets} allowed`,
+  );
 }

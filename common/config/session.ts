@@ -71,27 +71,29 @@ export const sessionKeys = {
 type SessionKeys = z.output<z.ZodObject<typeof sessionKeys>>;
 
 /** The options of a session as the BGP library takes them, with the key from `passwordFile`. */
-export type SessionSettings = Pick<
-  PeerConfig,
-  | 'families'
-  | 'extendedNextHop'
-  | 'addPath'
-  | 'extendedMessages'
-  | 'restartTime'
-  | 'longLivedStaleTime'
-  | 'role'
-  | 'roleStrict'
-  | 'localAs'
-  | 'localAsMode'
-  | 'asOverride'
-  | 'allowAsIn'
-  | 'removePrivateAs'
-  | 'maximumAsPathLength'
-  | 'maximumPrefixesWarning'
-  | 'maximumPrefixesRestart'
-  | 'maximumPrefixesAction'
-  | 'maximumAttributeOctets'
-  | 'transport'
+export type SessionSettings = Partial<
+  Pick<
+    PeerConfig,
+    | 'families'
+    | 'extendedNextHop'
+    | 'addPath'
+    | 'extendedMessages'
+    | 'restartTime'
+    | 'longLivedStaleTime'
+    | 'role'
+    | 'roleStrict'
+    | 'localAs'
+    | 'localAsMode'
+    | 'asOverride'
+    | 'allowAsIn'
+    | 'removePrivateAs'
+    | 'maximumAsPathLength'
+    | 'maximumPrefixesWarning'
+    | 'maximumPrefixesRestart'
+    | 'maximumPrefixesAction'
+    | 'maximumAttributeOctets'
+    | 'transport'
+  >
 >;
 
 /** The settings of the keys that are set; the others are absent. */
