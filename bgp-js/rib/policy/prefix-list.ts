@@ -1,5 +1,6 @@
 /** Prefix lists: prefixes with bounds on the length of more specific ones, as a binary trie for each address family. */
-import { FAMILIES, type Family } from '../../wire/families.ts';
+import { parseInterfaceAddress, parsePrefix } from '../../ip/index.ts';
+import { type Family, IPV4_UNICAST, IPV6_UNICAST } from '../../wire/families.ts';
 
 interface Node {
   /** The nodes below, by the next bit. */
@@ -75,15 +76,12 @@ function bitOf(bytes: Uint8Array, at: number, bit: number): 0 | 1 {
 }
 
 function parsed(text: string): { family: Family; nlri: Uint8Array } {
-  for (const family of FAMILIES) {
-    const nlri = family.parse(text);
-    if (!nlri) continue;
-    const written = family.format(nlri, 0);
-    const [address, length = String(family.bits)] = text.split('/');
-    if (text.includes('.') && written !== `${address}/${length}`) {
-      throw new SyntaxError(`"${text}" has bits set beyond its length; write ${written}`);
-    }
-    return { family, nlri };
+  const prefix = parsePrefix(text);
+  if (!prefix) throw new SyntaxError(`"${text}" is not a prefix; write ADDRESS/LENGTH`);
+  const { version } = prefix;
+  const written = parseInterfaceAddress(text)?.address;
+  if (version === 4 && written && !written.sameBits(prefix.address)) {
+    throw new SyntaxError(`"${text}" has bits set beyond its length; write ${prefix}`);
   }
-  throw new SyntaxError(`"${text}" is not a prefix; write ADDRESS/LENGTH`);
+  return { family: version === 4 ? IPV4_UNICAST : IPV6_UNICAST, nlri: prefix.toNlri() };
 }
