@@ -1,4 +1,4 @@
-/** The reflector's state as the documents of the status endpoint. */
+/** The reflector's state as documents of the status endpoint. */
 
 import { addBgpMetrics } from '@flatroute/common/bgp/metrics.ts';
 import { peerCounts, peerViews, policyWarnings, RoutePages } from '@flatroute/common/bgp/views.ts';
@@ -19,7 +19,7 @@ import { peerConfig } from './peers.ts';
 const EVENTS_SHOWN = 50;
 
 export class ReflectorStatus implements StatusSource {
-  /** Set once sessions are accepted. */
+  /** Set when the listeners accept connections. */
   isListening = false;
   /** The settings in force; a reload changes them. */
   settings: ReflectorSettings;
@@ -29,7 +29,9 @@ export class ReflectorStatus implements StatusSource {
   readonly #work = new TimeSlicing();
   readonly #loop: EventLoopMonitor;
   readonly #routes: RoutePages;
-  readonly #started = Date.now();
+  readonly #started = new Date();
+  /** The same on the monotonic clock, in ms. */
+  readonly #startedAt = performance.now();
 
   constructor(settings: ReflectorSettings, host: SpeakerHost, events: EventLog) {
     this.settings = settings;
@@ -54,8 +56,8 @@ export class ReflectorStatus implements StatusSource {
       version: packageJson.version,
       node,
       pid: process.pid,
-      started: new Date(this.#started).toISOString(),
-      uptimeSeconds: Math.floor((Date.now() - this.#started) / 1000),
+      started: this.#started.toISOString(),
+      uptimeSeconds: Math.floor((performance.now() - this.#startedAt) / 1000),
       as,
       routerId: routerId.toString(),
       listen: this.#host.endpoints,
@@ -93,6 +95,6 @@ export class ReflectorStatus implements StatusSource {
   ready(): Readiness {
     return this.isListening
       ? { ready: true, reasons: [] }
-      : { ready: false, reasons: ['sessions are not accepted yet'] };
+      : { ready: false, reasons: ['no sessions are accepted yet'] };
   }
 }

@@ -12,7 +12,7 @@
  *    socket with more than INPUT_HIGH octets unprocessed is paused until `resumeReaders`.
  * 2. `wake` schedules `runSlice` with setImmediate, which runs after this turn's sockets and before the next timers.
  * 3. `runSlice` has `sliceMs` for input: `Speaker.tick` runs the timers that are due, then `Speaker.work` processes
- *    input and background work in pieces of about a millisecond, reading the clock between them. Handshakes come first.
+ *    input and background work in pieces of about a millisecond, and reads the clock between them. Handshakes come first.
  * 4. `processResults` performs the speaker's actions (connect, close), tears down ended connections and reports events.
  *    `Sender.send` then writes output. Both stop after OUTPUT_SLICES more slices' time. What is left over comes first in
  *    the next slice: `DeferredQueue` and `Sender` keep it, in order.

@@ -1,6 +1,7 @@
 /**
- * Finds the neighbour of an unnumbered peer by router advertisements (RFC 4861 §4.2): we send ours, with a lifetime of
- * 0, which makes nobody choose us as default router, and learn the link-local address of whoever sends one.
+ * Finds the neighbour of an unnumbered peer by router advertisements (RFC 4861 §4.2). We send our own, with a lifetime
+ * of 0 so that no host takes us as its default router, and learn the link-local address of every neighbour that sends
+ * one.
  */
 import { IPAddress } from '../ip/index.ts';
 import type { Peer } from '../session/peer.ts';
@@ -21,17 +22,18 @@ const SIOCGIFFLAGS = 0x8913;
 /** The interface is up and has a carrier: netdevice(7). */
 const IFF_RUNNING = 0x40;
 
-/** RFC 4861 §6.2.1 allows 4 s to 1800 s between advertisements, and §10 no two within 3 s. */
+/** Time between advertisements: 4 s to 1800 s (RFC 4861 §6.2.1), never less than 3 s (§10). */
 const INTERVAL_MS = 10_000;
-const LEAST_INTERVAL_MS = 3000;
+const MINIMUM_INTERVAL_MS = 3000;
 /** How often the link is checked. */
 const LINK_CHECK_MS = 1000;
-/** Advertisements that are read in one turn of the event loop. */
+/** Advertisements read in one turn of the event loop. */
 const BATCH = 16;
 
 /**
- * RFC 4861 §6.1.2: a valid one was not forwarded, so its hop limit is 255. The kernel has checked the checksum.
- * Classic BPF: load the hop limit from the network header, compare; load the type, compare; accept or drop.
+ * A classic BPF program that accepts router advertisements alone. A valid one has hop limit 255, since it was not
+ * forwarded (RFC 4861 §6.1.2); the kernel has verified the checksum. The program loads the hop limit from the network
+ * header and compares it, then loads the type and compares it.
  */
 const FILTER: readonly (readonly [code: number, yes: number, no: number, k: number])[] = [
   [0x30, 0, 0, 0xfff00000 + 7],
@@ -46,7 +48,7 @@ const FILTER: readonly (readonly [code: number, yes: number, no: number, k: numb
 interface DiscoveryCallbacks {
   /** Gets the neighbour's link-local address with the interface as zone, at every advertisement. */
   onNeighbour(address: IPAddress): void;
-  /** The link went down, or the interface was removed; `reason` is for people. */
+  /** The link went down, or the interface was removed; `reason` is human-readable. */
   onLinkDown(reason: string): void;
   /** Gets each new error once. */
   onError(text: string): void;
@@ -71,10 +73,10 @@ export class NeighbourDiscovery {
     this.name = name;
     this.callbacks = callbacks;
     this.timers = [
-      setInterval(() => this.turn(), INTERVAL_MS),
+      setInterval(() => this.refresh(), INTERVAL_MS),
       setInterval(() => this.checkLink(), LINK_CHECK_MS),
     ];
-    this.turn();
+    this.refresh();
     this.checkLink();
   }
 
@@ -83,15 +85,15 @@ export class NeighbourDiscovery {
     this.closeSocket();
   }
 
-  /** Opens the socket when the interface is there, or is another than before, and sends an advertisement. */
-  private turn(): void {
+  /** Opens the socket if the interface is new or was replaced, and sends an advertisement. */
+  private refresh(): void {
     try {
       const index = libc().if_nametoindex(this.name);
       if (index !== this.index) this.closeSocket();
-      if (index === 0) throw new Error(`there is no interface ${this.name}`);
+      if (index === 0) throw new Error(`interface ${this.name} does not exist`);
       if (this.fd < 0) this.openSocket(index);
       this.advertise();
-      // An error (the link went down) has ended the watch.
+      // An error, such as a link that went down, has ended the watch.
       this.poll?.start(this.wake);
       this.lastError = '';
     } catch (error) {
@@ -102,7 +104,7 @@ export class NeighbourDiscovery {
     }
   }
 
-  /** Reports when a link that was up is up no longer. */
+  /** Reports a link that went down. */
   private checkLink(): void {
     const wasUp = this.isLinkUp;
     const exists = libc().if_nametoindex(this.name) === this.index;
@@ -170,8 +172,8 @@ export class NeighbourDiscovery {
       const address = IPAddress.read(from, 8, 6, this.name);
       if (!address.isLinkLocal) continue;
       this.callbacks.onNeighbour(address);
-      // Who has just come up learns of us without waiting.
-      if (performance.now() - this.sentAt >= LEAST_INTERVAL_MS) this.turn();
+      // A neighbour that has just come up learns our address without waiting for the timer.
+      if (performance.now() - this.sentAt >= MINIMUM_INTERVAL_MS) this.refresh();
     }
   }
 

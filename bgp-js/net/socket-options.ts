@@ -1,8 +1,8 @@
-/** TCP socket options that protect and mark a BGP session, by descriptor. All throw {@link SocketError}. */
+/** TCP socket options that protect and mark BGP sessions, set by descriptor. All throw {@link SocketError}. */
 import { type IPAddress, IPPrefix, type IPVersion } from '../ip/index.ts';
 import { libc, SocketError } from './libc.ts';
 
-/** Of the socket, not of the address: a socket of IPv6 that also carries IPv4 gets the options of both. */
+/** The family of the socket, not of its peer: an IPv6 socket may carry IPv4 and needs the options of both. */
 export type SocketFamily = IPVersion;
 
 // Numbers of linux/in.h, in6.h, tcp.h and asm-generic/socket.h.
@@ -28,45 +28,45 @@ const AF_INET = 2;
 const AF_INET6 = 10;
 const ENOENT = 2;
 
-/** The longest key of a TCP MD5 signature (TCP_MD5SIG_MAXKEYLEN), in octets. */
+/** The longest key of a TCP MD5 signature, in octets (TCP_MD5SIG_MAXKEYLEN). */
 export const MAXIMUM_KEY = 80;
 
-/** The TTL of what is sent. */
+/** Sets the TTL of sent packets; -1: the kernel's default. */
 export function setHopLimit(fd: number, family: SocketFamily, hops: number): void {
   set(fd, family, 'set the TTL', [IPPROTO_IP, IP_TTL], [IPPROTO_IPV6, IPV6_UNICAST_HOPS], hops);
 }
 
-/** The least TTL of what is taken in; 0: any (RFC 5082). */
+/** Sets the lowest TTL of accepted packets; 0: any (RFC 5082). */
 export function setMinimumHopLimit(fd: number, family: SocketFamily, hops: number): void {
-  set(fd, family, 'set the least TTL', [IPPROTO_IP, IP_MINTTL], [IPPROTO_IPV6, IPV6_MINHOPCOUNT], hops);
+  set(fd, family, 'set the minimum TTL', [IPPROTO_IP, IP_MINTTL], [IPPROTO_IPV6, IPV6_MINHOPCOUNT], hops);
 }
 
-/** The octet of DSCP and ECN (RFC 2474) of what is sent. */
+/** Sets the octet of DSCP and ECN in sent packets (RFC 2474). */
 export function setTrafficClass(fd: number, family: SocketFamily, value: number): void {
   set(fd, family, 'set the DSCP', [IPPROTO_IP, IP_TOS], [IPPROTO_IPV6, IPV6_TCLASS], value);
 }
 
-/** How long sent data may stay unacknowledged (RFC 5482), in ms; 0: as long as the kernel thinks. */
+/** Sets how long sent data may stay unacknowledged, in ms (RFC 5482); 0: the kernel's default. */
 export function setUserTimeout(fd: number, ms: number): void {
   setOption(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, int(ms), 'set the TCP user time-out');
 }
 
-/** The congestion control, by the name that the kernel has for it: tcp(7). Connections of a listener have its own. */
+/** Sets the congestion control, by the kernel's name for it (tcp(7)). Accepted connections inherit the listener's. */
 export function setCongestionControl(fd: number, name: string): void {
   setOption(fd, IPPROTO_TCP, TCP_CONGESTION, Buffer.from(name), `set the congestion control ${name}`);
 }
 
-/** Sends and takes in only through this interface. */
+/** Sends and receives through this interface alone; the empty name removes the binding. */
 export function bindToInterface(fd: number, name: string): void {
   setOption(fd, SOL_SOCKET, SO_BINDTODEVICE, Buffer.from(`${name}\0`), `bind to the interface ${name}`);
 }
 
-/** Has a listening socket keep the header of each SYN for {@link hopLimitOfSyn}. */
+/** Makes a listening socket keep the header of each SYN for {@link hopLimitOfSyn}. */
 export function saveSyn(fd: number, on: boolean): void {
-  setOption(fd, IPPROTO_TCP, TCP_SAVE_SYN, int(on ? 1 : 0), 'have the SYNs kept');
+  setOption(fd, IPPROTO_TCP, TCP_SAVE_SYN, int(on ? 1 : 0), 'keep the headers of SYNs');
 }
 
-/** The TTL with which the SYN of an accepted connection came; null when it was not kept. Can be asked once. */
+/** The TTL of an accepted connection's SYN; null when it was not kept. Readable once. */
 export function hopLimitOfSyn(fd: number): number | null {
   const header = Buffer.alloc(256);
   const length = int(header.length);
@@ -76,8 +76,8 @@ export function hopLimitOfSyn(fd: number): number | null {
 }
 
 /**
- * Sets the key of the TCP MD5 signature (RFC 2385) for a peer, or for all of a range; null takes it away. On a live
- * connection the key counts from the next segment on.
+ * Sets the key of the TCP MD5 signature (RFC 2385) for a peer, or for all peers of a range; null removes it. On a
+ * live connection the key applies from the next segment on.
  */
 export function setMd5Key(
   fd: number,
@@ -99,11 +99,11 @@ export function setMd5Key(
   const name = isPrefix ? TCP_MD5SIG_EXT : TCP_MD5SIG;
   const failed = libc().setsockopt(fd, IPPROTO_TCP, name, option, option.length) < 0;
   const errno = libc().errno();
-  // There is nothing to take away when the socket never had the key.
+  // Removing a key that the socket does not have is no failure.
   if (failed && !(key === null && errno === ENOENT)) throw new SocketError('set the TCP MD5 key', errno);
 }
 
-/** A struct sockaddr; on a socket of IPv6, an IPv4 address stands in it as ::ffff:a.b.c.d. */
+/** Writes a struct sockaddr; on an IPv6 socket an IPv4 address is written as ::ffff:a.b.c.d. */
 function writeSocketAddress(target: Buffer, family: SocketFamily, address: IPAddress): void {
   if (family === 4) {
     target.writeUInt16LE(AF_INET, 0);

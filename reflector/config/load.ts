@@ -1,11 +1,11 @@
-/** Reading reflector.yaml, and what a reload of it may change. */
+/** Reads reflector.yaml, and says which keys a reload may change. */
 import { loadConfig, parseConfig } from '@flatroute/common/config/config.ts';
 import { type ChangedKeys, diffSettings } from '@flatroute/common/config/diff.ts';
 import { POLICY_NAMES } from '@flatroute/common/config/policy.ts';
 import { reflectorFormat } from './schema.ts';
 import type { ReflectorSettings } from './settings.ts';
 
-/** Reads and checks reflector.yaml; throws `ConfigError` with everything that is wrong with it. */
+/** Reads and checks reflector.yaml. Throws `ConfigError` with all mistakes at once. */
 export function loadReflectorConfig(file: string): Promise<ReflectorSettings> {
   return loadConfig(file, reflectorFormat);
 }
@@ -23,7 +23,7 @@ const RULES = {
   names: { ...POLICY_NAMES, http: 'http.listen' },
 };
 
-/** What differs between two settings of a reflector, as keys of reflector.yaml, and what needs a restart. */
+/** The keys of reflector.yaml that differ between two settings, and those of them that need a restart. */
 export function changedKeys(before: ReflectorSettings, after: ReflectorSettings): ChangedKeys {
   return diffSettings(before, after, RULES);
 }

@@ -1,4 +1,4 @@
-/** The keys of reflector.yaml, the rules between them, and the settings they become. */
+/** The keys of reflector.yaml, the rules between them, and the settings made from them. */
 import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { ConfigFormat, Report } from '@flatroute/common/config/config.ts';

@@ -51,10 +51,10 @@ async function client(n: number, address: string, routes: string[]): Promise<Spe
 
 async function until(what: string, isDone: () => boolean): Promise<void> {
   for (const end = performance.now() + 50_000; !isDone(); await sleep(5))
-    assert.ok(performance.now() < end, `waited in vain for ${what}`);
+    assert.ok(performance.now() < end, `timed out waiting for ${what}`);
 }
 
-describe('the listeners of a reflector', () => {
+describe('listeners of the reflector', () => {
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'flatroute-listen-'));
   });

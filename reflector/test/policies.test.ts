@@ -15,10 +15,10 @@ import { parseReflectorConfig } from '../config/load.ts';
 import { Reflector } from '../reflector.ts';
 
 const ROUTES = 100_000;
-/** What the policies under test reject: 1,000 of the routes. */
+/** The prefix that the policies under test reject: 1,000 of the routes. */
 const LAB = '10.1.0.0/16';
 
-/** The reflector in this process, and its peers on loopback addresses of their own. */
+/** A reflector in this process, and peers on loopback, each with its own address. */
 class Stage {
   readonly network = `127.${randomInt(16, 255)}.${randomInt(0, 255)}`;
   readonly hosts: SpeakerHost[] = [];
@@ -49,12 +49,12 @@ class Stage {
     this.reflector.reload(this.settings(rest));
   }
 
-  /** A peer that connects to the reflector, and announces so many routes. */
+  /** A peer that connects to the reflector and announces `routes` routes. */
   async peer(host: number, as: number, routes: number): Promise<SpeakerHost> {
     const address = `${this.network}.${host}`;
     const nextHop = `192.0.2.${host}`;
     const speaker = new Speaker({ as, routerId: address, address: nextHop, maximumPaths: 1 }, Math.random);
-    // No route has a loopback address as its next hop.
+    // The reflector refuses loopback addresses as next hops.
     const rule = { name: 'next-hop', set: { nextHop }, action: 'accept' } as const;
     speaker.setPolicies({ policies: { out: { rules: [rule], otherwise: 'reject' } } });
     for (let i = 0; i < routes; i++) {
@@ -75,7 +75,7 @@ class Stage {
     return end;
   }
 
-  /** What the reflector says a reload would do. */
+  /** The reflector's dry run of a reload. */
   plan(rest: string): Promise<PlanView & { error?: string }> {
     return this.document('/v1/plan?file=new.yaml', this.text(rest));
   }
@@ -99,12 +99,12 @@ const sessionOf = (host: SpeakerHost): PeerStatus => peerStatuses(host.speaker, 
 async function until(what: string, done: () => boolean | Promise<boolean>): Promise<void> {
   const limit = AbortSignal.timeout(60_000);
   while (!(await done())) {
-    assert.ok(!limit.aborted, `waited in vain for ${what}`);
+    assert.ok(!limit.aborted, `timed out waiting for ${what}`);
     await sleep(10);
   }
 }
 
-/** Waits until the receiver's table has this size. */
+/** Waits until the peer has received this many routes. */
 const holds = (host: SpeakerHost, count: number) =>
   until(`${count} routes, there are ${routeCounts(host.speaker).prefixes}`, () => {
     return routeCounts(host.speaker).prefixes === count;
@@ -127,7 +127,7 @@ describe('policies of a reflector', function () {
     );
   const lists = `prefixLists: { lab: [${LAB} le 32] }`;
 
-  it('change by a reload on 100,000 routes: nothing is reset, and only the difference is sent', async () => {
+  it('change by a reload with 100,000 routes: no session is reset, and only the difference is sent', async () => {
     await stage.start(`${CLIENTS}\n${open}`);
     const giver = await stage.peer(2, 64512, ROUTES);
     const taker = await stage.peer(3, 64512, 0);
@@ -138,7 +138,7 @@ describe('policies of a reflector', function () {
       await holds(taker, ROUTES - 1000);
       stage.reload(`${CLIENTS}\n${open}`);
       await holds(taker, ROUTES);
-      // A thousand prefixes there and back fit a dozen messages; all 100,000 would take more than a hundred.
+      // A dozen messages hold 1,000 prefixes withdrawn and advertised again; 100,000 would take more than a hundred.
       const sent = sessionOf(taker).counters.updatesReceived - before;
       assert.ok(sent > 0 && sent <= 20, `${sent} UPDATEs for a change of 1,000 routes (${direction})`);
     }
@@ -148,7 +148,7 @@ describe('policies of a reflector', function () {
     }
   });
 
-  it('stand beside a changed maximum of prefixes, which resets nothing and sends nothing', async () => {
+  it('are not run again for a changed maximumPrefixes, which resets and sends nothing', async () => {
     const limited = (maximum: number) =>
       `clients: [{ range: NET.0/24, as: 64512, maximumPrefixes: ${maximum} }]`;
     await stage.start(limited(ROUTES * 2));
@@ -165,7 +165,7 @@ describe('policies of a reflector', function () {
     for (const host of [giver, taker]) assert.equal(sessionOf(host).counters.established, 1);
   });
 
-  it('count their routes once, also when these are judged again', async () => {
+  it('count each route once, also when it is evaluated again', async () => {
     await stage.start(`${CLIENTS}\n${lists}\n${without('in')}`);
     await stage.peer(2, 64512, 2000);
     const taker = await stage.peer(3, 64512, 0);
@@ -177,7 +177,7 @@ describe('policies of a reflector', function () {
       return [...found.rules.map((rule) => rule.hits), found.otherwise.hits];
     };
     assert.deepEqual(await hits(), [1000, 1000]);
-    // Another option of the session, by which its routes are judged again.
+    // Another option of the session, which evaluates its routes again.
     stage.reload(
       `${CLIENTS.replace('import', 'maximumAsPathLength: 50, import')}\n${lists}\n${without('in')}`,
     );
@@ -192,7 +192,7 @@ describe('policies of a reflector', function () {
     assert.equal(routes[0].paths[0].reason, "refused by import policy in, rule 1 'no-lab'");
   });
 
-  it('are asked for of an eBGP peer (RFC 8212), which is told in words what it lacks', async () => {
+  it('are required of an eBGP peer (RFC 8212), with a warning that says which one is missing', async () => {
     const clients = 'clients: [{ address: NET.2, as: 65001, name: edge }, { address: NET.3, as: 64512 }]';
     await stage.start(clients);
     await stage.peer(2, 65001, 10);
@@ -215,7 +215,7 @@ describe('policies of a reflector', function () {
     await holds(taker, 10);
   });
 
-  it('are planned: what a reload will do is told before, and nothing is done', async () => {
+  it('are evaluated by a dry run, which reports what a reload would do and changes nothing', async () => {
     const before = `${CLIENTS}\n${open}`;
     const none = { added: 0, withdrawn: 0, changed: 0 };
     await stage.start(before);
@@ -230,7 +230,7 @@ describe('policies of a reflector', function () {
     const same = await stage.plan(before);
     assert.deepEqual([same.changed, about(same, two)?.taken, about(same, two)?.told], [[], none, none]);
 
-    // Of the lab's 1,000 routes the first 500 come from both: rejected at the door, they are taken from neither.
+    // Both peers announce the first 500 of the lab's 1,000 routes; the import policy rejects them from both.
     const rejecting = `${CLIENTS}\n${lists}\n${without('in')}`;
     const plan = await stage.plan(rejecting);
     assert.deepEqual(plan.needRestart, []);
@@ -239,7 +239,7 @@ describe('policies of a reflector', function () {
     assert.deepEqual(about(plan, two)?.session, 'stays');
     const [toldTwo, toldThree] = [about(plan, two)?.told, about(plan, three)?.told];
     assert.equal((toldTwo?.withdrawn ?? 0) + (toldThree?.withdrawn ?? 0), 1000);
-    assert.equal(sessionOf(taker).counters.updatesReceived, updates, 'something was told');
+    assert.equal(sessionOf(taker).counters.updatesReceived, updates, 'an UPDATE was sent');
 
     const marking = `{ rules: [{ set: { communities: { add: ["1:2"] } }, action: accept }] }`;
     const marked = await stage.plan(

@@ -1,4 +1,4 @@
-/** The host: sessions on real TCP, over loopback. */
+/** SpeakerHost: sessions over TCP on loopback. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -14,7 +14,7 @@ import { KEEPALIVE, type Message, shutdownMessage } from '../../wire/index.ts';
 import { nlri } from '../speaker/bench.ts';
 import { Node, RawPeer, until } from './tcp.ts';
 
-/** What anybody may choose, and the kernel's own choice. */
+/** The congestion controls that unprivileged processes may choose, and the host's default. */
 const CONGESTION_CONTROLS = '/proc/sys/net/ipv4/tcp_allowed_congestion_control';
 const SYSTEM_CONTROL = '/proc/sys/net/ipv4/tcp_congestion_control';
 
@@ -44,7 +44,7 @@ afterEach(async () => {
 });
 
 describe('two hosts', () => {
-  it('have the congestion control that they were told, who connects and who is connected to', async () => {
+  it('use the configured congestion control on both ends', async () => {
     const own = readFileSync(SYSTEM_CONTROL, 'utf8').trim();
     const others = readFileSync(CONGESTION_CONTROLS, 'utf8').trim().split(' ');
     const congestionControl = others.find((name) => name !== own);
@@ -59,12 +59,12 @@ describe('two hosts', () => {
     for (const line of sockets) assert.match(line, new RegExp(`^\\t.*\\b${congestionControl}\\b`));
   });
 
-  it('cannot have one that the kernel does not know', async () => {
+  it('refuse a congestion control that the kernel does not know', async () => {
     const starting = new Node(A, { congestionControl: 'slowpoke' }).host.start();
     await assert.rejects(starting, /cannot set the congestion control slowpoke: no such file/);
   });
 
-  it('that connect at the same moment end with exactly one session, 20 times', async () => {
+  it('that connect at the same moment end up with exactly one session, 20 times', async () => {
     let crossed = 0;
     for (let round = 0; round < 20; round++) {
       const [a, b] = [await start(A), await start(B)];
@@ -83,18 +83,18 @@ describe('two hosts', () => {
         b.status(A).state === 'Established' &&
         a.connections === 1 &&
         b.connections === 1;
-      // Both End-of-RIB markers have come over the session that is left.
+      // Both End-of-RIB markers have arrived over the remaining session.
       const heard = () => a.countOf('end-of-rib') > 0 && b.countOf('end-of-rib') > 0;
       await until(() => settled() && heard(), `round ${round} settles`);
       const established = [a, b].map((node) => node.countOf('established'));
       assert.ok(settled());
       await Promise.all([a, b].map(({ host }) => host.stop('next round')));
-      assert.deepEqual(established, [1, 1], `round ${round}: established once, and for good`);
+      assert.deepEqual(established, [1, 1], `round ${round}: established exactly once`);
     }
-    assert.ok(crossed > 20, `${crossed} connections for 20 sessions: some did cross`);
+    assert.ok(crossed > 20, `${crossed} connections for 20 sessions: some crossed`);
   });
 
-  it('find each other again after a crash', async () => {
+  it('establish their session again after a crash', async () => {
     const a = await start(A);
     const first = await raw(RawPeer.connect(a, B).catch(() => RawPeer.connect(a, B)));
     await until(() => a.countOf('refused') > 0, 'an unknown peer is refused');
@@ -102,7 +102,7 @@ describe('two hosts', () => {
     a.peer(B, { passive: true });
     const second = await raw(RawPeer.establish(a, B));
     second.socket.resetAndDestroy();
-    await until(() => a.status(B).state === 'Active', 'the end is noticed');
+    await until(() => a.status(B).state === 'Active', 'the reset is noticed');
     assert.match(a.status(B).lastError?.text ?? '', /connection reset by peer/);
     await raw(RawPeer.establish(a, B));
     assert.equal(a.status(B).counters.established, 2);
@@ -110,14 +110,14 @@ describe('two hosts', () => {
 });
 
 describe('connections', () => {
-  it('from an unknown address are closed without a word', async () => {
+  it('from an unknown address are closed without a message', async () => {
     const a = await start(A);
     const stranger = await raw(RawPeer.connect(a, B));
     await until(() => stranger.ended !== null, 'the connection is closed');
     assert.deepEqual([stranger.octets, a.countOf('refused'), a.connections], [0, 1, 0]);
   });
 
-  it('that are refused are told in words, and tried again', async () => {
+  it('that are refused are reported in plain words and retried', async () => {
     const a = await start(A);
     const unused = await start(B);
     const { port } = unused.host;
@@ -127,10 +127,10 @@ describe('connections', () => {
     assert.match(a.status(B).lastError?.text ?? '', /cannot connect: .*refused/);
     const attempts = () =>
       a.events.filter((event) => event.type === 'state' && event.to === 'Connect').length;
-    await until(() => attempts() >= 3, 'it is tried again');
+    await until(() => attempts() >= 3, 'it is retried');
   });
 
-  it('of IPv4 over a socket of both families are known by their plain address', async () => {
+  it('of IPv4 over a dual-stack socket have their IPv4 address', async () => {
     const config = { as: 1, routerId: '10.0.0.1', address: '10.0.0.1', maximumPaths: 1 };
     const seen: string[] = [];
     const host = new SpeakerHost(new Speaker(config, Math.random), {
@@ -150,7 +150,7 @@ describe('connections', () => {
 });
 
 describe('a listener', () => {
-  it('on an address in use rejects, and says where', async () => {
+  it('on an address in use rejects, and names the address', async () => {
     const a = await start(A);
     const second = new SpeakerHost(new Speaker(a.host.speaker.config, Math.random), {
       listen: { address: A, port: a.host.port },
@@ -162,7 +162,7 @@ describe('a listener', () => {
     await second.stop('');
   });
 
-  it('on an address that is not ours rejects', async () => {
+  it('on an address that the machine does not have rejects', async () => {
     const config = { as: 1, routerId: '10.0.0.1', address: '10.0.0.1', maximumPaths: 1 };
     const host = new SpeakerHost(new Speaker(config, Math.random), {
       listen: { address: '192.0.2.77', port: 0 },
@@ -175,8 +175,8 @@ describe('a listener', () => {
   });
 });
 
-describe('a clean stop', () => {
-  it('delivers the shutdown message, then closes by FIN', async () => {
+describe('stop', () => {
+  it('delivers the shutdown message, then closes with FIN', async () => {
     const a = await start(A);
     a.peer(B, { passive: true });
     const peer = await raw(RawPeer.establish(a, B));
@@ -189,7 +189,7 @@ describe('a clean stop', () => {
     assert.equal(shutdownMessage(last.notification), 'back at noon');
   });
 
-  it('delivers it also to a peer that has sent what nobody has read', async () => {
+  it('delivers it also when input of the peer is unread', async () => {
     const a = await start(A);
     a.peer(B, { passive: true });
     const peer = await raw(RawPeer.establish(a, B));
@@ -198,20 +198,20 @@ describe('a clean stop', () => {
     await until(() => peer.messages.at(-1)?.type === 'notification', 'the NOTIFICATION arrives');
   });
 
-  it('resolves for every kind of session, and leaves no handle open: a process ends by itself', async () => {
+  it('resolves for sessions in every state, and leaves no handle open: the process exits', async () => {
     const program = join(import.meta.dirname, 'programs/start-and-stop.ts');
     const { stdout } = await promisify(execFile)(process.execPath, [program], { timeout: 50_000 });
     assert.equal(stdout, 'stopped\n');
   });
 
-  it('may be asked for twice', async () => {
+  it('may be called twice', async () => {
     const a = await start(A);
     await Promise.all([a.host.stop('one'), a.host.stop('two')]);
   });
 });
 
 describe('a peer that stops reading', () => {
-  /** Octets in array buffers that are still referenced. They are freed beside the collector: that is waited for. */
+  /** Octets in live array buffers. They are freed concurrently with the collector, so the lowest of several readings. */
   async function arrayBuffers(): Promise<number> {
     setFlagsFromString('--expose-gc');
     const collect = runInNewContext('gc') as () => void;
@@ -224,7 +224,7 @@ describe('a peer that stops reading', () => {
     return least;
   }
 
-  it('costs a bounded amount of memory, holds up nobody, and is dropped by its hold timer', async () => {
+  it('costs bounded memory, delays no other peer, and is closed when its hold timer expires', async () => {
     const a = await start(A);
     a.peer(B, { passive: true, holdTime: 3 });
     a.peer(C, { passive: true });
@@ -233,7 +233,7 @@ describe('a peer that stops reading', () => {
     stalled.socket.pause();
     const alive = setInterval(() => stalled.send(KEEPALIVE), 500);
     const ROUTES = 1000;
-    /** Announces all routes anew, 3 MB, and waits until the reader has them. */
+    /** Announces all routes again, 3 MB, and waits until the reader has them. */
     const round = async (n: number): Promise<void> => {
       const communities = Array.from({ length: 750 }, (_, i) => n * 1000 + i);
       for (let i = 0; i < ROUTES; i++) {
@@ -251,7 +251,7 @@ describe('a peer that stops reading', () => {
       a.host.wake();
       const has = (message: Message) =>
         message.type === 'update' && Buffer.compare(sentinel, message.nlri) === 0;
-      await until(() => reader.messages.some(has), `round ${n} is out`);
+      await until(() => reader.messages.some(has), `round ${n} is sent`);
       reader.messages.length = 0;
     };
     try {
@@ -259,9 +259,9 @@ describe('a peer that stops reading', () => {
       const early = await arrayBuffers();
       for (let n = 4; n < 24; n++) await round(n);
       const growth = (await arrayBuffers()) - early;
-      assert.ok(reader.octets > 40e6, `the reader was told ${reader.octets} octets`);
+      assert.ok(reader.octets > 40e6, `the reader received ${reader.octets} octets`);
       assert.ok(growth < 16e6, `memory grew by ${growth} octets while 60 MB were announced`);
-      assert.equal(a.status(B).state, 'Established', 'it still says KEEPALIVE');
+      assert.equal(a.status(B).state, 'Established', 'it still sends KEEPALIVE messages');
     } finally {
       clearInterval(alive);
     }

@@ -1,4 +1,4 @@
-/** Two machines and a link between them, in network namespaces: one for a speaker of ours, one for BIRD. */
+/** Two network namespaces with a link between them: one for our speaker, one for BIRD. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -12,13 +12,13 @@ import type { ChildOptions } from './speaker-child.ts';
 
 let count = 0;
 
-/** Waits until `probe` gives something; what it waits for stands in the error. */
+/** Waits until `probe` returns something; `what` is named in the error. */
 export async function until<T>(what: string, probe: () => T | null | false | undefined): Promise<T> {
   const begin = performance.now();
   for (;;) {
     const found = probe();
     if (found) return found;
-    if (performance.now() - begin > 30_000) throw new Error(`waited in vain for ${what}`);
+    if (performance.now() - begin > 30_000) throw new Error(`timed out waiting for ${what}`);
     await pause(50);
   }
 }
@@ -30,7 +30,7 @@ export function run(...command: string[]): string {
   return result.stdout;
 }
 
-/** A speaker of ours in a namespace. */
+/** Our speaker in a namespace. */
 export class ChildSpeaker {
   readonly events: SpeakerEvent[] = [];
   private readonly child: ChildProcess;
@@ -64,12 +64,14 @@ export class ChildSpeaker {
     });
   }
 
-  /** The first event of a kind that fits. */
+  /** The first event of this type that matches. */
   event(type: SpeakerEvent['type'], fits: RegExp = /./, from = 0): Promise<SpeakerEvent> {
-    const advertised = (): SpeakerEvent | undefined =>
+    const found = (): SpeakerEvent | undefined =>
       this.events.slice(from).find((event) => event.type === type && fits.test(JSON.stringify(event)));
-    return until(`${type} ${fits}`, advertised).catch((error: Error) => {
-      throw new Error(`${error.message}; told was ${JSON.stringify(this.events)}${this.errors.join('')}`);
+    return until(`${type} ${fits}`, found).catch((error: Error) => {
+      throw new Error(
+        `${error.message}; the events were ${JSON.stringify(this.events)}${this.errors.join('')}`,
+      );
     });
   }
 
@@ -98,7 +100,7 @@ export class Bird {
   readonly folder = mkdtempSync(join(tmpdir(), 'bgp-js-bird-'));
   private readonly child: ChildProcess;
 
-  /** `protocols` stands after `router id` and `protocol device`. */
+  /** `protocols` follows `router id` and `protocol device` in the configuration. */
   constructor(netns: string, protocols: string) {
     this.write(protocols);
     const command = ['bird', '-f', '-c', this.file('conf'), '-s', this.file('ctl'), '-P', this.file('pid')];
@@ -118,7 +120,7 @@ export class Bird {
     return run('birdc', '-s', this.file('ctl'), ...command);
   }
 
-  /** Goes over to other protocols without a restart. */
+  /** Replaces the protocols without a restart. */
   reconfigure(protocols: string): string {
     this.write(protocols);
     return this.birdc('configure');
@@ -126,7 +128,7 @@ export class Bird {
 
   started(): Promise<boolean> {
     return until('BIRD', () => {
-      assert.equal(this.child.exitCode, null, `BIRD has ended: ${this.log()}`);
+      assert.equal(this.child.exitCode, null, `BIRD exited: ${this.log()}`);
       return existsSync(this.file('ctl'));
     });
   }
@@ -146,7 +148,7 @@ export class Bird {
   }
 }
 
-/** The two machines: `ours` has 10.9.0.1 and 2001:db8:9::1 on v0, `theirs` .2 and ::2, with link-local fe80::1 and ::2. */
+/** The two namespaces: `ours` has 10.9.0.1 and 2001:db8:9::1 on v0, `theirs` .2 and ::2, with link-local fe80::1 and ::2. */
 export class Lab {
   readonly ours = `bjs${process.pid}-${count}a`;
   readonly theirs = `bjs${process.pid}-${count++}b`;
@@ -170,7 +172,7 @@ export class Lab {
     }
   }
 
-  /** A speaker of AS 64512 at 10.9.0.1, with one peer of AS 65001 unless `fields` say otherwise. */
+  /** A speaker of AS 64512 at 10.9.0.1 with one peer, of AS 65001 unless `fields` has another. */
   async speaker(
     fields: Partial<PeerOptions>,
     host: Partial<ChildOptions['host']> = {},
@@ -178,7 +180,7 @@ export class Lab {
     return this.start(this.ours, '10.9.0.1', fields, host);
   }
 
-  /** Another of ours in BIRD's place, 10.9.0.2. */
+  /** Our speaker in BIRD's place, at 10.9.0.2. */
   otherSpeaker(fields: Partial<PeerOptions>): Promise<ChildSpeaker> {
     return this.start(this.theirs, '10.9.0.2', fields, {});
   }
@@ -206,7 +208,7 @@ export class Lab {
     return bird;
   }
 
-  /** Listens on the link with tcpdump until `count` packets have come; its lines. */
+  /** Captures `count` packets on the link with tcpdump; returns its lines. */
   capture(packets: number, filter: string): Promise<string> {
     const command = ['tcpdump', '-n', '-v', '-i', 'v0', '-c', String(packets), filter];
     const child = spawn('nsenter', [`--net=/run/netns/${this.theirs}`, ...command]);
@@ -227,7 +229,7 @@ export class Lab {
     });
   }
 
-  /** Ends what runs, and deletes the machines. */
+  /** Stops all processes and deletes the namespaces. */
   async remove(): Promise<void> {
     try {
       for (const stop of this.stops.splice(0).toReversed()) await stop();
@@ -237,12 +239,12 @@ export class Lab {
   }
 }
 
-/** BIRD as a peer, with short waiting times. */
+/** BIRD as a peer, with short timers. */
 export function peerOf(fields: Partial<PeerOptions>): PeerConfig {
   return peerConfig({ as: 65001, name: 'bird', holdTime: 9, connectRetry: 1, ...fields });
 }
 
-/** A BGP protocol of BIRD's with short waiting times; `options` are its own words. */
+/** A BGP protocol of BIRD with short timers; `options` is in BIRD's syntax. */
 export function birdPeer(options: string, ribFamilies = 'ipv4 { import all; export all; };'): string {
   return `protocol bgp p { local as 65001; connect delay time 1; connect retry time 1; error wait time 1, 2;
 hold time 9; ${options} ${ribFamilies} }`;

@@ -1,6 +1,6 @@
 /**
- * Speakers and hand-played peers on loopback TCP. Every listener has a port of the kernel's choice, so that several
- * copies of a test run side by side. Nothing here looks at routes: next hops in 127/8 are refused by design.
+ * Speakers and scripted peers on loopback TCP. The kernel chooses the port of every listener, so several copies of a
+ * test can run at the same time. These tests check no routes: the speaker refuses next hops in 127.0.0.0/8.
  */
 
 import assert from 'node:assert/strict';
@@ -24,7 +24,7 @@ export class Node {
 
   constructor(address: string, options: Partial<HostOptions> = {}) {
     this.address = address;
-    // The speaker's own address only becomes a next hop; sessions have the one of their socket.
+    // The speaker's own address is only used as a next hop; sessions use the address of their socket.
     const config = { as: AS, routerId: address.replace(/^127/, '10'), address: '10.0.0.1', maximumPaths: 1 };
     this.host = new SpeakerHost(new Speaker(config, Math.random), {
       listen: { address, port: 0 },
@@ -54,11 +54,11 @@ export class Node {
   }
 }
 
-/** A peer whose side of the TCP connection is played by the test. */
+/** A peer whose side of the TCP connection is scripted by the test. */
 export class RawPeer {
   readonly socket: net.Socket;
   readonly messages: Message[] = [];
-  /** How the connection ended: by FIN, or by an error such as ECONNRESET. */
+  /** How the connection ended: with FIN, or with an error such as ECONNRESET. */
   ended: 'fin' | string | null = null;
   octets = 0;
   private readonly address: string;
@@ -105,18 +105,18 @@ export class RawPeer {
     this.octets += chunk.length;
     this.framer.push(chunk);
     for (let at = this.framer.next(); at !== -1; at = this.framer.next()) {
-      assert.ok(typeof at === 'number', 'the speaker sends sound headers');
+      assert.ok(typeof at === 'number', 'the speaker sends valid headers');
       const length = this.framer.bytes[at + 16] * 256 + this.framer.bytes[at + 17];
       const message = decodeMessage(this.framer.bytes.slice(at, at + length));
-      assert.ok(!isError(message), 'the speaker sends sound messages');
+      assert.ok(!isError(message), 'the speaker sends valid messages');
       this.messages.push(message);
     }
   }
 }
 
-/** Waits for the condition; a minute is far more than anything here takes on the slowest machine. */
+/** Waits for the condition, much longer than anything here takes on a slow machine. */
 export async function until(condition: () => boolean, what: string): Promise<void> {
   for (const end = performance.now() + 50_000; !condition(); await sleep(5)) {
-    assert.ok(performance.now() < end, `it did not come to this: ${what}`);
+    assert.ok(performance.now() < end, `timed out: ${what}`);
   }
 }

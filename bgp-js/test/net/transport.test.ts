@@ -18,16 +18,16 @@ describe('TCP of sessions with BIRD', () => {
       ['we connect', { passive: false }, 'passive;'],
       ['the peer connects', { passive: true }, ''],
     ] as const) {
-      it(`the same key, ${title}`, async () => {
+      it(`establishes with the same key, ${title}`, async () => {
         await lab.bird(neighbour(`password "secret one"; ${theirs}`));
         const speaker = await lab.speaker({ ...IPV4, ...ours, transport: { password: 'secret one' } });
         await speaker.event('established');
       });
 
-      it(`another key, ${title}`, async () => {
+      it(`does not establish with another key, ${title}`, async () => {
         const bird = await lab.bird(neighbour(`password "secret one"; ${theirs}`));
         const speaker = await lab.speaker({ ...IPV4, ...ours, transport: { password: 'secret two' } });
-        // Each side has tried by now: the kernels count what they dropped.
+        // Both sides try to connect; the kernels count the segments they drop.
         await until('a dropped segment', () => {
           const counts = [lab.ours, lab.theirs].map((netns) =>
             run('nsenter', `--net=/run/netns/${netns}`, 'nstat', '-asz', 'TcpExtTCPMD5Failure'),
@@ -35,13 +35,13 @@ describe('TCP of sessions with BIRD', () => {
           return counts.some((text) => Number(/TCPMD5Failure\s+(\d+)/.exec(text)?.[1]) >= 2);
         });
         assert.ok(!speaker.events.some(({ type }) => type === 'established'));
-        // The right key afterwards leads to a session: nothing else was wrong.
+        // With the right key the session establishes: nothing else was wrong.
         bird.reconfigure(neighbour(`password "secret two"; ${theirs}`));
         await speaker.event('established');
       });
     }
 
-    it('a key for a range, on a listener of both families', async () => {
+    it('takes a key for an IPv4 range on a dual-stack listener', async () => {
       await lab.bird(neighbour('password "of the rack";'));
       const speaker = await lab.speaker({
         range: '10.9.0.0/24',
@@ -51,14 +51,14 @@ describe('TCP of sessions with BIRD', () => {
       await speaker.event('established');
     });
 
-    it('a key for an IPv6 range', async () => {
+    it('takes a key for an IPv6 range', async () => {
       await lab.bird(birdPeer('neighbor 2001:db8:9::1 as 64512; password "of the rack";'));
       const transport = { password: 'of the rack' };
       const speaker = await lab.speaker({ range: '2001:db8:9::/64', passive: true, transport });
       await speaker.event('established');
     });
 
-    it('an unsigned connection of a peer with a key is not taken', async () => {
+    it('drops an unsigned connection of a peer with a key', async () => {
       await lab.bird(neighbour(''));
       const speaker = await lab.speaker({ ...IPV4, passive: true, transport: { password: 'secret' } });
       await until('a dropped SYN', () =>
@@ -69,8 +69,8 @@ describe('TCP of sessions with BIRD', () => {
       assert.ok(!speaker.events.some(({ type }) => type === 'established'));
     });
 
-    it('a key is exchanged without a reset', async () => {
-      // BIRD resets a session for that, so both sides are ours.
+    it('changes the key of a live session', async () => {
+      // BIRD resets the session for that, so both sides are our speakers.
       const side = (address: string, password: string): PeerConfig =>
         peerOf({ address, as: 64512, holdTime: 3, transport: { password } });
       const left = await lab.speaker(side('10.9.0.2', 'old'));
@@ -80,14 +80,14 @@ describe('TCP of sessions with BIRD', () => {
       left.update(side('10.9.0.2', 'new'));
       right.update(side('10.9.0.1', 'new'));
       let received = before;
-      // Longer than the hold time: what comes is signed with the new key, or the session would have ended.
+      // Longer than the hold time: without the new key on both sides the session would have ended.
       for (let turn = 0; turn < 50 && received < before + 6; turn++) {
         await pause(200);
         received = (await left.status()).counters.received;
       }
-      assert.ok(received >= before + 6, `${received - before} keepalives came with the new key`);
+      assert.ok(received >= before + 6, `${received - before} keepalives arrived with the new key`);
       assert.ok(![...left.events, ...right.events].some(({ type }) => type === 'down'));
-      // One side alone hears nothing any more: it was really the key that counted.
+      // With a key on one side alone nothing arrives: the key is checked.
       left.update(side('10.9.0.2', 'newer'));
       await left.event('down', /Hold Timer/i);
     });
@@ -98,14 +98,14 @@ describe('TCP of sessions with BIRD', () => {
       ['we connect', {}],
       ['the peer connects', { passive: true }],
     ] as [string, Partial<PeerOptions>][]) {
-      it(`both sides ask for it, ${title}`, async () => {
+      it(`establishes when both sides use GTSM, ${title}`, async () => {
         await lab.bird(neighbour('ttl security on;'));
         const speaker = await lab.speaker({ ...IPV4, ...fields, transport: { ttlSecurity: 1 } });
         await speaker.event('established');
       });
     }
 
-    it('a peer that sends with TTL 64 is refused, and the event says why', async () => {
+    it('refuses a peer that sends with TTL 64, and says why', async () => {
       await lab.bird(neighbour('multihop 64;'));
       const speaker = await lab.speaker({ ...IPV4, passive: true, transport: { ttlSecurity: 1 } });
       const refused = await speaker.event('refused', /TTL of 64, GTSM requires at least 255/);
@@ -113,7 +113,7 @@ describe('TCP of sessions with BIRD', () => {
       assert.ok(!speaker.events.some(({ type }) => type === 'established'));
     });
 
-    it('we take no answer with TTL 64', async () => {
+    it('drops answers with TTL 64', async () => {
       await lab.bird(neighbour('multihop 64; passive;'));
       const speaker = await lab.speaker({ ...IPV4, transport: { ttlSecurity: 1 } });
       await until('a dropped segment', () =>
@@ -124,13 +124,13 @@ describe('TCP of sessions with BIRD', () => {
       assert.ok(!speaker.events.some(({ type }) => type === 'established'));
     });
 
-    it('the same over IPv6', async () => {
+    it('establishes over IPv6', async () => {
       await lab.bird(birdPeer('neighbor 2001:db8:9::1 as 64512; ttl security on;'));
       const speaker = await lab.speaker({ address: '2001:db8:9::2', transport: { ttlSecurity: 1 } });
       await speaker.event('established');
     });
 
-    it('packets bear the TTL and the DSCP that are configured', async () => {
+    it('sends with the configured TTL and DSCP', async () => {
       const packets = lab.capture(1, 'src 10.9.0.1 and tcp dst port 179');
       await pause(500);
       await lab.bird(neighbour('multihop; passive;'));

@@ -6,7 +6,7 @@ import { reflectorFormat } from '../../config/schema.ts';
 const DOCUMENT = new URL('../../../docs/configuration.md', import.meta.url);
 
 describe('docs/configuration.md', () => {
-  it('has a line for every key of reflector.yaml, and none for keys that are not there', () => {
+  it('has one line for every key of reflector.yaml, and none for others', () => {
     const chapter =
       readFileSync(DOCUMENT, 'utf8')
         .split(/^## /m)

@@ -1,4 +1,4 @@
-/** What a host does when there is more to do than time: whose turn it is to be sent to, and who has gone. */
+/** A host with more to do than fits into a slice: ended connections, and the order of sending. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
@@ -6,11 +6,11 @@ import { KEEPALIVE } from '../../wire/message.ts';
 import { Node, RawPeer, until } from './tcp.ts';
 
 const PEERS = 20;
-/** Changes of a route, one in every slice; far more than it takes to come round. */
+/** Changes of a route, one in every slice; far more than one round of sending takes. */
 const CHANGES = 400;
 
-/** Sixty peers leave as `leave` has it, and are back at once; there is hardly time for anything in a slice. */
-async function goAndComeBack(leave: (peers: readonly RawPeer[]) => Promise<unknown>): Promise<void> {
+/** Sixty peers close their connections with `leave` and reconnect at once; slices are too short for all of them. */
+async function reconnect(leave: (peers: readonly RawPeer[]) => Promise<unknown>): Promise<void> {
   const node = new Node('127.0.0.1', { sliceMs: 0.01 });
   const addresses = Array.from({ length: 60 }, (_, i) => `127.0.2.${i + 1}`);
   let peers: RawPeer[] = [];
@@ -22,7 +22,7 @@ async function goAndComeBack(leave: (peers: readonly RawPeer[]) => Promise<unkno
     peers.push(...(await Promise.all(addresses.map((address) => RawPeer.connect(node, address)))));
     const back = peers.slice(addresses.length);
     for (const peer of back) peer.send(peer.open(90), KEEPALIVE);
-    await until(() => back.every(({ messages }) => messages.length > 1), 'all are back');
+    await until(() => back.every(({ messages }) => messages.length > 1), 'all have reconnected');
     assert.equal(node.countOf('refused'), 0);
     assert.equal(node.countOf('down'), addresses.length);
   } finally {
@@ -31,14 +31,14 @@ async function goAndComeBack(leave: (peers: readonly RawPeer[]) => Promise<unkno
   }
 }
 
-describe('a host whose peers all go at once', () => {
-  it('takes each of them back at once, whether or not there was time to close its connection', async () => {
-    // Not before the FINs are sent: until one is here the session is established, and a second one is refused.
-    await goAndComeBack((peers) => Promise.all(peers.map(({ socket }) => once(socket.end(), 'finish'))));
+describe('a host whose peers all disconnect at once', () => {
+  it('accepts each of them again at once, even before the end of its old connection is processed', async () => {
+    // FINs are sent first: until one arrives the session is established, and a second connection is refused.
+    await reconnect((peers) => Promise.all(peers.map(({ socket }) => once(socket.end(), 'finish'))));
   });
 
-  it('does so too when they reset their connections', async () => {
-    await goAndComeBack(async (peers) => {
+  it('does the same when they reset their connections', async () => {
+    await reconnect(async (peers) => {
       for (const { socket } of peers) socket.resetAndDestroy();
       await turn();
       await turn();
@@ -46,8 +46,8 @@ describe('a host whose peers all go at once', () => {
   });
 });
 
-describe('a host with more to send than time', () => {
-  it('lets nobody wait for ever, however much those before it get', async () => {
+describe('a host with more to send than fits into a slice', () => {
+  it('sends to every peer, however much the peers before it take', async () => {
     const node = new Node('127.0.0.1');
     const peers: RawPeer[] = [];
     try {
@@ -56,9 +56,9 @@ describe('a host with more to send than time', () => {
         node.peer(`127.0.1.${i}`, { passive: true });
         peers.push(await RawPeer.establish(node, `127.0.1.${i}`));
       }
-      await until(() => peers.every(({ octets }) => octets > 0), 'all have been greeted');
+      await until(() => peers.every(({ octets }) => octets > 0), 'all received an OPEN');
       const before = peers.map(({ octets }) => octets);
-      // Looking at this clock takes 2 ms, so that a slice is over after a few writes.
+      // Each reading of this clock takes 2 ms, so a slice is over after a few writes.
       let clock = node.host.now();
       Object.assign(node.host, { now: () => (clock += 2) });
       for (let i = 0; i < CHANGES; i++) {
