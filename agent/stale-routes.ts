@@ -57,6 +57,7 @@ export class StaleRoutes {
     if (this.#timer) clearTimeout(this.#timer);
   }
 
+  /** Receives every event of the speaker; the End-of-RIB markers count. */
   onEvent(event: SpeakerEvent): void {
     if (this.#isOver || event.type !== 'end-of-rib') return;
     this.#awaitedPeers.delete(event.peer);

@@ -21,9 +21,7 @@ export const MESSAGE = {
 /** Flags of a netlink header. The values overlap: their meaning depends on the kind of request. */
 export const FLAG = {
   REQUEST: 0x1,
-  MULTI: 0x2,
   ACK: 0x4,
-  DUMP_INTERRUPTED: 0x10,
   DUMP: 0x300,
   REPLACE: 0x100,
   EXCLUSIVE: 0x200,
@@ -36,8 +34,11 @@ export const FLAG = {
 /** Multicast groups of NETLINK_ROUTE (enum rtnetlink_groups). */
 export const GROUP = { LINK: 1, IPV4_ADDRESS: 5, IPV4_ROUTE: 7 } as const;
 
+/** No address family; asks for all of them. */
 export const AF_UNSPEC = 0;
+/** IPv4. */
 export const AF_INET = 2;
+/** IPv6. */
 export const AF_INET6 = 10;
 
 /** The attribute of a new veth pair that holds the peer's end (VETH_INFO_PEER of linux/veth.h). */
@@ -46,7 +47,7 @@ export const VETH_PEER = 1;
 /** Requests links without their statistics, which are most of the answer (RTEXT_FILTER_SKIP_STATS). */
 export const LINK_SKIP_STATISTICS = 8;
 
-/** Route attributes and values (linux/rtnetlink.h). */
+/** Attributes of routes (linux/rtnetlink.h). */
 export const ROUTE_ATTRIBUTE = {
   DESTINATION: 1,
   INTERFACE: 4,
@@ -57,10 +58,14 @@ export const ROUTE_ATTRIBUTE = {
   TABLE: 15,
   VIA: 18,
 } as const;
+/** Flags of a route or of a look-up. FIB_MATCH asks for the entry of the table instead of a cache entry. */
 export const ROUTE_FLAG = { FIB_MATCH: 0x2000, CLONED: 0x200 } as const;
-export const NEXT_HOP_FLAG = { DEAD: 1, ONLINK: 4, LINK_DOWN: 16 } as const;
-export const SCOPE = { UNIVERSE: 0, LINK: 253, HOST: 254, NOWHERE: 255 } as const;
-export const TABLE = { UNSPEC: 0, MAIN: 254, LOCAL: 255 } as const;
+/** Flags of a next hop. */
+export const NEXT_HOP_FLAG = { ONLINK: 4 } as const;
+/** How far the destination of a route or the validity of an address reaches. NOWHERE matches any at deletion. */
+export const SCOPE = { UNIVERSE: 0, LINK: 253, NOWHERE: 255 } as const;
+/** Routing tables; UNSPEC in the fixed part means that the attribute TABLE has the number. */
+export const TABLE = { UNSPEC: 0, MAIN: 254 } as const;
 
 /** Who installed a route (linux/rtnetlink.h; /etc/iproute2/rt_protos). */
 export const PROTOCOL = { KERNEL: 2, BOOT: 3, STATIC: 4, FLATROUTE: 179 } as const;

@@ -452,7 +452,7 @@ export function readUint32(buffer: Buffer, from: number, to: number): number {
 }
 
 /** The text of an extended acknowledgement (struct nlmsgerr, NLMSGERR_ATTR_MSG), or empty. */
-export function extendedAck(type: number, buffer: Buffer, start: number, end: number, flags: number): string {
+function extendedAck(type: number, buffer: Buffer, start: number, end: number, flags: number): string {
   if (!(flags & FLAG.ACK_ATTRIBUTES)) return '';
   let at = start + 4;
   if (type === MESSAGE.ERROR) {

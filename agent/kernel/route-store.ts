@@ -81,15 +81,22 @@ export class RouteStore {
     this.#report = report;
   }
 
+  /** How many routes are desired, installed or both. */
   get size(): number {
     return this.#size;
   }
+
+  /** How many routes are queued for a write. */
   get dirty(): number {
     return this.#dirty.size;
   }
+
+  /** How many routes the kernel has refused. */
   get failed(): number {
     return this.#failed.size;
   }
+
+  /** How many routes are in the kernel and not desired. */
   get stale(): number {
     return this.#stale.size;
   }

@@ -210,6 +210,7 @@ export class RouteSync {
     return () => this.#topology.delete(listener);
   }
 
+  /** The current counts. */
   counts(): RouteSyncCounts {
     const { size: routes, dirty, failed, stale, losses } = this.#store;
     const pending = Math.min(dirty + this.#writer.inFlight, routes - failed - stale);
