@@ -85,7 +85,7 @@ interface TrackedNextHop {
 }
 
 /** The part of RouteSync that next hop tracking needs. */
-export type LookupRoutes = Pick<RouteSync, 'get' | 'interfaceIndex' | 'open' | 'owner' | 'watchTopology'>;
+export type LookupRoutes = Pick<RouteSync, 'findLink' | 'get' | 'open' | 'owner' | 'watchTopology'>;
 
 /** Options of a NextHopTracker. */
 export interface NextHopTrackerOptions {
@@ -317,9 +317,9 @@ function resolve(routes: LookupRoutes, address: IPAddress): Resolution | null {
 /** A link-local address exists on every link: its zone names the interface, and no route does (RFC 4007 §6). */
 function resolveLinkLocal(routes: LookupRoutes, address: IPAddress): Resolution {
   if (address.zone === '') return { hops: [], reason: 'it is link-local and its interface is unknown' };
-  const index = routes.interfaceIndex(address.zone);
-  if (index === null) return { hops: [], reason: `there is no interface ${address.zone}` };
-  return { hops: [{ gateway: address.inZone(''), interface: index }], reason: '' };
+  const link = routes.findLink(address.zone);
+  if (link === null) return { hops: [], reason: `there is no interface ${address.zone}` };
+  return { hops: [{ gateway: address.inZone(''), interface: link.index }], reason: '' };
 }
 
 /** Resolves addresses through the routes of other programs only. Reads the whole main table. @throws KernelError */

@@ -196,9 +196,9 @@ export class RouteSync {
     return lookupRoute(this.#lookups, address, withSource);
   }
 
-  /** The index of the interface with this name, or null when there is none. @throws KernelError */
-  interfaceIndex(name: string): number | null {
-    return findLink(this.#lookups, name)?.index ?? null;
+  /** The interface of that name or index, or null when there is none. @throws KernelError */
+  findLink(nameOrIndex: string | number): Link | null {
+    return findLink(this.#lookups, nameOrIndex);
   }
 
   /**

@@ -4,7 +4,6 @@ import type { ExplainView } from '@flatroute/common/http/api-documents.ts';
 import { type ExportVerdict, exportVerdicts, formatAsPath, longestMatch, type RouteInfo } from 'bgp-js';
 import { type IPAddress, type IPPrefix, parsePrefix } from 'bgp-js/ip';
 import type { AgentSettings } from '../config/settings.ts';
-import { findLink } from '../kernel/link.ts';
 import { protocolName, type RouteEntry } from '../kernel/route.ts';
 import type { RouteLookup } from '../kernel/route-request.ts';
 import type { RouteSync } from '../kernel/route-sync.ts';
@@ -126,20 +125,11 @@ function kernelStep({ route, lookup }: Subject, { routes, dataplane }: AgentPart
 
 function describeEntry(entry: RouteEntry, routes: RouteSync): string {
   const hops = entry.nextHops.map(({ gateway, interface: index }) => {
-    const link = index === undefined ? '' : ` on ${linkName(index, routes)}`;
+    const link = index === undefined ? '' : ` on ${routes.findLink(index)?.name ?? `interface ${index}`}`;
     return gateway === undefined ? `directly connected${link}` : `via ${gateway}${link}`;
   });
   const via = hops.length > 0 ? ` ${hops.join(' and ')}` : '';
   return `${entry.type} ${entry.prefix}${via}, protocol ${protocolName(entry.protocol)}, metric ${entry.metric}`;
-}
-
-function linkName(index: number, routes: RouteSync): string {
-  const netlink = routes.open();
-  try {
-    return findLink(netlink, index)?.name ?? `interface ${index}`;
-  } finally {
-    netlink.close();
-  }
 }
 
 function summaryOf(subject: Subject, settings: AgentSettings, { pods }: AgentParts, steps: Step[]): string {

@@ -32,7 +32,7 @@ class FakeRoutes implements LookupRoutes {
     };
     return { address, route, reason: '', source: null };
   }
-  interfaceIndex(): null {
+  findLink(): null {
     return null;
   }
   open(): never {

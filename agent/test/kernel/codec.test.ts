@@ -104,7 +104,7 @@ describe('attributes', () => {
 describe('a route message', () => {
   it('can be read as it was packed', () => {
     const metrics = fc.integer({ min: 0, max: 0xffffffff });
-    const tables = fc.constantFrom(254, 100, 1179);
+    const tables = fc.constantFrom(100, 254, 255, 256, 1179);
     fc.assert(
       fc.property(prefix, metrics, tables, target, (where, metric, table, what) => {
         const builder = new MessageBuilder();
