@@ -87,6 +87,11 @@ describe('mistakes in agent.yaml', () => {
       '4:12: podCIDRs[0]: "10.244.1.0/32" has only one address',
     ],
     [
+      'a pod range that is too large',
+      withLines(4, 'podCIDRs: [32.0.0.0/7]'),
+      '4:12: podCIDRs[0]: "32.0.0.0/7" is too large for one node; use a length of 8 or more',
+    ],
+    [
       'a loopback pod range',
       withLines(4, 'podCIDRs: [127.0.0.0/24]'),
       '4:12: podCIDRs[0]: "127.0.0.0/24" contains addresses of 127.0.0.0/8, loopback',
