@@ -46,6 +46,7 @@ export class IPPrefix {
     return nlri;
   }
 
+  /** 4 or 6. */
   get version(): IPVersion {
     return this.address.version;
   }
@@ -95,6 +96,7 @@ export class IPPrefix {
     return this.covers(other) || other.covers(this);
   }
 
+  /** The same version, address and length. */
   equals(other: IPPrefix): boolean {
     return this.length === other.length && this.address.sameBits(other.address);
   }
@@ -109,6 +111,7 @@ export class IPPrefix {
     return this.version === 4 ? this.address.w3 * 64 + this.length : this.toString();
   }
 
+  /** `ADDRESS/LENGTH`, the address in its canonical text. */
   toString(): string {
     return `${this.address}/${this.length}`;
   }

@@ -112,3 +112,25 @@ describe('a speaker without an address', () => {
     assert.equal(peer.routes.get('10.1.0.0/16')?.nextHop, OUR_ADDRESS);
   });
 });
+
+describe('a policy that matches next hops', () => {
+  /** The prefixes that a speaker uses, of which an import policy rejects those with these next hops. */
+  function accepted(nextHops: string[]): string[] {
+    const sim = new Simulation(5);
+    const ours = sim.add({ as: 1 }, '10.0.0.9');
+    const peer = sim.add({ as: 1, address6: '2001:db8::1' }, '10.0.0.1');
+    sim.peer(ours, peer, { families: BOTH, importPolicy: 'in' });
+    const rule = { name: 'next hops', match: { nextHops }, action: 'reject' } as const;
+    ours.speaker.setPolicies({ policies: { in: { rules: [rule], otherwise: 'accept' } } });
+    const routes = ['10.1.0.0/16', '2001:db8:1::/48'];
+    for (const route of routes) peer.speaker.originate(route);
+    sim.run(5000);
+    return routes.filter((route) => routeTo(ours.speaker, route)?.paths[0].status === 'best');
+  }
+
+  it('rejects IPv4 and IPv6 routes by them', () => {
+    assert.deepEqual(accepted(['10.0.0.0/24']), ['2001:db8:1::/48']);
+    assert.deepEqual(accepted(['2001:db8::/64']), ['10.1.0.0/16']);
+    assert.deepEqual(accepted(['0.0.0.0/32', '192.0.2.0/24']), ['10.1.0.0/16', '2001:db8:1::/48']);
+  });
+});

@@ -77,6 +77,12 @@ describe('attributes as objects', () => {
     assert.deepEqual(decodeAttributes(wire).communities, communities);
   });
 
+  it('keep an IPv4-mapped next hop in MP_REACH_NLRI', () => {
+    const mapped = hex('40 01 01 00 40 02 00 80 0e 15 0002 01 10 00000000000000000000ffff0a000001 00');
+    assert.equal(decodeAttributes(mapped).nextHop, '::ffff:10.0.0.1');
+    assert.equal(toHex(encodeAttributes(decodeAttributes(mapped))), toHex(mapped));
+  });
+
   it('throw a RangeError for text that is not an address', () => {
     for (const nextHop of ['10.0.0', '10.0.0.256', 'host', '']) {
       assert.throws(() => encodeAttributes({ origin: 'IGP', asPath: [], nextHop }), RangeError);
