@@ -27,7 +27,7 @@ describe('documents and examples', () => {
   });
 
   it("the README's agent.yaml is valid", () => {
-    const agent = parseAgentConfig(blockAfter('An agent needs little'), 'README.md');
+    const agent = parseAgentConfig(blockAfter('An agent needs few keys'), 'README.md');
     assert.equal(agent.peers[0].as, 65001);
   });
 
