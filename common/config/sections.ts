@@ -182,7 +182,7 @@ export function checkPodPrefixes(content: unknown, ownAddress: IPAddress | undef
     }
     // The blackhole route of the prefix would collide with the route of its only pod.
     if (prefix.isHost) report(path, 'has only one address; use a length of 31 or less');
-    if (prefix.length < POD_PREFIX_LENGTH_MIN)
+    if (unusable === undefined && prefix.length < POD_PREFIX_LENGTH_MIN)
       report(path, `is too large for one node; use a length of ${POD_PREFIX_LENGTH_MIN} or more`);
     if (unusable === undefined && ownAddress !== undefined && prefix.contains(ownAddress)) {
       report(path, `contains the node's own address ${ownAddress}; choose a prefix without node addresses`);
