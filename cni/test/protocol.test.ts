@@ -80,6 +80,34 @@ describe('cni protocol', () => {
     for (const [bytes, message] of malformed) assert.throws(() => new RequestReader().push(bytes), message);
   });
 
+  it('encodes requests up to the limits', () => {
+    const largest = encodeRequest([['A', 'x'.repeat(ENVIRONMENT_MAX - 3)]], Buffer.alloc(BODY_MAX));
+    assert.equal(largest.length, HEADER_LENGTH + ENVIRONMENT_MAX + BODY_MAX);
+    const tooLarge = [['A', 'x'.repeat(ENVIRONMENT_MAX - 2)]] as const;
+    assert.throws(
+      () => encodeRequest(tooLarge, Buffer.alloc(0)),
+      /environment of 262145 bytes is over the limit/,
+    );
+    assert.throws(
+      () => encodeRequest([], Buffer.alloc(BODY_MAX + 1)),
+      /standard input of 1048577 bytes is over/,
+    );
+  });
+
+  it('refuses answers of another protocol, over the limit, or with bytes after the end', () => {
+    const refused: [Buffer, RegExp][] = [
+      [header('FRQ1', 0, 0), /starts with "FRQ1" instead of "FRA1"/],
+      [header('FRA1', 0, BODY_MAX + 1), /standard output of 1048577 bytes is over the limit/],
+      [Buffer.concat([header('FRA1', 0, 1), Buffer.from('ab')]), /2 bytes where its header says 1/],
+      [Buffer.from('FRA1'), /ends after 4 bytes/],
+    ];
+    for (const [bytes, message] of refused) assert.throws(() => decodeAnswer(bytes), message);
+    assert.equal(
+      decodeAnswer(encodeAnswer({ exitCode: 0, stdout: 'x'.repeat(BODY_MAX) })).stdout.length,
+      BODY_MAX,
+    );
+  });
+
   it('encodes and decodes answers', () => {
     const answer = { exitCode: 1, stdout: '{"code":11}\n' };
     const bytes = encodeAnswer(answer);

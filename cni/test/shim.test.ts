@@ -243,7 +243,10 @@ describe('cni shim', () => {
       const written = await installPlugin(options);
       const plugin = join(folder, 'bin', 'flatroute');
       assert.deepEqual(written, [`${plugin}.socket`, plugin, join(folder, 'net.d', '10-flatroute.conflist')]);
-      assert.equal(statSync(plugin).mode & 0o777, 0o755);
+      assert.deepEqual(
+        written.map((file) => statSync(file).mode & 0o777),
+        [0o644, 0o755, 0o644],
+      );
       assert.equal((await exec(plugin, {})).code, 3);
       assert.equal(error(await exec(plugin, { FLATROUTE_CNI_SOCKET: join(folder, 'none') })).code, 11);
       writeFileSync(`${plugin}.socket`, '');
@@ -256,6 +259,10 @@ describe('cni shim', () => {
       assert.deepEqual(readdirSync(join(folder, 'net.d')), ['10-flatroute.conflist']);
       await assert.rejects(installPlugin({ ...options, socket: 'cni.sock' }), /absolute path/);
       await assert.rejects(installPlugin({ ...options, socket: `/${'x'.repeat(107)}` }), /at most 107/);
+      await assert.rejects(installPlugin({ ...options, socket: '/a\nb' }), /absolute path/);
+      const longest = `/${'x'.repeat(106)}`;
+      await installPlugin({ ...options, socket: longest });
+      assert.equal(readFileSync(`${plugin}.socket`, 'utf8'), `${longest}\n`);
     });
 
     it('has a network configuration that older runtimes read too', async () => {
