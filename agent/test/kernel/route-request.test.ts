@@ -88,6 +88,19 @@ describe('requests about routes', () => {
     });
   }
 
+  it('adds next hops that are on the link by declaration (onlink)', () => {
+    const hop = { gateway: ip('192.0.2.1'), interface: lan, onlink: true };
+    const other = { gateway: ip('10.0.0.2'), interface: lan };
+    const route = { metric: 30, type: 'unicast' } as const;
+    addRoute(netlink, OWNER, { ...route, prefix: net('10.1.0.0/16'), nextHops: [hop] });
+    addRoute(netlink, OWNER, { ...route, prefix: net('10.2.0.0/16'), nextHops: [hop, other] });
+    assert.match(namespace.ip('route show 10.1.0.0/16'), /via 192\.0\.2\.1 dev lan .*onlink/);
+    assert.deepEqual(
+      listRoutes(netlink, OWNER).map(({ nextHops }) => nextHops),
+      [[hop], [hop, other]],
+    );
+  });
+
   it('adds an IPv4 route with an IPv6 gateway (RFC 8950)', () => {
     const nextHops = [{ gateway: ip('2001:db8::2'), interface: lan }];
     addRoute(netlink, OWNER, { prefix: net('10.1.0.0/16'), metric: 30, type: 'unicast', nextHops });
