@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { parseAddress } from 'bgp-js/ip';
 import { scanAttributes } from 'bgp-js/wire/attribute-scan.ts';
-import { SetFlag } from 'bgp-js/wire/attribute-types.ts';
+import { AttrsFlag } from 'bgp-js/wire/attribute-types.ts';
 import { decodeAttributes } from 'bgp-js/wire/attributes.ts';
 import { MAX_MESSAGE_LENGTH } from 'bgp-js/wire/frame.ts';
 import { decodeMessage, encodeMessage, isError, type Message } from 'bgp-js/wire/message.ts';
@@ -68,11 +68,11 @@ function checkAttributes(bytes: Uint8Array, program: Program): void {
       length: scan.asPathLength,
       first: scan.firstAs,
       nextHop: scan.nextHop,
-      med: flag(SetFlag.hasMed) ? scan.med : undefined,
-      localPref: flag(SetFlag.hasLocalPref) ? scan.localPref : undefined,
+      med: flag(AttrsFlag.hasMed) ? scan.med : undefined,
+      localPref: flag(AttrsFlag.hasLocalPref) ? scan.localPref : undefined,
       originator: scan.originatorId,
       clusters: scan.clusterListLength,
-      loop: flag(SetFlag.asLoop),
+      loop: flag(AttrsFlag.asLoop),
     },
     {
       length,

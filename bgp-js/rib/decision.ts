@@ -4,7 +4,7 @@
  * in which paths were received, not even where MED is compared within one neighbouring AS only.
  */
 import { IPAddress } from '../ip/index.ts';
-import { SetFlag } from '../wire/attribute-types.ts';
+import { AttrsFlag } from '../wire/attribute-types.ts';
 import { type Source, SourceKind } from './source.ts';
 import type { AttributeTable } from './store/attribute-table.ts';
 import type { AttrsId } from './store/ids.ts';
@@ -41,7 +41,7 @@ const isExternal = (source: Source): boolean => source.kind === SourceKind.exter
 /** RFC 4456 §9: for a reflected route ORIGINATOR_ID takes the place of the BGP identifier. */
 function identifierOf(candidate: Candidate, attributes: AttributeTable): number {
   const { attrs, source } = candidate;
-  const reflected = (attributes.flags.values[attrs] & SetFlag.originatorId) !== 0;
+  const reflected = (attributes.flags.values[attrs] & AttrsFlag.originatorId) !== 0;
   return reflected ? attributes.originatorId.values[attrs] : source.routerId;
 }
 
@@ -55,7 +55,7 @@ export const DECISION_STEPS: readonly DecisionStep[] = [
   {
     name: 'not long-lived stale',
     rfc: 'RFC 9494 §4.3',
-    measure: ({ attrs }, attributes) => attributes.flags.values[attrs] & SetFlag.llgrStale,
+    measure: ({ attrs }, attributes) => attributes.flags.values[attrs] & AttrsFlag.llgrStale,
   },
   {
     name: 'higher LOCAL_PREF',

@@ -5,7 +5,7 @@
 import type { IPAddress } from '../ip/index.ts';
 import { countInPath, secondAs } from '../wire/as-path.ts';
 import { checkMandatory, scanAttributes } from '../wire/attribute-scan.ts';
-import { AttributeType, SetFlag } from '../wire/attribute-types.ts';
+import { AttributeType, AttrsFlag } from '../wire/attribute-types.ts';
 import { decodeAttributes, encodeAttributes } from '../wire/attributes.ts';
 import { readU32 } from '../wire/cursor.ts';
 import type { BgpError } from '../wire/error.ts';
@@ -190,20 +190,20 @@ export function validateAttributes(
 ): number {
   const flags = table.flags.values[attrs];
   if (isLoop(table, attrs, rules, own.as)) return PathState.asLoop;
-  if ((flags & SetFlag.reflectionLoop) !== 0) return PathState.reflectionLoop;
+  if ((flags & AttrsFlag.reflectionLoop) !== 0) return PathState.reflectionLoop;
   if (hasOwnNextHop(table, attrs, own)) return PathState.ownNextHop;
   if (rules.firstAs !== 0 && table.firstAs.values[attrs] !== rules.firstAs) return PathState.foreignFirstAs;
   if (table.asPathLength.values[attrs] > (rules.maximumAsPathLength ?? Number.POSITIVE_INFINITY)) {
     return PathState.longAsPath;
   }
-  if ((flags & SetFlag.onlyToCustomer) !== 0 && isLeak(table, attrs, rules)) return PathState.routeLeak;
-  if ((flags & SetFlag.blackhole) !== 0 && rules.refuseBlackhole) return PathState.unwantedBlackhole;
+  if ((flags & AttrsFlag.onlyToCustomer) !== 0 && isLeak(table, attrs, rules)) return PathState.routeLeak;
+  if ((flags & AttrsFlag.blackhole) !== 0 && rules.refuseBlackhole) return PathState.unwantedBlackhole;
   return PathState.usable;
 }
 
 /** RFC 4271 §6.3: whether the next hop is one of our own addresses. An IPv4 next hop is compared as a number. */
 function hasOwnNextHop(table: AttributeTable, attrs: AttrsId, { address, address6 }: OwnNumbers): boolean {
-  if ((table.flags.values[attrs] & SetFlag.ipv4NextHop) !== 0) {
+  if ((table.flags.values[attrs] & AttrsFlag.ipv4NextHop) !== 0) {
     return address !== null && table.nextHop.values[attrs] === address.value;
   }
   return address6 !== null && (table.nextHopOf(attrs)?.sameBits(address6) ?? false);
@@ -212,7 +212,7 @@ function hasOwnNextHop(table: AttributeTable, attrs: AttrsId, { address, address
 /** Whether AS_PATH contains one of our AS numbers more often than it may (RFC 4271 §9.1.2, RFC 7705 §3). */
 function isLoop(table: AttributeTable, attrs: AttrsId, rules: ImportRules, as: number): boolean {
   const { allowAsIn = 0, localAs = 0, localAsInFront = false } = rules;
-  const holdsOurs = (table.flags.values[attrs] & SetFlag.asLoop) !== 0;
+  const holdsOurs = (table.flags.values[attrs] & AttrsFlag.asLoop) !== 0;
   if (holdsOurs && (allowAsIn === 0 || countOf(table, attrs, as) > allowAsIn)) return true;
   return localAs !== 0 && countOf(table, attrs, localAs) - (localAsInFront ? 1 : 0) > allowAsIn;
 }

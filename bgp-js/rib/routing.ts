@@ -19,7 +19,7 @@
  * changes of a prefix between two pulls are one UPDATE.
  */
 
-import { Community, SetFlag } from '../wire/attribute-types.ts';
+import { AttrsFlag, Community } from '../wire/attribute-types.ts';
 import { type Attributes, encodeAttributes } from '../wire/attributes.ts';
 import { readU32 } from '../wire/cursor.ts';
 import { FAMILIES, type Family, IPV4_UNICAST } from '../wire/families.ts';
@@ -194,7 +194,7 @@ export class Routing {
     this.addStaleJob(rib, source, (from) =>
       rib.eachStale(source.index, from, this.limits.slice, (path, prefix) => {
         const attrs = rib.attrsOf(path);
-        if ((this.attributes.flags.values[attrs] & SetFlag.noLlgr) !== 0) {
+        if ((this.attributes.flags.values[attrs] & AttrsFlag.noLlgr) !== 0) {
           rib.prefixes.write(prefix, nlri, 0);
           rib.withdraw(source.index, nlri, 0, rib.addPathIdOf(path));
           return;

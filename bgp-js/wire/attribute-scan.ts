@@ -35,11 +35,11 @@
 import {
   ATTRIBUTES,
   AttributeType,
+  AttrsFlag,
   Community,
   Flag,
   isHostAddress,
   Segment,
-  SetFlag,
 } from './attribute-types.ts';
 import { octetsKey, readU16, readU32 } from './cursor.ts';
 import { type NotificationCode, UpdateError } from './error.ts';
@@ -228,13 +228,13 @@ function checkAsPath(attribute: AttributePosition, context: AttributeContext, sc
     if (next > end) return malformed(`a segment of ${count} AS numbers runs past the attribute`);
     const isConfederation = segment === Segment.confedSequence || segment === Segment.confedSet;
     if (isConfederation && context.ebgp) return malformed('a confederation segment from an external peer');
-    if (isConfederation) scan.flags |= SetFlag.confederation;
+    if (isConfederation) scan.flags |= AttrsFlag.confederation;
     if (segment === Segment.sequence) scan.asPathLength += count;
     if (segment === Segment.set) scan.asPathLength += 1;
     for (let i = at + 2; i < next; i += size) {
       const as = size === 4 ? readU32(bytes, i) : readU16(bytes, i);
       if (as === 0) return malformed('AS 0 is in the path (RFC 7607)');
-      if (as === context.localAs) scan.flags |= SetFlag.asLoop;
+      if (as === context.localAs) scan.flags |= AttrsFlag.asLoop;
       if (i === start + 2 && segment === Segment.sequence) scan.firstAs = as;
     }
     at = next;
@@ -244,7 +244,7 @@ function checkAsPath(attribute: AttributePosition, context: AttributeContext, sc
 function checkNextHop(attribute: AttributePosition, _: AttributeContext, scan: AttributeScan): void {
   if (!hasLength(attribute, scan, 4)) return;
   scan.nextHop = readU32(attribute.bytes, attribute.start);
-  scan.flags |= SetFlag.ipv4NextHop;
+  scan.flags |= AttrsFlag.ipv4NextHop;
   if (isHostAddress(scan.nextHop)) return;
   withdraws(attribute, scan, UpdateError.invalidNextHop, 'the next hop is not a host address');
 }
@@ -252,14 +252,14 @@ function checkNextHop(attribute: AttributePosition, _: AttributeContext, scan: A
 function checkMed(attribute: AttributePosition, _: AttributeContext, scan: AttributeScan): void {
   if (!hasLength(attribute, scan, 4)) return;
   scan.med = readU32(attribute.bytes, attribute.start);
-  scan.flags |= SetFlag.hasMed;
+  scan.flags |= AttrsFlag.hasMed;
 }
 
 function checkLocalPref(attribute: AttributePosition, context: AttributeContext, scan: AttributeScan): void {
   if (context.ebgp) return discards(attribute, scan, 'received from an external peer');
   if (!hasLength(attribute, scan, 4)) return;
   scan.localPref = readU32(attribute.bytes, attribute.start);
-  scan.flags |= SetFlag.hasLocalPref;
+  scan.flags |= AttrsFlag.hasLocalPref;
 }
 
 function checkAtomicAggregate(attribute: AttributePosition, _: AttributeContext, scan: AttributeScan): void {
@@ -332,22 +332,23 @@ function checkCommunities(
     if (bytes[at] === 0xff && bytes[at + 1] === 0xff) scan.flags |= COMMUNITY_FLAGS[readU32(bytes, at)] ?? 0;
   }
   if (!context.ebgp) return;
-  if ((scan.flags & SetFlag.gracefulShutdown) !== 0 && context.obeyGracefulShutdown !== false) {
+  if ((scan.flags & AttrsFlag.gracefulShutdown) !== 0 && context.obeyGracefulShutdown !== false) {
     scan.localPref = 0;
   }
   // RFC 7999 §3.2: such a route must not leave this AS, so the stored form gets NO_EXPORT.
-  if ((scan.flags & SetFlag.blackhole) !== 0 && (scan.flags & SetFlag.noExport) === 0) scan.rewrite = true;
+  if ((scan.flags & AttrsFlag.blackhole) !== 0 && (scan.flags & AttrsFlag.noExport) === 0)
+    scan.rewrite = true;
 }
 
 const COMMUNITY_FLAGS: Record<number, number> = {
-  [Community.noExport]: SetFlag.noExport,
+  [Community.noExport]: AttrsFlag.noExport,
   // Without confederations, the border of a confederation is that of the AS.
-  [Community.noExportSubconfed]: SetFlag.noExport,
-  [Community.noAdvertise]: SetFlag.noAdvertise,
-  [Community.gracefulShutdown]: SetFlag.gracefulShutdown,
-  [Community.blackhole]: SetFlag.blackhole,
-  [Community.llgrStale]: SetFlag.llgrStale,
-  [Community.noLlgr]: SetFlag.noLlgr,
+  [Community.noExportSubconfed]: AttrsFlag.noExport,
+  [Community.noAdvertise]: AttrsFlag.noAdvertise,
+  [Community.gracefulShutdown]: AttrsFlag.gracefulShutdown,
+  [Community.blackhole]: AttrsFlag.blackhole,
+  [Community.llgrStale]: AttrsFlag.llgrStale,
+  [Community.noLlgr]: AttrsFlag.noLlgr,
 };
 
 /** RFC 4456 §8, RFC 7606 §7.9. */
@@ -359,8 +360,8 @@ function checkOriginatorId(
   if (context.ebgp) return discards(attribute, scan, 'received from an external peer');
   if (!hasLength(attribute, scan, 4)) return;
   scan.originatorId = readU32(attribute.bytes, attribute.start);
-  scan.flags |= SetFlag.originatorId;
-  if (scan.originatorId === context.localId) scan.flags |= SetFlag.reflectionLoop;
+  scan.flags |= AttrsFlag.originatorId;
+  if (scan.originatorId === context.localId) scan.flags |= AttrsFlag.reflectionLoop;
 }
 
 /** RFC 4456 §8, RFC 7606 §7.10. */
@@ -374,7 +375,7 @@ function checkClusterList(
   const { bytes, start, end } = attribute;
   scan.clusterListLength = (end - start) / 4;
   for (let at = start; at < end; at += 4) {
-    if (readU32(bytes, at) === context.clusterId) scan.flags |= SetFlag.reflectionLoop;
+    if (readU32(bytes, at) === context.clusterId) scan.flags |= AttrsFlag.reflectionLoop;
   }
 }
 
@@ -430,7 +431,7 @@ function checkLargeCommunities(attribute: AttributePosition, _: AttributeContext
 }
 
 function checkOnlyToCustomer(attribute: AttributePosition, _: AttributeContext, scan: AttributeScan): void {
-  if (hasLength(attribute, scan, 4)) scan.flags |= SetFlag.onlyToCustomer;
+  if (hasLength(attribute, scan, 4)) scan.flags |= AttrsFlag.onlyToCustomer;
 }
 
 function checkPrefixSid(attribute: AttributePosition, _: AttributeContext, scan: AttributeScan): void {

@@ -92,7 +92,7 @@ export const Community = {
 } as const;
 
 /** Facts about the attributes of a route, as bits. */
-export const SetFlag = {
+export const AttrsFlag = {
   /** AS_PATH contains our AS: a loop (RFC 4271 §9.1.2). */
   asLoop: 1,
   /** ORIGINATOR_ID is our identifier, or CLUSTER_LIST contains our cluster (RFC 4456 §8). */

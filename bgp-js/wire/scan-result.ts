@@ -75,14 +75,14 @@ export class AttributeScan {
   asPathLength = 0;
   /** The neighbouring AS: the first one of AS_PATH; 0: the path is empty or starts with a set. */
   firstAs = 0;
-  /** The value of NEXT_HOP, where `SetFlag.ipv4NextHop` is set. */
+  /** The value of NEXT_HOP, where `AttrsFlag.ipv4NextHop` is set. */
   nextHop = 0;
   med = 0;
   localPref = 100;
-  /** The value of ORIGINATOR_ID, where `SetFlag.originatorId` is set. */
+  /** The value of ORIGINATOR_ID, where `AttrsFlag.originatorId` is set. */
   originatorId = 0;
   clusterListLength = 0;
-  /** Bits of `SetFlag`. */
+  /** Bits of `AttrsFlag`. */
   flags = 0;
   /** Bit t % 32 of word t / 32 is set when an attribute of type t was found. */
   private readonly present = new Uint32Array(8);

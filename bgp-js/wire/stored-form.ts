@@ -4,11 +4,11 @@ import { mergeAs4Path, prependTo, readSegments, writeSegments } from './as-path.
 import {
   ATTRIBUTES,
   AttributeType,
+  AttrsFlag,
   Community,
   eachAttribute,
   encodeAttribute,
   Flag,
-  SetFlag,
 } from './attribute-types.ts';
 import { octetsKey, readU16, writeU16, writeU32 } from './cursor.ts';
 import { AS_TRANS } from './open.ts';
@@ -58,8 +58,8 @@ function edited(part: Uint8Array, type: number, context: AttributeContext, scan:
     }
     case AttributeType.communities: {
       // RFC 7999 §3.2: a blackhole route must not leave this AS.
-      const leaves = context.ebgp && (scan.flags & SetFlag.blackhole) !== 0;
-      if (!leaves || (scan.flags & SetFlag.noExport) !== 0) return part;
+      const leaves = context.ebgp && (scan.flags & AttrsFlag.blackhole) !== 0;
+      if (!leaves || (scan.flags & AttrsFlag.noExport) !== 0) return part;
       const value = Buffer.concat([part.subarray(head), word(Community.noExport)]);
       return encodeAttribute(part[0], type, value);
     }

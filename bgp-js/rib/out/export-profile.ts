@@ -1,6 +1,6 @@
 /** What an export profile is: which routes the peers of an update group are advertised, and with which attributes. */
 import type { IPAddress } from '../../ip/index.ts';
-import { SetFlag } from '../../wire/attribute-types.ts';
+import { AttrsFlag } from '../../wire/attribute-types.ts';
 import type { Family } from '../../wire/families.ts';
 import { PATH_ID_LENGTH } from '../../wire/nlri.ts';
 import type { Role } from '../../wire/role.ts';
@@ -107,21 +107,21 @@ export function mayExport(profile: ExportProfile, source: Source, attrsFlags: nu
 /**
  * The rule by which a route is not advertised to peers with this profile, or null: RFC 4271 §9.2 (iBGP split horizon),
  * RFC 4456 §6 (reflection), RFC 1997 (well-known communities), RFC 9234 §5 (routes that are only for customers), RFC
- * 9494 §4.3 (LLGR_STALE). `attrsFlags`: the SetFlag bits of the route's attributes.
+ * 9494 §4.3 (LLGR_STALE). `attrsFlags`: the AttrsFlag bits of the route's attributes.
  */
 export function exportRefusal(
   profile: ExportProfile,
   source: Source,
   attrsFlags: number,
 ): ExportRefusal | null {
-  if ((attrsFlags & SetFlag.onlyToCustomer) !== 0 && profile.role && KEPT_FOR_CUSTOMERS.has(profile.role))
+  if ((attrsFlags & AttrsFlag.onlyToCustomer) !== 0 && profile.role && KEPT_FOR_CUSTOMERS.has(profile.role))
     return 'onlyToCustomer';
-  if ((attrsFlags & SetFlag.noAdvertise) !== 0) return 'noAdvertise';
+  if ((attrsFlags & AttrsFlag.noAdvertise) !== 0) return 'noAdvertise';
   // RFC 1997 is about received routes: NO_EXPORT on a route of our own is meant for the neighbour.
   if (source.kind === SourceKind.local) return null;
-  if (profile.ebgp && (attrsFlags & SetFlag.noExport) !== 0) return 'noExport';
+  if (profile.ebgp && (attrsFlags & AttrsFlag.noExport) !== 0) return 'noExport';
   // RFC 9494 §4.3: other peers do not know that LLGR_STALE routes are a last resort.
-  if ((attrsFlags & SetFlag.llgrStale) !== 0 && !profile.longLivedAware) return 'llgrStale';
+  if ((attrsFlags & AttrsFlag.llgrStale) !== 0 && !profile.longLivedAware) return 'llgrStale';
   if (profile.ownOnly) return 'ownOnly';
   if (profile.ebgp || source.kind === SourceKind.external) return null;
   if (profile.clusterId === null) return 'splitHorizon';

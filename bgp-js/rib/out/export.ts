@@ -8,11 +8,11 @@ import {
 } from '../../wire/as-path.ts';
 import {
   AttributeType,
+  AttrsFlag,
   Community,
   eachAttribute,
   Flag,
   Segment,
-  SetFlag,
 } from '../../wire/attribute-types.ts';
 import { readU32, writeU16, writeU32 } from '../../wire/cursor.ts';
 import { AS_TRANS } from '../../wire/open.ts';
@@ -216,7 +216,7 @@ export class AttributeExporter {
   /** RFC 8326 §4.3: while this speaker drains, routes that it forwards itself are marked. */
   private writeCommunities(flags: number, source: Source, profile: ExportProfile): void {
     const { communities } = AttributeType;
-    if (!drains(profile, source) || (flags & SetFlag.gracefulShutdown) !== 0) return this.copy(communities);
+    if (!drains(profile, source) || (flags & AttrsFlag.gracefulShutdown) !== 0) return this.copy(communities);
     const present = this.starts[communities] >= 0;
     const from = present ? this.valueStart(communities) : 0;
     const to = present ? this.ends[communities] : 0;
@@ -228,7 +228,7 @@ export class AttributeExporter {
 
   /** RFC 9234 §5: towards customers, peers and clients of a route server, adds OTC with our AS where there is none. */
   private addOnlyToCustomer(flags: number, role: Role, as: number): void {
-    if (role === 'customer' || role === 'rs-client' || (flags & SetFlag.onlyToCustomer) !== 0) return;
+    if (role === 'customer' || role === 'rs-client' || (flags & AttrsFlag.onlyToCustomer) !== 0) return;
     const type = AttributeType.onlyToCustomer;
     const made = Uint8Array.of(Flag.optional | Flag.transitive, type, 4, 0, 0, 0, 0);
     writeU32(made, 3, as);
@@ -303,7 +303,9 @@ export class AttributeExporter {
 
 /** Whether AS_PATH of a set with these flags needs changes beyond prepending. */
 function changesPath(profile: ExportProfile, attrsFlags: number): boolean {
-  return Boolean(profile.removePrivateAs || profile.asOverride) || (attrsFlags & SetFlag.confederation) !== 0;
+  return (
+    Boolean(profile.removePrivateAs || profile.asOverride) || (attrsFlags & AttrsFlag.confederation) !== 0
+  );
 }
 
 /**

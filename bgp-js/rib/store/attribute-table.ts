@@ -4,7 +4,7 @@
  * stays a set's own: ids.ts.
  */
 import { IPAddress } from '../../ip/index.ts';
-import { AttributeType, eachAttribute, SetFlag } from '../../wire/attribute-types.ts';
+import { AttributeType, AttrsFlag, eachAttribute } from '../../wire/attribute-types.ts';
 import { type Attributes, decodeAttributes } from '../../wire/attributes.ts';
 import type { AttributeContext, AttributeScan } from '../../wire/scan-result.ts';
 import { FreeList, U8Column, U16Column, U32Column } from './column.ts';
@@ -98,12 +98,12 @@ export class AttributeTable {
   readonly asPathLength = new U16Column();
   readonly origin = new U8Column();
   readonly firstAs = new U32Column();
-  /** The IPv4 next hop, where `SetFlag.ipv4NextHop` is set; see `nextHopOf`. */
+  /** The IPv4 next hop, where `AttrsFlag.ipv4NextHop` is set; see `nextHopOf`. */
   readonly nextHop = new U32Column();
-  /** ORIGINATOR_ID, where `SetFlag.originatorId` is set. */
+  /** ORIGINATOR_ID, where `AttrsFlag.originatorId` is set. */
   readonly originatorId = new U32Column();
   readonly clusterListLength = new U16Column();
-  /** Bits of SetFlag. */
+  /** Bits of AttrsFlag. */
   readonly flags = new U16Column();
   private readonly table = new HashTable();
   /** Numbers to be given out again, chained through `references`. */
@@ -234,7 +234,7 @@ export class AttributeTable {
 
   /** The next hop of a set, of IPv6 the first one (RFC 2545 §3); null when it has none, as some routes of our own. */
   nextHopOf(id: AttrsId): IPAddress | null {
-    if ((this.flags.values[id] & SetFlag.ipv4NextHop) !== 0) return IPAddress.v4(this.nextHop.values[id]);
+    if ((this.flags.values[id] & AttrsFlag.ipv4NextHop) !== 0) return IPAddress.v4(this.nextHop.values[id]);
     const reach = this.valueOf(id, AttributeType.mpReach);
     return reach && IPAddress.read(this.chunkOf(id), reach.start + MP_NEXT_HOP, 6);
   }
