@@ -1,8 +1,15 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { type Ipam, NoAddressError } from '../../ipam/ipam.ts';
 import { encodeLine } from '../../ipam/journal-format.ts';
+import { type Allocation, ConflictError } from '../../ipam/store.ts';
+import { Attachments } from '../../pods/attachments.ts';
+import { SerialQueue } from '../../pods/concurrency.ts';
+import { CniError, CODE } from '../../pods/errors.ts';
 import { hostLinkName } from '../../pods/names.ts';
+import type { CniRequest } from '../../pods/request.ts';
+import type { WiringTools } from '../../pods/wiring.ts';
 import { ip } from '../addresses.ts';
 import { eventually, TestNode } from './node.ts';
 
@@ -159,5 +166,59 @@ describe('pods: restart', () => {
     for (const address of addresses) assert.equal(node.ping('node', address), 1);
     assert.equal((await node.plugin('DEL', 1)).exitCode, 0);
     assert.match(readFileSync(node.journal, 'utf8'), /"version":2/);
+  });
+});
+
+describe('pods: attachments without an address', () => {
+  const held: Allocation = {
+    containerId: 'c1',
+    ifname: 'eth0',
+    network: 'flatroute',
+    netns: '/run/netns/none',
+    hostInterface: 'fr0',
+    addresses: [ip('10.244.1.7')],
+    since: '2026-01-01T00:00:00.000Z',
+  };
+
+  /** Attaches with an address management of these methods, on a node where no link exists. */
+  async function codeOf(ipam: Partial<Ipam>): Promise<number> {
+    const graveyard = { gone: async () => {}, flush: async () => {} };
+    const tools = {
+      netlink: { request: () => {} },
+      routes: { delete: () => {} },
+      kernelQueue: new SerialQueue(),
+      graveyard,
+    } as unknown as WiringTools;
+    const attachments = new Attachments({
+      ipam: ipam as Ipam,
+      tools,
+      nodeAddress: ip('10.0.0.1'),
+      mtu: 1500,
+      onEvent: (event) => assert.fail(event.kind),
+    });
+    // Any namespace but the node's own network namespace.
+    const request = { containerId: 'c1', ifname: 'eth0', netns: '/proc/self/ns/mnt', network: 'flatroute' };
+    try {
+      await attachments.attach(request as CniRequest);
+    } catch (error) {
+      assert.ok(error instanceof CniError, String(error));
+      return error.code;
+    }
+    throw new Error('attached');
+  }
+  const failing = (error: Error) => (): Promise<never> => Promise.reject(error);
+  const conflict = new ConflictError(ip('10.244.1.7'), 'node n2');
+
+  it('report code 11 if no address is free, and code 5 if the store fails', async () => {
+    const empty = { get: () => undefined, hasFree: () => true };
+    const none = new NoAddressError('no free address');
+    assert.equal(await codeOf({ ...empty, allocate: failing(none) }), CODE.TRY_AGAIN_LATER);
+    assert.equal(await codeOf({ ...empty, allocate: failing(new Error('ENOSPC')) }), CODE.IO_FAILURE);
+  });
+
+  it('report code 11 if the store has given the address of the container to another owner', async () => {
+    const before = { get: () => held };
+    assert.equal(await codeOf({ ...before, reassign: failing(conflict) }), CODE.TRY_AGAIN_LATER);
+    assert.equal(await codeOf({ ...before, reassign: failing(new Error('ENOSPC')) }), CODE.IO_FAILURE);
   });
 });
