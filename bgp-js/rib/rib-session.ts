@@ -37,7 +37,7 @@ export interface RibSessionFamily {
   group: UpdateGroup;
   member: GroupMember;
   /** The peer has sent all its routes once (End-of-RIB). */
-  heardAll: boolean;
+  hasEndOfRib: boolean;
   /** The peer is sending its routes again, between the two markers of a refresh (RFC 7313). */
   refreshing: boolean;
 }

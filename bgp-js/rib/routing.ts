@@ -125,7 +125,7 @@ export class Routing {
       const group = this.groupFor(family, profile);
       const rib = this.ribOf(family);
       const member = group.join(source.index);
-      return { rib, receivesPathIds, group, member, heardAll: false, refreshing: false };
+      return { rib, receivesPathIds, group, member, hasEndOfRib: false, refreshing: false };
     });
     const ribFamilies = new Map(ribFamilyList.map((ribFamily) => [ribFamily.rib.family, ribFamily]));
     const countedPolicy = rules.policy;

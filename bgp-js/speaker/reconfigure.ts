@@ -93,7 +93,7 @@ export function answerRefresh(
     group.refresh(member, marked);
   } else if (subtype === BEGIN_OF_REFRESH && enhancedRefresh) {
     // Routes retained over the peer's restart are swept at its End-of-RIB marker, not before.
-    if (restart && !ribFamily.heardAll) return;
+    if (restart && !ribFamily.hasEndOfRib) return;
     ribFamily.refreshing = true;
     routing.beginRefresh(ribSession.source, family);
   } else if (subtype === END_OF_REFRESH && ribFamily.refreshing) {

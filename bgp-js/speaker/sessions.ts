@@ -301,7 +301,7 @@ export class Sessions {
   }
 
   private endOfRib(peer: Peer, ribFamily: RibSessionFamily | undefined, family: Family): void {
-    if (ribFamily) ribFamily.heardAll = true;
+    if (ribFamily) ribFamily.hasEndOfRib = true;
     this.helper.onEndOfRib(peer, family);
     this.gate.onEndOfRib(peer);
     this.events.push({ type: 'end-of-rib', peer: peer.name, family: family.name });

@@ -1,4 +1,4 @@
-/** Who may be a peer, and when it is tried again. */
+/** Which addresses are peers, and when a peer is connected to again. */
 
 import assert from 'node:assert/strict';
 import { peerConfig, seededRandom } from 'bgp-js-testing/index.ts';
@@ -25,9 +25,9 @@ describe('PeerTable', () => {
 
   const BAD: [string, Partial<PeerOptions>][] = [
     ['no address', {}],
-    ['an address that is none', { address: '10.0.0' }],
+    ['a malformed address', { address: '10.0.0' }],
     ['a link-local address without interface', { address: 'fe80::1' }],
-    ['a range that is none', { range: '10.0.0.0/33' }],
+    ['a malformed range', { range: '10.0.0.0/33' }],
   ];
   for (const [title, fields] of BAD) {
     it(`refuses ${title}`, () => {
@@ -35,7 +35,7 @@ describe('PeerTable', () => {
     });
   }
 
-  it('refuses an address or a range that is there already, and keeps the first', () => {
+  it('refuses a second configuration with the same address or range, and keeps the first', () => {
     const table = new PeerTable();
     for (const fields of [{ address: '10.0.0.2' }, { range: '10.1.0.0/16' }]) {
       table.add(peerConfig({ ...AS, ...fields }), 0);
@@ -44,7 +44,7 @@ describe('PeerTable', () => {
     }
   });
 
-  it('makes a peer for an address in a range, and forgets it when told', () => {
+  it('creates a peer for an address in a range, until it is removed', () => {
     const table = new PeerTable();
     assert.equal(table.add(peerConfig({ ...AS, range: '10.0.0.0/24', name: 'rack' }), 0), null);
     assert.equal(table.size, 0);
@@ -56,7 +56,7 @@ describe('PeerTable', () => {
     assert.notEqual(table.forAddress(ip('10.0.0.7'), 7), peer);
   });
 
-  it('takes the range with the longest prefix, in whatever order they were added', () => {
+  it('uses the range with the longest prefix, in any order of configuration', () => {
     const ranges = ['10.0.0.0/8', '10.1.2.0/24', '0.0.0.0/0', '10.1.0.0/16'];
     for (const order of [ranges, [...ranges].reverse()]) {
       const table = new PeerTable();
@@ -71,14 +71,14 @@ describe('PeerTable', () => {
     }
   });
 
-  it('a peer of its own comes before every range', () => {
+  it('prefers the configuration of an address to all ranges', () => {
     const table = new PeerTable();
     table.add(peerConfig({ ...AS, range: '10.0.0.0/8' }), 0);
     const peer = table.add(peerConfig({ ...AS, address: '10.0.0.2' }), 0);
     assert.equal(table.forAddress(ip('10.0.0.2'), 0), peer);
   });
 
-  it('an IPv6 address is in no IPv4 range, not even in 0.0.0.0/0', () => {
+  it('finds no IPv6 address in an IPv4 range, not even in 0.0.0.0/0', () => {
     const table = new PeerTable();
     table.add(peerConfig({ ...AS, range: '0.0.0.0/0' }), 0);
     for (const address of ['2001:db8::1', '::']) {
@@ -86,7 +86,7 @@ describe('PeerTable', () => {
     }
   });
 
-  it('holds maximumPeers for each range, and counts those who left no more', () => {
+  it('allows maximumPeers for each range at a time', () => {
     const table = new PeerTable();
     table.add(peerConfig({ ...AS, range: '10.0.0.0/24', name: 'rack', maximumPeers: 2 }), 0);
     table.add(peerConfig({ ...AS, range: '10.0.1.0/24', maximumPeers: 1 }), 0);
@@ -99,7 +99,7 @@ describe('PeerTable', () => {
     peerOf(table.forAddress(ip('10.0.0.3'), 0));
   });
 
-  it('takes out a peer, or a range with all that came out of it', () => {
+  it('removes a peer, or a range with all its peers', () => {
     const table = new PeerTable();
     table.add(peerConfig({ ...AS, address: '10.0.0.2' }), 0);
     table.add(peerConfig({ ...AS, range: '10.1.0.0/16' }), 0);
@@ -112,7 +112,7 @@ describe('PeerTable', () => {
     assert.equal(table.size, 0);
   });
 
-  it('a changed configuration counts for the range and for all that came out of it', () => {
+  it('applies a changed configuration to the range and to all its peers', () => {
     const table = new PeerTable();
     table.add(peerConfig({ ...AS, range: '10.1.0.0/16' }), 0);
     const peer = peerOf(table.forAddress(ip('10.1.0.1'), 0));
@@ -123,10 +123,10 @@ describe('PeerTable', () => {
 });
 
 describe('a peer', () => {
-  it('is tried when its time has come, unless it is passive', () => {
+  it('is connected to at its time, unless it is passive', () => {
     const active = new Peer(peerConfig({ ...AS, address: '10.0.0.2' }), ip('10.0.0.2'), false, 0);
     const passive = new Peer(peerConfig({ ...AS, passive: true }), ip('10.0.0.3'), false, 0);
-    assert.ok(!active.shouldConnect(1e12), 'not before somebody set the time');
+    assert.ok(!active.shouldConnect(1e12), 'not before the time is set');
     active.retryAt = passive.retryAt = 1000;
     assert.deepEqual(
       [999, 1000].map((now) => active.shouldConnect(now)),
@@ -135,7 +135,7 @@ describe('a peer', () => {
     assert.ok(!passive.shouldConnect(1e12));
   });
 
-  it('is Idle while it is kept out, then Active', () => {
+  it('is Idle until idleUntil, then Active', () => {
     const peer = new Peer(peerConfig(AS), ip('10.0.0.2'), false, 0);
     peer.idleUntil = 500;
     assert.deepEqual(
@@ -146,13 +146,13 @@ describe('a peer', () => {
 });
 
 describe('Backoff', () => {
-  it('begins at a fifth of the retry time and doubles up to the cap', () => {
+  it('starts at a fifth of the retry time and doubles up to the cap', () => {
     const backoff = new Backoff();
     const waits = Array.from({ length: 7 }, () => backoff.next(5000, 30_000, () => 1));
     assert.deepEqual(waits, [1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
   });
 
-  it('jitters between three quarters and the whole (RFC 4271 §10)', () => {
+  it('has a jitter of 0.75 to 1 (RFC 4271 §10)', () => {
     const random = seededRandom(1);
     const waits: number[] = [];
     for (let i = 0; i < 1000; i++) waits.push(new Backoff().next(5000, 30_000, random));
@@ -160,7 +160,7 @@ describe('Backoff', () => {
     assert.ok(Math.min(...waits) < 760 && Math.max(...waits) > 990, 'the whole range is used');
   });
 
-  it('stays at the cap for ever, and begins anew after a session that has proven itself', () => {
+  it('stays at the cap, and starts again after a reset', () => {
     const backoff = new Backoff();
     for (let i = 0; i < 5000; i++) assert.ok(backoff.next(5000, 60_000, () => 1) <= 60_000);
     backoff.reset();

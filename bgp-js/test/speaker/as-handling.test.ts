@@ -1,4 +1,4 @@
-/** What becomes of AS_PATH: local AS, AS override, our own and private AS numbers, confederations, the first AS. */
+/** Changes of AS_PATH: local AS, AS override, our own and private AS numbers, confederations, the first AS. */
 import assert from 'node:assert/strict';
 import { type Attributes, formatAsPath, type PeerOptions, type PrefixId, routeTo } from '../../index.ts';
 import { KEEPALIVE } from '../../wire/index.ts';
@@ -9,21 +9,21 @@ const OWN = '10.244.1.0/26';
 const LOCAL_AS = 64999;
 const seq = (...ases: number[]): Attributes['asPath'] => [{ type: 'sequence', ases }];
 
-/** AS_PATH as the peer was told it; null: it was told nothing. */
+/** AS_PATH as advertised to the peer; null: the route is not advertised. */
 function advertised(peer: HandPeer, prefix: string): string | null {
-  peer.take();
+  peer.takeMessages();
   const route = peer.routes.get(prefix);
   return route ? formatAsPath(route.asPath) : null;
 }
 
-/** How the only path to the prefix fares at the speaker: its AS_PATH, or why it is unusable. */
+/** The AS_PATH of the only path to the prefix, or why it is unusable. */
 function kept(bench: Bench, prefix = PREFIX): string {
   const path = routeTo(bench.speaker, prefix)?.paths[0];
   assert.ok(path, `there is a path to ${prefix}`);
   return path.status === 'unusable' ? path.reason : formatAsPath(path.attributes.asPath);
 }
 
-describe('AS_PATH towards an external peer', () => {
+describe('AS_PATH to an external peer', () => {
   const ROWS: [string, Partial<PeerOptions>, Attributes['asPath'], string][] = [
     ['our AS goes in front', {}, seq(65001, 7), '64512 65001 7'],
     ['into a segment of its own before a set', {}, [{ type: 'set', ases: [1, 2] }], '64512 {1,2}'],
@@ -79,20 +79,20 @@ describe('AS_PATH towards an external peer', () => {
     });
   }
 
-  it('a full segment in front gets another one before it', () => {
+  it('gets a new segment if the first is full', () => {
     const bench = new Bench();
     const full = Array.from({ length: 254 }, (_, i) => i + 1);
     const from = bench.peer('10.0.0.2', { as: 1 }).establish();
     const plain = bench.peer('10.0.0.3', { as: 65002 }).establish();
     const local = bench.peer('10.0.0.4', { as: 65003, localAs: LOCAL_AS }).establish();
     from.announce([PREFIX], { asPath: seq(...full) });
-    plain.take();
-    local.take();
+    plain.takeMessages();
+    local.takeMessages();
     assert.deepEqual(plain.routes.get(PREFIX)?.asPath, seq(OUR_AS, ...full));
     assert.deepEqual(local.routes.get(PREFIX)?.asPath, [...seq(LOCAL_AS, OUR_AS), ...seq(...full)]);
   });
 
-  it('segments of a confederation are not counted, stay inside, and never leave (RFC 5065 §4.1, 5.3)', () => {
+  it('loses confederation segments, which are not counted either (RFC 5065 §4.1, 5.3)', () => {
     const bench = new Bench();
     const inside = bench.peer('10.0.0.2', { nextHopSelf: true, client: true }).establish();
     const outside = bench.peer('10.0.0.3', { as: 65002 }).establish();
@@ -110,7 +110,7 @@ describe('AS_PATH towards an external peer', () => {
     assert.equal(advertised(outside, PREFIX), '64512 7');
   });
 
-  it('a local AS that is ours is none', () => {
+  it('ignores a local AS that equals our own', () => {
     const bench = new Bench();
     bench.speaker.originate(OWN);
     const peer = bench.peer('10.0.0.2', { as: 65001, localAs: OUR_AS });
@@ -165,7 +165,7 @@ describe('AS_PATH from a peer', () => {
     });
   }
 
-  it('a change of the limits counts at once and resets nothing', () => {
+  it('applies changed limits at once, without a reset', () => {
     const bench = new Bench();
     const peer = bench.peer('10.0.0.2', { as: 65001 }).establish();
     peer.announce([PREFIX], { asPath: seq(65001, OUR_AS) });
@@ -180,7 +180,7 @@ describe('AS_PATH from a peer', () => {
     assert.equal(bench.status(peer.address).state, 'Established');
   });
 
-  it('MED is compared within the AS of the peer, not within the local AS before it', () => {
+  it('has its MED compared by the AS of the peer, not by a prepended local AS', () => {
     const bench = new Bench();
     const local = { localAs: LOCAL_AS };
     const a = bench.peer('10.0.0.2', { as: 65001, ...local }).establish();
@@ -212,11 +212,11 @@ describe('AS_PATH from a peer', () => {
 
 describe('the AS of a session', () => {
   const asOf = (peer: HandPeer): number | undefined => {
-    const [open] = peer.take();
+    const [open] = peer.takeMessages();
     return open.type === 'open' ? open.open.as : undefined;
   };
 
-  it('OPEN has the local AS', () => {
+  it('is the local AS in our OPEN', () => {
     const bench = new Bench();
     const peer = bench.peer('10.0.0.2', { as: 65001, localAs: LOCAL_AS });
     peer.connect();
@@ -225,7 +225,7 @@ describe('the AS of a session', () => {
     assert.equal(bench.status(peer.address).state, 'Established');
   });
 
-  it('of an AS that is being renumbered, the peer may show either number (RFC 7705 §4)', () => {
+  it('may be either number of an AS that is being renumbered (RFC 7705 §4)', () => {
     for (const as of [OUR_AS, LOCAL_AS]) {
       const bench = new Bench();
       const peer = bench.peer('10.0.0.2', { localAs: LOCAL_AS });
@@ -233,19 +233,19 @@ describe('the AS of a session', () => {
       peer.establish({ as, capabilities });
       peer.announce([PREFIX], { localPref: 50 });
       const path = routeTo(bench.speaker, PREFIX)?.paths[0];
-      assert.deepEqual([path?.status, path?.attributes.localPref], ['best', 50], 'it is an internal peer');
+      assert.deepEqual([path?.status, path?.attributes.localPref], ['best', 50], 'the peer is internal');
     }
   });
 
-  it('a third number is refused', () => {
+  it('may not be a third number', () => {
     const bench = new Bench();
     const peer = bench.peer('10.0.0.2', { localAs: LOCAL_AS });
     peer.connect();
     peer.send(peer.open({ as: 65001, capabilities: [] }));
-    assert.ok(peer.heard().includes('notification 2/2'));
+    assert.ok(peer.received().includes('notification 2/2'));
   });
 
-  it('we show the other number when the peer refuses the first', () => {
+  it('is our other number after the peer refused the first', () => {
     const bench = new Bench();
     const peer = bench.peer('10.0.0.2', { localAs: LOCAL_AS });
     const exported: (number | undefined)[] = [];

@@ -1,7 +1,4 @@
-/**
- * A speaker on a bench: the test plays every peer of it by hand, octet by octet, and moves the time. No sockets, no
- * clock.
- */
+/** A speaker without sockets and without a clock: the test plays its peers, octet by octet, and advances the time. */
 
 import assert from 'node:assert/strict';
 import { peerConfig, seededRandom } from 'bgp-js-testing/index.ts';
@@ -38,18 +35,18 @@ export class Bench {
   /** Virtual time in ms. */
   now = 1000;
   readonly speaker: Speaker;
-  /** Everything that the speaker told. */
+  /** All events of the speaker so far. */
   readonly events: SpeakerEvent[] = [];
-  /** `connect` actions that nobody has answered yet. */
+  /** `connect` actions that the test has not answered yet. */
   readonly connects: (SpeakerAction & { type: 'connect' })[] = [];
-  private readonly wires = new Map<number, Wire>();
+  private readonly wires = new Map<number, WireEnd>();
 
   constructor(config: Partial<SpeakerOptions> = {}) {
     const full = { as: OUR_AS, routerId: OUR_ADDRESS, address: OUR_ADDRESS, maximumPaths: 1, ...config };
     this.speaker = new Speaker(full, seededRandom(1));
   }
 
-  /** Configures a peer, passive unless told otherwise, and returns the one who plays it. */
+  /** Configures a peer, passive by default, and returns the object that plays it. */
   peer(address: string, fields: Partial<PeerOptions> = {}): HandPeer {
     const config = peerConfig({ as: OUR_AS, passive: true, address, ...fields });
     this.speaker.addPeer(config, this.now);
@@ -57,7 +54,7 @@ export class Bench {
     return new HandPeer(this, address, config.as);
   }
 
-  /** Lets the time pass, stopping at every deadline. */
+  /** Advances the time, and calls `tick` at every deadline. */
   advance(ms: number): void {
     const until = this.now + ms;
     while (this.speaker.deadline <= until) {
@@ -68,7 +65,7 @@ export class Bench {
     this.now = until;
   }
 
-  /** Lets the speaker do all that it has to do at this moment. */
+  /** Runs the speaker until it has no work and no output left. */
   pump(): void {
     const { speaker } = this;
     while (speaker.hasWork) speaker.work(this.now);
@@ -81,19 +78,19 @@ export class Bench {
       while (speaker.wantsToSend(id)) {
         const parts = speaker.transmit(id, 65536);
         if (parts.length === 0) break;
-        for (const part of parts) this.wires.get(id)?.take(part);
+        for (const part of parts) this.wires.get(id)?.receive(part);
       }
     }
-    assert.ok(speaker.deadline <= speaker.nearestDeadline(), 'the speaker sleeps over no timer');
+    assert.ok(speaker.deadline <= speaker.nearestDeadline(), 'the deadline is no later than the first timer');
   }
 
-  wire(id: number): Wire {
-    const wire = new Wire();
+  wire(id: number): WireEnd {
+    const wire = new WireEnd();
     this.wires.set(id, wire);
     return wire;
   }
 
-  /** What the speaker shows of the peer. */
+  /** The peer's status in the views. */
   status(address: string): PeerStatus {
     const status = peerStatuses(this.speaker, this.now).find((candidate) => candidate.address === address);
     assert.ok(status, `the speaker knows ${address}`);
@@ -105,27 +102,27 @@ export class Bench {
   }
 }
 
-/** What comes out of the speaker on one connection. */
-class Wire {
+/** Receives the speaker's output on one connection. */
+class WireEnd {
   closed = false;
   readonly messages: Message[] = [];
   private readonly framer = new Framer();
 
-  take(bytes: Uint8Array): void {
+  receive(bytes: Uint8Array): void {
     assert.ok(!this.closed, 'nothing is sent on a connection that was closed');
     this.framer.push(bytes.slice());
     for (let at = this.framer.next(); at !== -1; at = this.framer.next()) {
-      assert.ok(typeof at === 'number', 'the speaker sends sound headers');
+      assert.ok(typeof at === 'number', 'the speaker sends valid headers');
       const length = this.framer.bytes[at + 16] * 256 + this.framer.bytes[at + 17];
       const message = decodeMessage(this.framer.bytes.slice(at, at + length));
-      assert.ok(!isError(message), 'the speaker sends sound messages');
+      assert.ok(!isError(message), 'the speaker sends valid messages');
       this.messages.push(message);
     }
     assert.equal(this.framer.pending, 0, 'the speaker sends whole messages');
   }
 
   close(lastBytes: Uint8Array | null): void {
-    if (lastBytes) this.take(lastBytes);
+    if (lastBytes) this.receive(lastBytes);
     this.closed = true;
   }
 }
@@ -133,12 +130,12 @@ class Wire {
 /** One peer of the speaker, played by the test. */
 export class HandPeer {
   readonly address: string;
-  /** Its connection with the speaker; a new one after every `connect`. */
+  /** The number of its connection; a new one after every `connect`. */
   id = -1;
   private readonly bench: Bench;
   private readonly as: number;
-  private wire: Wire | null = null;
-  /** What it was told and has not withdrawn again, by prefix. */
+  private wire: WireEnd | null = null;
+  /** The routes advertised to the peer, by prefix, as of the last `takeMessages`. */
   readonly routes = new Map<string, Attributes>();
 
   constructor(bench: Bench, address: string, as: number) {
@@ -170,12 +167,12 @@ export class HandPeer {
     this.wire = this.bench.wire(id);
   }
 
-  /** Connects and brings the session up. */
+  /** Connects and establishes the session. */
   establish(open: Partial<OpenMessage> = {}): this {
     assert.ok(this.connect(), 'the speaker accepts the connection');
     this.send(this.open(open), KEEPALIVE);
     assert.equal(this.bench.status(this.address).state, 'Established');
-    this.take();
+    this.takeMessages();
     return this;
   }
 
@@ -198,18 +195,18 @@ export class HandPeer {
     return encodeMessage({ type: 'open', open });
   }
 
-  /** The peer sends these messages, or parts of them. */
+  /** Sends messages, or parts of them, and runs the speaker. */
   send(...parts: Uint8Array[]): void {
     this.deliver(...parts);
     this.bench.pump();
   }
 
-  /** Like `send`, but the speaker does not come to look at it. */
+  /** Like `send`, but does not run the speaker. */
   deliver(...parts: Uint8Array[]): void {
     for (const part of parts) this.bench.speaker.received(this.id, part.slice());
   }
 
-  /** The peer announces prefixes. */
+  /** Announces prefixes. */
   announce(prefixes: readonly string[], attributes: Partial<Attributes> = {}): void {
     const full: Attributes = { origin: 'IGP', asPath: [], nextHop: this.address, ...attributes };
     if (this.as !== OUR_AS && !attributes.asPath) full.asPath = [{ type: 'sequence', ases: [this.as] }];
@@ -222,8 +219,8 @@ export class HandPeer {
     this.send(encodeMessage({ type: 'update', ...fields }));
   }
 
-  /** The messages that came since the last call; `routes` is up to date then. */
-  take(): Message[] {
+  /** The messages received since the last call; brings `routes` up to date. */
+  takeMessages(): Message[] {
     const messages = this.wire?.messages.splice(0) ?? [];
     for (const message of messages) {
       if (message.type !== 'update') continue;
@@ -234,9 +231,9 @@ export class HandPeer {
     return messages;
   }
 
-  /** What came since the last call as short words: `keepalive`, `notification 6/2`, `+10.0.0.0/8`, `-10.0.0.0/8`. */
-  heard(): string[] {
-    return this.take().flatMap((message) => {
+  /** The messages since the last call in short: `keepalive`, `notification 6/2`, `+10.0.0.0/8`, `-10.0.0.0/8`. */
+  received(): string[] {
+    return this.takeMessages().flatMap((message) => {
       if (message.type === 'notification') {
         const { code, subcode } = message.notification;
         return [`notification ${code}/${subcode}`];

@@ -1,4 +1,4 @@
-/** Both sides connect at the same moment (RFC 4271 §6.8, RFC 6286 §2.3). */
+/** Connection collisions: both sides connect at the same time (RFC 4271 §6.8, RFC 6286 §2.3). */
 import assert from 'node:assert/strict';
 import { Simulation } from 'bgp-js-testing/index.ts';
 import { peerStatuses, routeTo } from '../../index.ts';
@@ -9,7 +9,7 @@ import { Bench, HandPeer, OUR_AS } from './bench.ts';
 const HIGHER = '10.0.0.2';
 const LOWER = '10.0.0.0';
 
-/** A speaker that has connected to the peer, which connected to it. Two hands play the two connections. */
+/** A speaker that has connected to the peer, which connected to it. Two objects play the two connections. */
 function crossing(address: string): { bench: Bench; outgoing: HandPeer; incoming: HandPeer } {
   const bench = new Bench();
   const outgoing = bench.peer(address, { passive: false });
@@ -17,25 +17,25 @@ function crossing(address: string): { bench: Bench; outgoing: HandPeer; incoming
   outgoing.answer();
   const incoming = new HandPeer(bench, address, OUR_AS);
   assert.ok(incoming.connect());
-  for (const hand of [outgoing, incoming]) assert.deepEqual(hand.heard(), ['open']);
+  for (const hand of [outgoing, incoming]) assert.deepEqual(hand.received(), ['open']);
   return { bench, outgoing, incoming };
 }
 
-/** Whichever OPEN comes first, this side gives up the same connection, and without calling it an error. */
+/** Whichever OPEN arrives first, the speaker closes the same connection, and does not report it as an error. */
 describe('a collision', () => {
   for (const [address, kept, lost] of [
     [HIGHER, 'incoming', 'outgoing'],
     [LOWER, 'outgoing', 'incoming'],
   ] as const) {
     for (const first of ['incoming', 'outgoing'] as const) {
-      it(`the peer is ${address}, OPEN comes first on the ${first} one: the ${kept} one stays`, () => {
+      it(`the peer is ${address}, its OPEN arrives first on the ${first} connection: the ${kept} one stays`, () => {
         const { bench, ...hands } = crossing(address);
         hands[first].send(hands[first].open());
         if (first === lost && !hands[lost].closed) {
-          assert.deepEqual(hands[lost].heard(), ['keepalive'], 'the peer may yet give up the other one');
+          assert.deepEqual(hands[lost].received(), ['keepalive'], 'the peer may still give up the other one');
         }
         if (first !== kept) hands[kept].send(hands[kept].open());
-        assert.deepEqual([hands[lost].heard(), hands[lost].closed], [['notification 6/7'], true]);
+        assert.deepEqual([hands[lost].received(), hands[lost].closed], [['notification 6/7'], true]);
         hands[kept].send(KEEPALIVE);
         assert.deepEqual([hands[kept].closed, bench.status(address).state], [false, 'Established']);
         assert.equal(bench.status(address).lastError, null);
@@ -43,7 +43,7 @@ describe('a collision', () => {
     }
   }
 
-  it('that the peer avoids: it gives up the connection that would have stayed, the other one is established', () => {
+  it('that the peer avoids by closing the connection that would have stayed: the other one is established', () => {
     const { bench, incoming, outgoing } = crossing(HIGHER);
     outgoing.send(outgoing.open());
     bench.speaker.disconnected(incoming.id, 'the peer closed the connection', bench.now);
@@ -51,7 +51,7 @@ describe('a collision', () => {
     assert.equal(bench.status(HIGHER).state, 'Established');
   });
 
-  it('that we avoid: a connection of ours that comes late is closed without a word', () => {
+  it('that we avoid: our connection is closed without an OPEN if it is established late', () => {
     for (const address of [HIGHER, LOWER]) {
       const bench = new Bench();
       const late = bench.peer(address, { passive: false });
@@ -60,43 +60,43 @@ describe('a collision', () => {
       assert.ok(early.connect());
       early.send(early.open());
       late.answer();
-      assert.deepEqual([late.heard(), late.closed], [[], true]);
+      assert.deepEqual([late.received(), late.closed], [[], true]);
       early.send(KEEPALIVE);
       assert.equal(bench.status(address).state, 'Established');
     }
   });
 
-  it('an established session stays, whoever has the higher identifier', () => {
+  it('does not end an established session, whichever identifier is higher', () => {
     for (const address of [HIGHER, LOWER]) {
       const bench = new Bench();
       const established = bench.peer(address, { passive: false });
       bench.advance(0);
       established.answer();
       established.send(established.open(), KEEPALIVE);
-      established.take();
+      established.takeMessages();
       const late = new HandPeer(bench, address, OUR_AS);
       assert.ok(late.connect());
       late.send(late.open());
-      assert.deepEqual(late.heard(), ['open', 'notification 6/7']);
-      assert.deepEqual([established.heard(), established.closed], [[], false]);
+      assert.deepEqual(late.received(), ['open', 'notification 6/7']);
+      assert.deepEqual([established.received(), established.closed], [[], false]);
       assert.equal(bench.status(address).counters.established, 1);
     }
   });
 
-  it('a second connection of the peer replaces a first that has led to nothing', () => {
+  it('of two incoming connections is won by the second, unless the first is established', () => {
     const bench = new Bench();
     const first = bench.peer(HIGHER);
     assert.ok(first.connect());
     const second = new HandPeer(bench, HIGHER, OUR_AS);
     assert.ok(second.connect());
-    assert.deepEqual([first.heard(), first.closed], [['open', 'notification 6/7'], true]);
+    assert.deepEqual([first.received(), first.closed], [['open', 'notification 6/7'], true]);
     second.send(second.open(), KEEPALIVE);
     assert.equal(bench.status(HIGHER).state, 'Established');
-    assert.equal(second.connect(), false, 'but not one that is established');
+    assert.equal(second.connect(), false, 'an established one is not replaced');
   });
 });
 
-describe('two speakers that begin at the same moment', () => {
+describe('two speakers that connect at the same time', () => {
   /** Runs two speakers; returns how many connections were made that did not last. */
   function meet(seed: number, asB: number, idB: string): number {
     const sim = new Simulation(seed);

@@ -1,4 +1,4 @@
-/** The well-known communities obeyed, and attributes that are passed on: AIGP, large communities, unknown ones. */
+/** Well-known communities, and attributes that are passed on: AIGP, large communities, unknown ones. */
 import assert from 'node:assert/strict';
 import { type Attributes, Community, type PathInfo, type PeerOptions, routeTo } from '../../index.ts';
 import { KEEPALIVE } from '../../wire/index.ts';
@@ -10,18 +10,18 @@ const { noExport, noAdvertise, noExportSubconfed, blackhole, gracefulShutdown } 
 
 function pathOf(bench: Bench): PathInfo {
   const path = routeTo(bench.speaker, PREFIX)?.paths[0];
-  assert.ok(path, 'there is a path');
+  assert.ok(path, 'a path exists');
   return path;
 }
 
 function advertised(peer: HandPeer, prefix = PREFIX): Attributes | undefined {
-  peer.take();
+  peer.takeMessages();
   return peer.routes.get(prefix);
 }
 
 const KEPT_IN: ReadonlySet<number> = new Set([noExport, noExportSubconfed]);
 
-describe('communities that keep a route in (RFC 1997)', () => {
+describe('communities that limit the export of a route (RFC 1997)', () => {
   const ROWS: [string, number[], boolean, boolean][] = [
     ['none', [0xfc000001], true, true],
     ['NO_EXPORT', [noExport], true, false],
@@ -38,7 +38,7 @@ describe('communities that keep a route in (RFC 1997)', () => {
         if (own) bench.speaker.originate(PREFIX, { communities });
         else bench.peer('10.0.0.2', { as: 65001 }).establish().announce([PREFIX], { communities });
         bench.pump();
-        // RFC 1997 keeps in what was received; who originates a route with NO_EXPORT means it for the neighbour.
+        // RFC 1997 is about received routes; a route that we originate with NO_EXPORT is meant for the neighbour.
         const expected = [inside, outside || (own && communities.some((each) => KEPT_IN.has(each)))];
         assert.deepEqual([advertised(internal) !== undefined, advertised(external) !== undefined], expected);
       });
@@ -47,7 +47,7 @@ describe('communities that keep a route in (RFC 1997)', () => {
 });
 
 describe('large communities (RFC 8092)', () => {
-  it('of a route of our own are told to every peer', () => {
+  it('of a route of our own are advertised to every peer', () => {
     const bench = new Bench();
     const internal = bench.peer('10.0.0.3').establish();
     const external = bench.peer('10.0.0.4', { as: 65002 }).establish();
@@ -69,7 +69,7 @@ describe('BLACKHOLE (RFC 7999)', () => {
     return bench;
   };
 
-  it('is refused from an external peer that may not ask for it', () => {
+  it('is refused from an external peer without acceptBlackhole', () => {
     const path = pathOf(announce({ as: 65001 }));
     assert.deepEqual(
       [path.status, path.reason],
@@ -77,7 +77,7 @@ describe('BLACKHOLE (RFC 7999)', () => {
     );
   });
 
-  it('is taken where it is agreed upon, and gets NO_EXPORT', () => {
+  it('is used with acceptBlackhole, and gets NO_EXPORT', () => {
     const bench = announce({ as: 65001, acceptBlackhole: true });
     const { status, attributes } = pathOf(bench);
     assert.deepEqual([status, attributes.communities], ['best', [blackhole, noExport]]);
@@ -85,19 +85,19 @@ describe('BLACKHOLE (RFC 7999)', () => {
     assert.equal(advertised(external), undefined);
   });
 
-  it('keeps NO_ADVERTISE and NO_EXPORT as they came', () => {
+  it('keeps a received NO_ADVERTISE or NO_EXPORT', () => {
     const { attributes } = pathOf(announce({ as: 65001, acceptBlackhole: true }, [noExport, blackhole]));
     assert.deepEqual(attributes.communities, [noExport, blackhole]);
   });
 
-  it('from inside the AS it is taken as it is', () => {
+  it('is used as it is from an internal peer', () => {
     const { status, attributes } = pathOf(announce({}));
     assert.deepEqual([status, attributes.communities], ['best', [blackhole]]);
   });
 });
 
 describe('GRACEFUL_SHUTDOWN (RFC 8326)', () => {
-  it('from an external peer makes the route the last choice, here and inside the AS', () => {
+  it('from an external peer makes the route the last choice in the whole AS', () => {
     const bench = new Bench();
     const leaving = bench.peer('10.0.0.2', { as: 65001 }).establish();
     const inside = bench.peer('10.0.0.3').establish();
@@ -112,7 +112,7 @@ describe('GRACEFUL_SHUTDOWN (RFC 8326)', () => {
     assert.equal(pathOf(bench).reason, 'won by higher LOCAL_PREF');
   });
 
-  it('from inside the AS LOCAL_PREF stays what it says', () => {
+  it('from an internal peer does not change LOCAL_PREF', () => {
     const bench = new Bench();
     bench
       .peer('10.0.0.2')
@@ -123,7 +123,7 @@ describe('GRACEFUL_SHUTDOWN (RFC 8326)', () => {
     assert.equal(advertised(external)?.localPref, undefined);
   });
 
-  it('our own: every route that we forward is announced with it, and without it again at the undo', () => {
+  it('of our own is added to every route with our next hop, and removed again at the end', () => {
     const bench = new Bench();
     bench.speaker.originate('10.244.1.0/26', { communities: [7] });
     const inside = bench.peer('10.0.0.2').establish();
@@ -148,7 +148,7 @@ describe('GRACEFUL_SHUTDOWN (RFC 8326)', () => {
     ]);
     bench.speaker.setGracefulShutdown(true);
     bench.pump();
-    assert.deepEqual(inside.heard(), [], 'what is so already is not told again');
+    assert.deepEqual(inside.received(), [], 'routes that do not change are not advertised again');
     bench.speaker.setGracefulShutdown(false);
     bench.pump();
     assert.deepEqual(view(), [
@@ -160,7 +160,7 @@ describe('GRACEFUL_SHUTDOWN (RFC 8326)', () => {
     for (const peer of [inside, outside]) assert.equal(bench.status(peer.address).counters.established, 1);
   });
 
-  it('a session that begins while we drain is told at once', () => {
+  it('is added for a session that starts during the graceful shutdown', () => {
     const bench = new Bench();
     bench.speaker.setGracefulShutdown(true);
     bench.speaker.originate(PREFIX);
@@ -170,7 +170,7 @@ describe('GRACEFUL_SHUTDOWN (RFC 8326)', () => {
     assert.deepEqual(advertised(peer)?.communities, [gracefulShutdown]);
   });
 
-  it('a reflector that drains leaves alone what it does not forward', () => {
+  it('is not added by a reflector to routes with another next hop', () => {
     const bench = new Bench({ clusterId: '10.0.0.1' });
     const [from, to] = ['10.0.0.2', '10.0.0.3'].map((address) =>
       bench.peer(address, { client: true }).establish(),
@@ -183,7 +183,7 @@ describe('GRACEFUL_SHUTDOWN (RFC 8326)', () => {
 });
 
 describe('a route server (RFC 7947)', () => {
-  it('leaves next hop, MED and path alone between its clients, and gives its own routes like every speaker', () => {
+  it('does not change next hop, MED and path between its clients, and advertises its own routes as usual', () => {
     const bench = new Bench();
     const from = bench.peer('10.0.0.2', { as: 65001, role: 'rs-server' }).establish();
     const to = bench.peer('10.0.0.3', { as: 65002, role: 'rs-server' }).establish();
@@ -235,7 +235,7 @@ describe('attributes that are passed on', () => {
     });
   }
 
-  it('the largest metric of AIGP stays the largest', () => {
+  it('does not let the largest metric of AIGP overflow', () => {
     const bench = new Bench();
     const a = bench.peer('10.0.0.2', { as: 65001, aigp: true }).establish();
     const b = bench.peer('10.0.0.3').establish();
@@ -243,7 +243,7 @@ describe('attributes that are passed on', () => {
     assert.equal(advertised(b)?.aigp, 0xffffffffffffffffn);
   });
 
-  it('AIGP from a session with it does not leak to one without', () => {
+  it('does not pass AIGP on to a session without it', () => {
     const bench = new Bench();
     for (const [address, aigp] of [
       ['10.0.0.2', true],
@@ -262,7 +262,7 @@ describe('attributes that are passed on', () => {
     );
   });
 
-  it('communities of every kind, and unknown transitive attributes with Partial', () => {
+  it('passes on communities of every kind, and unknown transitive attributes with Partial', () => {
     const bench = new Bench();
     const a = bench.peer('10.0.0.2', { as: 65001 }).establish();
     const b = bench.peer('10.0.0.3', { as: 65002 }).establish();

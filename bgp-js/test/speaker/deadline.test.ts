@@ -1,4 +1,4 @@
-/** When the speaker wants to be called next: what brings a timer forward counts at once. */
+/** The speaker's deadline: it follows every change that makes a timer due earlier. */
 
 import assert from 'node:assert/strict';
 import { peerConfig } from 'bgp-js-testing/index.ts';
@@ -8,7 +8,7 @@ import { Bench, OUR_AS } from './bench.ts';
 
 const PEER = '10.0.0.2';
 
-/** How often the speaker looks for its first timer to tell its deadline, after something has happened. */
+/** How often the speaker searches all timers for its deadline after `happen`. */
 function looks({ speaker, now }: Bench, happen: () => void): number {
   assert.ok(speaker.deadline > now);
   happen();
@@ -25,7 +25,7 @@ function looks({ speaker, now }: Bench, happen: () => void): number {
 }
 
 describe('the deadline of the speaker', () => {
-  it('is that of the first timer of all', () => {
+  it('is that of the first timer', () => {
     const bench = new Bench();
     assert.equal(bench.speaker.deadline, Number.POSITIVE_INFINITY);
     bench.peer(PEER, { passive: false });
@@ -34,7 +34,7 @@ describe('the deadline of the speaker', () => {
     assert.equal(bench.speaker.deadline, bench.now + 10_000);
   });
 
-  it('is not looked for anew when a peer is heard, and found when the old one is over', () => {
+  it('is not searched again for a message of a peer, but when the old one has passed', () => {
     const bench = new Bench();
     const peer = bench.peer(PEER, { holdTime: 9 }).establish({ holdTime: 9 });
     const first = bench.speaker.deadline;
@@ -58,7 +58,7 @@ describe('the deadline of the speaker', () => {
     assert.equal(bench.status(PEER).state, 'Active');
   });
 
-  it('comes nearer when a peer is to be connected to after all', () => {
+  it('is earlier when a passive peer becomes active', () => {
     const bench = new Bench();
     bench.peer(PEER);
     assert.equal(bench.speaker.deadline, Number.POSITIVE_INFINITY);
@@ -66,7 +66,7 @@ describe('the deadline of the speaker', () => {
     assert.equal(bench.speaker.deadline, bench.now);
   });
 
-  it('comes nearer when the neighbour on an interface is found', () => {
+  it('is earlier when the neighbour on an interface is found', () => {
     const bench = new Bench();
     bench.peer('', { passive: false, address: undefined, transport: { interface: 'eth0' } });
     assert.equal(bench.speaker.deadline, Number.POSITIVE_INFINITY);

@@ -1,4 +1,4 @@
-/** Errors of a peer, and every kind of end of a session, under virtual time. */
+/** Errors of a peer, and all ways in which a session ends. */
 import assert from 'node:assert/strict';
 import { encodeMessage, KEEPALIVE, type Message, shutdownMessage } from '../../wire/index.ts';
 import { hex, message, update } from '../wire/bytes.ts';
@@ -6,9 +6,9 @@ import { Bench, type HandPeer } from './bench.ts';
 
 const PEER = '10.0.0.2';
 
-/** The NOTIFICATION with which the speaker ended; there is exactly one, and it is the last word. */
+/** The NOTIFICATION that ended the connection: there is exactly one, and it is the last message. */
 function lastWord(peer: HandPeer): Message & { type: 'notification' } {
-  const messages = peer.take();
+  const messages = peer.takeMessages();
   const notifications = messages.filter((candidate) => candidate.type === 'notification');
   assert.equal(notifications.length, 1);
   assert.equal(messages.at(-1), notifications[0]);
@@ -34,7 +34,7 @@ describe('an error of the peer', () => {
     ['a truncated capability', () => message(1, '04 fc00 005a 0a000002 04 02 02 41 04'), '2/0'],
   ];
   for (const [title, bytes, expected] of BEFORE) {
-    it(`in OpenSent: ${title} is ${expected}, told in words`, () => {
+    it(`in OpenSent: ${title} is ${expected}, with a text`, () => {
       const bench = new Bench();
       const peer = bench.peer(PEER);
       peer.connect();
@@ -53,7 +53,7 @@ describe('an error of the peer', () => {
     ['a ROUTE-REFRESH that is too short', message(5, '0001'), '7/1'],
   ];
   for (const [title, bytes, expected] of AFTER) {
-    it(`in Established: ${title} is ${expected}, and another session does not notice`, () => {
+    it(`in Established: ${title} is ${expected}, and does not disturb another session`, () => {
       const bench = new Bench();
       const other = bench.peer('10.0.0.3').establish();
       const peer = bench.peer(PEER).establish();
@@ -65,7 +65,7 @@ describe('an error of the peer', () => {
     });
   }
 
-  it('keeps it out for a while: Idle, refused, and let in again', () => {
+  it('keeps the peer in Idle for a while: it is refused, and then accepted again', () => {
     const bench = new Bench();
     const peer = bench.peer(PEER).establish();
     peer.send(message(6, ''));
@@ -78,7 +78,7 @@ describe('an error of the peer', () => {
     peer.establish();
   });
 
-  it('a treat-as-withdraw keeps the session, takes the route away and is told with the octets', () => {
+  it('treat-as-withdraw keeps the session, withdraws the route and is reported with the octets', () => {
     const bench = new Bench();
     const peer = bench.peer(PEER).establish();
     peer.announce(['10.9.0.0/16', '10.8.0.0/16']);
@@ -109,19 +109,19 @@ describe('an error of the peer', () => {
 });
 
 describe('the end of a session', () => {
-  it('a NOTIFICATION is not answered, and is told in words', () => {
+  it('a NOTIFICATION is not answered, and is reported in words', () => {
     const bench = new Bench();
     const peer = bench.peer(PEER).establish();
     const data = hex('06 7265626f6f74');
     peer.send(encodeMessage({ type: 'notification', notification: { code: 6, subcode: 4, data } }));
-    assert.deepEqual([peer.heard(), peer.closed], [[], true]);
+    assert.deepEqual([peer.received(), peer.closed], [[], true]);
     const text = 'administrative reset: "reboot" (received NOTIFICATION 6/4)';
     assert.equal(bench.status(PEER).lastError?.text, text);
     assert.deepEqual(bench.eventsOf('down'), [{ type: 'down', peer: PEER, reason: text }]);
     peer.establish();
   });
 
-  it('shutdown: 6/2 with the message to everyone, also before a session is up, and nobody is let in again', () => {
+  it('shutdown: 6/2 with the message on all connections, established or not, and all later ones are refused', () => {
     const bench = new Bench();
     const up = bench.peer(PEER).establish();
     const half = bench.peer('10.0.0.3');
@@ -141,7 +141,7 @@ describe('the end of a session', () => {
     assert.deepEqual([up.connect(), bench.connects.length], [false, 1], 'the one attempt is from before');
   });
 
-  it('removePeer: 6/3, and the peer is unknown from then on', () => {
+  it('removePeer: 6/3, and later connections of the peer are refused', () => {
     const bench = new Bench();
     const peer = bench.peer(PEER).establish();
     peer.announce(['10.9.0.0/16']);
@@ -174,7 +174,7 @@ describe('the end of a session', () => {
     assert.equal(bench.speaker.routing.rib.paths, 0, 'its routes are gone');
   });
 
-  it('a broken connection takes the routes along and is tried again', () => {
+  it('a broken connection withdraws the routes, and the speaker connects again', () => {
     const bench = new Bench();
     const peer = bench.peer(PEER, { passive: false });
     bench.advance(0);
@@ -190,7 +190,7 @@ describe('the end of a session', () => {
     assert.equal(bench.connects.length, 1);
   });
 
-  it('what a connection sends after its end is of no concern', () => {
+  it('input of a connection that has ended is ignored', () => {
     const bench = new Bench();
     const peer = bench.peer(PEER).establish();
     peer.send(message(6, ''), peer.open(), KEEPALIVE);

@@ -1,4 +1,4 @@
-/** A change of what a peer is shown, on a session with many routes: no reset, and only the difference is sent. */
+/** A changed export on a session with many routes: no reset, and only the difference is sent. */
 import assert from 'node:assert/strict';
 import { Simulation } from 'bgp-js-testing/index.ts';
 import { peerConfig } from '../../index.ts';
@@ -6,7 +6,7 @@ import { nlri } from '../rib/helpers.ts';
 
 const ROUTES = 100_000;
 
-/** A node with a peer to which it tells ROUTES routes that it has learned, and a few of its own. */
+/** A node that advertises ROUTES learned routes, and a few of its own, to a peer. */
 function loaded() {
   const sim = new Simulation(1);
   const node = sim.add({ as: 64512 }, '10.0.0.1');
@@ -38,7 +38,7 @@ function loaded() {
 }
 
 describe('a change on a session with 100,000 routes', () => {
-  it('to own routes only and back resets nothing; what stays is not told again', function () {
+  it('to own routes and back resets nothing, and does not advertise routes that stay', function () {
     this.timeout(60_000);
     const { sim, session, held, change } = loaded();
     const updates = session.counters.updatesReceived;
@@ -67,7 +67,7 @@ describe('a change on a session with 100,000 routes', () => {
     assert.match(session.lastError?.text ?? '', /maximum prefixes exceeded/);
   });
 
-  it('leaves nothing unsaid that the peer had yet to be told', () => {
+  it('does not lose updates that were pending for the peer', () => {
     const sim = new Simulation(2);
     const node = sim.add({ as: 64512 }, '10.0.0.1');
     const peers = ['10.0.0.2', '10.0.0.3'].map((address) => sim.add({ as: 65001 }, address));

@@ -1,4 +1,4 @@
-/** What a speaker tells its peers, and with which attributes (RFC 4271 §5.1, §9.2, RFC 1997, RFC 4456). */
+/** Export: which routes are advertised, with which attributes (RFC 4271 §5.1, §9.2, RFC 1997, RFC 4456). */
 import assert from 'node:assert/strict';
 import { type Attributes, Community, peerConfig } from '../../index.ts';
 import { encodeMessage, KEEPALIVE } from '../../wire/index.ts';
@@ -9,9 +9,9 @@ const EBGP = { as: 65001 };
 const EBGP_2 = { as: 65002 };
 const seq = (...ases: number[]): Attributes['asPath'] => [{ type: 'sequence', ases }];
 
-/** What the peer knows of the prefix by now. */
+/** The attributes of the prefix as advertised to the peer. */
 function advertised(peer: HandPeer, prefix: string): Attributes | undefined {
-  peer.take();
+  peer.takeMessages();
   return peer.routes.get(prefix);
 }
 
@@ -48,7 +48,7 @@ describe('routes of our own', () => {
     const peer = bench.peer('10.0.0.2', EBGP).establish();
     bench.speaker.originate(OWN);
     bench.pump();
-    const [message] = peer.take();
+    const [message] = peer.takeMessages();
     assert.equal(
       toHex(encodeMessage(message)),
       `${'ff'.repeat(16)}003002 0000 0014 40010100 400206 0201 0000fc00 400304 0a000001 1a 0af40100`.replaceAll(
@@ -58,19 +58,19 @@ describe('routes of our own', () => {
     );
   });
 
-  it('come before End-of-RIB when they are there first, and go when they are withdrawn', () => {
+  it('are sent before End-of-RIB, and withdrawn again', () => {
     const bench = new Bench();
     bench.speaker.originate(OWN);
     const peer = bench.peer('10.0.0.2');
     peer.connect();
     peer.send(peer.open(), KEEPALIVE);
-    assert.deepEqual(peer.heard(), ['open', 'keepalive', `+${OWN}`, 'end of RIB']);
+    assert.deepEqual(peer.received(), ['open', 'keepalive', `+${OWN}`, 'end of RIB']);
     bench.speaker.withdraw(OWN);
     bench.pump();
-    assert.deepEqual(peer.heard(), [`-${OWN}`]);
+    assert.deepEqual(peer.received(), [`-${OWN}`]);
   });
 
-  it('are not told twice when nothing changed', () => {
+  it('are not advertised again when nothing changed', () => {
     const bench = new Bench();
     const peer = bench.peer('10.0.0.2').establish();
     bench.speaker.originate(OWN);
@@ -78,11 +78,11 @@ describe('routes of our own', () => {
     bench.pump();
     bench.speaker.originate(OWN);
     bench.pump();
-    assert.deepEqual(peer.heard(), [`+${OWN}`]);
+    assert.deepEqual(peer.received(), [`+${OWN}`]);
   });
 
   for (const text of ['10.244.1.0/33', 'pod', '']) {
-    it(`${JSON.stringify(text)} is no prefix: RangeError`, () => {
+    it(`${JSON.stringify(text)} is not a prefix: RangeError`, () => {
       assert.throws(() => new Bench().speaker.originate(text), RangeError);
       assert.throws(() => new Bench().speaker.withdraw(text), RangeError);
       assert.throws(() => new Bench().speaker.setOwnRanges([text]), RangeError);
@@ -144,38 +144,38 @@ describe('learned routes', () => {
     }
   });
 
-  it('from iBGP to iBGP: not told (split horizon, RFC 4271 §9.2)', () => {
+  it('from iBGP to iBGP: not advertised (split horizon, RFC 4271 §9.2)', () => {
     const bench = new Bench();
     const reader = bench.peer('10.0.0.2').establish();
     bench.peer('10.0.0.3').establish().announce([PREFIX]);
-    assert.deepEqual(reader.heard(), []);
+    assert.deepEqual(reader.received(), []);
   });
 
-  it('are not told to whom they came from, not even when the best path changes hands', () => {
+  it('are not advertised to their source, not even when another path becomes the best', () => {
     const bench = new Bench();
     const a = bench.peer('10.0.0.2', EBGP).establish();
     const b = bench.peer('10.0.0.3', EBGP_2).establish();
     a.announce([PREFIX], { asPath: seq(65001, 7) });
-    assert.deepEqual([a.heard(), b.heard()], [[], [`+${PREFIX}`]]);
+    assert.deepEqual([a.received(), b.received()], [[], [`+${PREFIX}`]]);
     b.announce([PREFIX]);
-    assert.deepEqual([a.heard(), b.heard()], [[`+${PREFIX}`], [`-${PREFIX}`]]);
+    assert.deepEqual([a.received(), b.received()], [[`+${PREFIX}`], [`-${PREFIX}`]]);
     b.withdraw([PREFIX]);
-    assert.deepEqual([a.heard(), b.heard()], [[`-${PREFIX}`], [`+${PREFIX}`]]);
+    assert.deepEqual([a.received(), b.received()], [[`-${PREFIX}`], [`+${PREFIX}`]]);
   });
 
-  it('that are unusable are told to nobody', () => {
+  it('that are unusable are not advertised', () => {
     const bench = new Bench();
     const reader = bench.peer('10.0.0.2').establish();
     bench.peer('10.0.0.3', EBGP).establish().announce(['0.0.0.0/0', '127.0.0.0/8'], {});
-    assert.deepEqual(reader.heard(), []);
+    assert.deepEqual(reader.received(), []);
   });
 
-  it('towards a peer of two octets: AS_TRANS in AS_PATH and the truth in AS4_PATH', () => {
+  it('to a peer with two-octet AS numbers: AS_TRANS in AS_PATH, the real numbers in AS4_PATH', () => {
     const bench = new Bench({ as: 4200000000 });
     const reader = bench.peer('10.0.0.2', EBGP).establish({ capabilities: [] });
     bench.speaker.originate(PREFIX);
     bench.pump();
-    const [message] = reader.take();
+    const [message] = reader.takeMessages();
     assert.ok(message.type === 'update');
     const expected = '40010100 400204 0201 5ba0 400304 0a000001 c01106 0201 fa56ea00';
     assert.equal(toHex(message.attributes), expected.replaceAll(' ', ''));
@@ -203,20 +203,20 @@ describe('learned routes', () => {
 });
 
 describe('export: own', () => {
-  it('tells what this speaker originates and nothing else', () => {
+  it('advertises only routes that this speaker originates', () => {
     const bench = new Bench();
     const own = bench.peer('10.0.0.2', { ...EBGP_2, export: 'own' }).establish();
     const all = bench.peer('10.0.0.3', EBGP_2).establish();
     bench.peer('10.0.0.4', EBGP).establish().announce(['10.9.0.0/16']);
     bench.speaker.originate('10.244.1.0/26');
     bench.pump();
-    assert.deepEqual(own.heard(), ['+10.244.1.0/26']);
-    assert.deepEqual(all.heard().sort(), ['+10.244.1.0/26', '+10.9.0.0/16']);
+    assert.deepEqual(own.received(), ['+10.244.1.0/26']);
+    assert.deepEqual(all.received().sort(), ['+10.244.1.0/26', '+10.9.0.0/16']);
   });
 });
 
 describe('nextHopSelf', () => {
-  it('replaces the next hop of what is reflected', () => {
+  it('replaces the next hop of reflected routes', () => {
     const bench = new Bench({ clusterId: '10.0.0.10' });
     const keeps = bench.peer('10.0.0.2', { client: true }).establish();
     const replaces = bench.peer('10.0.0.3', { client: true, nextHopSelf: true }).establish();
@@ -226,8 +226,8 @@ describe('nextHopSelf', () => {
   });
 });
 
-describe('a reflector, which forwards no packets', () => {
-  it('leaves the next hop of external routes as it came, unless told otherwise', () => {
+describe('a reflector that forwards no packets', () => {
+  it('keeps the next hop of external routes without nextHopSelf', () => {
     const bench = new Bench({ clusterId: '10.0.0.10' });
     const keeps = bench.peer('10.0.0.2', { client: true }).establish();
     const replaces = bench.peer('10.0.0.4', { client: true, nextHopSelf: true }).establish();
@@ -255,12 +255,12 @@ describe('reflection (RFC 4456)', () => {
     const { client, other, plain, plain2, outside } = cluster();
     client.announce([PREFIX]);
     assert.deepEqual(
-      [client, other, plain, plain2, outside].map((peer) => peer.heard().length),
+      [client, other, plain, plain2, outside].map((peer) => peer.received().length),
       [0, 1, 1, 1, 1],
     );
   });
 
-  it('without client-to-client reflection clients are told only what is not of clients; a change resets nothing', () => {
+  it('without client-to-client reflection clients get only routes of non-clients; a change resets nothing', () => {
     const bench = new Bench({ clusterId: CLUSTER });
     const meshed = { client: true, clientToClient: false };
     const client = bench.peer('10.0.0.2', meshed).establish();
@@ -268,31 +268,31 @@ describe('reflection (RFC 4456)', () => {
     const plain = bench.peer('10.0.0.4').establish();
     client.announce([PREFIX]);
     plain.announce(['10.8.0.0/16']);
-    assert.deepEqual([other.heard(), plain.heard()], [['+10.8.0.0/16'], [`+${PREFIX}`]]);
+    assert.deepEqual([other.received(), plain.received()], [['+10.8.0.0/16'], [`+${PREFIX}`]]);
     const change = (fields: object) => {
       const config = { as: OUR_AS, passive: true, address: '10.0.0.3', client: true, ...fields };
       bench.speaker.updatePeer(peerConfig(config), bench.now);
       bench.pump();
     };
     change({ clientToClient: true });
-    assert.deepEqual(other.heard(), [`+${PREFIX}`]);
+    assert.deepEqual(other.received(), [`+${PREFIX}`]);
     change({ clientToClient: false });
-    assert.deepEqual(other.heard(), [`-${PREFIX}`]);
-    // What came from elsewhere is withdrawn when a client's route takes its place.
+    assert.deepEqual(other.received(), [`-${PREFIX}`]);
+    // The route of a non-client is withdrawn when a client's route becomes the best.
     client.announce(['10.8.0.0/16'], { localPref: 200 });
-    assert.deepEqual(other.heard(), ['-10.8.0.0/16']);
+    assert.deepEqual(other.received(), ['-10.8.0.0/16']);
   });
 
-  it('the route of another goes to clients and outside only', () => {
+  it('advertises the route of a non-client only to clients and external peers', () => {
     const { client, other, plain, plain2, outside } = cluster();
     plain.announce([PREFIX]);
     assert.deepEqual(
-      [client, other, plain, plain2, outside].map((peer) => peer.heard().length),
+      [client, other, plain, plain2, outside].map((peer) => peer.received().length),
       [1, 1, 0, 0, 1],
     );
   });
 
-  it('a route from outside goes to all inside, without marks of reflection', () => {
+  it('advertises an external route to all internal peers, without reflection attributes', () => {
     const { client, plain, outside } = cluster();
     outside.announce([PREFIX]);
     for (const peer of [client, plain]) {
@@ -301,7 +301,7 @@ describe('reflection (RFC 4456)', () => {
     }
   });
 
-  it('marks what it reflects: ORIGINATOR_ID once, its cluster in front, and changes nothing else', () => {
+  it('adds ORIGINATOR_ID once and prepends its cluster, and changes nothing else', () => {
     const { client, other } = cluster();
     client.announce([PREFIX], { localPref: 250, med: 3 });
     assert.deepEqual(advertised(other, PREFIX), {

@@ -22,7 +22,7 @@ const WITH_RESTART = [
 ];
 
 describe('IPv6 unicast (RFC 4760, RFC 2545)', () => {
-  it('goes beside IPv4 in one session, with a next hop of its own', () => {
+  it('is exchanged beside IPv4 in one session, with a next hop of its own', () => {
     const sim = new Simulation(1);
     const a = sim.add({ as: 1, address6: '2001:db8::1' }, '10.0.0.1');
     const b = sim.add({ as: 2, address6: '2001:db8::2' }, '10.0.0.2');
@@ -52,7 +52,7 @@ describe('IPv6 unicast (RFC 4760, RFC 2545)', () => {
     assert.deepEqual(route?.paths[0].attributes.clusterList, ['9.9.9.9']);
   });
 
-  it('is told nobody who did not ask for it', () => {
+  it('is not advertised to a peer that did not offer it', () => {
     const sim = new Simulation(3);
     const a = sim.add({ as: 1, address6: '2001:db8::1' }, '10.0.0.1');
     const b = sim.add({ as: 2 }, '10.0.0.2');
@@ -63,7 +63,7 @@ describe('IPv6 unicast (RFC 4760, RFC 2545)', () => {
     assert.equal([...b.speaker.peers][0].lastError, null);
   });
 
-  it('refuses what nobody may announce', () => {
+  it('does not use prefixes that are not unicast destinations', () => {
     const sim = new Simulation(4);
     const a = sim.add({ as: 1, address6: '2001:db8::1' }, '10.0.0.1');
     const b = sim.add({ as: 2, address6: '2001:db8::2' }, '10.0.0.2');
@@ -81,7 +81,7 @@ describe('IPv6 unicast (RFC 4760, RFC 2545)', () => {
 });
 
 describe('IPv4 routes with IPv6 next hops (RFC 8950)', () => {
-  it('go over a session of IPv6 addresses', () => {
+  it('are exchanged over an IPv6 session', () => {
     const sim = new Simulation(5);
     const a = sim.add({ as: 1, routerId: '1.1.1.1', address: '10.0.0.1' }, 'fe80::1%eth0');
     const b = sim.add({ as: 2, routerId: '2.2.2.2', address: '10.0.0.2' }, 'fe80::2%eth0');
@@ -96,7 +96,7 @@ describe('IPv4 routes with IPv6 next hops (RFC 8950)', () => {
 });
 
 describe('ADD-PATH (RFC 7911)', () => {
-  /** Three nodes announce one prefix to a reflector, which tells a client up to `send` of the paths. */
+  /** Three nodes announce one prefix to a reflector, which advertises up to `send` of the paths to a client. */
   function fanIn(send: number) {
     const sim = new Simulation(6);
     const rr = sim.add({ as: 1, clusterId: '9.9.9.9' }, '10.0.0.9');
@@ -143,7 +143,7 @@ describe('ADD-PATH (RFC 7911)', () => {
     }
   });
 
-  it('tells only the best ones, and the next when one of them goes', () => {
+  it('advertises only the best paths, and the next one when one of them is withdrawn', () => {
     const { sim, nodes, hops } = fanIn(2);
     assert.deepEqual(hops(), ['10.0.0.1', '10.0.0.2']);
     nodes[0].speaker.withdraw('172.20.0.0/24');
@@ -151,7 +151,7 @@ describe('ADD-PATH (RFC 7911)', () => {
     assert.deepEqual(hops(), ['10.0.0.2', '10.0.0.3']);
   });
 
-  it('brings a late client the same, and refreshes it', () => {
+  it('advertises the same to a late client, and on a refresh', () => {
     const { sim, rr, hops, client } = fanIn(3);
     sim.kill(client);
     const again = sim.add({ as: 1 }, '10.0.0.8');
@@ -167,7 +167,7 @@ describe('ADD-PATH (RFC 7911)', () => {
 });
 
 describe('enhanced route refresh (RFC 7313)', () => {
-  it('begins anew: a sweep that is still owed leaves what is stale by now alone', () => {
+  it('that starts again does not lose routes to the sweep of the first', () => {
     const bench = new Bench();
     const peer = bench.peer('10.0.0.2', {}).establish();
     peer.announce(['10.9.0.0/16']);
@@ -179,18 +179,18 @@ describe('enhanced route refresh (RFC 7313)', () => {
     routing.sweepStale(ribSession.source, IPV4_UNICAST);
     routing.beginRefresh(ribSession.source, IPV4_UNICAST);
     bench.pump();
-    assert.ok(routeTo(bench.speaker, '10.9.0.0/16'), 'it may still be told again');
+    assert.ok(routeTo(bench.speaker, '10.9.0.0/16'), 'the peer may still advertise it again');
     routing.sweepStale(ribSession.source, IPV4_UNICAST);
     bench.pump();
     assert.equal(routeTo(bench.speaker, '10.9.0.0/16'), null);
   });
 
-  /** ROUTE-REFRESH of the subtype: 0 asks, 1 begins, 2 ends. */
+  /** A ROUTE-REFRESH of the subtype: 0 request, 1 start, 2 end. */
   const refresh = (subtype: number) =>
     encodeMessage({ type: 'route-refresh', refresh: { afi: 1, subtype, safi: 1 } });
   const restarting = { restartTime: 120 };
 
-  it('counts after the End-of-RIB marker of a peer that keeps routes over restarts', () => {
+  it('is ignored before the End-of-RIB marker of a peer with graceful restart', () => {
     const bench = new Bench();
     const peer = bench.peer('10.0.0.2', restarting).establish({ capabilities: WITH_RESTART });
     const held = () => routeTo(bench.speaker, '10.9.0.0/16') !== null;
@@ -198,39 +198,39 @@ describe('enhanced route refresh (RFC 7313)', () => {
     peer.send(refresh(1), refresh(2));
     assert.ok(held(), 'neither counts');
     peer.send(update('', '', ''), refresh(2));
-    assert.ok(held(), 'an end without a begin');
+    assert.ok(held(), 'an end without a start');
     peer.send(refresh(1));
-    assert.ok(held(), 'it may be told again');
+    assert.ok(held(), 'the peer may advertise it again');
     peer.send(refresh(2));
     assert.ok(!held());
   });
 
-  it('is marked after our End-of-RIB marker, to such a peer', () => {
+  it('sends markers to such a peer only after our End-of-RIB marker', () => {
     const bench = new Bench({ restarted: true });
     const peer = bench.peer('10.0.0.2', restarting);
     bench.speaker.originate('10.1.0.0/16');
     bench.advance(0);
     peer.establish({ capabilities: WITH_RESTART });
     peer.send(refresh(0));
-    assert.deepEqual(peer.heard(), ['+10.1.0.0/16']);
+    assert.deepEqual(peer.received(), ['+10.1.0.0/16']);
     peer.send(update('', '', ''));
     bench.advance(60_000);
     assert.deepEqual(
-      peer.heard().filter((what) => what !== 'keepalive'),
+      peer.received().filter((what) => what !== 'keepalive'),
       ['end of RIB'],
     );
     peer.send(refresh(0));
-    assert.deepEqual(peer.heard(), ['route-refresh', '+10.1.0.0/16', 'route-refresh']);
+    assert.deepEqual(peer.received(), ['route-refresh', '+10.1.0.0/16', 'route-refresh']);
   });
 
-  it('sweeps what is not told again', () => {
+  it('sweeps routes that are not advertised again', () => {
     const sim = new Simulation(7);
     const a = sim.add({ as: 1 }, '10.0.0.1');
     const b = sim.add({ as: 2 }, '10.0.0.2');
     sim.peer(a, b);
     a.speaker.originate('10.1.0.0/16');
     sim.run(3000);
-    // A route that b holds and a does not know of, as after a withdrawal that was lost.
+    // A route that b has and a has not, as after a lost withdrawal.
     const [peer] = b.speaker.peers;
     const ribSession = b.speaker.ribSessionOf(peer);
     assert.ok(ribSession);
@@ -247,19 +247,19 @@ describe('enhanced route refresh (RFC 7313)', () => {
   });
 });
 
-describe('a peer that asks for its routes and reads nothing', () => {
-  it('makes nothing grow, and is told once', () => {
+describe('a peer that sends refresh requests and reads nothing', () => {
+  it('does not make the queue grow, and gets one refresh', () => {
     const bench = new Bench();
     const peer = bench.peer('10.0.0.2').establish({ capabilities: WITH_ENHANCED_REFRESH });
     bench.speaker.originate('10.1.0.0/16');
     bench.pump();
-    peer.take();
+    peer.takeMessages();
     for (let i = 0; i < 1000; i++) peer.deliver(REFRESH);
     while (bench.speaker.hasWork) bench.speaker.work(bench.now);
     bench.pump();
     assert.deepEqual(
       peer
-        .take()
+        .takeMessages()
         .map((message) => (message.type === 'route-refresh' ? message.refresh.subtype : message.type)),
       [1, 'update', 2],
     );
@@ -267,7 +267,7 @@ describe('a peer that asks for its routes and reads nothing', () => {
 });
 
 describe('extended messages (RFC 8654)', () => {
-  it('carry attributes that an ordinary message cannot, where both sides know them', () => {
+  it('carry attributes that an ordinary message cannot, if both sides offer them', () => {
     for (const extendedMessages of [true, false]) {
       const sim = new Simulation(8);
       const a = sim.add({ as: 1 }, '10.0.0.1');
@@ -279,7 +279,7 @@ describe('extended messages (RFC 8654)', () => {
       sim.run(5000);
       const route = routeTo(b.speaker, '10.1.0.0/16');
       assert.equal(route?.paths[0].attributes.communities?.length, extendedMessages ? 3000 : undefined);
-      assert.ok(routeTo(b.speaker, '10.2.0.0/16'), 'what fits is told in any case');
+      assert.ok(routeTo(b.speaker, '10.2.0.0/16'), 'a route that fits is advertised in any case');
       assert.equal([...b.speaker.peers][0].state(sim.now), 'Established');
     }
   });

@@ -8,7 +8,7 @@ import { Bench, HandPeer, OUR_AS } from './bench.ts';
 const PREFIX = '10.244.1.0/26';
 const OTHER = '10.244.2.0/26';
 
-/** A node in AS 64512 and a ToR in AS 65001 that agree on graceful restart, and a third party behind the ToR. */
+/** A node in AS 64512 and a ToR in AS 65001 with graceful restart, and a third speaker behind the ToR. */
 function rack(seed: number, restartTime = 120, longLivedStaleTime = 0) {
   const sim = new Simulation(seed);
   const tor = sim.add({ as: 65001 }, '10.0.0.254');
@@ -36,7 +36,7 @@ const staleAt = (node: SimNode): boolean | undefined => routeTo(node.speaker, PR
 
 describe('graceful restart, the helper (RFC 4724 §4.2)', () => {
   for (const seed of [1, 2, 3]) {
-    it(`keeps the routes of a peer that restarts, and tells nobody (seed ${seed})`, () => {
+    it(`retains the routes of a peer that restarts, without an UPDATE to others (seed ${seed})`, () => {
       const { sim, tor, third, node, comeBack, updatesAtThird } = rack(seed);
       const before = updatesAtThird();
       sim.kill(node);
@@ -45,12 +45,12 @@ describe('graceful restart, the helper (RFC 4724 §4.2)', () => {
       assert.ok(routeTo(third.speaker, PREFIX));
       comeBack(true);
       sim.run(60_000);
-      assert.equal(staleAt(tor), false, 'the peer has told the route again');
-      assert.equal(updatesAtThird(), before, 'the third party heard nothing of all that');
+      assert.equal(staleAt(tor), false, 'the peer has advertised the route again');
+      assert.equal(updatesAtThird(), before, 'the third speaker received no UPDATE');
     });
   }
 
-  it('sweeps what the peer does not tell again', () => {
+  it('sweeps routes that the peer does not advertise again', () => {
     const { sim, tor, node, comeBack } = rack(4);
     node.speaker.originate(OTHER);
     sim.runUntil(() => routeTo(tor.speaker, OTHER) !== null, 5000);
@@ -62,7 +62,7 @@ describe('graceful restart, the helper (RFC 4724 §4.2)', () => {
     assert.equal(staleAt(tor), false);
   });
 
-  it('lets go at once of what the peer did not preserve', () => {
+  it('removes routes at once that the peer did not preserve', () => {
     const { sim, tor, node, comeBack } = rack(5);
     node.speaker.originate(OTHER);
     sim.runUntil(() => routeTo(tor.speaker, OTHER) !== null, 5000);
@@ -73,7 +73,7 @@ describe('graceful restart, the helper (RFC 4724 §4.2)', () => {
     assert.equal(routeTo(tor.speaker, OTHER), null);
   });
 
-  it('lets go when the restart time is over', () => {
+  it('removes the routes when the restart time is over', () => {
     const { sim, tor, node } = rack(6, 30);
     sim.kill(node);
     sim.run(29_000);
@@ -82,14 +82,14 @@ describe('graceful restart, the helper (RFC 4724 §4.2)', () => {
     assert.equal(routeTo(tor.speaker, PREFIX), null);
   });
 
-  it('keeps nothing of a peer that says goodbye', () => {
+  it('retains nothing of a peer that shuts down', () => {
     const { sim, tor, node } = rack(7);
     node.speaker.shutdown('for good', sim.now);
     sim.run(1000);
     assert.equal(routeTo(tor.speaker, PREFIX), null);
   });
 
-  it('keeps nothing of a peer that is taken out of the configuration', () => {
+  it('retains nothing of a peer that is removed from the configuration', () => {
     const { sim, tor, node } = rack(8);
     sim.kill(node);
     sim.run(1000);
@@ -98,14 +98,14 @@ describe('graceful restart, the helper (RFC 4724 §4.2)', () => {
     assert.equal(routeTo(tor.speaker, PREFIX), null);
   });
 
-  it('keeps nothing when the hold timer says that the peer is gone', () => {
+  it('retains nothing when the hold timer expires', () => {
     const { sim, tor, node } = rack(9);
     sim.cut(node, tor);
     sim.run(120_000);
     assert.equal(routeTo(tor.speaker, PREFIX), null);
   });
 
-  it('takes a new connection from a peer whose old session still looks alive', () => {
+  it('accepts a new connection from a peer whose old session is still established', () => {
     const { sim, tor, node, comeBack, updatesAtThird, third } = rack(10);
     const before = updatesAtThird();
     sim.cut(node, tor);
@@ -120,7 +120,7 @@ describe('graceful restart, the helper (RFC 4724 §4.2)', () => {
     assert.equal(updatesAtThird(), before);
   });
 
-  it('without it routes go with the session', () => {
+  it('removes routes with the session if it was not negotiated', () => {
     const { sim, tor, node } = rack(11, 0);
     sim.kill(node);
     sim.run(1000);
@@ -184,7 +184,7 @@ describe('graceful restart over NOTIFICATIONs (RFC 8538)', () => {
   const EXPIRED = 120_000;
 
   for (const keeps of [true, false]) {
-    it(`routes ${keeps ? 'stay' : 'go'} when the hold timer expires ${keeps ? 'and' : 'unless'} both sides said so`, () => {
+    it(`routes ${keeps ? 'stay' : 'go'} when the hold timer expires ${keeps ? 'and' : 'unless'} both sides offered it`, () => {
       const sim = new Simulation(20);
       const a = sim.add({ as: 64512 }, '10.0.0.1');
       const b = sim.add({ as: 65001 }, '10.0.0.2');
@@ -197,7 +197,7 @@ describe('graceful restart over NOTIFICATIONs (RFC 8538)', () => {
     });
   }
 
-  it('routes go with a Cease all the same', () => {
+  it('routes go with a Cease in any case', () => {
     const sim = new Simulation(21);
     const a = sim.add({ as: 64512 }, '10.0.0.1');
     const b = sim.add({ as: 65001 }, '10.0.0.2');
@@ -211,7 +211,7 @@ describe('graceful restart over NOTIFICATIONs (RFC 8538)', () => {
 });
 
 describe('the send hold timer (RFC 9687)', () => {
-  it('gives up a peer that takes nothing, and only then', () => {
+  it('ends the session with a peer that reads nothing for eight minutes', () => {
     const sim = new Simulation(22);
     const a = sim.add({ as: 64512 }, '10.0.0.1');
     const b = sim.add({ as: 65001 }, '10.0.0.2');
@@ -223,7 +223,7 @@ describe('the send hold timer (RFC 9687)', () => {
     a.speaker.blocked(id, false, sim.now);
     sim.run(200_000);
     const [peer] = a.speaker.peers;
-    assert.equal(peer.state(sim.now), 'Established', 'it has begun to take again in time');
+    assert.equal(peer.state(sim.now), 'Established', 'the peer read again in time');
     a.speaker.blocked(id, true, sim.now);
     sim.run(479_000);
     assert.equal(peer.state(sim.now), 'Established');
@@ -233,7 +233,7 @@ describe('the send hold timer (RFC 9687)', () => {
 });
 
 describe('long-lived graceful restart (RFC 9494)', () => {
-  it('keeps routes as stale ones after the restart time, and lets go in the end', () => {
+  it('retains stale routes after the restart time, and removes them in the end', () => {
     const { sim, tor, node } = rack(12, 10, 100);
     sim.kill(node);
     sim.run(20_000);
@@ -263,14 +263,14 @@ describe('LLGR_STALE routes (RFC 9494 §4.3)', () => {
       const longLived = value === null ? [] : [{ code: CapabilityCode.longLivedRestart, value: hex(value) }];
       const peer = bench.peer('10.0.0.3').establish({ capabilities: [...BASE, ...longLived] });
       bench.peer('10.0.0.2', { as: 65001 }).establish().announce([PREFIX], stale);
-      peer.take();
+      peer.takeMessages();
       assert.equal(peer.routes.has(PREFIX), advertised);
     });
   }
 });
 
-describe('graceful restart, the one that restarts (RFC 4724 §4.1)', () => {
-  it('tells its own routes at once, and holds its End-of-RIB back until it has heard the peer', () => {
+describe('graceful restart, the restarting speaker (RFC 4724 §4.1)', () => {
+  it('advertises its own routes at once, and withholds End-of-RIB until the peer has sent its own', () => {
     const { sim, tor, node, comeBack } = rack(13);
     sim.kill(node);
     sim.run(2000);
@@ -284,7 +284,7 @@ describe('graceful restart, the one that restarts (RFC 4724 §4.1)', () => {
     assert.equal(again.speaker.routing.endOfRibGate.closed, false);
   });
 
-  it('holds nothing back on a fresh start', () => {
+  it('withholds nothing on a fresh start', () => {
     const sim = new Simulation(14);
     const a = sim.add({ as: 1 }, '10.0.0.1');
     const b = sim.add({ as: 2 }, '10.0.0.2');
@@ -292,7 +292,7 @@ describe('graceful restart, the one that restarts (RFC 4724 §4.1)', () => {
     sim.runUntil(() => b.log.some(({ event }) => event.type === 'end-of-rib'), 3000);
   });
 
-  it('leaves for a restart without a NOTIFICATION', () => {
+  it('closes its sessions without a NOTIFICATION', () => {
     const { sim, tor, node } = rack(15);
     node.speaker.closeForRestart(sim.now);
     sim.run(1000);

@@ -1,4 +1,4 @@
-/** What a speaker takes from a peer: limits that hold unless somebody asks otherwise. */
+/** Import: which received routes are used, by default and with options. */
 import assert from 'node:assert/strict';
 import { type Attributes, longestMatch, type RouteInfo, routeTo } from '../../index.ts';
 import { update } from '../wire/bytes.ts';
@@ -12,7 +12,7 @@ function route(bench: Bench, prefix: string): RouteInfo {
   return result;
 }
 
-/** How the only path to the prefix fares. */
+/** The status of the only path to the prefix. */
 function fate(bench: Bench, prefix: string): string {
   const { paths } = route(bench, prefix);
   assert.equal(paths.length, 1);
@@ -56,7 +56,7 @@ describe('import by prefix', () => {
       });
     }
     for (const prefix of ACCEPTED) {
-      it(`${prefix} from ${kind} is taken`, () => {
+      it(`${prefix} from ${kind} is used`, () => {
         const bench = new Bench();
         bench.speaker.setOwnRanges(['10.244.1.0/26']);
         bench.peer('10.0.0.2', fields).establish().announce([prefix]);
@@ -65,7 +65,7 @@ describe('import by prefix', () => {
     }
   }
 
-  it('a default route is taken where it was asked for', () => {
+  it('a default route is used with acceptDefault', () => {
     const bench = new Bench();
     bench.peer('10.0.0.2', { acceptDefault: true }).establish().announce(['0.0.0.0/0']);
     assert.equal(fate(bench, '0.0.0.0/0'), 'best');
@@ -80,20 +80,20 @@ describe('import by prefix', () => {
     assert.equal(fate(bench, '10.8.192.0/18'), 'best');
   });
 
-  it('our own ranges may change: what was learned is judged again', () => {
+  it('learned routes are validated again when our own ranges change', () => {
     const bench = new Bench();
     const peer = bench.peer('10.0.0.2').establish();
     const other = bench.peer('10.0.0.3', EBGP).establish();
     peer.announce(['10.244.1.0/26']);
-    assert.deepEqual(other.heard(), ['+10.244.1.0/26']);
+    assert.deepEqual(other.received(), ['+10.244.1.0/26']);
     bench.speaker.setOwnRanges(['10.244.1.0/24']);
     bench.pump();
     assert.match(fate(bench, '10.244.1.0/26'), /within a range/);
-    assert.deepEqual(other.heard(), ['-10.244.1.0/26']);
+    assert.deepEqual(other.received(), ['-10.244.1.0/26']);
     bench.speaker.setOwnRanges([]);
     bench.pump();
     assert.equal(fate(bench, '10.244.1.0/26'), 'best');
-    assert.deepEqual(other.heard(), ['+10.244.1.0/26']);
+    assert.deepEqual(other.received(), ['+10.244.1.0/26']);
   });
 });
 
@@ -126,7 +126,7 @@ describe('import by attributes', () => {
       peer.announce([PREFIX], attributes);
       assert.match(fate(bench, PREFIX), reason);
       peer.announce([PREFIX]);
-      assert.equal(fate(bench, PREFIX), 'best', 'a good announcement replaces the bad one');
+      assert.equal(fate(bench, PREFIX), 'best', 'a valid announcement replaces it');
     });
   }
 
@@ -138,7 +138,7 @@ describe('import by attributes', () => {
     ['attributes of length 0', ''],
   ];
   for (const [title, attributes] of TAW) {
-    it(`${title}: the route that was there is withdrawn, the session stays`, () => {
+    it(`${title}: the former route is withdrawn, the session stays`, () => {
       const bench = new Bench();
       const peer = bench.peer('10.0.0.2').establish();
       peer.announce([PREFIX, '10.8.0.0/16']);
@@ -149,7 +149,7 @@ describe('import by attributes', () => {
     });
   }
 
-  it('the End-of-RIB of IPv4 is told, that of another family is not, and neither does harm', () => {
+  it('End-of-RIB of IPv4 is reported, that of a family that was not negotiated is not', () => {
     const bench = new Bench();
     const peer = bench.peer('10.0.0.2').establish();
     peer.send(update('', '80 0f 03 0002 01', ''));
@@ -159,7 +159,7 @@ describe('import by attributes', () => {
     assert.equal(bench.eventsOf('defect').length, 0);
   });
 
-  it('MP_REACH_NLRI of a family that was not agreed on is ignored', () => {
+  it('MP_REACH_NLRI of a family that was not negotiated is ignored', () => {
     const bench = new Bench();
     const peer = bench.peer('10.0.0.2').establish();
     const next = '20010db8000000000000000000000001';
@@ -184,19 +184,19 @@ describe('a peer of two-octet AS numbers', () => {
     return { bench, reader };
   }
 
-  it('its AS_PATH is passed on with four octets', () => {
+  it('has its AS_PATH advertised with four octets', () => {
     const { reader } = learn('40 02 06 02 02 fde9 0007');
-    reader.take();
+    reader.takeMessages();
     assert.deepEqual(reader.routes.get('10.9.0.0/16')?.asPath, [{ type: 'sequence', ases: [65001, 7] }]);
   });
 
-  it('AS4_PATH is merged into it', () => {
+  it('has its AS4_PATH merged into the AS_PATH', () => {
     const { reader } = learn('40 02 06 02 02 fde9 5ba0 c0 11 06 02 01 00011170');
-    reader.take();
+    reader.takeMessages();
     assert.deepEqual(reader.routes.get('10.9.0.0/16')?.asPath, [{ type: 'sequence', ases: [65001, 70000] }]);
   });
 
-  it('our own AS hidden in AS4_PATH is a loop', () => {
+  it('has a loop if our own AS is in AS4_PATH', () => {
     const { bench } = learn(`40 02 06 02 02 fde9 5ba0 c0 11 06 02 01 0000fc00`);
     assert.match(fate(bench, '10.9.0.0/16'), /a loop/);
   });

@@ -1,4 +1,4 @@
-/** Who is let in: unknown addresses, ranges, and peers that come and go. */
+/** Which connections are accepted: unknown addresses, and peers out of ranges. */
 import assert from 'node:assert/strict';
 import { peerConfig } from 'bgp-js-testing/index.ts';
 import { encodeMessage, KEEPALIVE } from '../../wire/index.ts';
@@ -32,7 +32,7 @@ describe('connections from unknown addresses', () => {
     assert.equal([...bench.speaker.connections()].length, 0);
   });
 
-  it('cost a bounded amount of memory, however many there are', () => {
+  it('use a bounded amount of memory', () => {
     const bench = new Bench();
     for (let i = 0; i < 5000; i++) stranger(bench, `192.0.${i >> 8}.${i & 255}`).connect();
     const advertised = bench.eventsOf('refused');
@@ -43,14 +43,14 @@ describe('connections from unknown addresses', () => {
     );
     assert.equal(bench.speaker.refusedConnections, 5000);
     stranger(bench, '192.0.0.0').connect();
-    assert.equal(bench.eventsOf('refused').at(-1)?.count, 2, 'the first ones are remembered');
+    assert.equal(bench.eventsOf('refused').at(-1)?.count, 2, 'the first ones are counted one by one');
     stranger(bench, '192.0.19.0').connect();
-    assert.equal(bench.eventsOf('refused').at(-1)?.count, 3977, 'the later ones are counted as one');
+    assert.equal(bench.eventsOf('refused').at(-1)?.count, 3977, 'the later ones are counted together');
   });
 });
 
 describe('peers out of a range', () => {
-  it('come without being named, speak, and are forgotten when they leave', () => {
+  it('exist from their first connection to the end of the session', () => {
     const bench = withRange();
     const peer = stranger(bench, '10.0.0.17').establish();
     peer.announce(['10.9.0.0/16']);
@@ -63,10 +63,10 @@ describe('peers out of a range', () => {
     bench.pump();
     assert.deepEqual([bench.speaker.peers.size, bench.speaker.routing.rib.paths], [0, 0]);
     bench.advance(1e6);
-    assert.equal(bench.connects.length, 0, 'nobody connects to them');
+    assert.equal(bench.connects.length, 0, 'the speaker does not connect to them');
   });
 
-  it('are as many as maximumPeers, and one that leaves makes room', () => {
+  it('are maximumPeers at the most, and another is accepted when one ends its session', () => {
     const bench = withRange(2);
     const first = stranger(bench, '10.0.0.11').establish();
     stranger(bench, '10.0.0.12').establish();
@@ -76,7 +76,7 @@ describe('peers out of a range', () => {
     stranger(bench, '10.0.0.13').establish();
   });
 
-  it('who never say anything do not keep their place for ever', () => {
+  it('that never send an OPEN are removed after four minutes', () => {
     const bench = withRange(1);
     assert.ok(stranger(bench, '10.0.0.11').connect());
     bench.advance(240_000);
@@ -88,20 +88,20 @@ describe('peers out of a range', () => {
     const peers = ['10.0.0.11', '10.0.0.12'].map((address) => stranger(bench, address).establish());
     bench.speaker.removePeer(RANGE, bench.now);
     bench.pump();
-    for (const peer of peers) assert.deepEqual([peer.heard(), peer.closed], [['notification 6/3'], true]);
+    for (const peer of peers) assert.deepEqual([peer.received(), peer.closed], [['notification 6/3'], true]);
     assert.equal(stranger(bench, '10.0.0.11').connect(), false);
   });
 
-  it('of another AS than the range says are refused: 2/2', () => {
+  it("of another AS than the range's are refused: 2/2", () => {
     const bench = withRange();
     const peer = new HandPeer(bench, '10.0.0.11', 65001);
     assert.ok(peer.connect());
     peer.send(peer.open());
-    assert.deepEqual(peer.heard(), ['open', 'notification 2/2']);
+    assert.deepEqual(peer.received(), ['open', 'notification 2/2']);
     assert.equal(bench.speaker.peers.size, 0);
   });
 
-  it('one that breaks the rules does not touch the others', () => {
+  it('do not suffer from an error of one of them', () => {
     const bench = withRange();
     const good = stranger(bench, '10.0.0.11').establish();
     const bad = stranger(bench, '10.0.0.12').establish();

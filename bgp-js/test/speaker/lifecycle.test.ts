@@ -1,6 +1,7 @@
-/** The life of a session under virtual time: timers, messages in the wrong state, errors, and every kind of end. */
+/** The life of a session: its start, its timers, and messages in the wrong state. */
 import assert from 'node:assert/strict';
 import { encodeMessage, KEEPALIVE, type Message } from '../../wire/index.ts';
+import { ip } from '../ip/values.ts';
 import { update } from '../wire/bytes.ts';
 import { Bench, type HandPeer } from './bench.ts';
 
@@ -8,9 +9,9 @@ const PEER = '10.0.0.2';
 const END_OF_RIB = update('', '', '');
 const REFRESH = encodeMessage({ type: 'route-refresh', refresh: { afi: 1, subtype: 0, safi: 1 } });
 
-/** The NOTIFICATION with which the speaker ended; there is exactly one, and it is the last word. */
+/** The NOTIFICATION that ended the connection: there is exactly one, and it is the last message. */
 function lastWord(peer: HandPeer): Message & { type: 'notification' } {
-  const messages = peer.take();
+  const messages = peer.takeMessages();
   const notifications = messages.filter((candidate) => candidate.type === 'notification');
   assert.equal(notifications.length, 1);
   assert.equal(messages.at(-1), notifications[0]);
@@ -23,16 +24,16 @@ const codesOf = (peer: HandPeer): string => {
   return `${code}/${subcode}`;
 };
 
-describe('a session comes up', () => {
-  it('OPEN is sent at once, KEEPALIVE answers OPEN, End-of-RIB follows KEEPALIVE', () => {
+describe('a new session', () => {
+  it("sends OPEN at once, KEEPALIVE after the peer's OPEN, and End-of-RIB after its KEEPALIVE", () => {
     const bench = new Bench();
     const peer = bench.peer(PEER);
     assert.ok(peer.connect());
-    assert.deepEqual([peer.heard(), bench.status(PEER).state], [['open'], 'OpenSent']);
+    assert.deepEqual([peer.received(), bench.status(PEER).state], [['open'], 'OpenSent']);
     peer.send(peer.open());
-    assert.deepEqual([peer.heard(), bench.status(PEER).state], [['keepalive'], 'OpenConfirm']);
+    assert.deepEqual([peer.received(), bench.status(PEER).state], [['keepalive'], 'OpenConfirm']);
     peer.send(KEEPALIVE);
-    assert.deepEqual([peer.heard(), bench.status(PEER).state], [['end of RIB'], 'Established']);
+    assert.deepEqual([peer.received(), bench.status(PEER).state], [['end of RIB'], 'Established']);
     assert.deepEqual(
       bench.eventsOf('state').map(({ from, to }) => `${from}-${to}`),
       ['Idle-Active', 'Active-OpenSent', 'OpenSent-OpenConfirm', 'OpenConfirm-Established'],
@@ -41,7 +42,7 @@ describe('a session comes up', () => {
     assert.deepEqual([holdTime, routerId, counters.established], [90, PEER, 1]);
   });
 
-  it('even when every octet comes alone', () => {
+  it('is established even if every octet arrives alone', () => {
     const bench = new Bench();
     const peer = bench.peer(PEER);
     peer.connect();
@@ -49,7 +50,7 @@ describe('a session comes up', () => {
     assert.equal(bench.status(PEER).state, 'Established');
   });
 
-  it('when the speaker connects', () => {
+  it('is established when the speaker connects', () => {
     const bench = new Bench();
     const peer = bench.peer(PEER, { passive: false, port: 1790 });
     bench.advance(0);
@@ -59,7 +60,7 @@ describe('a session comes up', () => {
     assert.equal(bench.status(PEER).state, 'Established');
   });
 
-  it('a passive peer is never connected to, and an active one again and again, ever more slowly', () => {
+  it('is never opened to a passive peer, and retried with longer and longer waits to an active one', () => {
     const bench = new Bench();
     bench.peer(PEER);
     bench.peer('10.0.0.3', { passive: false, connectRetry: 30 });
@@ -80,7 +81,7 @@ describe('a session comes up', () => {
     assert.match(bench.status('10.0.0.3').lastError?.text ?? '', /connection refused/);
   });
 
-  it('an attempt to connect that nobody answers is given up', () => {
+  it('is given up when the connection attempt is not answered', () => {
     const bench = new Bench();
     bench.peer(PEER, { passive: false });
     bench.advance(9_999);
@@ -91,8 +92,62 @@ describe('a session comes up', () => {
   });
 });
 
+describe('a report of the shell that is out of date', () => {
+  it('is ignored: a connection cannot be established twice, and not after its end', () => {
+    const bench = new Bench();
+    const peer = bench.peer(PEER, { passive: false });
+    bench.advance(0);
+    peer.answer();
+    bench.speaker.connected(peer.id, ip('10.0.0.9'), bench.now);
+    bench.pump();
+    assert.deepEqual(peer.received(), ['open'], 'one OPEN');
+    peer.send(peer.open(), KEEPALIVE);
+    bench.speaker.connected(peer.id, ip('10.0.0.9'), bench.now);
+    assert.equal(bench.status(PEER).state, 'Established');
+    bench.speaker.disconnected(peer.id, 'connection reset', bench.now);
+    const { lastError } = bench.status(PEER);
+    bench.speaker.disconnected(peer.id, 'again', bench.now);
+    bench.speaker.connected(peer.id, ip('10.0.0.9'), bench.now);
+    bench.speaker.blocked(peer.id, true, bench.now);
+    assert.deepEqual(bench.status(PEER).lastError, lastError);
+    assert.equal(bench.eventsOf('down').length, 0, 'not pulled yet');
+    bench.pump();
+    assert.equal(bench.eventsOf('down').length, 1);
+  });
+});
+
+describe('an unreachable peer', () => {
+  it('loses its session at once, without a NOTIFICATION, and is connected to again', () => {
+    const bench = new Bench();
+    const peer = bench.peer(PEER, { passive: false });
+    bench.advance(0);
+    peer.answer();
+    peer.send(peer.open(), KEEPALIVE);
+    peer.announce(['10.9.0.0/16']);
+    peer.takeMessages();
+    const [subject] = bench.speaker.peers;
+    bench.speaker.peerUnreachable(subject, 'no answer to BFD', bench.now);
+    bench.pump();
+    assert.deepEqual([peer.received(), peer.closed, bench.speaker.routing.rib.paths], [[], true, 0]);
+    assert.deepEqual(bench.eventsOf('down'), [{ type: 'down', peer: PEER, reason: 'no answer to BFD' }]);
+    bench.advance(5000);
+    assert.equal(bench.connects.length, 1);
+  });
+
+  it('has its connection attempt cancelled', () => {
+    const bench = new Bench();
+    bench.peer(PEER, { passive: false });
+    bench.advance(0);
+    const [{ connection }] = bench.connects;
+    const [subject] = bench.speaker.peers;
+    bench.speaker.peerUnreachable(subject, 'no answer to BFD', bench.now);
+    assert.deepEqual(bench.speaker.actions(), [{ type: 'close', connection, lastBytes: null }]);
+    assert.equal(bench.status(PEER).state, 'Active');
+  });
+});
+
 describe('the hold timer', () => {
-  it('ends a session on which nothing came for the hold time, not a moment before', () => {
+  it('ends a session that has received nothing for exactly the hold time', () => {
     const bench = new Bench();
     const peer = bench.peer(PEER, { holdTime: 9 }).establish();
     bench.advance(8_999);
@@ -126,7 +181,7 @@ describe('the hold timer', () => {
     });
   }
 
-  it('runs four minutes until the OPEN is there, and the agreed time from then on', () => {
+  it('runs four minutes until the OPEN arrives, and the negotiated time after that', () => {
     const bench = new Bench();
     const peer = bench.peer(PEER, { holdTime: 30 });
     peer.connect();
@@ -147,10 +202,10 @@ describe('the hold timer', () => {
     const bench = new Bench();
     const peer = bench.peer(PEER).establish({ holdTime: 0 });
     bench.advance(24 * 3600 * 1000);
-    assert.deepEqual([peer.heard(), bench.status(PEER).state], [[], 'Established']);
+    assert.deepEqual([peer.received(), bench.status(PEER).state], [[], 'Established']);
   });
 
-  it('does not fire while whole messages wait: the speaker is late, not the peer', () => {
+  it('does not expire while whole messages wait: the speaker is late, not the peer', () => {
     const bench = new Bench();
     const peer = bench.peer(PEER, { holdTime: 9 }).establish();
     peer.deliver(END_OF_RIB, KEEPALIVE);
@@ -162,7 +217,7 @@ describe('the hold timer', () => {
     assert.equal(codesOf(peer), '4/0', 'the next silence counts again');
   });
 
-  it('fires while only a part of a message waits', () => {
+  it('expires while only a part of a message waits', () => {
     const bench = new Bench();
     const peer = bench.peer(PEER, { holdTime: 9 }).establish();
     peer.deliver(END_OF_RIB.slice(0, 20));
@@ -179,14 +234,14 @@ describe('KEEPALIVE', () => {
     [90, 9],
     [3, 3],
   ]) {
-    it(`is sent at a third of the agreed hold time with jitter (${ours} s and ${theirs} s)`, () => {
+    it(`is sent after a third of the negotiated hold time with jitter (${ours} s and ${theirs} s)`, () => {
       const bench = new Bench();
       const peer = bench.peer(PEER, { holdTime: ours }).establish({ holdTime: theirs });
       const third = (Math.min(ours, theirs) * 1000) / 3;
       const times: number[] = [];
       for (const end = bench.now + 100 * third; bench.now < end; ) {
         bench.advance(10);
-        if (peer.heard().includes('keepalive')) times.push(bench.now);
+        if (peer.received().includes('keepalive')) times.push(bench.now);
         peer.send(KEEPALIVE);
       }
       const gaps = times.slice(1).map((time, i) => time - times[i]);
@@ -216,7 +271,7 @@ describe('a message in the wrong state (RFC 6608)', () => {
       if (state !== 'OpenSent') peer.send(peer.open());
       if (state === 'Established') peer.send(KEEPALIVE);
       assert.equal(bench.status(PEER).state, state);
-      peer.take();
+      peer.takeMessages();
       peer.send(bytes === OPEN ? peer.open() : bytes);
       assert.equal(codesOf(peer), expected);
     });

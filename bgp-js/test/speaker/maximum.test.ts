@@ -15,7 +15,7 @@ import { Bench } from './bench.ts';
 
 const { llgrStale: LLGR_STALE } = Community;
 
-/** The OPEN of AS 65001 that restarts within 30 s and whose stale routes may be kept for an hour. */
+/** An OPEN of AS 65001 with a restart time of 30 s and a long-lived stale time of an hour. */
 const GRACEFUL = {
   capabilities: [
     { code: CapabilityCode.multiprotocol, value: hex('0001 00 01') },
@@ -40,7 +40,7 @@ describe('a maximum of prefixes', () => {
     return { sim, node, peer, session, told: advertised };
   }
 
-  it('is warned of once, at the share that was asked for', () => {
+  it('is warned of once, above the configured share', () => {
     const {
       sim,
       peer,
@@ -79,7 +79,7 @@ describe('a maximum of prefixes', () => {
     assert.equal(bench.status('10.0.0.2').prefixes.dropped, 3);
   });
 
-  it('keeps the peer out for as long as was asked for', () => {
+  it('keeps the peer out for maximumPrefixesRestart', () => {
     const { sim, node, peer, session } = announced(11, { maximumPrefixes: 10, maximumPrefixesRestart: 300 });
     assert.match(session.lastError?.text ?? '', /maximum prefixes exceeded/);
     peer.speaker.withdraw('20.0.0.0/24');
@@ -89,18 +89,18 @@ describe('a maximum of prefixes', () => {
     assert.ok(routeTo(node.speaker, '20.0.1.0/24'));
   });
 
-  it('with the action "drop" takes no more routes, tells so once, and the session stays', () => {
+  it('with the action "drop" ignores further routes, and the session stays', () => {
     const limits = { maximumPrefixes: 10, maximumPrefixesAction: 'drop' } as const;
     const { sim, node, peer, session, told: advertised } = announced(15, limits);
     const held = () => peerStatuses(node.speaker, 0)[0].prefixes;
     assert.equal(session.state(0), 'Established');
     assert.deepEqual([held().received, held().dropped], [10, 5]);
     assert.equal(advertised().length, 1);
-    // A route that it has may change.
+    // A route below the maximum may still change.
     peer.speaker.originate('20.0.3.0/24', { med: 7 });
     sim.run(1000);
     assert.equal(routeTo(node.speaker, '20.0.3.0/24')?.paths[0].attributes.med, 7);
-    // With a higher maximum the peer is asked to tell again what was dropped.
+    // A higher maximum requests the dropped routes again.
     node.speaker.updatePeer(
       peerConfig({ address: '10.0.0.2', as: 1, ...limits, maximumPrefixes: 20 }),
       sim.now,
@@ -110,7 +110,7 @@ describe('a maximum of prefixes', () => {
     assert.equal(session.counters.established, 1);
   });
 
-  it('is there for octets of attributes as well, and a peer that holds too many is out (RFC 4486)', () => {
+  it('of octets of attributes ends the session too (RFC 4486)', () => {
     const sim = new Simulation(1);
     const node = sim.add({ as: 1 }, '10.0.0.1');
     const peer = sim.add({ as: 1 }, '10.0.0.2');
@@ -130,7 +130,7 @@ describe('a maximum of prefixes', () => {
     assert.ok(octets > 500 && octets < 1000, `${octets} octets`);
     for (let i = 0; i < 20; i++) peer.speaker.withdraw(`20.0.${i}.0/24`);
     sim.run(3000);
-    assert.equal(peerStatuses(node.speaker, 0)[0].attributeOctets, 0, 'they are given back with the routes');
+    assert.equal(peerStatuses(node.speaker, 0)[0].attributeOctets, 0, 'they are released with the routes');
     announce(0, 60);
     assert.match(session.lastError?.text ?? '', /maximum attribute octets exceeded.*6\/8/);
     assert.equal(peerStatuses(node.speaker, 0)[1].state, 'Established');
@@ -158,7 +158,7 @@ describe('octets of path attributes', () => {
     for (let i = 0; i < 30; i++) giver.announce([`20.0.${i}.0/24`], { communities: [i + 1] });
     innocent.announce(['30.0.0.0/24']);
     const octets = () => [GIVER, INNOCENT].map((address) => bench.status(address).attributeOctets);
-    /** The innocent peer sends one UPDATE more, after which its limit is checked. */
+    /** The innocent peer sends one more UPDATE, after which its limit is checked. */
     const stays = () => {
       innocent.announce(['30.0.1.0/24']);
       assert.equal(bench.status(INNOCENT).state, 'Established');
@@ -166,7 +166,7 @@ describe('octets of path attributes', () => {
     return { bench, giver, octets, stays };
   }
 
-  it('of sets that a changed import policy makes are charged to the source of the paths', () => {
+  it('of sets created by a changed import policy are charged to the source of the paths', () => {
     const { bench, octets, stays } = pair({ policies: { in: plain, plain, out: plain } });
     const [giver, innocent] = octets();
     bench.speaker.setPolicies({ policies: { in: longer, plain, out: plain } });
@@ -176,7 +176,7 @@ describe('octets of path attributes', () => {
     stays();
   });
 
-  it('of sets that an export policy makes are charged to no peer', () => {
+  it('of sets created by an export policy are charged to no peer', () => {
     const { bench, octets, stays } = pair({ policies: { in: plain, plain, out: plain } });
     const before = octets();
     bench.speaker.setPolicies({ policies: { in: plain, plain, out: longer } });

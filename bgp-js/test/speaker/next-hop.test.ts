@@ -108,7 +108,7 @@ describe('a speaker without an address', () => {
     const peer = bench.peer('10.0.0.2').establish();
     bench.speaker.originate('10.1.0.0/16');
     bench.pump();
-    peer.take();
+    peer.takeMessages();
     assert.equal(peer.routes.get('10.1.0.0/16')?.nextHop, OUR_ADDRESS);
   });
 });

@@ -1,4 +1,4 @@
-/** Policies on sessions: what comes in, what goes out, and changes of them without a reset. */
+/** Import and export policies of sessions, and changes of them without a reset. */
 import assert from 'node:assert/strict';
 import { peerConfig } from 'bgp-js-testing/index.ts';
 import { PolicyError, type PolicyRule, type PolicySet, policyInfos, routeTo } from '../../index.ts';
@@ -17,12 +17,12 @@ function pair(set: PolicySet): { bench: Bench; tor: HandPeer; node: HandPeer } {
   const policies = { importPolicy: 'in', exportPolicy: 'out', requirePolicy: true };
   const tor = bench.peer(TOR, { as: 65001, ...policies }).establish();
   const node = bench.peer(NODE, {}).establish();
-  tor.take();
-  node.take();
+  tor.takeMessages();
+  node.takeMessages();
   return { bench, tor, node };
 }
 
-/** Lets the speaker finish: a long queue of routes to look at is worked off in slices, also when nothing comes of it. */
+/** Lets the speaker finish: routes are validated again in slices, also without a visible effect. */
 function settle(bench: Bench): void {
   for (let slice = 0; slice < 300; slice++) bench.pump();
 }
@@ -33,7 +33,7 @@ const OPEN = {
 };
 
 describe('policies of a session', () => {
-  it('an import policy changes what comes in, and Adj-RIB-In keeps what came', () => {
+  it('an import policy changes received routes, and Adj-RIB-In keeps them as received', () => {
     const rule: PolicyRule = {
       name: 'prefer',
       match: { prefixes: ['10.8.0.0/16 le 24'] },
@@ -42,7 +42,7 @@ describe('policies of a session', () => {
     };
     const { bench, tor, node } = pair({ policies: { ...OPEN, in: { rules: [rule], otherwise: 'reject' } } });
     tor.announce(['10.8.1.0/24', '10.9.0.0/16']);
-    node.take();
+    node.takeMessages();
     const advertised = node.routes.get('10.8.1.0/24');
     assert.equal(advertised?.localPref, 200);
     assert.deepEqual(advertised?.communities, [((65001 << 16) >>> 0) + 7]);
@@ -51,16 +51,16 @@ describe('policies of a session', () => {
     assert.match(routeTo(bench.speaker, '10.9.0.0/16')?.paths[0].reason ?? '', /import policy/);
     bench.speaker.setPolicies({ policies: OPEN });
     bench.pump();
-    node.take();
+    node.takeMessages();
     assert.equal(node.routes.get('10.8.1.0/24')?.localPref, 100);
     assert.equal(node.routes.get('10.8.1.0/24')?.communities, undefined);
     assert.ok(node.routes.has('10.9.0.0/16'));
     tor.withdraw(['10.8.1.0/24', '10.9.0.0/16']);
-    node.take();
+    node.takeMessages();
     assert.equal(node.routes.size, 0);
   });
 
-  it('an export policy decides and changes what goes out: MED and next hop as it says', () => {
+  it('an export policy selects and changes advertised routes, MED and next hop included', () => {
     const rules: PolicyRule[] = [
       { name: 'lab', match: { communities: { any: ['64512:*'] } }, action: 'reject' },
       { name: 'med', match: { sources: ['ibgp'] }, set: { med: 30, nextHop: 'unchanged' }, action: 'accept' },
@@ -68,46 +68,46 @@ describe('policies of a session', () => {
     const { tor, node } = pair({ policies: { ...OPEN, out: { rules, otherwise: 'reject' } } });
     node.announce(['10.1.0.0/24'], { communities: [((64512 << 16) >>> 0) + 5], localPref: 100 });
     node.announce(['10.2.0.0/24'], { localPref: 100 });
-    tor.take();
+    tor.takeMessages();
     assert.deepEqual([...tor.routes.keys()], ['10.2.0.0/24']);
     assert.equal(tor.routes.get('10.2.0.0/24')?.med, 30);
     assert.equal(tor.routes.get('10.2.0.0/24')?.nextHop, NODE);
   });
 
-  it('a policy that adds no-export is no reason not to send, and none can undo one that came', () => {
+  it('a policy that adds NO_EXPORT does not stop the export, and no policy overrides a received one', () => {
     const rules: PolicyRule[] = [
       { name: 'mark', set: { communities: { replace: ['no-export'] } }, action: 'accept' },
     ];
     const { tor, node } = pair({ policies: { ...OPEN, out: { rules, otherwise: 'reject' } } });
     node.announce(['10.1.0.0/24'], { localPref: 100 });
     node.announce(['10.2.0.0/24'], { localPref: 100, communities: [0xffffff01] });
-    tor.take();
+    tor.takeMessages();
     assert.deepEqual([...tor.routes.keys()], ['10.1.0.0/24']);
     assert.deepEqual(tor.routes.get('10.1.0.0/24')?.communities, [0xffffff01]);
   });
 
-  it('RFC 8212: an eBGP peer that needs policies and has none gets and gives nothing', () => {
+  it('RFC 8212: no routes are exchanged with an eBGP peer that needs policies and has none', () => {
     const bench = new Bench();
     const tor = bench.peer(TOR, { as: 65001, requirePolicy: true }).establish();
     const node = bench.peer(NODE, { requirePolicy: true }).establish();
     bench.speaker.originate('10.244.1.0/26');
     tor.announce(['10.8.0.0/16']);
     bench.pump();
-    tor.take();
-    node.take();
+    tor.takeMessages();
+    node.takeMessages();
     assert.equal(tor.routes.size, 0);
     assert.deepEqual([...node.routes.keys()], ['10.244.1.0/26']);
     assert.match(routeTo(bench.speaker, '10.8.0.0/16')?.paths[0].reason ?? '', /RFC 8212/);
   });
 
-  it('a policy that is not there lets nothing through', () => {
+  it('a policy that does not exist rejects everything', () => {
     const { tor, node } = pair({});
     tor.announce(['10.8.0.0/16']);
-    node.take();
+    node.takeMessages();
     assert.equal(node.routes.size, 0);
   });
 
-  it('bad policies are refused with their places, and the former ones stay', () => {
+  it('invalid policies are refused with their positions, and the former ones stay', () => {
     const { bench, tor, node } = pair({ policies: OPEN });
     const bad = only('in', [{ name: 'a', match: { prefixes: ['lists', '10.0.0.1/8'] }, action: 'accept' }]);
     assert.throws(
@@ -123,7 +123,7 @@ describe('policies of a session', () => {
       },
     );
     tor.announce(['10.8.0.0/16']);
-    node.take();
+    node.takeMessages();
     assert.ok(node.routes.has('10.8.0.0/16'));
   });
 });
@@ -137,30 +137,30 @@ describe('changes on a peer with 100,000 routes', () => {
   function loaded(): { bench: Bench; tor: HandPeer; node: HandPeer } {
     const all = pair({ policies: OPEN });
     for (let i = 0; i < prefixes.length; i += 500) all.tor.announce(prefixes.slice(i, i + 500));
-    all.node.take();
+    all.node.takeMessages();
     assert.equal(all.node.routes.size, prefixes.length);
-    all.tor.take();
+    all.tor.takeMessages();
     return all;
   }
 
-  it('of an import policy: no reset, and the differing routes alone are sent', () => {
+  it('of an import policy: no reset, and only the difference is sent', () => {
     const { bench, tor, node } = loaded();
     const lab: PolicyRule = { name: 'no-lab', match: { prefixes: ['10.3.0.0/20 le 28'] }, action: 'reject' };
     const few = prefixes.filter((prefix) => /^10\.3\.([0-9]|1[0-5])\./.test(prefix));
     assert.equal(few.length, 256);
     bench.speaker.setPolicies({ policies: { ...OPEN, in: { rules: [lab], otherwise: 'accept' } } });
     settle(bench);
-    assert.deepEqual(node.heard().sort(), few.map((prefix) => `-${prefix}`).sort());
+    assert.deepEqual(node.received().sort(), few.map((prefix) => `-${prefix}`).sort());
     bench.speaker.setPolicies({ policies: OPEN });
     settle(bench);
-    assert.deepEqual(node.heard().sort(), few.map((prefix) => `+${prefix}`).sort());
+    assert.deepEqual(node.received().sort(), few.map((prefix) => `+${prefix}`).sort());
     bench.speaker.setPolicies({ policies: OPEN });
     settle(bench);
-    assert.deepEqual([...node.heard(), ...tor.heard()], [], 'policies that say the same change nothing');
+    assert.deepEqual([...node.received(), ...tor.received()], [], 'equal policies change nothing');
     assert.equal(bench.eventsOf('down').length, 0);
   }).timeout(60_000);
 
-  it('of an export policy: no reset, and the differing routes alone are sent', () => {
+  it('of an export policy: no reset, and only the difference is sent', () => {
     const { bench, tor, node } = loaded();
     const mark: PolicyRule = {
       name: 'mark',
@@ -174,12 +174,12 @@ describe('changes on a peer with 100,000 routes', () => {
       bench.now,
     );
     settle(bench);
-    assert.deepEqual(node.heard(), [], 'a policy that changes nothing');
+    assert.deepEqual(node.received(), [], 'a policy that changes nothing');
     bench.speaker.setPolicies({ policies: { ...OPEN, out: { rules: [mark], otherwise: 'accept' } } });
     settle(bench);
-    assert.deepEqual(node.heard().sort(), few.map((prefix) => `+${prefix}`).sort());
+    assert.deepEqual(node.received().sort(), few.map((prefix) => `+${prefix}`).sort());
     assert.equal(node.routes.get(few[0])?.med, 9);
-    assert.deepEqual(tor.heard(), []);
+    assert.deepEqual(tor.received(), []);
     assert.equal(bench.eventsOf('down').length, 0);
   }).timeout(60_000);
 
@@ -212,7 +212,7 @@ describe('changes on a peer with 100,000 routes', () => {
     });
     bench.speaker.updatePeer(config, bench.now);
     settle(bench);
-    assert.deepEqual([...tor.heard(), ...node.heard()], []);
+    assert.deepEqual([...tor.received(), ...node.received()], []);
     assert.equal(bench.eventsOf('down').length, 0);
   }).timeout(60_000);
 });

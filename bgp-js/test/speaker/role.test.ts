@@ -1,4 +1,4 @@
-/** BGP roles and OTC (RFC 9234): who may talk to whom, and what is only for customers. */
+/** BGP roles, and the attribute OTC, Only to Customer (RFC 9234). */
 import assert from 'node:assert/strict';
 import { type PeerOptions, routeTo } from '../../index.ts';
 import { KEEPALIVE } from '../../wire/index.ts';
@@ -12,14 +12,14 @@ const said = (...values: string[]) => ({
   capabilities: [AS4, ...values.map((v) => ({ code: 9, value: hex(v) }))],
 });
 
-/** What the speaker answers to an OPEN of AS 65001 with these capabilities. */
+/** The speaker's answer to an OPEN of AS 65001 with these capabilities. */
 function answer(fields: Partial<PeerOptions>, open: ReturnType<typeof said>): string {
   const bench = new Bench();
   const peer = bench.peer('10.0.0.2', { as: 65001, ...fields });
   peer.connect();
-  peer.take();
+  peer.takeMessages();
   peer.send(peer.open(open));
-  return peer.heard().join();
+  return peer.received().join();
 }
 
 describe('the role capability', () => {
@@ -48,7 +48,7 @@ describe('the role capability', () => {
       const bench = new Bench();
       const peer = bench.peer('10.0.0.2', { as: 65001, role: ours });
       peer.connect();
-      const [open] = peer.take();
+      const [open] = peer.takeMessages();
       assert.ok(open.type === 'open');
       const role = open.open.capabilities.find(({ code }) => code === 9);
       assert.deepEqual(role?.value, hex(VALUES[ours]));
@@ -56,7 +56,7 @@ describe('the role capability', () => {
   }
 
   const ROWS: [string, Partial<PeerOptions>, ReturnType<typeof said>, string][] = [
-    ['the peer says none', { role: 'provider' }, said(), 'keepalive'],
+    ['the peer sends none', { role: 'provider' }, said(), 'keepalive'],
     [
       'the peer says none, and roles are strict',
       { role: 'provider', roleStrict: true },
@@ -66,25 +66,25 @@ describe('the role capability', () => {
     ['the same one twice', { role: 'provider' }, said('03', '03'), 'keepalive'],
     ['two different ones', { role: 'provider' }, said('03', '04'), 'notification 2/11'],
     ['one that is not defined', { role: 'provider' }, said('05'), 'notification 2/11'],
-    ['of length 0 it says nothing', { role: 'provider' }, said(''), 'keepalive'],
-    ['of length 2 neither', { role: 'provider', roleStrict: true }, said('0303'), 'notification 2/11'],
-    ['we have none: whatever the peer says', {}, said('00'), 'keepalive'],
+    ['of length 0 it is ignored', { role: 'provider' }, said(''), 'keepalive'],
+    ['of length 2 too', { role: 'provider', roleStrict: true }, said('0303'), 'notification 2/11'],
+    ['we have none: any role of the peer', {}, said('00'), 'keepalive'],
   ];
   for (const [title, fields, open, expected] of ROWS) {
     it(`${title}: ${expected}`, () => assert.equal(answer(fields, open), expected));
   }
 
-  it('has no place on iBGP: neither sent nor looked at', () => {
+  it('is neither sent nor checked on iBGP', () => {
     const bench = new Bench();
     const peer = bench.peer('10.0.0.2', { role: 'provider', roleStrict: true });
     peer.connect();
-    const [open] = peer.take();
+    const [open] = peer.takeMessages();
     assert.ok(open.type === 'open' && !open.open.capabilities.some(({ code }) => code === 9));
     peer.send(peer.open(), KEEPALIVE);
     assert.equal(bench.status(peer.address).state, 'Established');
   });
 
-  it('a mismatch is told in words', () => {
+  it('is reported in words when it does not match', () => {
     const bench = new Bench();
     const peer = bench.peer('10.0.0.2', { as: 65001, role: 'customer' });
     peer.connect();
@@ -97,10 +97,10 @@ describe('the role capability', () => {
   });
 });
 
-describe('OTC on routes that come in', () => {
+describe('OTC of received routes', () => {
   const LEAK = /a route leak/;
   const ROWS: [Role | undefined, number | undefined, number | RegExp | undefined][] = [
-    // Our role, OTC as it comes, OTC as it is kept or why the route is unusable.
+    // Our role, the received OTC, and the resulting OTC or why the route is unusable.
     ['customer', undefined, 65001],
     ['customer', 7, 7],
     ['rs-client', undefined, 65001],
@@ -129,7 +129,7 @@ describe('OTC on routes that come in', () => {
     });
   }
 
-  it('malformed it withdraws the route', () => {
+  it('withdraws the route if it is malformed', () => {
     const bench = new Bench();
     const peer = bench.peer('10.0.0.2', { as: 65001, role: 'customer' }).establish();
     peer.announce([PREFIX]);
@@ -139,8 +139,8 @@ describe('OTC on routes that come in', () => {
   });
 });
 
-describe('OTC on routes that go out', () => {
-  /** OTC as a peer to which we are `role` gets it; null: it does not get the route. */
+describe('OTC of advertised routes', () => {
+  /** OTC as advertised to a peer with our role `role`; null: the route is not advertised. */
   function advertised(
     role: Role | undefined,
     as: number,
@@ -150,7 +150,7 @@ describe('OTC on routes that go out', () => {
     const from = bench.peer('10.0.0.2').establish();
     const to: HandPeer = bench.peer('10.0.0.3', { as, role }).establish();
     from.announce([PREFIX], { onlyToCustomer, localPref: 100 });
-    to.take();
+    to.takeMessages();
     const route = to.routes.get(PREFIX);
     return route ? route.onlyToCustomer : null;
   }
@@ -175,22 +175,22 @@ describe('OTC on routes that go out', () => {
     });
   }
 
-  it('inside the AS it stays as it is', () => {
+  it('does not change within the AS', () => {
     const bench = new Bench();
     const from = bench.peer('10.0.0.2', { as: 65001, role: 'customer' }).establish();
     const to = bench.peer('10.0.0.3').establish();
     from.announce([PREFIX]);
-    to.take();
+    to.takeMessages();
     assert.equal(to.routes.get(PREFIX)?.onlyToCustomer, 65001);
   });
 
-  it('a route of our own is only for customers too, once a peer has it; attributes stay in ascending order', () => {
+  it('is added to a route of our own too; attributes stay in ascending order', () => {
     const bench = new Bench();
     bench.speaker.originate(PREFIX);
     const peer = bench.peer('10.0.0.2', { as: 65001, role: 'peer' });
     peer.connect();
     peer.send(peer.open(), KEEPALIVE);
-    peer.take();
+    peer.takeMessages();
     assert.equal(peer.routes.get(PREFIX)?.onlyToCustomer, 64512);
   });
 });

@@ -1,4 +1,4 @@
-/** How much is done in one slice of work when many peers have something to say at once. */
+/** The amount of work in one slice when many peers send at once. */
 
 import assert from 'node:assert/strict';
 import { openBytes } from 'bgp-js-testing/index.ts';
@@ -9,7 +9,7 @@ import { OUR_ADDRESS, OUR_AS } from './bench.ts';
 
 const PEERS = 200;
 
-/** A speaker to which so many peers have said OPEN all at once, and more behind it. */
+/** A speaker that has received an OPEN from this many peers at once, each followed by `more`. */
 function crowd(peers: number, more: readonly Uint8Array[] = []) {
   const config = { as: OUR_AS, routerId: OUR_ADDRESS, address: OUR_ADDRESS, maximumPaths: 1 };
   const speaker = new Speaker(config, () => 0.5);
@@ -26,9 +26,9 @@ function crowd(peers: number, more: readonly Uint8Array[] = []) {
 }
 
 describe('a slice of work', () => {
-  it('takes some of the connections that have input, and the others in the next ones', () => {
+  it('processes some of the connections with input, and the next slices the others', () => {
     const { speaker, ids } = crowd(PEERS);
-    // The first has far more to say than the others, in one piece.
+    // The first sends far more than the others.
     const [talkative] = ids;
     const talk = Buffer.concat(Array.from({ length: 2000 }, () => KEEPALIVE));
     speaker.received(talkative, Uint8Array.from(talk));
@@ -41,10 +41,10 @@ describe('a slice of work', () => {
       assert.ok(slices < 20, `${greeted()} of ${PEERS} after ${slices} slices`);
       speaker.work(0);
     }
-    assert.ok(speaker.backlog(talkative) > 0, 'nobody waits for the one who says most');
+    assert.ok(speaker.backlog(talkative) > 0, 'the others do not wait for the peer that sent most');
   });
 
-  it('is no longer when many have much to say', () => {
+  it('is no longer when many peers have sent much', () => {
     const taken = [1, 40].map((peers) => {
       const talk = Array.from({ length: 1000 }, () => KEEPALIVE);
       const { speaker, backlog } = crowd(peers, talk);
@@ -56,14 +56,14 @@ describe('a slice of work', () => {
     assert.ok(one > 0 && many > 0 && many < 2 * one, `${taken.join(' and ')} octets`);
   });
 
-  it('establishes all sessions before it takes what any of them has to say', () => {
+  it('establishes all sessions before it processes what follows on any of them', () => {
     const talk = Array.from({ length: 50 }, () => KEEPALIVE);
     const { speaker, backlog } = crowd(PEERS, [KEEPALIVE, ...talk]);
     const established = () => [...speaker.peers].filter((peer) => peer.state(0) === 'Established').length;
     while (established() < PEERS) {
       assert.ok(
         backlog() >= PEERS * talk.length * KEEPALIVE.length,
-        `${PEERS - established()} wait while others are heard`,
+        `${PEERS - established()} wait while others are processed`,
       );
       speaker.work(0);
     }

@@ -148,7 +148,7 @@ describe('a speaker with many short-lived peers', () => {
         const peer = new HandPeer(bench, `10.1.${born >> 8}.${born & 0xff}`, CLIENT_AS);
         live(bench, peer);
         ENDINGS[born % ENDINGS.length](bench, peer);
-        resident.take();
+        resident.takeMessages();
       }
       // Longer than the restart time, the long-lived stale time and every waiting time.
       bench.advance(400_000);

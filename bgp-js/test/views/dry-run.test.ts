@@ -16,13 +16,13 @@ function scene() {
   const one = bench.peer(ONE, { as: 65001, importPolicy: 'in' }).establish();
   const two = bench.peer(TWO, { as: 65002 }).establish();
   one.announce(['10.1.0.0/16', '10.2.0.0/16', '10.3.0.0/16']);
-  for (const peer of [one, two]) peer.take();
+  for (const peer of [one, two]) peer.takeMessages();
   const configs = [...bench.speaker.peers].map(({ config }) => config);
   const run = (policySet: PolicySet, peers: readonly PeerConfig[]): Map<string, DryRunPeer> => {
     const pieces = dryRun(bench.speaker, policySet, peers);
     let step = pieces.next();
     while (!step.done) step = pieces.next();
-    assert.deepEqual([one.heard(), two.heard()], [[], []], 'nothing is sent');
+    assert.deepEqual([one.received(), two.received()], [[], []], 'nothing is sent');
     assert.equal(routeTo(bench.speaker, '10.1.0.0/16')?.paths[0].status, 'best', 'nothing is changed');
     return new Map(step.value.map((peer) => [peer.peer, peer]));
   };

@@ -10,7 +10,7 @@ function scene() {
   const second = bench.peer('10.0.0.3').establish();
   bench.speaker.originate('10.244.1.0/26');
   first.announce(['10.1.0.0/16']);
-  for (const peer of [first, second]) peer.take();
+  for (const peer of [first, second]) peer.takeMessages();
   return { bench, first, speaker: bench.speaker };
 }
 
@@ -38,7 +38,7 @@ describe('a route', () => {
   it('tells to which peers it is advertised: not to its source, nor over iBGP from another iBGP peer', () => {
     const { speaker, bench } = scene();
     const external = bench.peer('10.0.0.4', { as: 65001 }).establish();
-    external.take();
+    external.takeMessages();
     assert.deepEqual(advertisedTo(speaker, '10.244.1.0/26'), ['10.0.0.2', '10.0.0.3', '10.0.0.4']);
     assert.deepEqual(advertisedTo(speaker, '10.1.0.0/16'), ['10.0.0.4']);
     assert.deepEqual(advertisedTo(speaker, '10.9.0.0/16'), []);
