@@ -190,7 +190,7 @@ function decodeLine(line: Buffer): unknown[] | undefined {
 }
 
 function readHeader(file: string, entries: unknown[]): number {
-  const { format, version } = entries[0] as { format?: unknown; version?: unknown };
+  const { format, version } = (entries[0] ?? {}) as { format?: unknown; version?: unknown };
   if (format !== FORMAT || !Number.isInteger(version) || Number(version) < 1)
     throw new JournalDamaged(
       file,

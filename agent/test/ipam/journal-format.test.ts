@@ -57,6 +57,7 @@ describe('journal format', () => {
       const header = { format: 'flatroute allocations', version: version as number };
       assert.throws(() => readJournal('j', Buffer.from(encodeLine([header]))), /does not name the format/);
     }
+    assert.throws(() => readJournal('j', Buffer.from(encodeLine([]))), /does not name the format/);
     const unknown = { frob: 1 } as unknown as JournalEntry;
     assert.throws(() => read([unknown]), /unknown kind: frob/);
     const thief = { ...allocation(2), addresses: allocation(1).addresses };
