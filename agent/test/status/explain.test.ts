@@ -73,7 +73,10 @@ describe('explain', () => {
     assert.equal(layer('pod'), 'none: no pod of this node has the address');
     assert.equal(layer('allocation'), 'none: in none of the pod ranges of this node');
     assert.equal(layer('announcement'), 'none: this node does not announce it');
-    assert.match(layer('rib'), /^ok: longest match 10\.244\.2\.0\/26 \| best: via 10\.0\.0\.2 from/);
+    assert.match(
+      layer('rib'),
+      /^ok: longest match 10\.244\.2\.0\/26 \| best: via 10\.0\.0\.2 from \S+: the only usable path$/,
+    );
     assert.equal(
       layer('kernel'),
       'ok: unicast 10.244.2.0/26 via 10.0.0.2 on eth9, protocol 179, ours, metric 20' +
@@ -107,6 +110,10 @@ describe('explain', () => {
     );
     assert.equal(layer('allocation'), 'ok: from 10.244.1.0/26, allocated to container abc');
     assert.equal(layer('announcement'), 'ok: 10.244.1.0/26: announced');
+    assert.match(
+      layer('rib'),
+      /^ok: longest match 10\.244\.1\.0\/26, originated here \| best: this node: [^;]+$/,
+    );
     assert.match(layer('advertised'), /^ok: 10\.244\.1\.0\/26 is sent to 10\.0\.0\.2: /);
     assert.match(layer('kernel'), /^ok: unicast 10\.244\.1\.5\/32 directly connected on eth9/);
     pod = { ...POD, state: 'eth0 is down', netns: '' };
