@@ -13,7 +13,7 @@ const TONES: Record<Row['action'], Tone> = { accept: 'good', reject: 'bad', next
 const COLUMNS: Column<Row>[] = [
   { title: 'RULE', shrink: 20, cell: ({ rule }) => rule },
   { title: 'ACTION', cell: ({ action }) => ({ text: action, tone: TONES[action] }) },
-  { title: 'ROUTES', right: true, cell: ({ hits }) => hits.toLocaleString('en') },
+  { title: 'ROUTES', right: true, cell: ({ hits }) => hits },
 ];
 
 /** Every policy with its rules, and how many routes matched each. */

@@ -1,6 +1,16 @@
 /** Routes and explanations as text. Each function returns the lines to print. */
 import type { ExplainView, PathView, RouteView } from '@flatroute/common/http/api-documents.ts';
-import { type Column, clean, counted, outputWidth, paint, type Tone, tableLines, wrap } from './table.ts';
+import {
+  type Column,
+  clean,
+  counted,
+  formatted,
+  outputWidth,
+  paint,
+  type Tone,
+  tableLines,
+  wrap,
+} from './table.ts';
 
 const isUsed = (path: PathView) => path.status === 'best' || path.status === 'multipath';
 
@@ -39,12 +49,16 @@ export function routesLines(routes: readonly RouteView[], part: RoutesPart): str
   const about = part.search === undefined ? within : `${within} with "${clean(part.search)}"`;
   if (part.total === 0) return [`no routes${about}`];
   if (routes.length === 0)
-    return [`${counted(part.total, 'route')}${about}, none after the first ${part.offset}`];
+    return [`${counted(part.total, 'route')}${about}, none after the first ${formatted(part.offset)}`];
   const lines = tableLines(routes, ROUTE_COLUMNS);
   const end = part.offset + routes.length;
   if (routes.length === part.total) return [...lines, '', `${counted(part.total, 'route')}${about}`];
   const more = end < part.total ? `; --offset ${end} for the next, --limit all for all` : '';
-  return [...lines, '', `${part.offset + 1}–${end} of ${counted(part.total, 'route')}${about}${more}`];
+  return [
+    ...lines,
+    '',
+    `${formatted(part.offset + 1)}–${formatted(end)} of ${counted(part.total, 'route')}${about}${more}`,
+  ];
 }
 
 const STATUS_TONES: Record<PathView['status'], Tone> = {

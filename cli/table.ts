@@ -66,7 +66,7 @@ export function tableLines<T>(
 
 function asCell(value: string | number | Cell): Cell {
   if (typeof value === 'object') return { ...value, text: clean(value.text) };
-  return { text: clean(typeof value === 'number' ? value.toLocaleString('en') : value) };
+  return { text: clean(typeof value === 'number' ? formatted(value) : value) };
 }
 
 /** Narrows the widest column that may shrink, again and again, until all fit. */
@@ -124,7 +124,12 @@ export function ago(iso: string): string {
   return span((Date.now() - Date.parse(iso)) / 1000);
 }
 
+/** 300000 → "300,000". */
+export function formatted(value: number): string {
+  return value.toLocaleString('en');
+}
+
 /** "3 peers", "1 peer". */
-export function counted(value: number, one: string): string {
-  return `${value.toLocaleString('en')} ${value === 1 ? one : `${one}s`}`;
+export function counted(value: number, one: string, many = `${one}s`): string {
+  return `${formatted(value)} ${value === 1 ? one : many}`;
 }

@@ -13,6 +13,7 @@ import {
   type Column,
   clean,
   counted,
+  formatted,
   outputWidth,
   paint,
   span,
@@ -79,8 +80,8 @@ function listening(addresses: readonly string[]): string {
 }
 
 function routesText({ role, routes }: StatusView): string {
-  const learned = `${counted(routes.prefixes, 'prefix').replace('prefixs', 'prefixes')}, ${counted(routes.paths, 'path')}`;
-  return role === 'agent' ? `${learned}, ${routes.installed.toLocaleString('en')} in the kernel` : learned;
+  const learned = `${counted(routes.prefixes, 'prefix', 'prefixes')}, ${counted(routes.paths, 'path')}`;
+  return role === 'agent' ? `${learned}, ${formatted(routes.installed)} in the kernel` : learned;
 }
 
 const EVENT_TONES: Record<EventView['level'], Tone | undefined> = {
@@ -127,7 +128,7 @@ export function peersLines(view: PeersView, offset: number): string[] {
   if (peers.length === 0) return [summary];
   const table = tableLines(peers, PEER_COLUMNS);
   const end = offset + peers.length;
-  const about = `${offset + 1}–${end} of ${total.toLocaleString('en')}`;
+  const about = `${formatted(offset + 1)}–${formatted(end)} of ${formatted(total)}`;
   const more =
     end < total ? `; --offset ${end} for the next, --limit all for all, --search TEXT to filter` : '';
   const page = peers.length < total ? [about + more] : [];
@@ -183,20 +184,19 @@ export function peerLines(peer: PeerView): string[] {
       ...labelled('Timers', `hold ${peer.holdTimeSeconds} s, keepalive ${peer.keepaliveSeconds ?? 0} s`),
     );
   }
-  const number = (value: number) => value.toLocaleString('en');
-  const received = `${number(prefixes.received)} received (at most ${number(prefixes.maximum)})`;
-  const dropped = prefixes.dropped > 0 ? `${number(prefixes.dropped)} ignored, ` : '';
-  const kept = `${dropped}${number(prefixes.accepted)} usable, ${number(prefixes.best)} best`;
-  lines.push(...labelled('Prefixes', `${received}, ${kept}, ${number(prefixes.sent)} sent`));
-  const updates = `updates ${number(messages.updatesReceived)} in, ${number(messages.updatesSent)} out`;
+  const received = `${formatted(prefixes.received)} received (at most ${formatted(prefixes.maximum)})`;
+  const dropped = prefixes.dropped > 0 ? `${formatted(prefixes.dropped)} ignored, ` : '';
+  const kept = `${dropped}${formatted(prefixes.accepted)} usable, ${formatted(prefixes.best)} best`;
+  lines.push(...labelled('Prefixes', `${received}, ${kept}, ${formatted(prefixes.sent)} sent`));
+  const updates = `updates ${formatted(messages.updatesReceived)} in, ${formatted(messages.updatesSent)} out`;
   lines.push(
     ...labelled(
       'Messages',
-      `${number(messages.received)} in, ${number(messages.sent)} out, of which ${updates}`,
+      `${formatted(messages.received)} in, ${formatted(messages.sent)} out, of which ${updates}`,
     ),
   );
   if (peer.capabilities.length > 0) lines.push(...labelled('Capabilities', peer.capabilities.join(', ')));
-  lines.push(...labelled('Attributes', `${number(peer.attributeOctets)} bytes`));
+  lines.push(...labelled('Attributes', `${formatted(peer.attributeOctets)} bytes`));
   lines.push(...labelled('Policies', policiesText(peer), peer.policyMissing.length > 0 ? 'bad' : undefined));
   lines.push(
     ...labelled('Established', `${counted(peer.establishedCount, 'time')} since the daemon started`),

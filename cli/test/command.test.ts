@@ -130,6 +130,10 @@ describe('the flatroute command', function () {
     assert.equal(page.length, 1 + 3 + 2);
     assert.match(page[1], /^10\.244\.2\.0\/26 +10\.0\.0\.2 +n2 +2 +installed$/);
     assert.equal(page.at(-1), '2–4 of 2,345 routes; --offset 4 for the next, --limit all for all');
+    const lastPage = await lines('routes', '--limit', '2', '--offset', '2343');
+    assert.equal(lastPage.at(-1), '2,344–2,345 of 2,345 routes');
+    const beyond = await lines('routes', '--offset', '2345');
+    assert.deepEqual(beyond, ['2,345 routes, none after the first 2,345']);
     const all = await lines('routes', '--limit', 'all');
     assert.equal(all.length, 1 + 2345 + 2);
     const found = await lines('routes', '--search', '4200000007');

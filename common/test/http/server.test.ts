@@ -109,6 +109,21 @@ describe('status server', () => {
     });
   });
 
+  for (const count of [0, 1, 99, 100, 101, 200, 201]) {
+    it(`sends a list of ${count} completely, and ends its last page where the list ends`, async () => {
+      const source = new FakeSource({ peers: count });
+      await start(source);
+      const get = async (query: string) => JSON.parse((await ask(path, `/v1/peers${query}`)).body);
+      assert.deepEqual((await get('')).peers, source.peers());
+      if (count === 0) return;
+      const last = await get(`?offset=${count - 1}&limit=1`);
+      assert.deepEqual([last.peers.length, last.total], [1, count]);
+      assert.deepEqual((await get(`?offset=${count}&limit=1`)).peers, []);
+      assert.equal((await get(`?limit=${count}`)).peers.length, count);
+      assert.equal((await get(`?offset=${count - 1}`)).peers.length, 1);
+    });
+  }
+
   it('selects, sorts and pages a thousand peers', async () => {
     await start(new FakeSource({ peers: 1000 }));
     const get = async (query: string) => JSON.parse((await ask(path, `/v1/peers?${query}`)).body);
