@@ -332,7 +332,7 @@ export class UpdateGroup {
     return log.head > headBefore;
   }
 
-  /** The source of the only member that follows the log, NOBODY, or null when several do. */
+  /** The source of the only member that follows the log, NO_SOURCE, or null when several do. */
   private onlyReader(): SourceId | null {
     const readers = this.members.size - this.behind.size;
     if (readers === 0) return NO_SOURCE;

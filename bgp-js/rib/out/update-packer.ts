@@ -27,7 +27,7 @@ export class UpdatePacker {
   private announceTarget: Target = 0;
   private announceAttrs: AttrsId = NO_ATTRS;
   private withdrawTarget: Target = 0;
-  /** The source of the only member that reads the log; NOBODY: none reads it; null: several do. */
+  /** The source of the only member that reads the log; NO_SOURCE: none reads it; null: several do. */
   private reader: SourceId | null = null;
   /** The route that `canAdvertise` last accepted. */
   private acceptedAttrs: AttrsId = NO_ATTRS;
@@ -50,7 +50,7 @@ export class UpdatePacker {
     this.withdrawal = new UpdateBuilder(rib.prefixes, layout);
   }
 
-  /** Says which members read the log, as what none of them reads is not packed: one source, NOBODY, or null for several. */
+  /** Says which members read the log, as what none of them reads is not packed: one source, NO_SOURCE, or null for several. */
   setReader(source: SourceId | null): void {
     this.reader = source;
     this.acceptedAttrs = NO_ATTRS;

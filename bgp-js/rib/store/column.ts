@@ -21,42 +21,48 @@ function grownLength(current: number, last: number): number {
   return last < LARGE ? LARGE : Math.max(last + 1, 2 * current);
 }
 
-/** A column of unsigned 32-bit numbers. `values` is replaced when it grows, so it must not be kept across `ensure`. */
-export class U32Column<T extends number = number> {
-  values = new Uint32Array(0) as unknown as NumberArray<T>;
+type TypedArray = Uint8Array | Uint16Array | Uint32Array;
+
+/** A growable column. `values` is replaced when it grows, so it must not be kept across `ensure`. */
+class Column<T extends number> {
+  values: NumberArray<T>;
+  private readonly create: (length: number) => TypedArray;
+
+  constructor(create: (length: number) => TypedArray) {
+    this.create = create;
+    this.values = create(0) as unknown as NumberArray<T>;
+  }
 
   /** Makes room for index `last`; new elements are 0. */
   ensure(last: number): void {
-    if (last < this.values.length) return;
-    const grown = new Uint32Array(grownLength(this.values.length, last));
+    if (last >= this.values.length) this.grow(last);
+  }
+
+  private grow(last: number): void {
+    const grown = this.create(grownLength(this.values.length, last));
     grown.set(this.values as ArrayLike<number>);
     this.values = grown as unknown as NumberArray<T>;
   }
 }
 
-/** A column of unsigned 16-bit numbers; see U32Column. */
-export class U16Column<T extends number = number> {
-  values = new Uint16Array(0) as unknown as NumberArray<T>;
-
-  /** Makes room for index `last`; new elements are 0. */
-  ensure(last: number): void {
-    if (last < this.values.length) return;
-    const grown = new Uint16Array(grownLength(this.values.length, last));
-    grown.set(this.values as ArrayLike<number>);
-    this.values = grown as unknown as NumberArray<T>;
+/** A column of unsigned 32-bit numbers. */
+export class U32Column<T extends number = number> extends Column<T> {
+  constructor() {
+    super((length) => new Uint32Array(length));
   }
 }
 
-/** A column of octets; see U32Column. */
-export class U8Column<T extends number = number> {
-  values = new Uint8Array(0) as unknown as NumberArray<T>;
+/** A column of unsigned 16-bit numbers. */
+export class U16Column<T extends number = number> extends Column<T> {
+  constructor() {
+    super((length) => new Uint16Array(length));
+  }
+}
 
-  /** Makes room for index `last`; new elements are 0. */
-  ensure(last: number): void {
-    if (last < this.values.length) return;
-    const grown = new Uint8Array(grownLength(this.values.length, last));
-    grown.set(this.values as ArrayLike<number>);
-    this.values = grown as unknown as NumberArray<T>;
+/** A column of octets. */
+export class U8Column<T extends number = number> extends Column<T> {
+  constructor() {
+    super((length) => new Uint8Array(length));
   }
 }
 

@@ -330,13 +330,13 @@ export class PrefixIndex {
   /** The wanted block, or NO_BLOCK. */
   private locate(length: number): number {
     if (this.last !== NO_BLOCK && this.is(this.last, length)) return this.last;
-    const { slots, mask, hashes } = this.blocks;
+    const { slots, mask } = this.blocks;
     const hash = hashWords(this.hashKey, this.wanted, this.words + 1);
     this.wantedHash = hash;
     for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
       const block = slots[slot];
       if (block === NO_BLOCK) return NO_BLOCK;
-      if (hashes.values[block] === hash && this.is(block, length)) {
+      if (this.is(block, length)) {
         this.last = block;
         return block;
       }
