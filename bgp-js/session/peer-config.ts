@@ -164,8 +164,12 @@ export interface TransportOptions extends Omit<TransportConfig, 'localAddress'> 
  */
 export function peerConfig(options: PeerOptions): PeerConfig {
   const { address, range, transport, ...fields } = options;
+  const peer = {
+    ...(address !== undefined && { address: addressFrom(address, 'address') }),
+    ...(range !== undefined && { range: prefixFrom(range, 'range') }),
+  };
   return {
-    name: String(address ?? range ?? 'peer'),
+    name: String(peer.address ?? peer.range ?? 'peer'),
     port: 179,
     passive: range !== undefined,
     holdTime: 90,
@@ -179,8 +183,7 @@ export function peerConfig(options: PeerOptions): PeerConfig {
     client: false,
     requirePolicy: false,
     ...fields,
-    ...(address !== undefined && { address: addressFrom(address, 'address') }),
-    ...(range !== undefined && { range: prefixFrom(range, 'range') }),
+    ...peer,
     ...(transport && { transport: transportConfig(transport) }),
   };
 }

@@ -43,9 +43,11 @@ export interface SpeakerOptions {
 /** The configuration with the options' defaults. Throws RangeError for text that is not an address of the right family. */
 export function speakerConfig(options: SpeakerOptions): SpeakerConfig {
   const { as, routerId, clusterId = null, maximumPaths = 1, restarted = false } = options;
+  const identifier = addressOf(routerId, 'routerId', 4);
+  if (identifier.isUnspecified) throw new RangeError('routerId: 0.0.0.0 is not a BGP identifier (RFC 6286)');
   return {
     as,
-    routerId: addressOf(routerId, 'routerId', 4),
+    routerId: identifier,
     address: ownAddress(options.address, 'address', 4),
     address6: ownAddress(options.address6, 'address6', 6),
     clusterId: clusterId === null ? null : addressOf(clusterId, 'clusterId', 4),
