@@ -183,7 +183,8 @@ function md5Keys(table: PeerTable, family: SocketFamily): Map<string, Md5Key> {
     if (family === 6 || peers.version === 4) keys.set(peers.toString(), { peers, key });
   };
   for (const { range, transport } of table.configs()) add(range, transport?.password);
-  for (const { address, dynamic, config } of table) if (!dynamic) add(address, config.transport?.password);
+  for (const { address, isDynamic, config } of table)
+    if (!isDynamic) add(address, config.transport?.password);
   return keys;
 }
 

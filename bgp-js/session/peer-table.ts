@@ -63,7 +63,7 @@ export class PeerTable {
       }
       if (this.byAddress.has(address.key)) throw new RangeError(`a peer with the address ${address} exists`);
     }
-    const peer = this.enter(new Peer(config, address, false, now));
+    const peer = this.enter(new Peer({ config, address, isDynamic: false, now }));
     if (address === null) this.byInterface.set(key, peer);
     this.configured.set(key, peer);
     return peer;
@@ -141,7 +141,7 @@ export class PeerTable {
     if (peers.size >= config.maximumPeers) {
       return `${config.name} has its maximum of ${config.maximumPeers} peers`;
     }
-    const peer = this.enter(new Peer(config, address, true, now));
+    const peer = this.enter(new Peer({ config, address, isDynamic: true, now }));
     peers.add(peer);
     return peer;
   }

@@ -238,6 +238,14 @@ const PROGRESS: readonly PeerConnection['state'][] = [
 const progressOf = (connection: PeerConnection | null): number =>
   connection ? PROGRESS.indexOf(connection.state) : 0;
 
+/** What a peer starts with. */
+interface NewPeer {
+  config: PeerConfig;
+  address: IPAddress | null;
+  isDynamic: boolean;
+  now: number;
+}
+
 /**
  * One neighbour: its configuration, its connections (one, or two while both sides connect at once) and when to connect
  * next. Times are ms of the caller's monotonic clock.
@@ -247,7 +255,7 @@ export class Peer {
   /** Null while the neighbour of an unnumbered peer is unknown. */
   address: IPAddress | null;
   /** The peer was created for an address in a configured range, and is removed when its session ends. */
-  readonly dynamic: boolean;
+  readonly isDynamic: boolean;
   outgoing: PeerConnection | null = null;
   incoming: PeerConnection | null = null;
   /** When to connect next; Infinity: not by time alone. */
@@ -273,10 +281,10 @@ export class Peer {
   };
   readonly backoff = new Backoff();
 
-  constructor(config: PeerConfig, address: IPAddress | null, dynamic: boolean, now: number) {
+  constructor({ config, address, isDynamic, now }: NewPeer) {
     this.config = config;
     this.address = address;
-    this.dynamic = dynamic;
+    this.isDynamic = isDynamic;
     this.since = now;
   }
 
@@ -293,7 +301,7 @@ export class Peer {
 
   /** The configured name; for a peer out of a range its address. */
   get name(): string {
-    return this.dynamic && this.address ? this.address.toString() : this.config.name;
+    return this.isDynamic && this.address ? this.address.toString() : this.config.name;
   }
 
   /** The connection that got furthest, or null. */

@@ -463,7 +463,7 @@ export class Sessions {
 
   /** Removes a peer out of a range that has neither a connection nor retained routes. */
   private removeIfUnused(peer: Peer): void {
-    if (peer.dynamic && !peer.current && !this.helper.retains(peer)) this.peers.removePeer(peer);
+    if (peer.isDynamic && !peer.current && !this.helper.retains(peer)) this.peers.removePeer(peer);
   }
 
   /** Queues an event when the peer's state has changed. Call after any change of its connections or timers. */

@@ -92,9 +92,11 @@ export class UpdateProcessor {
     const attrs = interner.validate(received);
     const { reachStart, reachEnd, unreachStart, unreachEnd } = interner.multiprotocol;
     recordError(outcome, interner.error, hasNlri || reachStart !== 0);
-    if (reachStart !== 0) routes.reach = reachRoutes(ribSession, bytes, reachStart, reachEnd, outcome);
+    if (reachStart !== 0) {
+      routes.reach = reachRoutes(ribSession, { bytes, start: reachStart, end: reachEnd }, outcome);
+    }
     if (unreachStart !== 0) {
-      routes.unreach = unreachRoutes(ribSession, bytes, unreachStart, unreachEnd, outcome);
+      routes.unreach = unreachRoutes(ribSession, { bytes, start: unreachStart, end: unreachEnd }, outcome);
     }
     if (outcome.reset) return routing.releaseAttrs(attrs);
     const { withdrawn, nlri, reach, unreach } = routes;
@@ -123,6 +125,9 @@ export class UpdateProcessor {
   }
 }
 
+/** The value of an attribute in a received message. */
+type AttributeValue = Omit<NlriField, 'ribFamily'>;
+
 /** A field of NLRI whose family may not be negotiated. */
 type UncheckedField = Omit<NlriField, 'ribFamily'> & { ribFamily: RibSessionFamily | null };
 
@@ -149,14 +154,12 @@ function recordError(outcome: UpdateOutcome, error: BgpError | null, hasRoutes: 
 /** The routes of MP_REACH_NLRI (RFC 4760 §3): AFI, SAFI, next hop, a reserved octet, routes. The lengths are valid. */
 function reachRoutes(
   ribSession: RibSession,
-  bytes: Uint8Array,
-  from: number,
-  end: number,
+  { bytes, start, end }: AttributeValue,
   outcome: UpdateOutcome,
 ): NlriField | null {
-  const ribFamily = familyAt(ribSession, bytes, from);
+  const ribFamily = familyAt(ribSession, bytes, start);
   if (!ribFamily) return null;
-  const length = bytes[from + 3];
+  const length = bytes[start + 3];
   const { family } = ribFamily.rib;
   const isValid = length === 16 || length === 32 || (length === 4 && family.usesUpdateFields);
   if (!isValid) {
@@ -165,19 +168,17 @@ function reachRoutes(
       `MP_REACH_NLRI: a next hop of ${length} octets for ${family.name}`,
     );
   }
-  return checkMultiprotocol({ ribFamily, bytes, start: from + 5 + length, end }, outcome);
+  return checkMultiprotocol({ ribFamily, bytes, start: start + 5 + length, end }, outcome);
 }
 
 /** The routes of MP_UNREACH_NLRI (RFC 4760 §4): AFI, SAFI, routes. */
 function unreachRoutes(
   ribSession: RibSession,
-  bytes: Uint8Array,
-  from: number,
-  end: number,
+  { bytes, start, end }: AttributeValue,
   outcome: UpdateOutcome,
 ): NlriField | null {
-  const ribFamily = familyAt(ribSession, bytes, from);
-  return ribFamily && checkMultiprotocol({ ribFamily, bytes, start: from + 3, end }, outcome);
+  const ribFamily = familyAt(ribSession, bytes, start);
+  return ribFamily && checkMultiprotocol({ ribFamily, bytes, start: start + 3, end }, outcome);
 }
 
 function checkMultiprotocol(field: NlriField, outcome: UpdateOutcome): NlriField {

@@ -59,6 +59,12 @@ export interface DryRunPeer {
   advertised: RouteChanges | null;
 }
 
+/** The RIB in use, and the one with the change. */
+interface Ribs {
+  live: Routing;
+  shadow: Routing;
+}
+
 /** A peer's session in the live RIB and in the shadow. */
 interface Pair {
   live: RibSession;
@@ -143,7 +149,7 @@ function* copyRoutes(live: Routing, shadow: Routing, pairs: readonly Pair[]): Ge
       from = rib.table.each(from, PIECE, (path, prefix) => {
         const index = rib.sourceOf(path);
         const planned = bySource.get(index);
-        if (planned) return copyRoute(live, shadow, rib, path, prefix, planned);
+        if (planned) return copyRoute({ live, shadow }, rib, { path, prefix }, planned);
         // The peer of a session without a counterpart would be removed, and its routes with it.
         if (live.ribSessionOf(index) !== null) return;
         if (index !== LOCAL_SOURCE && !retained.has(index)) {
@@ -165,11 +171,9 @@ function* copyRoutes(live: Routing, shadow: Routing, pairs: readonly Pair[]): Ge
 
 /** Imports a route into the shadow as if the peer of the session `planned` had just advertised it. */
 function copyRoute(
-  live: Routing,
-  shadow: Routing,
+  { live, shadow }: Ribs,
   rib: FamilyRib,
-  path: PathId,
-  prefix: PrefixId,
+  { path, prefix }: { path: PathId; prefix: PrefixId },
   planned: RibSession,
 ): void {
   const ribFamily = planned.ribFamilies.get(rib.family);
@@ -213,7 +217,7 @@ function count(counts: Counts, pair: Pair, change: Change, by: number): void {
  * The effect on a route with the attributes `was` in the live RIB and `is` in the shadow; NO_ATTRS: no route. `alike`:
  * equal attributes are advertised in the same form.
  */
-function changeOf(live: Routing, was: AttrsId, shadow: Routing, is: AttrsId, alike = true): Change {
+function changeOf({ live, shadow }: Ribs, was: AttrsId, is: AttrsId, alike = true): Change {
   if (was === NO_ATTRS) return is === NO_ATTRS ? null : 'added';
   if (is === NO_ATTRS) return 'withdrawn';
   return alike && live.attributes.isEqual(was, shadow.attributes, is) ? null : 'changed';
@@ -232,7 +236,7 @@ function* compareReceived(live: Routing, shadow: Routing, pairs: readonly Pair[]
       const was = isUsable(rib, path) ? rib.attrsOf(path) : NO_ATTRS;
       const is =
         counterpart !== NO_PATH && isUsable(other, counterpart) ? other.attrsOf(counterpart) : NO_ATTRS;
-      return changeOf(live, was, shadow, is);
+      return changeOf({ live, shadow }, was, is);
     };
     let from = 0;
     do {
@@ -274,9 +278,7 @@ function byGroups(pairs: readonly Pair[], { family }: FamilyRib): Pair[][] {
 }
 
 /** What a comparison works on: a family of both RIBs, and the pairs that share their update groups. */
-interface GroupComparisonOptions {
-  live: Routing;
-  shadow: Routing;
+interface GroupComparisonOptions extends Ribs {
   rib: FamilyRib;
   other: FamilyRib;
   members: readonly Pair[];
@@ -328,17 +330,17 @@ class GroupComparison {
 
   private compare(id: PrefixId, otherId: PrefixId): void {
     const { alike, byLive, byPlanned } = this;
-    const { live, shadow, counts } = this.options;
+    const { counts } = this.options;
     const was = id === NO_PREFIX ? null : this.current.advertised(id);
     const is = otherId === NO_PREFIX ? null : this.planned.advertised(otherId);
-    const change = changeOf(live, was?.attrs ?? NO_ATTRS, shadow, is?.attrs ?? NO_ATTRS, alike);
+    const change = changeOf(this.options, was?.attrs ?? NO_ATTRS, is?.attrs ?? NO_ATTRS, alike);
     if (change) this.all[change]++;
     for (const source of new Set([was && byLive.get(was.source), is && byPlanned.get(is.source)])) {
       if (!source) continue;
       const ownWas = was && was.source !== source.live.source.index ? was.attrs : NO_ATTRS;
       const ownIs = is && is.source !== source.planned.source.index ? is.attrs : NO_ATTRS;
       count(counts, source, change, -1);
-      count(counts, source, changeOf(live, ownWas, shadow, ownIs, alike), 1);
+      count(counts, source, changeOf(this.options, ownWas, ownIs, alike), 1);
     }
   }
 }

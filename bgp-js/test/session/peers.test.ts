@@ -19,7 +19,7 @@ describe('PeerTable', () => {
     const table = new PeerTable();
     const peer = table.add(peerConfig({ ...AS, address: '10.0.0.2' }), 0);
     assert.equal(table.forAddress(ip('10.0.0.2'), 0), peer);
-    assert.equal(peer?.dynamic, false);
+    assert.equal(peer?.isDynamic, false);
     assert.match(String(table.forAddress(ip('10.0.0.3'), 0)), /no peer is configured/);
   });
 
@@ -49,7 +49,10 @@ describe('PeerTable', () => {
     assert.equal(table.add(peerConfig({ ...AS, range: '10.0.0.0/24', name: 'rack' }), 0), null);
     assert.equal(table.size, 0);
     const peer = peerOf(table.forAddress(ip('10.0.0.7'), 5));
-    assert.deepEqual([peer.dynamic, peer.name, peer.config.name, peer.since], [true, '10.0.0.7', 'rack', 5]);
+    assert.deepEqual(
+      [peer.isDynamic, peer.name, peer.config.name, peer.since],
+      [true, '10.0.0.7', 'rack', 5],
+    );
     assert.equal(table.forAddress(ip('10.0.0.7'), 6), peer);
     table.removePeer(peer);
     assert.equal(table.size, 0);
@@ -123,9 +126,14 @@ describe('PeerTable', () => {
 });
 
 describe('a peer', () => {
+  const peer = (options: Partial<PeerOptions>) => {
+    const config = peerConfig({ ...AS, ...options });
+    return new Peer({ config, address: config.address ?? null, isDynamic: false, now: 0 });
+  };
+
   it('is connected to at its time, unless it is passive', () => {
-    const active = new Peer(peerConfig({ ...AS, address: '10.0.0.2' }), ip('10.0.0.2'), false, 0);
-    const passive = new Peer(peerConfig({ ...AS, passive: true }), ip('10.0.0.3'), false, 0);
+    const active = peer({ address: '10.0.0.2' });
+    const passive = peer({ address: '10.0.0.3', passive: true });
     assert.ok(!active.shouldConnect(1e12), 'not before the time is set');
     active.retryAt = passive.retryAt = 1000;
     assert.deepEqual(
@@ -136,10 +144,10 @@ describe('a peer', () => {
   });
 
   it('is Idle until idleUntil, then Active', () => {
-    const peer = new Peer(peerConfig(AS), ip('10.0.0.2'), false, 0);
-    peer.idleUntil = 500;
+    const idle = peer({ address: '10.0.0.2' });
+    idle.idleUntil = 500;
     assert.deepEqual(
-      [499, 500].map((now) => peer.state(now)),
+      [499, 500].map((now) => idle.state(now)),
       ['Idle', 'Active'],
     );
   });

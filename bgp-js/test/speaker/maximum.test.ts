@@ -36,20 +36,17 @@ describe('a maximum of prefixes', () => {
     for (let i = 0; i < count; i++) peer.speaker.originate(`20.0.${i}.0/24`);
     sim.run(5000);
     const [session] = node.speaker.peers;
-    const advertised = () => node.log.filter(({ event }) => event.type === 'limit').map(({ event }) => event);
-    return { sim, node, peer, session, told: advertised };
+    const limitEvents = () =>
+      node.log.filter(({ event }) => event.type === 'limit').map(({ event }) => event);
+    return { sim, node, peer, session, limitEvents };
   }
 
   it('is warned of once, above the configured share', () => {
-    const {
-      sim,
-      peer,
-      told: advertised,
-    } = announced(80, { maximumPrefixes: 100, maximumPrefixesWarning: 0.8 });
-    assert.deepEqual(advertised(), []);
+    const { sim, peer, limitEvents } = announced(80, { maximumPrefixes: 100, maximumPrefixesWarning: 0.8 });
+    assert.deepEqual(limitEvents(), []);
     for (let i = 80; i < 90; i++) peer.speaker.originate(`20.0.${i}.0/24`);
     sim.run(1000);
-    assert.equal(advertised().length, 1);
+    assert.equal(limitEvents().length, 1);
   });
 
   it('is warned of once, however many UPDATEs come above the share, and again in the next session', () => {
@@ -91,11 +88,11 @@ describe('a maximum of prefixes', () => {
 
   it('with the action "drop" ignores further routes, and the session stays', () => {
     const limits = { maximumPrefixes: 10, maximumPrefixesAction: 'drop' } as const;
-    const { sim, node, peer, session, told: advertised } = announced(15, limits);
+    const { sim, node, peer, session, limitEvents } = announced(15, limits);
     const held = () => peerStatuses(node.speaker, 0)[0].prefixes;
     assert.equal(session.state(0), 'Established');
     assert.deepEqual([held().received, held().dropped], [10, 5]);
-    assert.equal(advertised().length, 1);
+    assert.equal(limitEvents().length, 1);
     // A route below the maximum may still change.
     peer.speaker.originate('20.0.3.0/24', { med: 7 });
     sim.run(1000);
