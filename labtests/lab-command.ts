@@ -1,4 +1,4 @@
-/** `npm run lab -- list` and `npm run lab -- exec PLACE COMMAND…`: looking into a lab that is up. */
+/** `npm run lab -- list` and `npm run lab -- exec PLACE COMMAND…`: inspects a running lab. */
 
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -11,7 +11,7 @@ const usage = `usage: npm run lab -- list
        npm run lab -- exec [--lab ID] PLACE COMMAND…   PLACE is a machine or a pod, such as n1, tor or n1-a
 `;
 
-/** The commands of flatroute that ask a running agent. */
+/** The commands of flatroute that query a running agent. */
 const views = ['status', 'peers', 'routes', 'pods', 'explain'];
 
 function fail(message: string): never {
@@ -25,7 +25,7 @@ function placesOf(lab: LabRecord): string[] {
 
 function list(): void {
   const labs = runningLabs();
-  if (labs.length === 0) process.stdout.write('no lab is up; `npm start` brings one up\n');
+  if (labs.length === 0) process.stdout.write('no lab is running; `npm start` starts one\n');
   for (const lab of labs) {
     process.stdout.write(`${lab.id}  ${lab.topology}  since ${lab.started}  pid ${lab.owner.pid}\n`);
     for (const place of placesOf(lab)) {
@@ -36,12 +36,12 @@ function list(): void {
 
 function pickLab(id: string | undefined): LabRecord {
   const labs = runningLabs();
-  if (labs.length === 0) fail('no lab is up; `npm start` brings one up');
+  if (labs.length === 0) fail('no lab is running; `npm start` starts one');
   const lab = id === undefined ? labs.at(-1) : labs.find((candidate) => candidate.id === id);
-  return lab ?? fail(`no lab ${id} is up, only ${labs.map((candidate) => candidate.id).join(', ')}`);
+  return lab ?? fail(`lab ${id} is not running, only ${labs.map((candidate) => candidate.id).join(', ')}`);
 }
 
-/** Tells flatroute and birdc where the place's socket is, unless the command says so itself. */
+/** Adds the socket of the place to commands of flatroute and birdc that name none. */
 function withSocket(lab: LabRecord, place: string, command: string[]): string[] {
   const [name, ...args] = command;
   const folder = join(folderOf(lab.id), place);
@@ -62,7 +62,7 @@ function exec(args: string[]): void {
   const [file, ...rest] = inNetns(netnsOf(lab.id, place), withSocket(lab, place, command));
   const child = spawn(file, rest, { stdio: 'inherit', env: labEnvironment(lab.id) });
   child.on('error', (error) => fail(`${file} cannot be run: ${error.message}`));
-  // Ctrl-C is meant for the command; this process stays to hand its exit code on.
+  // Ctrl-C is for the command; this process stays to pass on its exit code.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal));
   child.on('exit', (code) => process.exit(code ?? 1));
 }

@@ -1,4 +1,4 @@
-/** The Flatroute agent on a node of a lab: its configuration from the topology, its life, and its views. */
+/** The Flatroute agent on a node of a lab: configuration from the topology, start and stop, views. */
 
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,7 +18,7 @@ export class LabAgent {
   /** Unix socket of the CNI server. */
   readonly cniSocket: string;
 
-  /** `folder` is the node's own, and exists. */
+  /** `folder` is the node's own and exists. */
   constructor(options: {
     lab: string;
     netns: string;

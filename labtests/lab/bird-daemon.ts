@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Daemon } from './daemon.ts';
 import { must } from './processes.ts';
 
-/** Where and as what it runs. */
+/** Where BIRD runs. */
 export interface BirdOptions {
   lab: string;
   netns: string;
@@ -44,7 +44,7 @@ export class BirdDaemon {
     writeFileSync(this.#path('bird.conf'), `${head}${config}`, { mode: 0o600 });
   }
 
-  /** Starts it; `recovering`: as after a crash, with graceful restart (RFC 4724 §4.1). */
+  /** Starts BIRD; `recovering`: as after a crash, with graceful restart (RFC 4724 §4.1). */
   start(recovering = false): void {
     if (recovering) this.#daemon = this.#make(['-R']);
     this.#daemon.start();
@@ -57,7 +57,7 @@ export class BirdDaemon {
     return must(this.#options.lab, ['birdc', '-s', this.#path('bird.ctl'), ...words]);
   }
 
-  /** What BIRD has logged of its protocols. */
+  /** BIRD's log. */
   log(): string {
     const file = this.#path('bird.log');
     return existsSync(file) ? readFileSync(file, 'utf8') : '';

@@ -1,4 +1,4 @@
-/** BIRD 2 on a machine of a lab: its configuration from the topology, and what a lab asks it. */
+/** BIRD 2 on a machine of a lab: its configuration from the topology, and queries. */
 
 import { parsePrefix } from 'bgp-js/ip';
 import { BirdDaemon } from './bird-daemon.ts';
@@ -45,18 +45,18 @@ export class Bird implements LabRouter {
       .map((fields) => fields[0]);
   }
 
-  /** The AS path of the best route to exactly this prefix; undefined when there is none. */
+  /** The AS path of the best route to exactly this prefix; undefined without a route. */
   async asPath(prefix: string): Promise<string | undefined> {
     const answer = await this.birdc(`show route ${prefix} primary all`);
     return /BGP\.as_path: *(.*)/.exec(answer)?.[1].trim();
   }
 
   async hasRoute(prefix: string): Promise<boolean> {
-    // Asked for the prefix itself, birdc fails when there is none.
+    // `show route PREFIX` fails when there is no route.
     return (await this.birdc(`show route where net = ${prefix} primary`)).includes(prefix);
   }
 
-  /** What BIRD has logged of its protocols. */
+  /** BIRD's log. */
   log(): string {
     return this.#bird.log();
   }

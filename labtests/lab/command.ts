@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { repository } from './processes.ts';
 
 const BUNDLE = 'cli/build/flatroute.cjs';
-/** What the bundle is made of; package-lock.json stands for the npm packages. */
+/** The files that the bundle is made from; package-lock.json stands for the npm packages. */
 const SOURCES = ['{agent,bgp-js,cli,common,cni,reflector}/**/*.ts', 'scripts/build.ts', 'package-lock.json'];
 
 /** Path of the `flatroute` command of this repository. */

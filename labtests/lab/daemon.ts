@@ -1,16 +1,16 @@
-/** One long-running program of a lab: started, watched, stopped in order or killed. */
+/** A long-running program of a lab, which can be started, watched, stopped and killed. */
 
 import type { ChildProcess } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { spawnDaemon } from './processes.ts';
 
-/** How a daemon is run. */
+/** How a daemon runs. */
 export interface DaemonOptions {
   lab: string;
-  /** What it is, for messages: "agent n1". */
+  /** Its name in messages: "agent n1". */
   title: string;
   command: string[];
-  /** Network namespace; the machine's own when absent. */
+  /** Network namespace; by default the machine's. */
   netns?: string;
   /** Where its standard output and error are appended. */
   logFile: string;
@@ -51,11 +51,11 @@ export class Daemon {
     });
   }
 
-  /** Throws, with the end of its log, when the daemon does not run: for use while waiting for it. */
+  /** Throws an Error with the end of the log when the daemon does not run: for use while waiting for it. */
   assertRunning(): void {
     if (this.running) return;
     const how = this.#child?.signalCode ?? `exit code ${this.#child?.exitCode}`;
-    throw new Error(`${this.#options.title} has ended (${how}); its log ends with:\n${this.logTail()}`);
+    throw new Error(`${this.#options.title} exited (${how}); its log ends with:\n${this.logTail()}`);
   }
 
   /** The last lines of its log. */
@@ -72,7 +72,7 @@ export class Daemon {
     if (this.running) this.#child?.kill(name);
   }
 
-  /** SIGTERM, then SIGKILL when it has not ended within `graceMs`; throws then, for a daemon has to stop when asked. */
+  /** Sends SIGTERM, and SIGKILL after `graceMs`, which is a failure: then it throws an Error. */
   async stop(graceMs = 10_000): Promise<void> {
     let killed = false;
     this.signal('SIGTERM');
@@ -82,17 +82,16 @@ export class Daemon {
     }, graceMs);
     await this.#ended;
     clearTimeout(timer);
-    if (killed)
-      throw new Error(`${this.title} had not ended ${graceMs / 1000} s after SIGTERM and was killed`);
+    if (killed) throw new Error(`${this.title} still ran ${graceMs / 1000} s after SIGTERM and was killed`);
   }
 
-  /** SIGKILL, to its children too, which lead a process group of their own: none gets a chance to say good-bye. */
+  /** Sends SIGKILL to its process group: none of its processes can clean up. */
   async kill(): Promise<void> {
     if (this.pid) process.kill(-this.pid, 'SIGKILL');
     await this.#ended;
   }
 
-  /** Resolves with the exit code when the daemon ends; null when a signal ended it. */
+  /** Resolves with the exit code when the daemon exits; null when a signal killed it. */
   async ended(): Promise<number | null> {
     await this.#ended;
     return this.#child?.exitCode ?? null;

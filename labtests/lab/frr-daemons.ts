@@ -7,7 +7,7 @@ import { must } from './processes.ts';
 import { makeOuterFolder } from './registry.ts';
 import { until } from './wait.ts';
 
-/** Where and as what they run. */
+/** Where FRR runs. */
 export interface FrrOptions {
   lab: string;
   netns: string;
@@ -15,7 +15,7 @@ export interface FrrOptions {
   logFolder: string;
   /** For messages: ` on tor`. */
   place?: string;
-  /** The text of bgpd.conf, but for `log file`. */
+  /** The text of bgpd.conf without `log file`. */
   config: string;
 }
 
@@ -26,7 +26,7 @@ export class FrrDaemons {
   /** The daemons run as `frr`, which cannot enter the lab's own folder. */
   readonly #folder: string;
 
-  /** Throws when there is no user `frr`. */
+  /** Throws an Error when there is no user `frr`. */
   constructor(options: FrrOptions) {
     this.#options = options;
     const { uid, gid } = frrIds();
@@ -56,7 +56,7 @@ export class FrrDaemons {
     });
   }
 
-  /** Starts what does not run; resolves when bgpd has been started, not when it listens. */
+  /** Starts the daemons that do not run; resolves before bgpd listens. */
   async start(): Promise<void> {
     if (!this.zebra.running) this.zebra.start();
     await until('zebra to listen', () => existsSync(this.#path('zserv.api')));
@@ -70,14 +70,14 @@ export class FrrDaemons {
     return must(lab, ['vtysh', '--vty_socket', this.#folder, ...words], { netns });
   }
 
-  /** What bgpd has logged. */
+  /** bgpd's log. */
   log(): string {
     const file = this.#path('bgpd.log');
     return existsSync(file) ? readFileSync(file, 'utf8') : '';
   }
 }
 
-/** The numbers of the user and group `frr`, which the package makes. */
+/** The ids of the user and group `frr`, which the Debian package creates. */
 function frrIds(): { uid: number; gid: number } {
   const entry = /^frr:[^:]*:(\d+):(\d+):/m.exec(readFileSync('/etc/passwd', 'utf8'));
   if (!entry) throw new Error('there is no user frr: install the Debian package frr');

@@ -1,4 +1,4 @@
-/** FRR on a machine of a lab: zebra, which fills the kernel, and bgpd. */
+/** FRR on a machine of a lab: zebra, which writes the kernel's routes, and bgpd. */
 
 import { networkOf } from './bird.ts';
 import { FrrDaemons } from './frr-daemons.ts';
@@ -39,7 +39,7 @@ export class Frr implements LabRouter {
       .map(({ name }) => name);
   }
 
-  /** In bgpd, and in zebra, which gives it to the kernel. */
+  /** The route is best in bgpd, and zebra has installed it. */
   async hasRoute(prefix: string): Promise<boolean> {
     const bgp = JSON.parse(await this.#daemons.vtysh(`show bgp ipv4 unicast ${prefix} json`)) as {
       paths?: { bestpath?: { overall?: boolean } }[];
@@ -53,7 +53,7 @@ export class Frr implements LabRouter {
   }
 }
 
-/** The text of bgpd.conf. It helps peers that restart (RFC 4724), as FRR does by itself. */
+/** The text of bgpd.conf. By default FRR is a graceful restart helper (RFC 4724). */
 function frrConfig(machine: FrrMachine, holdTimeSeconds: number): string {
   const own = machine.attachments.map(({ address }) => networkOf(address));
   const strange = machine.announce.filter((prefix) => !own.includes(prefix));

@@ -1,7 +1,8 @@
 /**
- * A lab: a topology brought up in network namespaces of this machine, and taken down again whatever happens.
- * A path through it: registry (an id and a folder) → network (namespaces, links) → BIRD and agents → pods.
- * What is done goes onto an undo list; what a killed lab leaves is removed when the next one starts.
+ * A lab: a topology in network namespaces of this machine, which is taken down whatever happens.
+ *
+ * `start` goes through registry (an id and a folder), network (namespaces, links), routers, reflectors and agents, pods.
+ * Every step pushes its reverse onto an undo list. The next lab that starts removes what a killed one left.
  */
 
 import { mkdirSync } from 'node:fs';
@@ -28,13 +29,13 @@ import type { LabTopology } from './topology.ts';
 import { UndoList } from './undo.ts';
 import { until, type WaitOptions } from './wait.ts';
 
-/** Told of each step of bringing a lab up, when it is done. */
+/** Called after each step of the start. */
 export type Progress = (step: string, seconds: number) => void;
 
 export class Lab {
   readonly topology: LabTopology;
   readonly agents = new Map<string, LabAgent>();
-  /** Those of foreign software. */
+  /** BIRD and FRR, by machine. */
   readonly routers = new Map<string, LabRouter>();
   readonly reflectors = new Map<string, LabReflector>();
   readonly pods = new Map<string, Pod>();
@@ -45,7 +46,7 @@ export class Lab {
   #starting: Promise<void> = Promise.resolve();
   #stopping: Promise<string[]> | undefined;
 
-  /** Registers the lab; nothing else is done before `start`. */
+  /** Registers the lab; `start` does everything else. */
   constructor(topology: LabTopology, progress: Progress = () => {}) {
     this.topology = topology;
     this.#progress = progress;
@@ -64,7 +65,7 @@ export class Lab {
     return folderOf(this.id);
   }
 
-  /** Brings everything up and resolves when all sessions are Established and the first pods are wired. */
+  /** Starts everything; resolves when all sessions are Established and the first pods are wired. */
   start(): Promise<void> {
     this.#starting = this.#start();
     return this.#starting;
@@ -73,7 +74,7 @@ export class Lab {
   async #start(): Promise<void> {
     assertBuilt();
     const abandoned = await removeAbandonedLabs();
-    if (abandoned.length > 0) this.#progress(`removed what killed labs had left: ${abandoned.join(', ')}`, 0);
+    if (abandoned.length > 0) this.#progress(`removed what killed labs left: ${abandoned.join(', ')}`, 0);
     await this.#step('namespaces, bridges and links', () => buildNetwork(this.id, this.topology));
     await this.#step(this.#routerNames(), () => this.#startRouters());
     if (this.topology.machines.some(({ role }) => role === 'reflector')) {
@@ -126,7 +127,7 @@ export class Lab {
       this.agents.set(machine.name, agent);
       agent.daemon.start();
     }
-    // Together, for a clean stop takes each of them a moment.
+    // All at once, because a clean stop takes time.
     this.#undo.push('agents', async () => {
       const ends = await Promise.allSettled([...this.agents.values()].map((agent) => agent.daemon.stop()));
       const failures = ends.flatMap((end) =>
@@ -159,7 +160,7 @@ export class Lab {
     return { signal: this.#abort.signal };
   }
 
-  /** Resolves when an agent answers that it is ready; rejects at once, with its log, when it has ended. */
+  /** Resolves when an agent is ready; rejects with its log when it exits. */
   async agentReady(name: string, timeoutMs = 30_000): Promise<void> {
     const agent = this.agent(name);
     const ready = await until(
@@ -170,7 +171,7 @@ export class Lab {
     if (ready === 'ended') agent.daemon.assertRunning();
   }
 
-  /** Resolves when a reflector accepts sessions; rejects at once, with its log, when it has ended. */
+  /** Resolves when a reflector accepts sessions; rejects with its log when it exits. */
   async reflectorReady(name: string): Promise<void> {
     const { daemon } = this.reflector(name);
     const ready = await until(
@@ -200,7 +201,7 @@ export class Lab {
     }
   }
 
-  /** Makes a pod on a node: a namespace, then the plugin's ADD. */
+  /** Creates a pod on a node: a namespace, then the plugin's ADD. */
   async addPod(node: string, name: string): Promise<Pod> {
     const netns = await createNamespace(this.id, name);
     const { result, error } = await callPlugin(this.id, this.agent(node), 'ADD', name);
@@ -246,12 +247,12 @@ export class Lab {
     return router;
   }
 
-  /** Runs a program in the namespace of a machine or pod, to its end. */
+  /** Runs a program in the namespace of a machine or pod until it exits. */
   run(place: string, command: string[], options: Omit<RunOptions, 'netns'> = {}): Promise<Result> {
     return run(this.id, command, { ...options, netns: netnsOf(this.id, place) });
   }
 
-  /** The same for a program that has to succeed; its standard output. */
+  /** The same for a program that must succeed; its standard output. */
   must(place: string, command: string[], options: Omit<RunOptions, 'netns'> = {}): Promise<string> {
     return must(this.id, command, { ...options, netns: netnsOf(this.id, place) });
   }
@@ -261,28 +262,28 @@ export class Lab {
     return ipBatch(this.id, netnsOf(this.id, place), lines);
   }
 
-  /** Pulls or plugs in a machine's cable on a segment. */
+  /** Unplugs or plugs a machine's cable on a segment. */
   cable(segment: string, machine: string, plugged: boolean): Promise<void> {
     return setCable(this.id, this.topology, segment, machine, plugged);
   }
 
-  /** Adds a step that `stop` undoes before everything that was there when it was added. */
+  /** Adds a step to `stop`, which runs the newest first. */
   onStop(what: string, undo: () => Promise<void>): void {
     this.#undo.push(what, undo);
   }
 
-  /** Ties the addresses of the nodes' pages into lab.json, for `npm run lab -- list`. */
+  /** Writes the addresses of the nodes' pages to lab.json, for `npm run lab -- list`. */
   recordPages(pages: Record<string, string>): void {
     this.#record.pages = pages;
     saveRecord(this.#record);
   }
 
-  /** Whether `stop` was called; what is still under way fails then, and that is no news. */
+  /** Whether `stop` was called; errors of steps under way are then expected. */
   get stopping(): boolean {
     return this.#stopping !== undefined;
   }
 
-  /** Takes everything down, also half-way through `start`. Returns what went wrong or was left, in words. */
+  /** Takes everything down, also in the middle of `start`. Returns failures and leftovers, one text for each. */
   stop(): Promise<string[]> {
     this.#stopping ??= this.#stop();
     return this.#stopping;
@@ -290,12 +291,12 @@ export class Lab {
 
   async #stop(): Promise<string[]> {
     this.#abort.abort(new Error('the lab is being stopped'));
-    // Its failure has been told to whoever called start().
+    // The caller of `start` has its error.
     await this.#starting.catch(() => {});
     const problems: string[] = [];
     for (const name of [...this.pods.keys()]) {
       const pod = this.pods.get(name);
-      // Without its agent a pod goes with its namespace.
+      // Without its agent a pod is removed with its namespace.
       if (pod && this.agent(pod.node).daemon.running) {
         await this.deletePod(name).catch((error: Error) => problems.push(error.message));
       }
@@ -305,9 +306,9 @@ export class Lab {
   }
 }
 
-/** What of a lab is still there: processes and namespaces, in words. */
+/** Processes and namespaces of a lab that are left, one text for each. */
 export function leftovers(id: string): string[] {
   const processes = processesOf(id).map((pid) => `process ${pid} of lab ${id} still runs`);
-  const namespaces = namespacesOf(id).map((netns) => `namespace ${netns} is still there`);
+  const namespaces = namespacesOf(id).map((netns) => `namespace ${netns} still exists`);
   return [...processes, ...namespaces];
 }

@@ -3,7 +3,7 @@
 import { readdirSync } from 'node:fs';
 import { must } from './processes.ts';
 
-// The mark of no lab: a run that cleans up kills whatever bears the lab's, and that must not be another's cleaning.
+// Commands that clean up bear no lab's mark, or another run that cleans up the same lab would kill them.
 const unmarked = '';
 
 /** The namespace of a machine or pod. */
@@ -11,17 +11,17 @@ export function netnsOf(lab: string, name: string): string {
   return `${lab}-${name}`;
 }
 
-/** The namespaces that bear a lab's id. */
+/** The namespaces of a lab. */
 export function namespacesOf(lab: string): string[] {
   try {
     return readdirSync('/run/netns').filter((name) => name.startsWith(`${lab}-`));
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []; // no namespace was ever made here
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []; // no namespace was ever created
     throw error;
   }
 }
 
-/** Makes a namespace with its loopback up. */
+/** Creates a namespace with its loopback up. */
 export async function createNamespace(lab: string, name: string): Promise<string> {
   const netns = netnsOf(lab, name);
   await must(lab, ['ip', 'netns', 'add', netns]);

@@ -1,17 +1,17 @@
-/** Topology → namespaces, bridges and veth pairs. No link is ever made outside the lab's own namespaces. */
+/** Topology → namespaces, bridges and veth pairs. Links are created in the lab's namespaces only. */
 
 import { createNamespace, ipBatch, netnsOf } from './netns.ts';
 import { must } from './processes.ts';
 import type { LabTopology, Machine } from './topology.ts';
 
-/** Makes a namespace for every machine and joins them by the topology's segments. */
+/** Creates a namespace for every machine and connects them by the topology's segments. */
 export async function buildNetwork(lab: string, topology: LabTopology): Promise<void> {
   for (const machine of topology.machines) await createNamespace(lab, machine.name);
   for (const segment of topology.segments) await buildSegment(lab, topology, segment.name, segment.switch);
   for (const machine of topology.machines) await configure(lab, machine);
 }
 
-/** Pulls or plugs in a machine's cable on a segment: the carrier goes away and comes back at the machine's end. */
+/** Unplugs or plugs a machine's cable on a segment: the machine's end loses and regains its carrier. */
 export async function setCable(
   lab: string,
   topology: LabTopology,
@@ -24,14 +24,14 @@ export async function setCable(
   await ipBatch(lab, netnsOf(lab, found.switch), [`link set ${machine} ${plugged ? 'up' : 'down'}`]);
 }
 
-// The switch's end of a cable bears the name of the machine at the other end.
+// The switch's end of a cable is named after the machine at the other end.
 async function buildSegment(lab: string, topology: LabTopology, segment: string, hub: string): Promise<void> {
   const lines: string[] = [];
   for (const machine of topology.machines) {
     for (const attachment of machine.attachments) {
       if (attachment.segment !== segment) continue;
       if (machine.name === hub) {
-        // First, so that the bridge is there; a fixed MAC address, because a bridge else takes that of a port.
+        // First, before its ports. A fixed MAC address, because a bridge otherwise takes that of a port.
         lines.unshift(`link add ${attachment.interface} address 02:00:00:00:00:01 type bridge`);
         lines.push(`addr add ${attachment.address} dev ${attachment.interface}`);
         lines.push(`link set ${attachment.interface} up`);
@@ -63,7 +63,7 @@ async function configure(lab: string, machine: Machine): Promise<void> {
   if (machine.role === 'host') lines.push(`route add default via ${machine.defaultRoute}`);
   if (machine.role === 'bird' || machine.role === 'frr') {
     for (const address of machine.loopback ?? []) lines.push(`addr add ${address} dev lo`);
-    // The agent turns forwarding on by itself on its nodes; a router has it on.
+    // Agents turn on forwarding themselves.
     await must(lab, ['sh', '-c', 'echo 1 > /proc/sys/net/ipv4/ip_forward'], { netns });
   }
   await ipBatch(lab, netns, lines);

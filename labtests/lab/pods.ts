@@ -1,4 +1,4 @@
-/** Pods of a lab: a network namespace each, wired and unwired by really executing the CNI plugin (CNI spec 1.1.0). */
+/** Pods of a lab: network namespaces, wired by executing the CNI plugin (CNI spec 1.1.0). */
 
 import { join } from 'node:path';
 import type { LabAgent } from './agent.ts';
@@ -17,20 +17,20 @@ export interface Pod {
   netns: string;
 }
 
-/** What a CNI error result says. */
+/** A CNI error result. */
 export interface PluginError {
   code: number;
   msg: string;
   details?: string;
 }
 
-/** What the plugin answered: the parsed result, or the parsed error. */
+/** The plugin's answer: the parsed result, or the parsed error. */
 export interface CniAnswer {
   result?: { ips: { address: string }[]; [key: string]: unknown };
   error?: PluginError;
 }
 
-/** Executes the plugin in the node's namespace, as a container runtime would. */
+/** Executes the plugin in the node's namespace, as a container runtime does. */
 export async function callPlugin(
   lab: string,
   agent: LabAgent,
@@ -57,11 +57,11 @@ function parseAnswer({ code, stdout, stderr }: Result): CniAnswer {
   try {
     return { error: JSON.parse(stdout) as PluginError };
   } catch {
-    throw new Error(`the plugin ended with ${code} and no CNI error: "${stdout}" ${stderr}`);
+    throw new Error(`the plugin exited with ${code} and without a CNI error: "${stdout}" ${stderr}`);
   }
 }
 
-/** The error of an answer as an Error in words. */
+/** The error of an answer as an Error. */
 export function cniFailure(command: string, pod: string, error: PluginError): Error {
   return new Error(
     `CNI ${command} of pod ${pod} failed with code ${error.code}: ${error.msg} ${error.details ?? ''}`,

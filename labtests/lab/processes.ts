@@ -1,6 +1,6 @@
 /**
- * Programs run for a lab. Each carries FLATROUTE_LAB=ID in its environment from its first instruction, so that it
- * is found, and killed, even when its pid never came to be recorded; a reused pid is never taken for one of ours.
+ * Programs of a lab. Each has FLATROUTE_LAB=ID in its environment, so that it can be found and killed even if its pid
+ * was not recorded, and a reused pid is never mistaken for it.
  */
 
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -13,9 +13,9 @@ export const repository = dirname(dirname(import.meta.dirname));
 
 const tools = [join(repository, 'node_modules/.bin'), process.env.PATH ?? '', '/usr/sbin', '/sbin'].join(':');
 
-/** What a finished program left. */
+/** The result of a program that has exited. */
 export interface Result {
-  /** Exit code; null when a signal ended it. */
+  /** Exit code; null when a signal killed it. */
   code: number | null;
   stdout: string;
   stderr: string;
@@ -24,13 +24,13 @@ export interface Result {
 export interface RunOptions {
   env?: Record<string, string>;
   input?: string;
-  /** Network namespace to run in; the machine's own when absent. */
+  /** Network namespace to run in; by default the machine's. */
   netns?: string;
-  /** Milliseconds after which the program is killed and the run rejected. */
+  /** After this many ms the program is killed and the run rejects. */
   timeoutMs?: number;
 }
 
-/** The environment of a lab's programs: this process's own, the tools on PATH, and the mark of the lab. */
+/** The environment of a lab's programs: this process's, with the tools on PATH and the mark of the lab. */
 export function labEnvironment(lab: string, extra: Record<string, string> = {}): NodeJS.ProcessEnv {
   return { ...process.env, PATH: tools, FLATROUTE_LAB: lab, ...extra };
 }
@@ -47,7 +47,7 @@ export function spawnDaemon(
   options: { netns?: string; logFd: number; env?: Record<string, string> },
 ): ChildProcess {
   const [file, ...args] = inNetns(options.netns, command);
-  // Detached: Ctrl-C in a terminal reaches the lab's owner alone, which then stops the rest in order.
+  // Detached, so that Ctrl-C reaches only the lab's owner, which then stops everything in order.
   return spawn(file, args, {
     env: labEnvironment(lab, options.env),
     stdio: ['ignore', options.logFd, options.logFd],
@@ -55,7 +55,7 @@ export function spawnDaemon(
   });
 }
 
-/** Runs a program to its end. Rejects only when it cannot be run or takes longer than `timeoutMs` (30 s). */
+/** Runs a program until it exits. Rejects only when it cannot be run or takes longer than `timeoutMs` (30 s). */
 export function run(lab: string, command: string[], options: RunOptions = {}): Promise<Result> {
   const [file, ...args] = inNetns(options.netns, command);
   const child = spawn(file, args, { env: labEnvironment(lab, options.env), detached: true });
@@ -64,7 +64,7 @@ export function run(lab: string, command: string[], options: RunOptions = {}): P
     const timeoutMs = options.timeoutMs ?? 30_000;
     const timer = setTimeout(() => {
       child.kill('SIGKILL');
-      reject(new Error(`${command.join(' ')} did not end within ${timeoutMs} ms`));
+      reject(new Error(`${command.join(' ')} did not exit within ${timeoutMs} ms`));
     }, timeoutMs);
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       result.stdout += text;
@@ -87,7 +87,7 @@ export function run(lab: string, command: string[], options: RunOptions = {}): P
   });
 }
 
-/** Runs a program that has to succeed; its standard output. */
+/** Runs a program that must succeed; its standard output. */
 export async function must(lab: string, command: string[], options: RunOptions = {}): Promise<string> {
   const { code, stdout, stderr } = await run(lab, command, options);
   if (code !== 0) {
@@ -97,14 +97,14 @@ export async function must(lab: string, command: string[], options: RunOptions =
   return stdout;
 }
 
-/** The pids of everything that runs for a lab. */
+/** The pids of a lab's processes. */
 export function processesOf(lab: string): number[] {
   const mark = `FLATROUTE_LAB=${lab}`;
   const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
   return pids.map(Number).filter((pid) => readProc(pid, 'environ').split('\0').includes(mark));
 }
 
-/** Kills everything that runs for a lab and waits until it is gone. */
+/** Kills a lab's processes and waits until they have exited. */
 export async function killAllOf(lab: string): Promise<void> {
   await until(`the processes of lab ${lab} to end`, () => {
     const pids = processesOf(lab);
@@ -113,10 +113,10 @@ export async function killAllOf(lab: string): Promise<void> {
   });
 }
 
-/** When a process started, in clock ticks since boot; with the pid it names a process for good. proc(5) field 22. */
+/** When a process started, in clock ticks since boot (proc(5), field 22): with the pid it identifies a process. */
 export function startTimeOf(pid: number): number | undefined {
   const stat = readProc(pid, 'stat');
-  // The second field is the program's name in brackets, and may itself hold blanks and brackets.
+  // The second field is the program's name in brackets, which may itself contain blanks and brackets.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const state = fields[0];
   return stat === '' || state === 'Z' ? undefined : Number(fields[19]);
@@ -126,7 +126,7 @@ function readProc(pid: number, file: string): string {
   try {
     return readFileSync(`/proc/${pid}/${file}`, 'utf8');
   } catch {
-    return ''; // ended meanwhile
+    return ''; // exited meanwhile
   }
 }
 

@@ -1,4 +1,4 @@
-/** A node's page on this machine's loopback: HTTP on a port, passed on to the agent's Unix socket. */
+/** Serves a node's page on this machine's loopback: HTTP on a port, passed on to the agent's Unix socket. */
 
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -10,7 +10,7 @@ export interface Proxy {
   close(): Promise<void>;
 }
 
-/** Serves what answers on `socketPath` at 127.0.0.1:`port`, or at a free port when that one is taken. */
+/** Serves `socketPath` at 127.0.0.1:`port`, or at a free port when that one is taken. */
 export async function serveOnLoopback(socketPath: string, port: number): Promise<Proxy> {
   const server = createServer((incoming, outgoing) => forward(socketPath, incoming, outgoing));
   try {
@@ -39,7 +39,7 @@ function listen(server: Server, port: number): Promise<void> {
 }
 
 function forward(socketPath: string, incoming: IncomingMessage, outgoing: ServerResponse): void {
-  // A name that resolves to this machine's loopback must not open the page to a web site (DNS rebinding).
+  // A name that resolves to the loopback must not give a web site access to the page (DNS rebinding).
   if (!/^(127\.0\.0\.1|localhost)(:\d+)?$/.test(incoming.headers.host ?? '')) {
     outgoing.writeHead(421).end('this address is for 127.0.0.1 and localhost only\n');
     return;

@@ -1,4 +1,4 @@
-/** A Flatroute reflector of a lab: its configuration, its life, and its views. */
+/** A Flatroute reflector of a lab: configuration, start and stop, views. */
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { PeerView, StatusView } from '@flatroute/common/http/api-documents.ts';
@@ -7,15 +7,15 @@ import { Daemon } from './daemon.ts';
 import { get, view } from './status-client.ts';
 import type { ReflectorMachine } from './topology.ts';
 
-/** What a reflector is to be, wherever it runs. */
+/** The configuration of a reflector, wherever it runs. */
 export type LabReflectorSettings = Omit<ReflectorMachine, 'role' | 'attachments'>;
 
 /** Where and how a reflector runs. */
 export interface ReflectorPlace {
   lab: string;
-  /** The machine's own namespace when absent. */
+  /** By default the machine's namespace. */
   netns?: string;
-  /** A folder of its own, which exists. */
+  /** The reflector's own folder, which exists. */
   folder: string;
   holdTimeSeconds: number;
   port?: number;
@@ -46,7 +46,7 @@ export class LabReflector {
     });
   }
 
-  /** Writes reflector.yaml; a running reflector takes it over with SIGHUP. */
+  /** Writes reflector.yaml, which a running reflector reads on SIGHUP. */
   configure(machine: LabReflectorSettings): void {
     writeFileSync(this.configFile, reflectorConfig(machine, this.#place, this.socket), { mode: 0o600 });
   }
@@ -66,7 +66,7 @@ export class LabReflector {
     return (await view<{ peers: PeerView[] }>(this.socket, '/v1/peers')).peers;
   }
 
-  /** A metric without labels; rejects when there is none. */
+  /** The value of a metric without labels; rejects when it does not exist. */
   async metric(name: string): Promise<number> {
     const { body } = await get(this.socket, '/metrics');
     const value = new RegExp(`^${name} (\\S+)$`, 'm').exec(body)?.[1];

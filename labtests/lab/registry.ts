@@ -1,6 +1,6 @@
 /**
- * The folder of running labs. Each lab has one of its own in it, named by its id, with `lab.json`, which says who
- * owns it; what a killed owner left is found through it and removed by the next run.
+ * The folder of running labs. Each lab has a folder in it, named by its id, with `lab.json`, which names its owner. By
+ * that the next run finds and removes what a killed owner left.
  */
 
 import { randomInt } from 'node:crypto';
@@ -21,11 +21,11 @@ import { killAllOf, startTimeOf } from './processes.ts';
 
 const registry = '/run/flatroute-labs';
 
-/** What `lab.json` says. */
+/** The content of `lab.json`. */
 export interface LabRecord {
   id: string;
   topology: string;
-  /** The process that brought the lab up and takes it down; the start time tells a reused pid. */
+  /** The process that started the lab and takes it down; the start time distinguishes a reused pid. */
   owner: { pid: number; startTime: number };
   started: string;
   machines: { name: string; role: string }[];
@@ -38,14 +38,14 @@ export function folderOf(id: string): string {
   return join(registry, id);
 }
 
-/** Makes a further folder for a daemon that runs as another user, who cannot enter the lab's own; it goes with the lab. */
+/** Creates another folder for a daemon whose user cannot enter the lab's own; it is removed with the lab. */
 export function makeOuterFolder(id: string, name: string): string {
   return mkdtempSync(join(tmpdir(), `${outerPrefix(id)}${name}-`));
 }
 
 const outerPrefix = (id: string) => `flatroute-${id}-`;
 
-/** Reserves an id and its folder: short, because namespaces are named after it, and unlike any other. */
+/** Reserves a unique id, short because namespaces are named after it, and its folder. */
 export function registerLab(topology: string, machines: { name: string; role: string }[]): LabRecord {
   for (;;) {
     mkdirSync(registry, { recursive: true, mode: 0o700 });
@@ -55,7 +55,7 @@ export function registerLab(topology: string, machines: { name: string; role: st
     try {
       mkdirSync(folderOf(id), { mode: 0o700 });
     } catch (error) {
-      // The id is taken, or another run has just removed the folder of all labs.
+      // The id is taken, or another run just removed the folder of all labs.
       if (['EEXIST', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '')) continue;
       throw error;
     }
@@ -83,7 +83,7 @@ export function runningLabs(): LabRecord[] {
   return readRecords().flatMap(({ record }) => (record && isAlive(record) ? [record] : []));
 }
 
-/** Removes what labs left whose owner is gone: processes, namespaces, folders. Returns their ids. */
+/** Removes processes, namespaces and folders of labs whose owner has exited. Returns their ids. */
 export async function removeAbandonedLabs(): Promise<string[]> {
   const removed: string[] = [];
   for (const { id, record } of readRecords()) {
@@ -94,7 +94,7 @@ export async function removeAbandonedLabs(): Promise<string[]> {
   return removed;
 }
 
-/** Removes everything that bears the id of a lab. */
+/** Removes everything of a lab. */
 export async function removeLab(id: string): Promise<void> {
   await killAllOf(id);
   await deleteNamespaces(id);
@@ -106,7 +106,7 @@ export async function removeLab(id: string): Promise<void> {
     rmdirSync(registry);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
-    // Another lab is up, or another run has just removed the folder.
+    // Another lab is running, or another run just removed the folder.
     if (code !== 'ENOTEMPTY' && code !== 'ENOENT') throw error;
   }
 }
@@ -130,7 +130,7 @@ function readRecord(id: string): LabRecord | undefined {
   try {
     return JSON.parse(readFileSync(join(folderOf(id), 'lab.json'), 'utf8')) as LabRecord;
   } catch {
-    return undefined; // its owner was killed before or while writing it, or is just about to
+    return undefined; // the owner was killed before or while writing it, or is about to write it
   }
 }
 
@@ -138,8 +138,8 @@ function isAlive(record: LabRecord): boolean {
   return startTimeOf(record.owner.pid) === record.owner.startTime;
 }
 
-// A folder without a record is either being set up this very moment or was left by a killed owner.
+// A folder without a record is being set up right now, or was left by a killed owner.
 function isFresh(id: string): boolean {
-  const folder = statSync(folderOf(id), { throwIfNoEntry: false }); // another run may just have removed it
+  const folder = statSync(folderOf(id), { throwIfNoEntry: false }); // another run may have removed it
   return folder === undefined || Date.now() - folder.mtimeMs < 10_000;
 }

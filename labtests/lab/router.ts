@@ -1,12 +1,12 @@
-/** What a lab needs of a foreign router, whatever its software. */
+/** The interface of a lab to a foreign router, whatever its software. */
 
 import type { RouterMachine } from './topology.ts';
 
-/** Where a lab puts a router, and how its sessions are timed. */
+/** Where a router runs in a lab, and its hold time. */
 export interface RouterOptions<M extends RouterMachine = RouterMachine> {
   lab: string;
   netns: string;
-  /** The machine's own, which exists. */
+  /** The machine's own folder, which exists. */
   folder: string;
   machine: M;
   holdTimeSeconds: number;
@@ -14,14 +14,14 @@ export interface RouterOptions<M extends RouterMachine = RouterMachine> {
 
 export interface LabRouter {
   readonly machine: RouterMachine;
-  /** What it is, for messages: "BIRD on tor". */
+  /** Its name in messages: "BIRD on tor". */
   readonly title: string;
   start(): Promise<void>;
   /** Rejects while it does not answer. */
   answers(): Promise<unknown>;
   stop(): Promise<void>;
-  /** The names of the BGP sessions that are Established. */
+  /** The names of the peers whose sessions are Established. */
   establishedPeers(): Promise<string[]>;
-  /** Whether its RIB holds a best route to exactly this prefix, by BGP. */
+  /** Whether its RIB has a best route by BGP to exactly this prefix. */
   hasRoute(prefix: string): Promise<boolean>;
 }

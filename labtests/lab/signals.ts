@@ -1,9 +1,8 @@
-/** Exit codes of the signals that end a lab: 128 and the signal's number, as a shell has it. */
+/** Exit codes of the signals that stop a lab: 128 plus the signal's number, as in a shell. */
 const exitCodes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
 /**
- * Runs `stop` once, and exits, when a signal asks for it or when the process that started this one has died.
- * Repeated signals do not cut the tear-down short.
+ * Runs `stop` once and exits, on a signal or when the parent process has died. Further signals do not interrupt it.
  */
 export function stopOnSignals(stop: () => Promise<unknown>): void {
   let stopping = false;
@@ -20,6 +19,6 @@ export function stopOnSignals(stop: () => Promise<unknown>): void {
   };
   for (const [signal, code] of Object.entries(exitCodes)) process.on(signal, () => end(code));
   process.on('disconnect', () => end(exitCodes.SIGTERM));
-  // The channel to the parent is there to notice its death, not to keep this process alive.
+  // The channel to the parent only serves to notice its death; it must not keep this process alive.
   process.channel?.unref();
 }

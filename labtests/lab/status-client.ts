@@ -1,4 +1,4 @@
-/** Asking a daemon of a lab over the Unix socket of its status endpoint. */
+/** Requests to a daemon of a lab over the Unix socket of its status endpoint. */
 import { request } from 'node:http';
 
 /** One GET; rejects when there is no answer within 10 s. */
@@ -18,7 +18,7 @@ export function get(socketPath: string, path: string): Promise<{ status: number;
   });
 }
 
-/** One document of `/v1/…`; rejects when it is refused. */
+/** One document of `/v1/…`; rejects when the answer is not 200. */
 export async function view<T>(socketPath: string, path: string): Promise<T> {
   const { status, body } = await get(socketPath, path);
   if (status !== 200) throw new Error(`${socketPath} answered ${path} with ${status}: ${body}`);

@@ -1,9 +1,9 @@
 /** A lab as data: machines, the links between them, and what runs on each. */
 
-/** A layer-2 segment: a bridge inside the machine that is its switch; the others have one veth each into it. */
+/** A layer-2 segment: a bridge in the machine that is its switch, to which every other machine has a veth. */
 export interface LabSegment {
   name: string;
-  /** The machine that holds the bridge; its own address on the segment sits on the bridge. */
+  /** The machine with the bridge; its address on the segment is the bridge's. */
   switch: string;
 }
 
@@ -35,7 +35,7 @@ export interface AgentMachine extends MachineBase {
   as: number;
   podCIDRs: string[];
   peers: LabPeer[];
-  /** Names of the pods that are there from the start. */
+  /** Names of the pods that exist from the start. */
   pods: string[];
   /** Further lines of agent.yaml. */
   moreConfig?: string;
@@ -47,7 +47,7 @@ export interface RouterMachine extends MachineBase {
   routerId: string;
   as: number;
   peers: LabPeer[];
-  /** Prefixes announced to every peer: those of its own interfaces, or else blackholes of its own. */
+  /** Prefixes advertised to every peer: those of its interfaces, and blackholes for all others. */
   announce: string[];
   /** Addresses on the loopback, with prefix length. */
   loopback?: string[];
@@ -57,7 +57,7 @@ export interface BirdMachine extends RouterMachine {
   role: 'bird';
 }
 
-/** It announces only prefixes of its own interfaces. */
+/** It advertises only prefixes of its interfaces. */
 export interface FrrMachine extends RouterMachine {
   role: 'frr';
 }
@@ -67,7 +67,7 @@ export interface ReflectorMachine extends MachineBase {
   role: 'reflector';
   address: string;
   as: number;
-  /** The address by default: a cluster of its own. */
+  /** By default its address: a cluster of its own. */
   clusterId?: string;
   /** Where clients come from, `ADDRESS/LENGTH`. */
   clientRange: string;

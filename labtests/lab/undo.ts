@@ -1,13 +1,13 @@
-/** A list of undo steps: what was done last is undone first, and one failing step does not stop the others. */
+/** A list of undo steps. The newest runs first, and a failing step does not stop the others. */
 export class UndoList {
   #steps: { what: string; undo: () => Promise<void> }[] = [];
 
-  /** Adds a step; push before the thing is done where undoing what was never done is harmless. */
+  /** Adds a step. Push it before the action if undoing is harmless when the action never happened. */
   push(what: string, undo: () => Promise<void>): void {
     this.#steps.push({ what, undo });
   }
 
-  /** Runs and forgets all steps; returns what could not be undone, in words. */
+  /** Runs all steps and clears the list; returns a text for each failure. */
   async run(): Promise<string[]> {
     const failures: string[] = [];
     for (let step = this.#steps.pop(); step; step = this.#steps.pop()) {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Limits of `until`: how long to try, how often, and what may cut it short. Times in milliseconds. */
+/** Limits of `until`: how long, how often, and a signal to abort it. Times in milliseconds. */
 export interface WaitOptions {
   timeoutMs?: number;
   intervalMs?: number;
@@ -8,8 +8,8 @@ export interface WaitOptions {
 }
 
 /**
- * Repeats `attempt` until it returns something other than undefined or false, and returns that. An attempt that
- * throws counts as "not yet". When time is up, throws an Error that names `what` and the last reason.
+ * Repeats `attempt` until it returns something other than undefined or false, and returns that. An exception counts
+ * as "not yet". After the time limit it throws an Error with `what` and the last reason.
  */
 export async function until<T>(
   what: string,
@@ -17,7 +17,7 @@ export async function until<T>(
   { timeoutMs = 30_000, intervalMs = 50, signal }: WaitOptions = {},
 ): Promise<T> {
   const deadline = performance.now() + timeoutMs;
-  let reason = 'not yet so';
+  let reason = 'the condition is false';
   for (;;) {
     signal?.throwIfAborted();
     try {
@@ -27,7 +27,7 @@ export async function until<T>(
       reason = (error as Error).message;
     }
     if (performance.now() > deadline) {
-      throw new Error(`waited ${timeoutMs / 1000} s in vain for: ${what} (${reason})`);
+      throw new Error(`timed out after ${timeoutMs / 1000} s waiting for ${what} (${reason})`);
     }
     await sleep(intervalMs, undefined, { signal });
   }

@@ -1,7 +1,7 @@
 /**
- * Loads a table into a speaker over TCP, again and again with other attributes and without a pause in between:
- * `route-loader.ts OPTIONS`, which are JSON. A second neighbour takes what the speaker passes on. Prints how many rounds
- * it was, and ends when that neighbour has all routes as they were told last.
+ * `route-loader.ts OPTIONS`, with options in JSON: loads a table into a speaker over TCP, again and again with other
+ * attributes and without a pause. A second neighbour receives what the speaker passes on. Prints the number of rounds,
+ * and exits when that neighbour has all routes of the last one.
  */
 import { RouteSpace } from '../bench/routes.ts';
 import { tableBytes, versionIn } from '../bench/tables.ts';
@@ -15,7 +15,7 @@ export interface LoaderOptions {
   loader: number;
   sink: number;
   routes: number;
-  /** Rounds go on for so many seconds; at least one is made. */
+  /** How long to start rounds, in seconds; at least one runs. */
   seconds: number;
 }
 
@@ -31,7 +31,7 @@ let round = 0;
 do {
   round++;
   from.send(tableBytes(space, [0, routes], { base: round }));
-  // The next one is sent while this one is still being worked on.
+  // The next one is sent while the speaker still works on this one.
   await until('the round to arrive at the sink', () => table()[0] >= round, {
     timeoutMs: 120_000,
     intervalMs: 20,
@@ -40,6 +40,6 @@ do {
 const complete = () => table().every((version, index) => version === versionIn(index, round));
 await until('all routes at the sink', complete, { timeoutMs: 120_000, intervalMs: 200 });
 if (from.losses + to.losses > 0)
-  throw new Error(`a session of the loader ended: ${from.lastLoss} ${to.lastLoss}`);
+  throw new Error(`a session of the loader went down: ${from.lastLoss} ${to.lastLoss}`);
 process.stdout.write(`${round}\n`);
 process.exit(0);

@@ -1,6 +1,6 @@
 /**
- * Connects to port 7777 of every address given, and prints one JSON array: for each, both ends of the connection as
- * this side sees them and as the server does, or an error.
+ * Connects to port 7777 of every address given, and prints one JSON array: for each address both ends of the connection
+ * as this side and as the server sees them, or an error.
  */
 
 import { connect } from 'node:net';

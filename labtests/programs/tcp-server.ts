@@ -1,6 +1,6 @@
 /**
- * Answers every TCP connection on port 7777 with one line of JSON: both ends of it as this side sees them.
- * Prints `listening` when it can be reached.
+ * Answers every TCP connection on port 7777 with one line of JSON: both ends as this side sees them. Prints `listening`
+ * when it accepts connections.
  */
 
 import { createServer } from 'node:net';

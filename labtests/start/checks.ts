@@ -1,19 +1,19 @@
-/** The checks of `npm start -- --check`: each looks at the running lab from both ends and says what it saw. */
+/** The checks of `npm start -- --check`: each observes the running lab from both ends and reports what it found. */
 
 import type { Lab } from '../lab/lab.ts';
 import { until } from '../lab/wait.ts';
 import { machinesOf, measureReachability, ping, podsOf } from './reachability.ts';
 import { assertNoTranslation, withTcpServers } from './tcp.ts';
 
-/** One line of the outcome. */
+/** One line of the result. */
 export interface CheckResult {
   name: string;
   ok: boolean;
-  /** What was seen, or what is wrong. */
+  /** What was found, or what is wrong. */
   detail: string;
 }
 
-/** A check returns what it saw in words and throws when that is not as it should be. */
+/** A check returns what it found as text, and throws an Error when that is wrong. */
 interface Check {
   name: string;
   run(lab: Lab): Promise<string>;
@@ -121,7 +121,7 @@ async function birdRoutes(lab: Lab): Promise<string> {
   return 'three ranges, each via its own node, also in the kernel of tor';
 }
 
-// The range is announced already, so that ADD may answer only when the last hop stands too.
+// The range is advertised already, so ADD must answer only when the host route is installed.
 async function firstPacket(lab: Lab): Promise<string> {
   const pod = await lab.addPod('n3', 'n3-new');
   try {
@@ -133,7 +133,7 @@ async function firstPacket(lab: Lab): Promise<string> {
   }
 }
 
-/** Resolves when the kernels of all routers have every route: BGP needs a moment after the sessions are up. */
+/** Resolves when the kernels of all routers have every route, which takes a moment after the sessions are up. */
 export async function converged(lab: Lab): Promise<void> {
   const prefixes = ['10.244.1.0/26', '10.244.2.0/26', '10.244.3.0/26', '172.20.0.0/24'];
   for (const name of [...lab.agents.keys(), ...lab.routers.keys()]) {

@@ -1,7 +1,7 @@
 /**
- * `npm start`: brings the lab of three nodes up, shows what it does and stays until Ctrl-C.
- * `--check` checks it, takes it down and exits non-zero with the failed checks named; `--json` adds one JSON
- * document {checks, seconds} as the last line.
+ * `npm start`: starts the lab of three nodes, shows what it does and runs until Ctrl-C. With `--check` it checks the lab,
+ * takes it down, and exits with 1 and the names of the checks that failed; `--json` adds one JSON document {checks,
+ * seconds} as the last line.
  */
 
 import { parseArgs } from 'node:util';
@@ -129,10 +129,10 @@ async function main(): Promise<void> {
   try {
     if (checking) process.exit(await check(lab, start, json));
     await show(lab, start);
-    // The lab's daemons end only with it; this keeps the process until a signal comes.
+    // Keeps the process alive until a signal arrives.
     setInterval(() => {}, 1 << 30);
   } catch (error) {
-    if (lab.stopping) return; // by a signal, whose handler exits when all is down
+    if (lab.stopping) return; // by a signal, whose handler exits when everything is down
     process.stderr.write(`\n${(error as Error).message}\n`);
     await lab.stop();
     process.exit(1);

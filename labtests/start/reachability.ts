@@ -1,4 +1,4 @@
-/** Who reaches whom: one ping from every pod to every pod, every node and the machines outside, and back. */
+/** Reachability: one ping from every pod to every pod, every node and the machines outside, and back. */
 
 import type { Lab } from '../lab/lab.ts';
 import { machineAddress } from '../lab/topology.ts';
@@ -11,7 +11,7 @@ export interface Place {
   address: string;
 }
 
-/** One ping: the round-trip time in milliseconds, or undefined when there was no answer. */
+/** A ping: the round-trip time in milliseconds, undefined without an answer. */
 export interface Reach {
   from: string;
   to: string;

@@ -1,4 +1,4 @@
-/** Rows of text as an aligned table; the first row is the head. Columns named in `right` are right-aligned. */
+/** Rows of text as an aligned table; the first row is the header. The columns in `right` are right-aligned. */
 export function table(rows: string[][], right: number[] = []): string {
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
   const lines = rows.map((row) =>

@@ -1,4 +1,4 @@
-/** TCP between pods and a plain host, with the addresses that each end sees: evidence that nothing translates. */
+/** TCP between pods and a plain host, with the addresses that each end sees: shows that there is no NAT. */
 
 import { join } from 'node:path';
 import { Daemon } from '../lab/daemon.ts';
@@ -43,8 +43,8 @@ export async function withTcpServers<T>(lab: Lab, places: Place[], work: () => P
 }
 
 /**
- * Connects from one place to others. Both ends must see the very addresses of their machines: throws an Error that
- * says who saw what when they do not.
+ * Connects from one place to others. Both ends must see the machines' own addresses; otherwise it throws an Error with
+ * the addresses that each side saw.
  */
 export async function assertNoTranslation(lab: Lab, from: Place, targets: Place[]): Promise<void> {
   const addresses = targets.map((target) => target.address);

@@ -24,7 +24,7 @@ export const oneNode: LabTopology = {
       podCIDRs: ['10.244.1.0/24'],
       peers: [{ name: 'tor', address: '10.0.0.254', as: 65001 }],
       pods: [],
-      // So that a test need not wait long until released addresses are free again.
+      // Released addresses are free again after a second, so that tests need not wait.
       moreConfig: 'pods: { quarantine: 1 }\n',
     },
   ],

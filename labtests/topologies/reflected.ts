@@ -2,7 +2,7 @@ import type { AgentMachine, BirdMachine, LabPeer, LabTopology, ReflectorMachine 
 
 const AS = 64512;
 
-/** An agent and three BIRDs on one segment that speak with so many reflectors and not with each other. */
+/** An agent and three BIRDs on one segment, with sessions to the given number of reflectors only. */
 export function reflected(reflectors: 1 | 2): LabTopology {
   const names = Array.from({ length: reflectors }, (_, index) => `rr${index + 1}`);
   const peers: LabPeer[] = names.map((name, index) => ({ name, address: `10.0.0.${101 + index}`, as: AS }));

@@ -5,7 +5,7 @@ const nodeAddress = (n: number) => `10.0.0.${n}`;
 
 /**
  * The lab of `npm start`: nodes n1–n3 (AS 64512, full mesh) on 10.0.0.0/24 with two pods each, the ToR switch `tor`
- * (BIRD, AS 65001) with a session to each node, and `outside`, a plain host behind it.
+ * (BIRD, AS 65001) with a session to each node, and `outside`, a plain host behind the switch.
  */
 export const threeNodes: LabTopology = {
   name: 'three-nodes',
