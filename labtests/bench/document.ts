@@ -22,7 +22,7 @@ export function writeDocument(
   return [text, data].map((file) => relative(repository, file));
 }
 
-/** The document with what stands between the marks of a benchmark replaced. Throws when the marks are not there. */
+/** The document with the text between a benchmark's marks replaced. Throws an Error when the marks are missing. */
 export function withSection(document: string, name: string, text: string): string {
   const [open, close] = [`<!-- bench:${name} -->`, `<!-- /bench:${name} -->`];
   const [from, to] = [document.indexOf(open), document.indexOf(close)];
@@ -37,7 +37,7 @@ function section(name: string, { rows, notes }: BenchResult): string {
   return [machine(name), ...notes, ...table].join('\n\n');
 }
 
-/** The machine, the versions and the date, in a sentence. */
+/** The machine, the versions and the date in one sentence. */
 function machine(name: string): string {
   const date = new Date().toISOString().slice(0, 10);
   const memory = Math.round(totalmem() / 2 ** 30);

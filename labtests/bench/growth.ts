@@ -7,13 +7,13 @@ import { type BenchResult, correct, exponent, limited, markdownTable, type Row, 
 import { RouteSpace } from './routes.ts';
 import { tableBytes, tableTruth } from './tables.ts';
 
-/** What is told: near enough to linear. */
+/** The largest exponent that passes: nearly linear. */
 const EXPONENT = 1.1;
-/** Routes in all while clients become more. */
+/** The number of routes, whatever the number of clients. */
 const ROUTES_OF_CLIENTS = 10_000;
 const ROUNDS = 3;
 
-/** One size: times in ms, and how many routes were wrong at the receiver in the end. */
+/** One size: times in ms, and the number of wrong routes at the receiver at the end. */
 interface Timing {
   size: number;
   load: number;
@@ -21,12 +21,12 @@ interface Timing {
   wrong: number;
 }
 
-/** With memory in octets; 0: it is too little to be told from noise. */
+/** With memory in octets; 0 when it is too little to distinguish from noise. */
 interface Point extends Timing {
   memory: number;
 }
 
-/** `size` routes in from one client, out to another. */
+/** `size` routes from one client to another. */
 function routesTiming(size: number): Timing {
   const space = new RouteSpace(size, size > 500_000 ? 24 : 26);
   const local = new LocalSpeaker();
@@ -41,7 +41,7 @@ function routesTiming(size: number): Timing {
   return { size, load, withdraw, wrong: wrong + listener.present };
 }
 
-/** `size` clients that announce the same number of routes in all, every one of which goes to all the others. */
+/** `size` clients that share a fixed number of routes, each of which goes to all others. */
 function clientsTiming(size: number): Timing {
   const space = new RouteSpace(ROUTES_OF_CLIENTS, 26);
   const share = ROUTES_OF_CLIENTS / size;
@@ -64,7 +64,7 @@ function clientsTiming(size: number): Timing {
   return { size, load, withdraw, wrong: wrong + listener.present };
 }
 
-/** The fastest of some runs. */
+/** The fastest of several runs. */
 function best(measure: (size: number) => Timing, size: number): Timing {
   const timings = Array.from({ length: size >= 1_000_000 ? 1 : ROUNDS }, () => measure(size));
   return {
@@ -76,11 +76,11 @@ function best(measure: (size: number) => Timing, size: number): Timing {
 }
 
 interface Growing {
-  /** What grows, for people. */
+  /** The name of the size in tables. */
   name: 'routes' | 'clients';
   sizes: number[];
   measure: (size: number) => Timing;
-  /** From these sizes on it is looked at: below, the parts that do not grow are most of what is measured. */
+  /** The smallest sizes that count: below them, constant costs dominate. */
   leastTime: number;
   leastMemory: number;
 }
@@ -152,7 +152,7 @@ function tableOf(head: string, points: readonly Point[]): string {
 }
 
 async function run(values: Record<string, string | boolean | undefined>): Promise<BenchResult> {
-  // A first pass, so that what is measured is compiled code.
+  // A first pass, so that the measurement runs compiled code.
   routesTiming(50_000);
   clientsTiming(50);
   const result: BenchResult = { rows: [], notes: [] };

@@ -1,15 +1,15 @@
 import { Framer, MessageType } from 'bgp-js/wire';
 import { type RouteSpace, type RouteVisitor, readU16, readUpdate } from './routes.ts';
 
-/** Octets of an UPDATE that says nothing: End-of-RIB of IPv4 unicast (RFC 4724 §2). */
+/** Length of an empty UPDATE: the End-of-RIB of IPv4 unicast (RFC 4724 §2). */
 const END_OF_RIB_LENGTH = 23;
 
 export class RouteListener implements RouteVisitor {
-  /** The version of each route; 0: it was not told, or withdrawn. */
+  /** The version of each route; 0 when it was not received or was withdrawn. */
   readonly table: Uint32Array;
-  /** How many routes it has. */
+  /** How many routes it holds. */
   present = 0;
-  /** What came so far. */
+  /** Counters of received messages. */
   readonly counts = {
     messages: 0,
     updates: 0,
@@ -19,9 +19,9 @@ export class RouteListener implements RouteVisitor {
     foreign: 0,
     endOfRib: 0,
   };
-  /** Told of every message that is no UPDATE, by its type, with its bytes. */
+  /** Called for every message other than UPDATE, with its type and bytes. */
   onMessage: ((type: number, bytes: Uint8Array) => void) | null = null;
-  /** Told of every announcement. */
+  /** Called for every announcement. */
   onAnnounced: ((index: number, version: number) => void) | null = null;
   private readonly space: RouteSpace;
   private framer = new Framer();
@@ -31,7 +31,7 @@ export class RouteListener implements RouteVisitor {
     this.table = new Uint32Array(space.count);
   }
 
-  /** Takes in what came; the bytes are given away. Throws when it is not BGP. */
+  /** Reads received bytes, which then belong to the listener. Throws an Error when they are not BGP. */
   take(bytes: Uint8Array): void {
     this.counts.octets += bytes.length;
     this.framer.push(bytes);
@@ -69,14 +69,14 @@ export class RouteListener implements RouteVisitor {
     this.table[index] = 0;
   }
 
-  /** A new session: nothing was told yet. */
+  /** Resets the table for a new session. */
   reset(): void {
     this.framer = new Framer();
     this.table.fill(0);
     this.present = 0;
   }
 
-  /** How many routes differ from the truth, leaving out those from `ownFrom` to before `ownTo`: its own. */
+  /** How many routes differ from the truth. The client's own, `ownFrom` to before `ownTo`, do not count. */
   differences(truth: Uint32Array, ownFrom = 0, ownTo = 0): number {
     let count = 0;
     for (let i = 0; i < truth.length; i++) {

@@ -1,4 +1,4 @@
-/** Clients of a running reflector, their routes, and the truth about them: changes, losses of sessions, and latency. */
+/** Clients of a running reflector with their routes: makes changes, breaks sessions, compares tables, measures latency. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { seededRandom } from 'bgp-js-testing';
 import { until } from '../lab/wait.ts';
@@ -12,24 +12,24 @@ export interface LoadOptions {
   clients: number;
   /** Routes of each client. */
   routes: number;
-  /** AS numbers in the path of every route: makes messages long. */
+  /** AS numbers in the path of every route; many make long messages. */
   pathLength?: number;
   seed?: number;
 }
 
-/** Sessions that are brought up at once. */
+/** How many sessions start at once. */
 const AT_ONCE = 50;
-/** How long tables may take to be right once nothing changes. */
+/** How long tables may take to be right after the last change. */
 const SETTLE_MS = 60_000;
-/** Of so many changes one takes a route away. */
+/** One in this many changes withdraws a route. */
 const WITHDRAWAL_EVERY = 5;
 
 export class Load {
   readonly neighbours: TcpNeighbour[];
   readonly space: RouteSpace;
-  /** The version of every route that is announced; 0: it is not. */
+  /** The version of every route; 0 when it is withdrawn. */
   readonly truth: Uint32Array;
-  /** Milliseconds from the change of a route to its arrival, for every change at every client that is watched. */
+  /** Milliseconds from a change to its arrival, for every change and every watched client. */
   latencies: number[] = [];
   private readonly routes: number;
   private readonly asPath: number[];
@@ -55,13 +55,13 @@ export class Load {
     for (const neighbour of this.neighbours.slice(from, to)) {
       neighbour.listener.onAnnounced = (_index, version) => {
         const at = this.sent.get(version);
-        // What a client is told after it has come back was no news when it came.
+        // What a client receives after it reconnected is not a change.
         if (at !== undefined && at > neighbour.establishedAt) this.latencies.push(performance.now() - at);
       };
     }
   }
 
-  /** Connects all clients, so many at once, and has them announce all their routes. */
+  /** Connects all clients, a number of them at once, and announces all their routes. */
   async establish(atOnce = AT_ONCE): Promise<void> {
     for (let from = 0; from < this.neighbours.length; from += atOnce) {
       await Promise.all(this.neighbours.slice(from, from + atOnce).map((neighbour) => neighbour.connect()));
@@ -69,7 +69,7 @@ export class Load {
     for (let index = 0; index < this.neighbours.length; index++) this.announceAll(index);
   }
 
-  /** A client announces all its routes, in one new version. */
+  /** Announces all routes of a client in a new version. */
   announceAll(client: number): void {
     const [from, to] = this.rangeOf(client);
     const version = ++this.version;
@@ -77,7 +77,7 @@ export class Load {
     this.announce(client, from, to, version);
   }
 
-  /** Changes a route of some client that is connected, or takes it away. */
+  /** Changes or withdraws a route of a connected client. */
   change(): void {
     const client = Math.floor(this.random() * this.neighbours.length);
     const neighbour = this.neighbours[client];
@@ -96,7 +96,7 @@ export class Load {
     this.announce(client, index, index + 1, version);
   }
 
-  /** Makes `rate` changes a second for `ms`, or until told to stop. */
+  /** Makes `rate` changes a second for `ms`, or until aborted. */
   async churn(rate: number, ms: number, signal?: AbortSignal): Promise<void> {
     const begin = performance.now();
     let done = 0;
@@ -108,20 +108,20 @@ export class Load {
     }
   }
 
-  /** A client's connection breaks; its routes are gone with it. */
+  /** Breaks a client's connection, which withdraws its routes. */
   drop(client: number): void {
     this.neighbours[client].drop();
     this.truth.fill(0, ...this.rangeOf(client));
   }
 
-  /** A client is back. The reflector may not have seen yet that its old session is over, and refuse it at first. */
+  /** Reconnects a client. The reflector may refuse it until it has noticed the end of the old session. */
   async reconnect(client: number): Promise<void> {
     const neighbour = this.neighbours[client];
     await until(`${neighbour.address} to be back`, () => neighbour.connect().then(() => true));
     this.announceAll(client);
   }
 
-  /** How many routes are wrong in the tables of the clients from `from` on together. */
+  /** The number of wrong routes in the tables of the clients from `from` on. */
   wrongRoutes(from = 0): number {
     let sum = 0;
     for (let client = from; client < this.neighbours.length; client++) {
@@ -130,7 +130,7 @@ export class Load {
     return sum;
   }
 
-  /** Waits until the tables of the clients from `from` on are right, for a while; returns how many routes are wrong. */
+  /** Waits for a limited time until the tables of the clients from `from` on are right; returns the number of wrong routes. */
   async settle(from = 0): Promise<number> {
     const limits = { timeoutMs: SETTLE_MS, intervalMs: 20 };
     await until('all tables to be right', () => this.wrongRoutes(from) === 0, limits).catch(() => {});

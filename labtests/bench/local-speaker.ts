@@ -1,23 +1,23 @@
-/** A speaker without sockets, whose neighbours are light: they send bytes that were made before, and count or read. */
+/** A speaker without sockets. Its neighbours are light: they send prepared bytes, and count or read what they receive. */
 import { type PeerOptions, peerConfig, Speaker } from 'bgp-js';
 import { addressFrom } from 'bgp-js/ip';
 import { greeting, openBytes, seededRandom } from 'bgp-js-testing';
 import type { RouteListener } from './listener.ts';
 
 export const LOCAL_AS = 65000;
-/** Octets that a neighbour takes in one go. */
+/** How many octets a neighbour takes at once. */
 const WINDOW = 65536;
 
-/** A neighbour: the number of its connection and what it got. */
+/** A neighbour: the id of its connection, and what it received. */
 export interface LightNeighbour {
   id: number;
   octets: number;
   messages: number;
-  /** Reads what it gets; null: only counts. */
+  /** Reads what it receives; null: it only counts. */
   listener: RouteListener | null;
 }
 
-/** Our end of every session. */
+/** The speaker's address on every session. */
 const OUR_ADDRESS = addressFrom('10.200.0.1', 'local');
 
 export class LocalSpeaker {
@@ -48,7 +48,7 @@ export class LocalSpeaker {
     return `10.201.${index >> 8}.${index & 255}`;
   }
 
-  /** Brings the session of neighbour `index` up. Throws when it is refused. */
+  /** Brings the session of neighbour `index` up. Throws an Error when it is refused. */
   establish(index: number, listener: RouteListener | null = null): LightNeighbour {
     const address = LocalSpeaker.address(index);
     const id = this.speaker.accepted(addressFrom(address, 'neighbour'), OUR_ADDRESS, 0);
@@ -62,7 +62,7 @@ export class LocalSpeaker {
     return neighbour;
   }
 
-  /** A neighbour sends bytes, which are given away; in pieces of a size as TCP has them. */
+  /** Sends bytes from a neighbour in pieces as TCP delivers them; the bytes then belong to the speaker. */
   send({ id }: LightNeighbour, bytes: Uint8Array): void {
     for (let at = 0; at < bytes.length; at += WINDOW) {
       this.speaker.received(id, bytes.slice(at, at + WINDOW));
@@ -70,13 +70,13 @@ export class LocalSpeaker {
     }
   }
 
-  /** Neighbours send at the same time, each what is its own. */
+  /** Sends from several neighbours at the same time, to each its own bytes. */
   sendTogether(parts: readonly (readonly [LightNeighbour, Uint8Array])[]): void {
     for (const [{ id }, bytes] of parts) this.speaker.received(id, bytes);
     this.settle();
   }
 
-  /** Lets the speaker do all that it has to do. */
+  /** Runs the speaker until it has no work left. */
   settle(): void {
     const { speaker } = this;
     for (let busy = true; busy; ) {

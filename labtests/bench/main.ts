@@ -1,7 +1,7 @@
 /**
  * `npm run bench -- NAME [--json] [--write] [OPTIONS]`: runs a benchmark and prints a table; with `--json` the last line
- * is one JSON document. Exits 1 when a bound is missed, 2 when the benchmark cannot be run. `--write` puts the result
- * into docs/benchmarks.md.
+ * is one JSON document. Exits with 1 when a bound is missed, with 2 when the benchmark cannot run. `--write` writes the
+ * result to docs/benchmarks.md.
  */
 import { parseArgs } from 'node:util';
 import type { Benchmark } from './benchmark.ts';
@@ -46,7 +46,7 @@ async function main([name, ...args]: string[]): Promise<number> {
   return 2;
 }
 
-// A reader that has seen enough, as head(1) has, is no failure.
+// A reader such as head(1) may close the pipe early.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
 });

@@ -1,4 +1,4 @@
-/** A process that fills a speaker and tells its parent by how many octets its memory grew. */
+/** A process that fills a speaker and reports to its parent by how many octets its memory grew. */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { LocalSpeaker } from './local-speaker.ts';
@@ -9,14 +9,14 @@ import { tableBytes } from './tables.ts';
 setFlagsFromString('--expose-gc');
 const gc = runInNewContext('gc') as (options: object) => void;
 
-/** Clients are objects, which fit into pages that the process has already: what is in use tells more of them. */
+/** Clients are objects, which may fit into pages that the process already has; so their memory is the heap in use. */
 function memory(of: string): number {
   gc({ type: 'major', execution: 'sync', flavor: 'last-resort' });
   const { rss, heapUsed, external } = process.memoryUsage();
   return of === 'clients' ? heapUsed + external : rss;
 }
 
-/** Prepares, and returns what is to be measured. */
+/** Prepares the speaker, and returns the function to measure. */
 const PREPARATIONS: Record<MemoryOf, (count: number) => () => void> = {
   routes(count) {
     const local = new LocalSpeaker();
@@ -33,7 +33,7 @@ const PREPARATIONS: Record<MemoryOf, (count: number) => () => void> = {
   },
   clients(count) {
     const local = new LocalSpeaker();
-    // The first few make the code and the first update group.
+    // The first few compile the code and create the first update group.
     for (let index = 0; index < 10; index++) local.establish(index);
     return () => {
       for (let index = 10; index < 10 + count; index++) local.establish(index);

@@ -10,7 +10,7 @@ import {
 import type { Benchmark } from './benchmark.ts';
 import { LocalSpeaker } from './local-speaker.ts';
 import { fastest, memoryGrowth, timed } from './memory.ts';
-import { type BenchResult, limited, type Row, told } from './result.ts';
+import { type BenchResult, limited, type Row, reported } from './result.ts';
 import { RouteSpace } from './routes.ts';
 import { tableBytes } from './tables.ts';
 
@@ -18,10 +18,10 @@ import { tableBytes } from './tables.ts';
 const MESSAGES = 20_000;
 const ROUNDS = 5;
 
-/** Limits of memory, in octets; they do not depend on the machine. */
+/** Limits of memory in octets, which do not depend on the machine. */
 const LIMITS = { route: 110, path: 64, client: 16_384 };
 
-/** Whole UPDATEs with seven prefixes and a set of attributes of their own each. */
+/** UPDATEs with seven prefixes and their own set of attributes each. */
 function someUpdates(count: number): Uint8Array[] {
   const space = new RouteSpace(count * 7, 24);
   return Array.from({ length: count }, (_, index) =>
@@ -35,10 +35,10 @@ function someUpdates(count: number): Uint8Array[] {
   );
 }
 
-/** Decodes everything of an UPDATE into objects; returns a sum, so that nothing of it can be left out. */
+/** Decodes all of an UPDATE into objects; returns a sum, so that the compiler cannot omit the work. */
 function decodeAll(bytes: Uint8Array): number {
   const message = decodeMessage(bytes);
-  if (isError(message) || message.type !== 'update') throw new Error('a message is not sound');
+  if (isError(message) || message.type !== 'update') throw new Error('a message is malformed');
   let sum = decodeAttributes(message.attributes).localPref ?? 0;
   for (let at = 0; at < message.nlri.length; at += nlriLength(message.nlri[at])) {
     sum += IPPrefix.readNlri(message.nlri, at, 4).address.value;
@@ -69,13 +69,13 @@ function codecRows(): Row[] {
     }
   });
   return [
-    told('codec: decode an UPDATE of 7 prefixes into objects, ns', (decode * 1e6) / MESSAGES),
-    told('codec: decode, ns an octet', (decode * 1e6) / octets),
-    told('codec: encode an UPDATE of 7 prefixes from objects, ns', (encode * 1e6) / MESSAGES),
+    reported('codec: decode an UPDATE of 7 prefixes into objects, ns', (decode * 1e6) / MESSAGES),
+    reported('codec: decode, ns an octet', (decode * 1e6) / octets),
+    reported('codec: encode an UPDATE of 7 prefixes from objects, ns', (encode * 1e6) / MESSAGES),
   ];
 }
 
-/** A table of `count` routes from one neighbour and then a second, with nobody to be told. */
+/** A table of `count` routes from one neighbour, then from a second; no neighbour receives it. */
 function ribRows(count: number): Row[] {
   const space = new RouteSpace(count, 24);
   const local = new LocalSpeaker();
@@ -86,22 +86,22 @@ function ribRows(count: number): Row[] {
   const insert = timed(() => local.send(first, table));
   const again = timed(() => local.send(first, table));
   const replace = timed(() => local.send(first, changed));
-  // The second path of every route is decided against the first.
+  // The second path of every route is compared with the first.
   const second = local.establish(1);
   const other = tableBytes(space, [0, count], { nextHop: '10.201.0.2', base: 2 * count + 1 });
   const decide = timed(() => local.send(second, other));
   const gone = Uint8Array.from(space.withdraw(0, count));
   const withdraw = timed(() => local.send(second, gone));
   return [
-    told('RIB: insert, ns a route', ns(insert)),
-    told('RIB: told again unchanged, ns a route', ns(again)),
-    told('RIB: replace, ns a route', ns(replace)),
-    told('RIB: a second path, decided, ns a route', ns(decide)),
-    told('RIB: withdraw, ns a route', ns(withdraw)),
+    reported('RIB: insert, ns a route', ns(insert)),
+    reported('RIB: received again unchanged, ns a route', ns(again)),
+    reported('RIB: replace, ns a route', ns(replace)),
+    reported('RIB: a second path, decided, ns a route', ns(decide)),
+    reported('RIB: withdraw, ns a route', ns(withdraw)),
   ];
 }
 
-/** What a table costs on its way through to `receivers` neighbours. */
+/** The cost of passing a table on to `receivers` neighbours. */
 function exportRows(count: number): Row[] {
   return [1, 100].map((receivers) => {
     const space = new RouteSpace(count, 24);
@@ -111,7 +111,7 @@ function exportRows(count: number): Row[] {
     const table = tableBytes(space, [0, count]);
     const ms = timed(() => local.send(sender, table));
     const each = (ms * 1e6) / count / receivers;
-    return told(`through to ${receivers} client${receivers > 1 ? 's' : ''}, ns a route and client`, each);
+    return reported(`through to ${receivers} client${receivers > 1 ? 's' : ''}, ns a route and client`, each);
   });
 }
 
@@ -138,7 +138,7 @@ async function memoryRows(routes: number): Promise<Row[]> {
 
 async function run(values: Record<string, string | boolean | undefined>): Promise<BenchResult> {
   const routes = Number(values.routes);
-  // A first pass, so that what is measured is compiled code.
+  // A first pass, so that the measurement runs compiled code.
   ribRows(50_000);
   const rows = [...codecRows(), ...ribRows(routes), ...exportRows(Math.min(routes, 100_000))];
   rows.push(...(await memoryRows(routes)));
@@ -147,7 +147,7 @@ async function run(values: Record<string, string | boolean | undefined>): Promis
 
 export const micro: Benchmark = {
   name: 'micro',
-  title: 'codec, RIB and memory one by one, in one process',
+  title: 'codec, RIB and memory, each alone in one process',
   options: { routes: { type: 'string', default: '500000' } },
   run,
 };

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { assertBuilt } from '../lab/command.ts';
 import type { Benchmark } from './benchmark.ts';
 import { type Comparison, compare, type Measured, type Rounds, SCENARIOS } from './load/compare.ts';
-import { type BenchResult, bounded, markdownTable, type Row, round, told } from './result.ts';
+import { type BenchResult, bounded, markdownTable, type Row, reported, round } from './result.ts';
 
 /** The daemons whose best figure is the reference. */
 const REFERENCES = ['bird', 'frr'];
@@ -56,8 +56,8 @@ export function comparisonRows(comparison: Comparison): Row[] {
       const bound = BOUNDS[scenario]?.[column];
       const metric = `${scenario}: ${title}`;
       if (bound !== undefined) return [bounded(metric, ours, best, bound)];
-      if (ours === null) return [{ ...told(metric, 0), ours: null, ok: false }];
-      return [{ ...told(metric, ours), reference: best, ratio: best ? round(ours / best) : null }];
+      if (ours === null) return [{ ...reported(metric, 0), ours: null, ok: false }];
+      return [{ ...reported(metric, ours), reference: best, ratio: best ? round(ours / best) : null }];
     }),
   );
 }

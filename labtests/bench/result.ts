@@ -1,45 +1,45 @@
 /** What a benchmark finds: rows with bounds, and the tables that are written to docs/benchmarks.md. */
 import { table } from '../start/table.ts';
 
-/** One measured quantity. Less is better in every one, so that a ratio up to the bound is good. */
+/** One measured quantity. Less is always better, so a ratio up to the bound passes. */
 export interface Row {
   /** What was measured, with its unit: "table: converge, s". */
   metric: string;
   /** Null: the measurement failed. */
   ours: number | null;
-  /** What it is compared with: another program's figure, or a limit in the same unit. Null: only told. */
+  /** What it is compared with: another program's figure, or a limit in the same unit. Null: nothing. */
   reference: number | null;
   ratio: number | null;
-  /** The largest ratio that is good. Null: none was set. */
+  /** The largest ratio that passes; null when there is no bound. */
   bound: number | null;
   ok: boolean;
 }
 
-/** What one run of a benchmark gives. */
+/** The result of one run of a benchmark. */
 export interface BenchResult {
   rows: Row[];
-  /** More to print and to write, as paragraphs or tables of Markdown. */
+  /** Further paragraphs or tables in Markdown. */
   notes: string[];
 }
 
 /** A figure without a bound. */
-export function told(metric: string, ours: number): Row {
+export function reported(metric: string, ours: number): Row {
   return { metric, ours: round(ours), reference: null, ratio: null, bound: null, ok: true };
 }
 
-/** A figure that has to be at most `bound` times the reference. Without a reference it cannot be told to be good. */
+/** A figure that must be at most `bound` times the reference. Without a reference it does not pass. */
 export function bounded(metric: string, ours: number | null, reference: number | null, bound: number): Row {
   const ratio = ours === null || reference === null ? null : round(ours / reference);
   const ok = ours !== null && reference !== null && ours <= reference * bound;
   return { metric, ours: ours === null ? null : round(ours), reference, ratio, bound, ok };
 }
 
-/** A figure that has to be at most `limit`, in its own unit. */
+/** A figure that must be at most `limit`, in its own unit. */
 export function limited(metric: string, ours: number | null, limit: number): Row {
   return bounded(metric, ours, limit, 1);
 }
 
-/** A condition that has to hold: `wrong` is how often it did not. */
+/** A condition that must hold; `wrong` is how often it did not. */
 export function correct(metric: string, wrong: number): Row {
   const ok = wrong === 0;
   return { metric, ours: wrong, reference: 0, ratio: null, bound: null, ok };
@@ -50,7 +50,7 @@ export function round(value: number): number {
   return Number(value.toPrecision(4));
 }
 
-/** The rows as cells of text, the head first. */
+/** The rows as cells of text, the header first. */
 export function cells(rows: readonly Row[]): string[][] {
   const head = ['metric', 'ours', 'reference', 'ratio', 'bound', ''];
   const body = rows.map(({ metric, ours, reference, ratio, bound, ok }) => [
@@ -73,13 +73,13 @@ function text(value: number | null, absent: string): string {
   return value === null ? absent : value.toLocaleString('en-US', { maximumSignificantDigits: 4 });
 }
 
-/** Rows of cells, the head first, as a table of Markdown; all columns but the first are right-aligned. */
+/** Rows of cells, the header first, as a Markdown table; all columns but the first are right-aligned. */
 export function markdownTable([head, ...body]: string[][]): string {
   const rule = head.map((_, column) => (column === 0 ? '---' : '--:'));
   return [head, rule, ...body].map((row) => `| ${row.join(' | ')} |`).join('\n');
 }
 
-/** The value below which a share of the values lies; `share` in (0, 1]. Sorts the values. */
+/** The value below which the share of the values lies; `share` in (0, 1]. Sorts the values. */
 export function percentile(values: number[], share: number): number {
   if (values.length === 0) return Number.NaN;
   values.sort((a, b) => a - b);
@@ -99,7 +99,7 @@ export function slope(points: readonly (readonly [x: number, y: number])[]): num
   return above / below;
 }
 
-/** The exponent e of y ~ x^e: the slope in a double logarithmic chart. */
+/** The exponent e of y ~ x^e: the slope of log y over log x. */
 export function exponent(points: readonly (readonly [x: number, y: number])[]): number {
   return slope(points.map(([x, y]) => [Math.log(x), Math.log(y)] as const));
 }

@@ -7,22 +7,22 @@ const FRAME = 23;
 
 /** Routes that share their attributes. */
 export interface RouteSet {
-  /** The numbers of the first route and of the one behind the last. */
+  /** The numbers of the first route and of the one after the last. */
   from: number;
   to: number;
-  /** 1 to 2^31 - 1; 0 is "not there" in tables. */
+  /** 1 to 2^31 - 1; 0 means "no route" in tables. */
   version: number;
   nextHop: string;
-  /** AS numbers of the path; empty: from within the AS. */
+  /** AS numbers of the path; empty for a route of the AS itself. */
   asPath?: number[];
 }
 
-/** How many routes there are room for, and what they are named. */
+/** A numbered set of prefixes of one length. */
 export class RouteSpace {
   readonly count: number;
   readonly length: number;
 
-  /** `length` bits are in the mask of every prefix, 8 to 32. */
+  /** `length` is the prefix length, 8 to 32. */
   constructor(count: number, length: number) {
     if (count * 2 ** (32 - length) > 0xc0000000)
       throw new RangeError(`${count} prefixes of /${length} are too many`);
@@ -35,7 +35,7 @@ export class RouteSpace {
     return FIRST + index * 2 ** (32 - this.length);
   }
 
-  /** The number of the route whose NLRI is at `at`; -1: it is none of these. */
+  /** The number of the route whose NLRI is at `at`; -1 when it is not in the set. */
   indexAt(bytes: Uint8Array, at: number): number {
     if (bytes[at] !== this.length) return -1;
     let address = 0;
@@ -44,7 +44,7 @@ export class RouteSpace {
     return index >= 0 && index < this.count ? index : -1;
   }
 
-  /** UPDATEs that announce the routes of a set. */
+  /** UPDATEs that announce a set of routes. */
   announce({ from, to, version, nextHop, asPath = [] }: RouteSet): Uint8Array {
     const attributes = encodeAttributes({
       origin: 'IGP',
@@ -84,15 +84,15 @@ export class RouteSpace {
   }
 }
 
-/** What a receiver does with the routes of an UPDATE. */
+/** Callbacks for the routes of an UPDATE. */
 export interface RouteVisitor {
   announced(index: number, version: number): void;
   withdrawn(index: number): void;
 }
 
 /**
- * Reads the UPDATE at `at`; returns the number of prefixes that are none of the space's. Attributes are read only as far
- * as the version is concerned.
+ * Reads the UPDATE at `at`; returns the number of prefixes that are not in the set. Of the attributes it reads only the
+ * version.
  */
 export function readUpdate(bytes: Uint8Array, at: number, space: RouteSpace, visitor: RouteVisitor): number {
   const end = at + readU16(bytes, at + 16);
@@ -113,7 +113,7 @@ export function readUpdate(bytes: Uint8Array, at: number, space: RouteSpace, vis
   return foreign;
 }
 
-/** The first community among the attributes (RFC 1997); 0: there is none. */
+/** The first community of the attributes (RFC 1997); 0 when there is none. */
 function communityIn(bytes: Uint8Array, from: number, to: number): number {
   for (let i = from; i < to; ) {
     const extended = (bytes[i] & 0x10) !== 0;

@@ -1,4 +1,4 @@
-/** A reflector as it is started on a machine, on a loopback address of its own, for as long as a benchmark runs. */
+/** A reflector for a benchmark, started as on a machine, on its own loopback address. */
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync } from 'node:fs';
@@ -11,7 +11,7 @@ import { UndoList } from '../lab/undo.ts';
 import { until } from '../lab/wait.ts';
 import type { TcpTarget } from './tcp-neighbour.ts';
 
-/** Neither the port of BGP nor one that the kernel gives to clients. */
+/** Not the port of BGP, and outside the kernel's range of client ports. */
 export const REFLECTOR_PORT = 1790;
 const AS = 65000;
 
@@ -23,14 +23,14 @@ export interface RunningReflector {
   network: string;
   /** Resident memory in MB. */
   memory(): number;
-  /** How often it lost its core to another process while it had work (proc(5)). */
+  /** How often the kernel preempted it (proc(5), nonvoluntary_ctxt_switches). */
   preemptions(): number;
 }
 
-/** What is particular to a reflector. */
+/** Settings of one reflector that differ from the default. */
 export type Particulars = Partial<LabReflectorSettings>;
 
-/** Starts a reflector, runs `work`, and takes everything down again whatever happens. */
+/** Starts a reflector, runs `work`, and stops everything whatever happens. */
 export function withReflector<T>(
   work: (running: RunningReflector) => Promise<T>,
   particulars: Particulars = {},
@@ -38,7 +38,7 @@ export function withReflector<T>(
   return withReflectors([() => particulars], ([running]) => work(running));
 }
 
-/** The same with several; each is told the addresses of all. */
+/** The same with several reflectors; the settings of each may depend on the addresses of all. */
 export async function withReflectors<T>(
   wanted: readonly ((addresses: readonly string[]) => Particulars)[],
   work: (running: readonly RunningReflector[]) => Promise<T>,
@@ -62,7 +62,7 @@ export async function withReflectors<T>(
   }
 }
 
-/** The first half of loopback addresses on which no other run has a reflector. */
+/** The first half of loopback addresses that no other run uses. */
 async function freeNetwork(): Promise<string> {
   for (;;) {
     const network = `127.${randomInt(16, 255)}`;
@@ -79,7 +79,7 @@ async function freeNetwork(): Promise<string> {
   }
 }
 
-/** A reflector for clients from all of `network`. */
+/** Settings of a reflector for clients from `network`. */
 function settingsOf(network: string, address: string, particulars: Particulars): LabReflectorSettings {
   return {
     name: `rr${address.split('.')[3]}`,
@@ -114,7 +114,7 @@ async function start(
   };
 }
 
-/** A number of /proc/PID/status. Throws when the process is gone. */
+/** A number of /proc/PID/status. Throws an Error when the process has exited. */
 function fromProc(pid: number | undefined, field: string): number {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   return Number(new RegExp(`^${field}:\\s*(\\d+)`, 'm').exec(status)?.[1]);

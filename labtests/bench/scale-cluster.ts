@@ -1,4 +1,4 @@
-/** A cluster of thousands of nodes behind a few reflectors, from a cold start on, and what happens when parts of it die. */
+/** A cluster of thousands of nodes behind a few reflectors: its cold start, and failures of parts of it. */
 import { peerStatuses, routeCounts } from 'bgp-js';
 import { RouteListener } from './listener.ts';
 import { RouteSpace } from './routes.ts';
@@ -13,34 +13,34 @@ import {
 
 export interface ClusterSize {
   nodes: number;
-  /** Host routes of each node, beside its block. */
+  /** Host routes of each node, besides its block. */
   hosts: number;
   reflectors: number;
-  /** All reflectors have one cluster id, or each its own. */
+  /** Whether all reflectors share one cluster id. */
   oneCluster: boolean;
 }
 
-/** A step, as it was for the reflector with the most to do, for a node, and how many routes were wrong after it. */
+/** The cost of a step for the busiest reflector and for a node, and the number of wrong routes after it. */
 export interface ScaleStep {
   reflector: Effort;
   nodeCpuMs: number;
   wrong: number;
 }
 
-/** The node that is a whole speaker, and the one whose tables are read. */
+/** The node that is a complete speaker, and the one whose tables are compared. */
 const FULL = 0;
 const READ = 1;
 
 export class ScaleCluster {
   readonly size: ClusterSize;
   reflectors: ScaleReflector[];
-  /** A node as it is: sessions with every reflector, all paths, decisions. */
+  /** A complete node: sessions with every reflector, all paths, decisions. */
   readonly node: ScaleReflector;
   private readonly blocks: RouteSpace;
   private readonly hosts: RouteSpace;
   private readonly truth: { blocks: Uint32Array; hosts: Uint32Array };
   private listeners: { blocks: RouteListener; hosts: RouteListener }[];
-  /** Connections by reflector: those of the light nodes, and both ends of that of the full node. */
+  /** Connections by reflector: of the light nodes, and both ends of the complete node's. */
   private readonly connections: number[][] = [];
   private readonly full: [atReflector: number, atNode: number][] = [];
   private readonly between: { a: ScaleReflector; b: ScaleReflector; ids: [number, number] }[] = [];
@@ -65,7 +65,7 @@ export class ScaleCluster {
     for (let index = 0; index < reflectors; index++) this.node.addPeer({ address: reflectorAddress(index) });
   }
 
-  /** Everything starts at the same moment. */
+  /** Starts everything at the same time. */
   coldStart(): ScaleStep {
     for (const [index, reflector] of this.reflectors.entries()) {
       for (const other of this.reflectors.slice(0, index)) {
@@ -84,7 +84,7 @@ export class ScaleCluster {
     return this.step();
   }
 
-  /** The last reflector dies: everybody's connection with it breaks. */
+  /** Kills the last reflector: every connection with it breaks. */
   loseReflector(): ScaleStep {
     const index = this.reflectors.length - 1;
     const [dead] = this.reflectors.splice(index, 1);
@@ -96,7 +96,7 @@ export class ScaleCluster {
     return this.step();
   }
 
-  /** The last `count` nodes are gone: their hold timers have expired. */
+  /** Removes the last `count` nodes: their hold timers expire. */
   loseNodes(count: number): ScaleStep {
     for (const [index, reflector] of this.reflectors.entries()) {
       reflector.disconnect(this.connections[index].slice(-count));
@@ -117,10 +117,10 @@ export class ScaleCluster {
     return { reflector: Math.max(...counts), node: routeCounts(this.node.speaker).paths };
   }
 
-  /** The two halves of a reader: blocks and host routes go to the array they belong to. */
+  /** A reader with two tables, for blocks and for host routes. */
   private listen(reflector: number): RouteListener {
     const { blocks, hosts } = this.listeners[reflector];
-    // Both hear everything; what is none of theirs they count as foreign.
+    // Both read everything, and count prefixes of the other as foreign.
     const both = new RouteListener(new RouteSpace(1, 8));
     both.take = (bytes: Uint8Array) => {
       blocks.take(bytes.slice());

@@ -1,20 +1,20 @@
-/** One node of a full mesh: sessions with all others, each of which tells its own routes alone. */
+/** One node of a full mesh: sessions with all others, each of which advertises only its own routes. */
 import { peerStatuses, routeCounts } from 'bgp-js';
 import { IPAddress, IPPrefix } from 'bgp-js/ip';
 import { RouteSpace } from './routes.ts';
 import { nodeAddress, ScaleReflector, settle } from './scale-reflector.ts';
 
 export interface MeshNode {
-  /** How many others there are. */
+  /** The number of other nodes. */
   sessions: number;
   cpuMs: number;
   octets: number;
-  /** What a KEEPALIVE from everybody costs. */
+  /** The cost of a KEEPALIVE from every other node. */
   keepaliveMs: number;
   wrong: number;
 }
 
-/** A node among `nodes`, each with a block and so many host routes. */
+/** A node among `nodes`, each with a block and a number of host routes. */
 export function meshNode(nodes: number, hosts: number): MeshNode {
   const space = new RouteSpace(nodes * (hosts + 1), 32);
   const says = (node: number) =>

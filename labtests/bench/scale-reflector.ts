@@ -1,6 +1,6 @@
 /**
- * A reflector of a large cluster, without sockets: the speaker itself, with thousands of light clients and with the other
- * reflectors. What it does is timed, so that reflectors that share this process each have their own CPU.
+ * A reflector of a large cluster without sockets: a real speaker with thousands of light clients and with the other
+ * reflectors. Its work is timed, so that each reflector of this process has its own CPU time.
  */
 import { type PeerOptions, peerConfig, peerStatuses, Speaker } from 'bgp-js';
 import { addressFrom } from 'bgp-js/ip';
@@ -9,16 +9,16 @@ import { greeting, openBytes, seededRandom } from 'bgp-js-testing';
 import type { RouteListener } from './listener.ts';
 
 export const SCALE_AS = 65000;
-/** Milliseconds of work before what is to be sent is sent, and octets of one write: those of bgp-js/net. */
+/** Milliseconds of work before output is sent, and octets of one write: those of bgp-js/net. */
 const SLICE_MS = 4;
 const WRITE_SIZE = 65536;
 
-/** Who takes what is sent on a connection. */
+/** The receiver of a connection's output. */
 export interface FarSide {
   take(bytes: Uint8Array): void;
 }
 
-/** What a reflector has done since the last look. */
+/** The work of a reflector since the last reading. */
 export interface Effort {
   cpuMs: number;
   updates: number;
@@ -26,7 +26,7 @@ export interface Effort {
   writes: number;
 }
 
-/** Only counts; nothing looks at the bytes. */
+/** Counts octets and drops them. */
 const NOBODY: FarSide = { take() {} };
 
 export class ScaleReflector {
@@ -53,7 +53,7 @@ export class ScaleReflector {
     this.addPeer({ range: '10.128.0.0/9', maximumPeers: count, ...fields });
   }
 
-  /** Configures peers that get everything. */
+  /** Configures peers that receive all routes. */
   addPeer(fields: Partial<PeerOptions>): void {
     const common = {
       as: SCALE_AS,
@@ -68,7 +68,7 @@ export class ScaleReflector {
     this.speaker.addPeer(peerConfig({ ...common, ...fields }), 0);
   }
 
-  /** A connection from `address`, whose other side is `side`. Throws when it is refused. */
+  /** Accepts a connection from `address`, whose other side is `side`. Throws an Error when it is refused. */
   accept(address: string, side: FarSide = NOBODY): number {
     const id = this.speaker.accepted(addressFrom(address, 'client'), addressFrom(this.address, 'local'), 0);
     if (id === null) throw new Error(`${this.address} refused ${address}`);
@@ -76,7 +76,7 @@ export class ScaleReflector {
     return id;
   }
 
-  /** A light client: its OPEN and all that it has to say come at once; a listener reads what it gets. */
+  /** Connects a light client, which sends its OPEN and all its routes at once; a listener reads its input. */
   addClient(index: number, says: Uint8Array, listener?: RouteListener): number {
     const id = this.accept(nodeAddress(index), listener && { take: (bytes) => listener.take(bytes.slice()) });
     const open = openBytes(SCALE_AS, { identifier: nodeIdentifier(index), holdTime: 0 });
@@ -84,7 +84,7 @@ export class ScaleReflector {
     return id;
   }
 
-  /** Every connection brings a KEEPALIVE. */
+  /** Delivers a KEEPALIVE on every connection. */
   keepalives(ids: readonly number[]): void {
     for (const id of ids) this.receive(id, KEEPALIVE);
   }
@@ -100,7 +100,7 @@ export class ScaleReflector {
         this.speaker.disconnected(id, 'the connection was reset', 0);
       }
     });
-    // Clients that came out of the range are forgotten, with their counters.
+    // Peers of the range are removed with their counters.
     this.updatesBefore = this.updatesSent();
   }
 
@@ -108,7 +108,7 @@ export class ScaleReflector {
     return peerStatuses(this.speaker, 0).reduce((sum, { counters }) => sum + counters.updatesSent, 0);
   }
 
-  /** One slice, as bgp-js/net does it: some work, then all that can be sent; true: there may be more. */
+  /** One slice, as in bgp-js/net: some work, then all output; true when there may be more. */
   slice(): boolean {
     return this.timed(() => {
       const { speaker } = this;
@@ -137,7 +137,7 @@ export class ScaleReflector {
     return sent;
   }
 
-  /** What it did since the last call. */
+  /** The work since the last call. */
   takeEffort(): Effort {
     const { effort } = this;
     const sent = this.updatesSent();
@@ -167,7 +167,7 @@ function nodeIdentifier(index: number): number {
   return 0x0a800000 + index;
 }
 
-/** Lets reflectors work in turn until none has anything left. */
+/** Runs reflectors in turn until none has work left. */
 export function settle(reflectors: readonly ScaleReflector[]): void {
   for (let busy = true; busy; ) {
     busy = false;
@@ -175,7 +175,7 @@ export function settle(reflectors: readonly ScaleReflector[]): void {
   }
 }
 
-/** Joins two speakers that have each other as peers: what one sends, the other receives. */
+/** Connects two speakers that are peers of each other. */
 export function join(a: ScaleReflector, b: ScaleReflector): [atA: number, atB: number] {
   const ids: [number, number] = [-1, -1];
   ids[0] = a.accept(b.address, { take: (bytes) => b.receive(ids[1], bytes) });

@@ -1,4 +1,4 @@
-/** Thousands of nodes behind a few reflectors: what a cold start, a dead reflector and a vanished rack cost. */
+/** Thousands of nodes behind a few reflectors: the cost of a cold start, of a dead reflector and of a lost rack. */
 import type { Benchmark } from './benchmark.ts';
 import {
   type BenchResult,
@@ -7,8 +7,8 @@ import {
   limited,
   markdownTable,
   type Row,
+  reported,
   round,
-  told,
 } from './result.ts';
 import { type ClusterSize, ScaleCluster, type ScaleStep } from './scale-cluster.ts';
 import { type MeshNode, meshNode } from './scale-mesh.ts';
@@ -18,10 +18,10 @@ const HOSTS = 50;
 const RACK = 40;
 /** Octets a second of a line of 10 Gbit/s. */
 const LINE = 1.25e9;
-/** What the kernel takes for one write in ms, and how many octets it copies in a ms besides: as on loopback. */
+/** The kernel's time for one write in ms, and the octets that it copies in a ms: as on loopback. */
 const WRITE_MS = 0.005;
 const COPY = 3e6;
-/** Within this up to so many nodes know that a rack has gone, once its hold timers have expired; ms. */
+/** The time within which this many nodes must know of a lost rack, from the expiry of its hold timers; ms. */
 const RACK_LIMIT_MS = 2000;
 const RACK_LIMIT_NODES = 5000;
 
@@ -43,7 +43,7 @@ function measure(size: ClusterSize): ClusterResult {
   return { size, paths, cold, keepalives, rack, reflector: cluster.loseReflector() };
 }
 
-/** When the last node has what a step told, in ms: the reflector computes and sends while the line carries. */
+/** When the last node has received a step's routes, in ms: the reflector computes while the line transmits. */
 function convergence({ reflector, nodeCpuMs }: ScaleStep): number {
   const sending = reflector.cpuMs + reflector.writes * WRITE_MS + reflector.octets / COPY;
   return Math.max(sending, lineMs(reflector.octets)) + nodeCpuMs;
@@ -77,7 +77,7 @@ function rows(results: readonly ClusterResult[]): Row[] {
 
 function rackRow(name: string, { nodes }: ClusterSize, ms: number): Row {
   const metric = `${name}: a rack of ${RACK} gone, ms after its hold timers`;
-  return nodes > RACK_LIMIT_NODES ? told(metric, ms) : limited(metric, ms, RACK_LIMIT_MS);
+  return nodes > RACK_LIMIT_NODES ? reported(metric, ms) : limited(metric, ms, RACK_LIMIT_MS);
 }
 
 function stepTable(results: readonly ClusterResult[]): string {
@@ -145,7 +145,7 @@ function sizes(list: string, reflectors: string): ClusterSize[] {
 }
 
 async function run(values: Record<string, string | boolean | undefined>): Promise<BenchResult> {
-  // A first pass, so that what is measured is compiled code.
+  // A first pass, so that the measurement runs compiled code.
   measure({ nodes: 300, hosts: HOSTS, reflectors: 2, oneCluster: false });
   const results = sizes(String(values.nodes), String(values.reflectors)).map(measure);
   const mesh = meshNode(Number(values.mesh), HOSTS);

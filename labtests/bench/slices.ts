@@ -1,4 +1,4 @@
-/** Turns of the reflector's event loop while a table loads, while a thousand clients connect, and while people look. */
+/** Slices of the reflector's event loop while a table loads, a thousand clients connect, and views are read. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EventLoopView } from '@flatroute/common/http/api-documents.ts';
 import type { LabReflector } from '../lab/reflector.ts';
@@ -6,17 +6,17 @@ import { view } from '../lab/status-client.ts';
 import { until } from '../lab/wait.ts';
 import type { Benchmark } from './benchmark.ts';
 import { Load } from './load.ts';
-import { type BenchResult, correct, limited, type Row, told } from './result.ts';
+import { type BenchResult, correct, limited, type Row, reported } from './result.ts';
 import { RouteSpace } from './routes.ts';
 import { type RunningReflector, withReflector } from './running-reflector.ts';
 import { tableBytes, tableTruth } from './tables.ts';
 import { TcpNeighbour } from './tcp-neighbour.ts';
 
-/** What a turn may take, p99.9; ms. */
+/** The limit of a slice, p99.9; ms. */
 const LIMIT = 10;
 const LOADED_MS = 60_000;
 
-/** A table goes through, in and out again; returns how many routes were wrong. */
+/** Passes a table through and withdraws it; returns the number of wrong routes. */
 async function tableThrough({ target, network }: RunningReflector, routes: number): Promise<number> {
   const space = new RouteSpace(routes, 24);
   const [sender, receiver] = [0, 1].map((index) => new TcpNeighbour(index, network, target, space));
@@ -36,7 +36,7 @@ async function tableThrough({ target, network }: RunningReflector, routes: numbe
   }
 }
 
-/** Clients connect all at once, tell their routes and get all others', and then all leave at once. */
+/** Clients connect all at once, advertise their routes, receive all others', and disconnect all at once. */
 async function clientsComeAndGo(running: RunningReflector, clients: number): Promise<Row[]> {
   const { target, network, reflector } = running;
   const count = clients.toLocaleString('en-US');
@@ -55,7 +55,7 @@ async function clientsComeAndGo(running: RunningReflector, clients: number): Pro
   return [...rows, ...(await turns(`${count} clients leave`, running))];
 }
 
-/** People and Prometheus look at a full table, ten times over. */
+/** Reads views and metrics of a full table, ten times. */
 async function looking({ target, network, reflector }: RunningReflector, routes: number): Promise<number> {
   const space = new RouteSpace(routes, 24);
   const sender = new TcpNeighbour(0, network, target, space);
@@ -71,7 +71,7 @@ async function looking({ target, network, reflector }: RunningReflector, routes:
   }
 }
 
-/** The same with many clients, which came a few at a time. */
+/** The same with many clients, which connected a few at a time. */
 async function lookingAtClients(running: RunningReflector, clients: number): Promise<number> {
   const { target, network, reflector } = running;
   const load = new Load({ target, network, clients, routes: 10 });
@@ -92,28 +92,28 @@ async function look(reflector: LabReflector, paths: readonly string[]): Promise<
   }
 }
 
-/** Judges the turns since the start. */
+/** Checks the slices since the start against the limit. */
 async function turns(what: string, { reflector, preemptions }: RunningReflector): Promise<Row[]> {
   const { delay, slice, sliceCpu }: EventLoopView = (await reflector.status()).eventLoop;
   return [
     limited(`${what}: CPU of slices p99.9, ms`, sliceCpu.p999Ms, LIMIT),
     limited(`${what}: delay of the event loop p99.9, ms`, delay.p999Ms, LIMIT),
     limited(`${what}: slices p99.9, ms`, slice.p999Ms, LIMIT),
-    told(`${what}: longest slice, ms`, slice.maxMs),
-    told(`${what}: times another process took the core since the start`, preemptions()),
+    reported(`${what}: longest slice, ms`, slice.maxMs),
+    reported(`${what}: times another process took the core since the start`, preemptions()),
   ];
 }
 
-/** Runs something with a reflector of its own that has started. */
+/** Runs something with its own reflector. */
 function alone(work: (running: RunningReflector) => Promise<Row[]>): Promise<Row[]> {
   return withReflector(async (running) => {
-    // The start itself is over.
+    // The start itself does not count.
     await sleep(500);
     return work(running);
   });
 }
 
-/** Runs something that returns how many routes were wrong, and judges the turns. */
+/** Runs something that returns the number of wrong routes, and checks the slices. */
 function judged(what: string, work: (running: RunningReflector) => Promise<number>): Promise<Row[]> {
   return alone(async (running) => {
     const wrong = await work(running);
@@ -136,7 +136,7 @@ async function run(values: Record<string, string | boolean | undefined>): Promis
 
 export const slices: Benchmark = {
   name: 'slices',
-  title: 'turns of the event loop while a table loads and while clients connect',
+  title: 'slices of the event loop while a table loads and while clients connect',
   options: { routes: { type: 'string', default: '1000000' }, clients: { type: 'string', default: '1000' } },
   run,
 };

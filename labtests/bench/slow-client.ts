@@ -1,16 +1,16 @@
-/** A client that stops reading under churn: what it costs the reflector, and the other clients. */
+/** A client that stops reading under churn: its cost for the reflector and for the other clients. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Benchmark } from './benchmark.ts';
 import { Load } from './load.ts';
-import { type BenchResult, bounded, correct, limited, percentile, type Row, told } from './result.ts';
+import { type BenchResult, bounded, correct, limited, percentile, type Row, reported } from './result.ts';
 import { type RunningReflector, withReflector } from './running-reflector.ts';
 
-/** What the silent client may cost, in MB, whatever it has not read. */
+/** The memory that the slow client may cost, in MB, however much it has not read. */
 const MEMORY_LIMIT = 8;
-/** How much slower the others may get; below these differences there is noise. */
+/** How much slower the others may get; smaller differences are noise. */
 const LATENCY_BOUND = 1.25;
 const TAIL_BOUND = 1.5;
-/** Nobody is told its own changes, so that clients differ a little anyway; this share of all changes is more. */
+/** Clients do not receive their own changes, so their counts differ a little anyway; this share of all changes is more. */
 const HELD_BACK = 0.05;
 /** The client that stops. */
 const SLOW = 0;
@@ -21,7 +21,7 @@ interface Phase {
   peak: number;
 }
 
-/** Changes routes for `ms` and looks at the memory meanwhile. */
+/** Changes routes for `ms` and samples the memory meanwhile. */
 async function phase(load: Load, running: RunningReflector, rate: number, ms: number): Promise<Phase> {
   load.takeLatencies();
   let peak = running.memory();
@@ -30,12 +30,12 @@ async function phase(load: Load, running: RunningReflector, rate: number, ms: nu
   }, 100);
   await load.churn(rate, ms);
   clearInterval(watch);
-  // What is under way may arrive.
+  // Let what is in flight arrive.
   await sleep(500);
   return { latencies: load.takeLatencies(), peak };
 }
 
-/** How many UPDATEs fewer than the client `other` the client `slow` was sent. */
+/** How many UPDATEs fewer than `other` the client `slow` received. */
 export async function heldBack(
   { reflector }: RunningReflector,
   load: Load,
@@ -75,7 +75,7 @@ async function measure(running: RunningReflector, seconds: number, rate: number)
       ),
       bounded('latency of the others p50, ms, to that before', p50.during, p50.before, LATENCY_BOUND),
       bounded('latency of the others p99, ms, to that before', p99.during, p99.before, TAIL_BOUND),
-      told('UPDATEs held back from the client that does not read', fewer),
+      reported('UPDATEs held back from the client that does not read', fewer),
       correct('runs in which it was hardly held back', fewer > seconds * rate * HELD_BACK ? 0 : 1),
       correct('sessions lost', losses),
       correct('wrong routes in all tables at first and at the end', wrongAtFirst + wrong),

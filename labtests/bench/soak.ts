@@ -1,18 +1,18 @@
-/** Hours in small: many clients, constant churn and random losses of sessions; memory has to stay flat, tables right. */
+/** A soak: many clients, constant churn and random losses of sessions. Memory must stay flat and tables right. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Benchmark } from './benchmark.ts';
 import { Load } from './load.ts';
-import { type BenchResult, correct, limited, percentile, type Row, slope, told } from './result.ts';
+import { type BenchResult, correct, limited, percentile, type Row, reported, slope } from './result.ts';
 import { type RunningReflector, withReflector } from './running-reflector.ts';
 
-/** The share of the run after which memory is looked at: before it, tables and the heap find their size. */
+/** The share of the run that does not count, while tables and heap grow to their size. */
 const WARM_UP = 0.5;
-/** What memory may grow by from then on, as a share of it: the slope of the line through all samples. */
+/** How much memory may grow after that, as a share of it, by the slope of the line through all samples. */
 const GROWTH = 0.05;
 const SAMPLE_MS = 1000;
-/** Clients at which latency is measured. */
+/** The number of clients at which latency is measured. */
 const WATCHED = 10;
-/** A client that was lost comes back within this time. */
+/** A lost client reconnects within this time. */
 const AWAY_MS = 3000;
 
 interface SoakOptions {
@@ -30,7 +30,7 @@ interface Sample {
   megabytes: number;
 }
 
-/** Breaks the connections of clients at random, which come back, until told to stop; returns how often. */
+/** Breaks connections of random clients, which reconnect, until aborted; returns how often. */
 async function breakSessions(load: Load, perMinute: number, signal: AbortSignal): Promise<number> {
   let count = 0;
   const returning = new Set<Promise<void>>();
@@ -41,7 +41,7 @@ async function breakSessions(load: Load, perMinute: number, signal: AbortSignal)
       load.drop(client);
       const back = sleep(Math.random() * AWAY_MS).then(() => load.reconnect(client));
       returning.add(back);
-      // A failure stays in the set, and is told at the end.
+      // A failure stays in the set and is reported at the end.
       back.then(() => returning.delete(back)).catch(() => {});
     }
     await sleep((Math.random() * 2 * 60_000) / perMinute);
@@ -83,9 +83,9 @@ function memoryRows(all: readonly Sample[], minutes: number): Row[] {
   const mean = samples.reduce((sum, { megabytes }) => sum + megabytes, 0) / samples.length;
   const growth = Math.max(0, perMinute * minutes * (1 - WARM_UP));
   return [
-    told('memory on average, MB', mean),
-    told('memory at most, MB', Math.max(...all.map(({ megabytes }) => megabytes))),
-    told('slope of memory, MB an hour', perMinute * 60),
+    reported('memory on average, MB', mean),
+    reported('memory at most, MB', Math.max(...all.map(({ megabytes }) => megabytes))),
+    reported('slope of memory, MB an hour', perMinute * 60),
     limited('growth of memory over the run by its slope, MB', growth, mean * GROWTH),
   ];
 }
@@ -94,9 +94,9 @@ function otherRows(load: Load, lost: number, wrong: number): Row[] {
   const losses = load.neighbours.reduce((sum, neighbour) => sum + neighbour.losses, 0);
   const latencies = load.takeLatencies();
   return [
-    told('sessions broken by the clients', lost),
-    told('latency of a change p50, ms', percentile(latencies, 0.5)),
-    told('latency of a change p99, ms', percentile(latencies, 0.99)),
+    reported('sessions broken by the clients', lost),
+    reported('latency of a change p50, ms', percentile(latencies, 0.5)),
+    reported('latency of a change p99, ms', percentile(latencies, 0.99)),
     correct('sessions lost that no client broke', losses),
     correct('wrong routes in all tables at the end', wrong),
   ];

@@ -3,12 +3,12 @@ import type { RouteSpace } from './routes.ts';
 
 const IN_ONE_SET = 7;
 
-/** The version that `tableBytes` gives a route. */
+/** The version of a route in `tableBytes`. */
 export function versionIn(index: number, base = 1): number {
   return base + index - (index % IN_ONE_SET);
 }
 
-/** What all routes of a table are to be in the end. */
+/** The final versions of all routes of a table. */
 export function tableTruth(count: number): Uint32Array {
   return Uint32Array.from({ length: count }, (_, index) => versionIn(index));
 }

@@ -1,4 +1,4 @@
-/** A client of a reflector on TCP that is light enough to be one of a thousand in a process. */
+/** A client of a reflector on TCP, light enough for a thousand in one process. */
 import { once } from 'node:events';
 import net from 'node:net';
 import { addressFrom } from 'bgp-js/ip';
@@ -14,28 +14,28 @@ export interface TcpTarget {
   as: number;
 }
 
-/** Seconds that clients propose as hold time. */
+/** The hold time that clients propose, in seconds. */
 const HOLD_TIME = 90;
 const CONNECT_LIMIT_MS = 30_000;
 
 export class TcpNeighbour {
   /** The address it connects from. */
   readonly address: string;
-  /** The next hop of its routes, and its identifier. */
+  /** The next hop of its routes and its BGP identifier. */
   readonly routerId: string;
   readonly listener: RouteListener;
-  /** Its session is up. */
+  /** Whether its session is Established. */
   established = false;
   /** When it came up, on the clock of performance.now. */
   establishedAt = 0;
-  /** How often a session ended that it did not end by itself, and why the last time. */
+  /** How often it lost a session that it did not close itself, and why the last time. */
   losses = 0;
   lastLoss = '';
   private readonly target: TcpTarget;
   private socket: net.Socket | null = null;
   private keepalives: NodeJS.Timeout | null = null;
 
-  /** `index` counts the clients; `network` is the first half of their addresses, such as "127.80". */
+  /** `index` numbers the clients; `network` is the first half of their addresses, such as "127.80". */
   constructor(index: number, network: string, target: TcpTarget, space: RouteSpace) {
     const host = index + 256;
     this.address = `${network}.${host >> 8}.${host & 255}`;
@@ -66,7 +66,7 @@ export class TcpNeighbour {
         resolve();
       };
     });
-    // Awaited below; until then nobody looks at it.
+    // Awaited below; this only prevents an unhandled rejection until then.
     up.catch(() => {});
     await once(socket, 'connect', { signal: AbortSignal.timeout(CONNECT_LIMIT_MS) });
     socket.on('data', (chunk) => this.listener.take(chunk));
@@ -84,7 +84,7 @@ export class TcpNeighbour {
     this.socket?.write(bytes);
   }
 
-  /** Reads no more until `resume`; what it has to say it still says. */
+  /** Stops reading until `resume`; it still sends. */
   pause(): void {
     this.socket?.pause();
   }
@@ -93,7 +93,7 @@ export class TcpNeighbour {
     this.socket?.resume();
   }
 
-  /** Ends the connection without a word. */
+  /** Closes the connection without a NOTIFICATION. */
   drop(): void {
     const { socket } = this;
     this.forget();

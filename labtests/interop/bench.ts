@@ -1,7 +1,7 @@
 /**
  * The bench of one cell: two namespaces joined by a veth pair, our speaker in one and a foreign router in the other,
- * with everything on TCP port 179 captured on our side. Each cell has addresses of its own (10.9.N.0/24 and
- * fd09:0:0:N::/64), so that the captures of many can be looked at as one.
+ * with everything on TCP port 179 captured on our side. Each cell has its own addresses (10.9.N.0/24 and
+ * fd09:0:0:N::/64), so that the captures of many cells can be read as one.
  */
 
 import { mkdirSync } from 'node:fs';
@@ -50,7 +50,7 @@ export class InteropBench implements Sides {
     this.#undo.push('namespaces and processes', () => removeLab(this.id));
   }
 
-  /** Makes the namespaces and the link, and starts to capture. `number` is 1–250. */
+  /** Creates the namespaces and the link, and starts to capture. `number` is 1–250. */
   static async open(kind: RouterKind, number: number): Promise<InteropBench> {
     const bench = new InteropBench(kind, number);
     try {
@@ -83,13 +83,13 @@ export class InteropBench implements Sides {
     return this.#speaker;
   }
 
-  /** The feeder that runs apart. */
+  /** The feeder that runs in its own process. */
   get observer(): OurSpeaker {
-    if (!this.#observer) throw new Error('no feeder runs apart');
+    if (!this.#observer) throw new Error('no feeder runs in its own process');
     return this.#observer;
   }
 
-  /** Prefixes that our speaker was told to announce. */
+  /** Prefixes that our speaker originates. */
   get originated(): string[] {
     return [...(this.#speaker?.originated ?? [])];
   }
@@ -100,18 +100,18 @@ export class InteropBench implements Sides {
     return this.#router;
   }
 
-  /** The ends of the router's logs; empty when it was never started. */
+  /** The last lines of the router's logs; empty when it was never started. */
   routerLogs(): string {
     return (this.#router?.daemons ?? []).map((daemon) => daemon.logTail()).join('\n');
   }
 
-  /** Starts both sides, whoever is to listen first, and waits for the session. */
+  /** Starts both sides, the passive one first, and waits for the session. */
   async bring(plan: SessionPlan): Promise<void> {
     await this.start(plan);
     await this.established();
   }
 
-  /** Starts both sides and does not wait. */
+  /** Starts both sides without waiting for the session. */
   async start(plan: SessionPlan): Promise<void> {
     this.prepare(plan);
     if (plan.begins === 'peer') {
@@ -123,7 +123,7 @@ export class InteropBench implements Sides {
     }
   }
 
-  /** Makes the router's configuration, and starts nothing. */
+  /** Creates the router with its configuration, without starting it. */
   prepare(plan: SessionPlan): Router {
     this.#session = plan;
     const folder = join(this.folder, 'router');
@@ -182,7 +182,7 @@ export class InteropBench implements Sides {
     });
   }
 
-  /** Kills our speaker and starts it again as one that has restarted (RFC 4724 §4.1). */
+  /** Kills our speaker and starts it as a restarting one (RFC 4724 §4.1). */
   async restartSpeaker(whileAway: () => Promise<void>): Promise<void> {
     await this.speaker.kill();
     await whileAway();
@@ -219,7 +219,7 @@ export class InteropBench implements Sides {
     await this.runIn('us', ['nft', 'delete', 'table', 'inet', 'cut']);
   }
 
-  /** Runs a program to its success on one side; its standard output. */
+  /** Runs a program that must succeed on one side; its standard output. */
   runIn(side: 'us' | 'peer', command: string[], timeoutMs?: number): Promise<string> {
     return must(this.id, command, { netns: `${this.id}-${side}`, timeoutMs });
   }
@@ -235,7 +235,7 @@ export class InteropBench implements Sides {
     return tsharkFields(this.id, file, filter, fields);
   }
 
-  /** Ends the capture; the path of its file, which goes with the bench. */
+  /** Ends the capture; returns the path of its file, which is removed with the bench. */
   async endCapture(): Promise<string | undefined> {
     return this.#capture?.end();
   }
@@ -244,7 +244,7 @@ export class InteropBench implements Sides {
     for (const daemon of [...this.router.daemons].reverse()) if (daemon.pid) await daemon.kill();
   }
 
-  /** Ends and removes everything; returns what could not be removed, in words. */
+  /** Stops and removes everything; returns a text for each failure. */
   async close(): Promise<string[]> {
     await this.#speaker?.kill();
     await this.#observer?.kill();

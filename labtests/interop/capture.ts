@@ -1,15 +1,15 @@
-/** Captures of TCP port 179 in a namespace, and what tshark and scapy read in them. */
+/** Captures of TCP port 179 in a namespace, and their decoding by tshark and scapy. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { inNetns, labEnvironment, must } from '../lab/processes.ts';
 
 export interface Capture {
-  /** Ends it and resolves with the file, which is whole then. */
+  /** Ends the capture; resolves with the file, which is then complete. */
   end(): Promise<string>;
 }
 
-/** Starts tcpdump on `eth0` and resolves when it captures. */
+/** Starts tcpdump on `eth0`; resolves when it captures. */
 export async function startCapture(lab: string, netns: string, file: string): Promise<Capture> {
   const command = ['tcpdump', '-i', 'eth0', '-n', '-p', '-U', '-Z', 'root', '--immediate-mode', '-w', file];
   const [program, ...args] = inNetns(netns, [...command, 'tcp', 'port', '179']);
@@ -41,7 +41,7 @@ function listening(child: ChildProcess): Promise<void> {
   });
 }
 
-/** Fields of the packets of a file that pass a display filter, one list a packet. */
+/** Fields of the packets in a file that pass a display filter, one list for each packet. */
 export async function tsharkFields(
   lab: string,
   file: string,
@@ -58,7 +58,7 @@ export async function tsharkFields(
     .map((line) => line.split('\t'));
 }
 
-/** What scapy reads of each sender's messages. */
+/** Messages of each sender as scapy decodes them. */
 interface ScapyView {
   [sender: string]: {
     messages: number;
@@ -69,7 +69,7 @@ interface ScapyView {
   };
 }
 
-/** What scapy reads in a capture of the messages of some senders. */
+/** Decodes the messages of some senders in a capture with scapy. */
 export async function readByScapy(file: string, senders: string[]): Promise<ScapyView> {
   const script = join(import.meta.dirname, 'decode.py');
   const command = ['/usr/bin/python3', script, file, ...senders];

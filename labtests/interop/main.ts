@@ -1,6 +1,6 @@
 /**
- * `npm run interop [-- KIND…] [ROW…] [--keep FOLDER]`: runs the cells of these kinds of routers and rows, or all, and
- * prints the matrix. Exits non-zero when a cell failed.
+ * `npm run interop [-- KIND…] [ROW…] [--keep FOLDER]`: runs the cells of these kinds of routers and rows, by default all,
+ * and prints the matrix. Exits with 1 when a cell failed.
  */
 
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
@@ -14,7 +14,7 @@ import { ROUTER_KINDS, type RouterKind } from './peers/router.ts';
 import { ROWS } from './rows/index.ts';
 import { verify } from './verify.ts';
 
-/** Cells mostly wait: for a session, for a timer. */
+/** Cells run at once, because they mostly wait for sessions and timers. */
 const AT_ONCE = 6;
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { keep: { type: 'string' } } });

@@ -1,4 +1,4 @@
-/** Cells of the matrix and their running: a row tried against a kind of router, on a bench of its own. */
+/** The cells of the matrix: a row is tried against a kind of router, on its own bench. */
 
 import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,24 +10,24 @@ import type { MatrixRow } from './rows/row.ts';
 export interface MatrixCell {
   row: MatrixRow;
   kind: RouterKind;
-  /** 1–250, and unlike that of any other cell: its addresses. */
+  /** 1–250, unique: the cell's addresses follow from it. */
   number: number;
 }
 
 export interface CellOutcome {
   cell: MatrixCell;
-  /** `lacks`: the router cannot do it, and `text` says how that was seen. `failed`: `text` is the error. */
+  /** `lacks`: the router cannot do it, and `text` is the evidence. `failed`: `text` is the error. */
   status: 'passed' | 'lacks' | 'failed';
   text: string;
   seconds: number;
-  /** What was captured, in the folder that `runCell` was given. */
+  /** The capture, in the folder given to `runCell`. */
   pcap?: string;
-  /** Our addresses in that capture, and the prefixes that we meant to announce in it. */
+  /** Our addresses in the capture, and the prefixes that we originated. */
   ourAddresses: string[];
   originated: string[];
 }
 
-/** The cells of some rows and kinds; all when not told which. */
+/** The cells of some rows and kinds, by default of all. */
 export function cellsOf(
   kinds: readonly RouterKind[] = ROUTER_KINDS,
   rows: readonly MatrixRow[] = ROWS,
@@ -41,7 +41,7 @@ export function cellsOf(
   );
 }
 
-/** Runs one cell. Never rejects; what cannot be cleaned up is a failure, too. */
+/** Runs one cell. Never rejects; an incomplete clean-up is a failure too. */
 export async function runCell(cell: MatrixCell, folder: string): Promise<CellOutcome> {
   const started = performance.now();
   const outcome: CellOutcome = {
@@ -92,24 +92,24 @@ async function keepCapture(
   return kept;
 }
 
-/** What both sides say of a session that went wrong. */
+/** The views of both sides of a failed session. */
 async function sideViews(bench: InteropBench | undefined): Promise<string> {
   if (!bench) return '';
-  const ours = await speakerTells(bench);
-  const theirs = await routerTells(bench);
+  const ours = await speakerView(bench);
+  const theirs = await routerView(bench);
   const tail = theirs.trimEnd().split('\n').slice(-40).join('\n');
   return `\nour speaker: ${ours}\n${bench.kind}:\n${tail}`;
 }
 
-async function routerTells(bench: InteropBench): Promise<string> {
+async function routerView(bench: InteropBench): Promise<string> {
   try {
-    return await bench.router.tells();
+    return await bench.router.report();
   } catch (error) {
     return `${bench.routerLogs()}\n${(error as Error).message}`;
   }
 }
 
-async function speakerTells(bench: InteropBench): Promise<string> {
+async function speakerView(bench: InteropBench): Promise<string> {
   try {
     const { state, lastError, capabilities } = await bench.speaker.peer();
     return `${state}, last error: ${lastError?.text ?? 'none'}; ${capabilities.join(', ')}`;

@@ -1,10 +1,10 @@
-/** What a row wants of a session, and what that means for the configuration of each side. */
+/** The plan of a row for a session, and the configuration of each side that follows. */
 
 import { type PeerConfig, type PeerOptions, peerConfig, type SpeakerOptions } from 'bgp-js';
 import type { Addresses, FamilyName, RouterAnnouncement, RouterPlan } from './peers/router.ts';
 import type { FeederPlan, OwnRoute } from './speaker/protocol.ts';
 
-/** For both sides at once. */
+/** A session, for both sides at once. */
 export interface SessionPlan {
   type: 'iBGP' | 'eBGP';
   transport?: 'ipv4' | 'ipv6';
@@ -18,17 +18,17 @@ export interface SessionPlan {
   originate?: OwnRoute[];
   announce?: RouterAnnouncement[];
   feeders?: Feeder[];
-  /** Further peers of our speaker, and what else it is configured with. */
+  /** Further peers of our speaker. */
   neighbours?: PeerConfig[];
   speaker?: Partial<SpeakerOptions>;
 }
 
-/** A third speaker on the link, in our namespace, that gives its routes to one side and takes what that side tells. */
+/** A third speaker on the link, in our namespace, that is a peer of one side. */
 export interface Feeder {
   as: number;
   to: 'us' | 'peer';
   originate: OwnRoute[];
-  /** In a process of its own, which outlives our speaker: the bench's `observer`. */
+  /** In its own process, which outlives our speaker: the bench's `observer`. */
   apart?: true;
 }
 
@@ -45,7 +45,7 @@ export const THEIR_AS = 65002;
 
 const theirAs = ({ type }: SessionPlan): number => (type === 'iBGP' ? OUR_AS : THEIR_AS);
 
-/** The speakers that feeders are, in the order of the plan. */
+/** The speakers of the feeders, in the order of the plan. */
 export function feederPlans(plan: SessionPlan, sides: Sides): FeederPlan[] {
   return (plan.feeders ?? []).map(({ as, to, originate }, index) => {
     const side = to === 'us' ? sides.ours : sides.theirs;

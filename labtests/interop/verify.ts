@@ -1,6 +1,6 @@
 /**
- * What we sent in all cells, looked at by two codecs that are not ours: tshark has no complaint about it, and tshark
- * and scapy read the same prefixes from it, all of them ones that we meant to announce.
+ * Checks what we sent in all cells with two independent codecs: tshark has no complaint, and tshark and scapy read the
+ * same prefixes, all of which we originated.
  */
 
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { must } from '../lab/processes.ts';
 import { readByScapy, tsharkFields } from './capture.ts';
 import type { CellOutcome } from './matrix.ts';
 
-/** What the codecs found. */
+/** The result of both codecs. */
 export interface Verdict {
   /** Messages of ours that were decoded. */
   messages: number;
@@ -18,13 +18,13 @@ export interface Verdict {
   complaints: string[];
 }
 
-/** Marks that tshark gives to TCP, not to BGP: cut links, lost and repeated segments are what some rows are about. */
+/** Remarks of tshark about TCP, not BGP: some rows cut links and lose segments on purpose. */
 const TRANSPORT =
   /^(Connection (reset|finish|establish)|TCP |This frame |D-SACK|Duplicate|Previous segment|ACKed|A new tcp session|Fast retrans|Retransmission|Spurious)/i;
 
 const PREFIX_FIELDS = ['bgp.nlri_prefix', 'bgp.mp_reach_nlri_ipv4_prefix', 'bgp.mp_reach_nlri_ipv6_prefix'];
 
-/** Looks at the captures of some outcomes; `folder` takes the merged file. */
+/** Checks the captures of some outcomes; the merged file goes to `folder`. */
 export async function verify(outcomes: readonly CellOutcome[], folder: string): Promise<Verdict> {
   const captured = outcomes.filter(({ pcap }) => pcap !== undefined);
   if (captured.length === 0) return { messages: 0, routes: 0, complaints: [] };
@@ -52,12 +52,12 @@ export async function verify(outcomes: readonly CellOutcome[], folder: string): 
       complaints.push(`${place}: scapy reads ${read}, tshark reads ${other}`);
     }
     const strange = read.filter((prefix) => !originated.includes(prefix));
-    if (strange.length > 0) complaints.push(`${place}: scapy reads ${strange}, which we never announced`);
+    if (strange.length > 0) complaints.push(`${place}: scapy reads ${strange}, which we did not originate`);
   }
   return { messages, routes, complaints };
 }
 
-/** Messages of ours that tshark finds malformed or worth a warning, in words. */
+/** Messages of ours that tshark finds malformed or warns about, one text for each. */
 async function tsharkComplaints(file: string, outcomes: CellOutcome[]): Promise<string[]> {
   const marked = 'bgp and (_ws.malformed or _ws.expert.severity >= 0x00600000)';
   const fields = ['ip.src', 'ipv6.src', '_ws.expert.message', '_ws.malformed'];

@@ -15,7 +15,7 @@ import {
   view,
 } from './support/lab.ts';
 
-/** Drops BGP between n1 and one peer in n1's namespace, both ways, so that only the hold timer can tell. */
+/** Drops BGP between n1 and one peer in n1's namespace, in both directions, so that only the hold timer notices. */
 async function cutBgp(lab: Lab, peer: string): Promise<void> {
   const chain = (hook: string, side: string) => `chain ${hook} {
     type filter hook ${hook} priority 0
@@ -42,7 +42,7 @@ describe('failures in the lab of three nodes', () => {
     await converged(lab());
   });
 
-  it('a cut session ends by the hold timer on both sides, and its routes come back with it', async function () {
+  it('ends a cut session by the hold timer on both sides, and has its routes again with it', async function () {
     this.timeout(120_000);
     const addresses = { n2: addressOf(lab(), 'n2-a'), n3: addressOf(lab(), 'n3-a') };
     await cutBgp(lab(), '10.0.0.2');
@@ -66,7 +66,7 @@ describe('failures in the lab of three nodes', () => {
     await assertReaches(lab(), 'n1-a', addresses.n2);
   });
 
-  it("a killed agent leaves its node's pods talking, and finds all as it was", async function () {
+  it('keeps pods reachable when their agent is killed, which then finds its state again', async function () {
     this.timeout(120_000);
     const agent = lab().agent('n3');
     const podsBefore = (await agent.pods()).map(({ name, address }) => `${name} ${address}`).sort();
@@ -95,7 +95,7 @@ describe('failures in the lab of three nodes', () => {
     assert.deepEqual(sessionsAfter, { ...sessionsBefore, n3: sessionsBefore.n3 + 1 });
   });
 
-  it('a pulled link disturbs nobody else', async function () {
+  it('resets no other session when a link is pulled', async function () {
     this.timeout(120_000);
     const { n3: _, ...others } = await establishedCounts(lab(), 'n1');
     await lab().cable('fabric', 'n3', false);
@@ -112,10 +112,10 @@ describe('failures in the lab of three nodes', () => {
     await converged(lab());
     await assertReaches(lab(), 'n1-a', addressOf(lab(), 'n3-a'));
     const { n3: __, ...after } = await establishedCounts(lab(), 'n1');
-    assert.deepEqual(after, others, 'a session that had nothing to do with n3 was reset');
+    assert.deepEqual(after, others, 'a session without n3 was reset');
   });
 
-  it('agents that start at the same moment end with one session each', async function () {
+  it('has one session for each pair of agents that start at the same time', async function () {
     this.timeout(120_000);
     for (let round = 0; round < 3; round++) {
       const pair = [lab().agent('n1'), lab().agent('n2')];

@@ -9,7 +9,7 @@ import { converged } from '../start/checks.ts';
 import { threeNodes, threeNodesFrr } from '../topologies/three-nodes.ts';
 import { addressOf, ownRoutes, useLab, view } from './support/lab.ts';
 
-/** Packets of one measurement, one every millisecond; measurements follow one another while something goes on. */
+/** Packets of one measurement, one every millisecond; measurements repeat until the restart is over. */
 const PACKETS = 1000;
 const RANGE = '10.244.3.0/26';
 
@@ -27,7 +27,7 @@ const RESTARTS = [
 /** How many of PACKETS pings from a place to an address were lost. */
 async function lost(lab: Lab, from: string, address: string): Promise<number> {
   const count = String(PACKETS);
-  // It exits with 1 when none came back.
+  // ping exits with 1 when no answer arrived.
   const { stdout } = await lab.run(from, ['ping', '-q', '-i', '0.001', '-c', count, '-W', '1', address]);
   const counts = /(\d+) packets transmitted, (\d+) received/.exec(stdout);
   assert.ok(counts, stdout);
@@ -35,7 +35,7 @@ async function lost(lab: Lab, from: string, address: string): Promise<number> {
   return PACKETS - Number(counts[2]);
 }
 
-/** What is looked at again and again until `end`, at the least twice: losses of packets, and looks that found no route. */
+/** Checks repeated until `end`, at least twice: counts lost packets, and checks that found no route. */
 class Watch {
   packetsLost = 0;
   looks = 0;
@@ -71,7 +71,7 @@ class Watch {
   }
 }
 
-/** Notes every change of the kernel's routes until it is stopped. */
+/** Records every change of the kernel's routes until it is stopped. */
 function monitorRoutes(lab: Lab, place: string): Daemon {
   const monitor = new Daemon({
     lab: lab.id,
@@ -84,7 +84,7 @@ function monitorRoutes(lab: Lab, place: string): Daemon {
   return monitor;
 }
 
-/** What n1 says of its path to n3's range. */
+/** Why n1 uses its path to n3's range. */
 async function reasonAtN1(lab: Lab): Promise<string> {
   const { routes } = await view<{ routes: { paths: { reason: string }[] }[] }>(lab, 'n1', 'routes', RANGE);
   return routes[0].paths[0].reason;
@@ -112,14 +112,17 @@ for (const [software, topology] of [
         const watch = new Watch(lab());
         try {
           await end(lab());
-          await until('tor to see that n3 is away', async () => {
+          await until('tor to notice that n3 is down', async () => {
             return !(await lab().router('tor').establishedPeers()).includes('n3');
           });
           assert.match(await reasonAtN1(lab()), /stale/);
           lab().agent('n3').daemon.start();
           await lab().agentReady('n3');
           await lab().allEstablished();
-          await until('n1 to have heard n3 again', async () => !/stale/.test(await reasonAtN1(lab())));
+          await until(
+            'n1 to have the routes of n3 again',
+            async () => !/stale/.test(await reasonAtN1(lab())),
+          );
         } finally {
           await watch.end();
           for (const monitor of monitors) await monitor.stop();

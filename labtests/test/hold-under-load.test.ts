@@ -9,10 +9,10 @@ import type { LoaderOptions } from '../programs/route-loader.ts';
 
 /** Seconds. */
 const HOLD_TIME = 3;
-/** The load goes on for so long that a session which nobody serves in the meantime expires. */
+/** The load lasts long enough for a session that is not served meanwhile to expire. */
 const LOAD_SECONDS = 4 * HOLD_TIME;
 const ROUTES = 1_000_000;
-/** Unlike that of any cell of the interop matrix: its addresses. */
+/** Not the number of a cell of the interop matrix; addresses follow from it. */
 const NUMBER = 240;
 const [LOADER, SINK] = [21, 22];
 
@@ -43,7 +43,7 @@ describe('a session with a hold time of 3 s', () => {
     assert.deepEqual(await bench.close(), []);
   });
 
-  /** The longest time in seconds without a message from an address, from `begin` to `end` (since the epoch). */
+  /** The longest time in seconds without a message from an address, between `begin` and `end` (since the epoch). */
   async function longestSilence(from: string, begin: number, end: number): Promise<number> {
     const packets = await bench.decoded(`bgp and ip.src == ${from}`, ['frame.time_epoch']);
     const times = packets.map(([time]) => Number(time)).filter((time) => time > begin && time < end);
@@ -51,13 +51,13 @@ describe('a session with a hold time of 3 s', () => {
     return Math.max(...marks.slice(1).map((time, index) => time - marks[index]));
   }
 
-  it('goes on with keepalives alone while another peer loads 1,000,000 routes, again and again', async function () {
+  it('stays up by keepalives while another peer loads 1,000,000 routes again and again', async function () {
     this.timeout(240_000);
     await bench.bring({
       type: 'eBGP',
       holdTime: HOLD_TIME,
       announce: [{ prefix: THEIR_PREFIX }],
-      // BIRD is told none of the routes: nothing but keepalives holds the session.
+      // BIRD receives none of the routes: only keepalives hold the session.
       ours: { export: 'own' },
       speaker: { clusterId: '10.9.0.1' },
       neighbours: [client('loader', LOADER), client('sink', SINK)],
@@ -80,10 +80,10 @@ describe('a session with a hold time of 3 s', () => {
     const { state, holdTime, counters, lastError } = await bench.speaker.peer();
     assert.deepEqual([state, holdTime, counters.established, lastError], ['Established', HOLD_TIME, 1, null]);
     assert.equal(await bench.router.established(), true);
-    assert.doesNotMatch(await bench.router.tells(), /hold timer expired/i);
+    assert.doesNotMatch(await bench.router.report(), /hold timer expired/i);
     for (const address of [bench.ours.ipv4, bench.theirs.ipv4]) {
       const silence = await longestSilence(address, begin, end);
-      assert.ok(silence < HOLD_TIME, `${address} said nothing for ${silence.toFixed(1)} s`);
+      assert.ok(silence < HOLD_TIME, `${address} was silent for ${silence.toFixed(1)} s`);
     }
   });
 });

@@ -12,7 +12,7 @@ import { assertReaches, supportProgram, untilRoute, useLab } from './support/lab
 
 function assertNothingLeft(id: string): void {
   assert.deepEqual(leftovers(id), []);
-  assert.ok(!existsSync(folderOf(id)), `${folderOf(id)} is still there`);
+  assert.ok(!existsSync(folderOf(id)), `${folderOf(id)} still exists`);
 }
 
 describe('a lab of three BIRD routers', () => {
@@ -33,7 +33,7 @@ describe('a lab of three BIRD routers', () => {
     );
   });
 
-  it('forwards packets, and not when a cable is pulled', async () => {
+  it('forwards packets until a cable is pulled', async () => {
     await untilRoute(lab(), 'r2', '10.244.3.0/26', true);
     await untilRoute(lab(), 'r3', '10.244.2.0/26', true);
     await assertReaches(lab(), 'r2', '10.244.3.1');
@@ -43,7 +43,7 @@ describe('a lab of three BIRD routers', () => {
     await until('the ping to come back', async () => (await ping(lab(), 'r2', '10.244.3.1')) !== undefined);
   });
 
-  it('is listed while it is up', () => {
+  it('is listed while it runs', () => {
     const record = runningLabs().find((candidate) => candidate.id === lab().id);
     assert.equal(record?.owner.pid, process.pid);
     assert.equal(record?.owner.startTime, startTimeOf(process.pid));
@@ -105,7 +105,7 @@ describe('the end of a lab', () => {
     child.kill('SIGINT');
     await ended();
     assertNothingLeft(id);
-    assert.ok(!output.includes('up fl'), 'the lab came up all the same');
+    assert.ok(!output.includes('up fl'), 'the lab started nevertheless');
   });
 
   it('takes itself down when the process that started it dies', async () => {
@@ -123,7 +123,7 @@ describe('the end of a lab', () => {
       const id = await labId();
       if (moment === 'up') await until('the lab to be up', () => output.includes('up fl'));
       else await until('some namespace', () => namespacesOf(id).length > 0);
-      // Looked at before the kill: another run on this machine may clean up right after it.
+      // Checked before the kill, because another run on this machine may clean up right after it.
       assert.notDeepEqual(leftovers(id), [], 'the kill would leave nothing to clean up');
       child.kill('SIGKILL');
       await ended();

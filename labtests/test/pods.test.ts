@@ -11,7 +11,7 @@ import { useLab } from './support/lab.ts';
 const podCount = 100;
 const names = Array.from({ length: podCount }, (_, index) => `p${index}`);
 
-/** As a runtime does: after a failed ADD a DEL, and then the ADD again. */
+/** As a container runtime does: after a failed ADD a DEL, then the ADD again. */
 async function addPersistently(lab: Lab, pod: string): Promise<string> {
   return until(
     `pod ${pod} to be added`,
@@ -37,7 +37,7 @@ async function deletePersistently(lab: Lab, pod: string): Promise<void> {
 }
 const patient = { timeoutMs: 60_000, intervalMs: 100 };
 
-/** Kills the agent whenever so many calls have succeeded, and starts it again, while `work` runs. */
+/** While `work` runs, kills and restarts the agent whenever a number of calls have succeeded. */
 async function withKills(
   lab: Lab,
   done: () => number,
@@ -59,7 +59,7 @@ async function withKills(
 describe('pods under load', () => {
   const lab = useLab(oneNode);
 
-  it('100 parallel ADDs with the agent killed in between: no address twice', async function () {
+  it('gives no address twice in 100 parallel ADDs with the agent killed in between', async function () {
     this.timeout(180_000);
     for (const name of names) await createNamespace(lab().id, name);
     const addresses = new Map<string, string>();
@@ -71,7 +71,7 @@ describe('pods under load', () => {
         await Promise.all(names.map(async (name) => addresses.set(name, await addPersistently(lab(), name))));
       },
     );
-    assert.equal(new Set(addresses.values()).size, podCount, 'an address was given twice');
+    assert.equal(new Set(addresses.values()).size, podCount, 'an address was allocated twice');
     const listed = (await lab().agent('n1').pods()).map((pod) => pod.address).sort();
     assert.deepEqual(listed, [...addresses.values()].sort());
     const silent = await mapLimit([...addresses.values()], 4, async (address) =>
@@ -80,7 +80,7 @@ describe('pods under load', () => {
     assert.deepEqual(silent.flat(), [], 'these pods do not answer their node');
   });
 
-  it('answers code 11 in under a second when the agent is away', async () => {
+  it('answers code 11 within a second when the agent is down', async () => {
     const agent = lab().agent('n1');
     await agent.daemon.kill();
     await createNamespace(lab().id, 'early');
@@ -95,7 +95,7 @@ describe('pods under load', () => {
     await lab().agentReady('n1');
   });
 
-  it('100 parallel DELs in another order with the agent killed in between: nothing leaks', async function () {
+  it('leaks nothing in 100 parallel DELs in another order with the agent killed in between', async function () {
     this.timeout(180_000);
     let done = 0;
     await withKills(
@@ -125,7 +125,7 @@ describe('pods under load', () => {
     assert.match(routes, /^blackhole 10\.244\.1\.0\/24\b[^\n]*\n?$/);
   });
 
-  it('ADD and DEL raced for the same pods end clean', async function () {
+  it('leaves nothing after ADD and DEL raced for the same pods', async function () {
     this.timeout(180_000);
     const raced = names.slice(0, 20);
     await Promise.all(

@@ -1,4 +1,4 @@
-/** What RFC 4456 asks of a reflector, by its configuration: the daemon itself, with light clients on TCP. */
+/** Route reflection (RFC 4456) by configuration: the daemon itself, with light clients on TCP. */
 import assert from 'node:assert/strict';
 import { Load } from '../bench/load.ts';
 import { RouteSpace } from '../bench/routes.ts';
@@ -13,7 +13,7 @@ import { until } from '../lab/wait.ts';
 
 const ROUTES = 10;
 
-/** A client that announces the routes from `index` * ROUTES on, and hears those of three. */
+/** A client that announces the routes from `index` * ROUTES on, and reads those of three clients. */
 async function client({ network, target }: RunningReflector, index: number): Promise<TcpNeighbour> {
   const space = new RouteSpace(3 * ROUTES, 26);
   const neighbour = new TcpNeighbour(index, network, target, space);
@@ -26,14 +26,14 @@ async function client({ network, target }: RunningReflector, index: number): Pro
 const has = (neighbour: TcpNeighbour, count: number) =>
   until(`${neighbour.address} to have ${count} routes`, () => neighbour.listener.present === count);
 
-/** Resolves when the reflector has so many paths. */
+/** Resolves when the reflector has a number of paths. */
 const knows = ({ reflector }: RunningReflector, paths: number) =>
   until(`${reflector.name} to know ${paths} paths`, async () => {
     return (await reflector.status()).routes.paths === paths;
   });
 
 describe('a running reflector', () => {
-  it('takes as many clients from a range as it may, and another one when one has gone', async function () {
+  it('accepts the maximum of clients from a range, and another one when one has left', async function () {
     this.timeout(60_000);
     await withReflector(
       async (running) => {
@@ -55,7 +55,7 @@ describe('a running reflector', () => {
     );
   });
 
-  it('tells clients the routes of clients or not, and a reload of that resets nobody', async function () {
+  it('reflects between clients or not, and resets no session when a reload changes that', async function () {
     this.timeout(60_000);
     await withReflector(async (running) => {
       const { reflector, settings } = running;
@@ -93,7 +93,7 @@ describe('a running reflector', () => {
       await withReflectors(pair, async ([one, two]) => {
         const clients = [await client(one, 0), await client(two, 1), await client(two, 2)];
         try {
-          // Each has its clients' routes, and the other's as paths whether it may use them or not.
+          // Each has its clients' routes, and the other's as paths, usable or not.
           for (const reflector of [one, two]) await knows(reflector, 3 * ROUTES);
           await has(clients[2], oneCluster ? ROUTES : 2 * ROUTES);
           await has(clients[0], oneCluster ? 0 : 2 * ROUTES);

@@ -10,7 +10,7 @@ for (const reflectors of [1, 2] as const) {
   describe(`a reflector that is killed and started again (RFC 4724), ${reflectors === 1 ? 'the only one' : 'one of two'}`, () => {
     const lab = useLab(reflected(reflectors));
 
-    /** The ranges of the others that a client's kernel has routes to. */
+    /** Ranges of other clients to which a client's kernel has routes. */
     async function reached(client: string): Promise<string[]> {
       const table = await lab().must(client, ['ip', '-4', 'route', 'show']);
       return RANGES.filter((range) => table.split('\n').some((line) => line.startsWith(`${range} via `)));
@@ -21,7 +21,7 @@ for (const reflectors of [1, 2] as const) {
         return (await reached(client)).length === RANGES.length - 1;
       });
 
-    /** How often each session of a client was established so far. */
+    /** How often each session of a client was Established so far. */
     async function established(): Promise<void> {
       await until('the reflector to have all clients', async () => {
         const peers = await lab().reflector('rr1').peers();
@@ -43,14 +43,14 @@ for (const reflectors of [1, 2] as const) {
       await until('the reflector to have all routes again', async () => {
         return (await lab().reflector('rr1').status()).routes.prefixes === RANGES.length;
       });
-      // The monitors run until the reflector's End-of-RIB has come, by which clients let go of what it has not told.
+      // The monitors run until the reflector's End-of-RIB, at which clients remove routes that it did not advertise.
       for (const [index, { stdout }] of (await Promise.all(monitors)).entries()) {
         assert.doesNotMatch(stdout, /Deleted 10\.244\./, `${CLIENTS[index]} lost a route`);
       }
       for (const client of CLIENTS) assert.equal((await reached(client)).length, RANGES.length - 1, client);
     });
 
-    it('is told apart from one that stays away: its routes go after the restart time or with a stop', async function () {
+    it('removes its routes after the restart time, or at a stop', async function () {
       this.timeout(60_000);
       for (const name of lab().reflectors.keys()) await lab().reflector(name).daemon.stop();
       for (const client of CLIENTS) {

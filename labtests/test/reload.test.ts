@@ -5,10 +5,10 @@ import { converged } from '../start/checks.ts';
 import { threeNodes } from '../topologies/three-nodes.ts';
 import { addressOf, assertReaches, establishedCounts, untilRoute, useLab } from './support/lab.ts';
 
-describe('reload, stop, and what is not ours', () => {
+describe('reload, stop, and foreign routes', () => {
   const lab = useLab(threeNodes);
 
-  it('a broken reload keeps the running configuration and names file, line and key', async () => {
+  it('keeps the running configuration after a broken reload, and logs file, line and key', async () => {
     const agent = lab().agent('n1');
     await lab().allEstablished();
     const counts = await establishedCounts(lab(), 'n1');
@@ -25,14 +25,14 @@ describe('reload, stop, and what is not ours', () => {
     writeFileSync(agent.configFile, good);
   });
 
-  it('a reload applies what changed and resets no session; a clean stop tells the peers why (RFC 9003)', async () => {
+  it('applies changes on reload without resetting a session, and sends peers the reason of a stop (RFC 9003)', async () => {
     const agent = lab().agent('n1');
     const counts = await establishedCounts(lab(), 'n1');
     const changed = `${readFileSync(agent.configFile, 'utf8')}bgp: { shutdownMessage: moving to rack seven }\n`;
     writeFileSync(agent.configFile, changed);
     const events = (await agent.status()).events.length;
     agent.daemon.signal('SIGHUP');
-    await until('the reload to be told', async () => {
+    await until('the reload to be logged', async () => {
       const { events: all } = await agent.status();
       return all.length > events && all.slice(events).some((event) => event.subject === 'config');
     });
@@ -49,7 +49,7 @@ describe('reload, stop, and what is not ours', () => {
     await converged(lab());
   });
 
-  it('leaves foreign routes alone and puts its own back', async () => {
+  it('leaves foreign routes alone and restores its own', async () => {
     const agent = lab().agent('n1');
     await converged(lab());
     await lab().ip('n1', 'route add 192.0.2.0/24 via 10.0.0.2 proto static');

@@ -12,7 +12,7 @@ function parentOf(pid: number): number {
   return Number(/^PPid:\s*(\d+)/m.exec(status)?.[1]);
 }
 
-/** One run of `npm start`, without npm and without set-up. */
+/** One run of `npm start` without npm and set-up. */
 class Start {
   readonly child: ChildProcess;
   output = '';
@@ -54,7 +54,7 @@ describe('npm start', () => {
     await removeAbandonedLabs();
   });
 
-  it('--check --json checks all, ends with 0 and one JSON document', async function () {
+  it('checks everything with --check --json, exits with 0 and prints one JSON document', async function () {
     this.timeout(150_000);
     start = new Start('--check', '--json');
     const code = await start.ended();
@@ -67,7 +67,7 @@ describe('npm start', () => {
     assert.ok(seconds > 0);
   });
 
-  it('shows sessions, matrix, pages and commands, and goes on SIGINT', async function () {
+  it('shows sessions, matrix, pages and commands, and exits on SIGINT', async function () {
     this.timeout(150_000);
     start = new Start();
     const id = await start.lab();
@@ -84,7 +84,7 @@ describe('npm start', () => {
     assert.deepEqual(leftovers(id), []);
   });
 
-  it('killed half-way, it takes the lab down or the next run does', async function () {
+  it('takes the lab down when killed half-way, or the next run does', async function () {
     this.timeout(150_000);
     start = new Start('--check');
     const id = await start.lab();

@@ -65,7 +65,7 @@ export class BirdRouter implements Router {
     return message;
   }
 
-  async tells(): Promise<string> {
+  async report(): Promise<string> {
     return `${this.#bird.log()}\n${await this.#bird.birdc('show protocols all flatroute')}`;
   }
 }
@@ -127,13 +127,13 @@ function birdStatics(plan: RouterPlan, family: FamilyName): string {
         ...communities.map((value) => `bgp_community.add((${value.replace(':', ',')}));`),
         ...largeCommunities.map((value) => `bgp_large_community.add((${value.replaceAll(':', ',')}));`),
       ];
-      // BIRD sends its own address by itself; said explicitly it does so over the other family's session, too.
+      // By default BIRD sends its own address; set explicitly, it does so over the other family's session too.
       return `route ${prefix} blackhole { ${sets.slice(nextHop || plan.transport !== ipVersion(family) ? 0 : 1).join(' ')} };`;
     })
     .join(' ');
 }
 
-/** Reads `show route all`; a line that begins with blanks and a type is a further path to the same prefix. */
+/** Reads `show route all`; a line with blanks and a type is a further path to the same prefix. */
 export function parseBirdRoutes(text: string): LearnedRoute[] {
   const routes: LearnedRoute[] = [];
   let prefix = '';

@@ -1,4 +1,4 @@
-/** ExaBGP: a scripted peer. What it is told goes through a file of commands, what it sees into a file of events. */
+/** ExaBGP: a scripted peer. It reads commands from one file and writes events to another. */
 
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -44,7 +44,8 @@ export class ExabgpRouter implements Router {
     const { lab, netns, folder } = place;
     const config = join(folder, 'exabgp.conf');
     writeFileSync(this.#commands, '');
-    // A shell gives a job in the background no input unless told. What ExaBGP tells goes to its process's input, what it is to do comes from the process's output.
+    // A shell gives a background job no input by default. ExaBGP writes events to its process's input and reads commands
+    // from the process's output.
     const script = `#!/bin/sh\nexec 3<&0\ncat <&3 >> '${this.#events}' &\nexec tail -n +1 -s 0.1 -f '${this.#commands}'\n`;
     writeFileSync(this.#script, script, { mode: 0o700 });
     writeFileSync(config, exabgpConfig(plan, this.#script), { mode: 0o600 });
@@ -117,13 +118,13 @@ export class ExabgpRouter implements Router {
     this.#tell(`announce route-refresh ${ipVersion(this.#plan.families[0])} unicast`);
   }
 
-  /** Its command takes no text and sends one of its own. */
+  /** ExaBGP's command takes no text; it sends its own. */
   async shutdown(): Promise<string> {
     this.#tell(`neighbor ${sessionAddress(this.#plan, 'remote')} teardown 2`);
     return 'Administrative Shutdown';
   }
 
-  async tells(): Promise<string> {
+  async report(): Promise<string> {
     const events = existsSync(this.#events) ? readFileSync(this.#events, 'utf8') : '';
     return `${this.daemons[0].log()}\n${events}`;
   }
@@ -133,7 +134,7 @@ type Nlri = { nlri: string; 'path-information'?: string } | string;
 
 const nlriOf = (entry: Nlri): string => (typeof entry === 'string' ? entry : entry.nlri);
 
-/** With ADD-PATH (RFC 7911) a prefix may be there more than once. */
+/** With ADD-PATH (RFC 7911) a prefix may occur more than once. */
 const keyOf = (entry: Nlri): string =>
   typeof entry === 'string' ? entry : `${entry.nlri} ${entry['path-information'] ?? ''}`;
 
@@ -190,7 +191,7 @@ function exabgpConfig(plan: RouterPlan, script: string): string {
     ...(plan.restartTime ? [`graceful-restart ${plan.restartTime}`] : []),
     ...(plan.extendedNextHop ? ['nexthop enable'] : []),
   ];
-  // It takes IPv6 next hops only where IPv6 is negotiated, too.
+  // It accepts IPv6 next hops only where IPv6 is negotiated too.
   const families = plan.extendedNextHop ? ['ipv4', 'ipv6'] : plan.families.map(ipVersion);
   const routes = plan.families
     .flatMap((family) => announcementsOf(plan, family))
@@ -207,7 +208,7 @@ neighbor ${sessionAddress(plan, 'remote')} {
 `;
 }
 
-/** An event; null for one that ExaBGP 4.2 writes in no JSON, as it does with those of an enhanced route refresh. */
+/** An event; null when ExaBGP 4.2 writes invalid JSON, as for those of an enhanced route refresh. */
 function readEvent(line: string): ExabgpEvent | null {
   try {
     return JSON.parse(line) as ExabgpEvent;

@@ -64,7 +64,7 @@ export class FrrRouter implements Router {
     const routes: LearnedRoute[] = [];
     for (const prefix of prefixes) {
       const text = await this.#vtysh(`show bgp ${version} unicast ${prefix} json`);
-      // Nothing when the route has gone since.
+      // Empty when the route was withdrawn meanwhile.
       const { paths = [] } = JSON.parse(text) as { paths?: (FrrPath & { peer?: { peerId: string } })[] };
       routes.push(
         ...paths.filter(({ peer }) => peer?.peerId === this.#us).map((path) => learned(prefix, path)),
@@ -97,7 +97,7 @@ export class FrrRouter implements Router {
     return message;
   }
 
-  async tells(): Promise<string> {
+  async report(): Promise<string> {
     return `${this.#frr.log()}\n${await this.#vtysh(`show bgp neighbors ${this.#us}`)}`;
   }
 }
@@ -178,7 +178,7 @@ function frrSets({ nextHop, med, communities, largeCommunities }: RouterAnnounce
   ];
 }
 
-/** The map that a route is announced by; empty when it says nothing. */
+/** The route map of an announcement; empty when it sets nothing. */
 function frrRouteMap(route: RouterAnnouncement, index: number): string {
   const sets = frrSets(route).map((line) => ` ${line}\n`);
   return sets.length > 0 ? `route-map R${index} permit 10\n${sets.join('')}` : '';

@@ -73,7 +73,7 @@ export class GobgpRouter implements Router {
     const view = JSON.parse(await this.#gobgp('neighbor', this.#us, '-j')) as {
       state: { session_state?: number | string };
     };
-    // The client's JSON shows the enumeration of its API: 6 is ESTABLISHED.
+    // The client's JSON has the enumeration of its API: 6 is ESTABLISHED.
     return view.state.session_state === 6;
   }
 
@@ -112,7 +112,7 @@ export class GobgpRouter implements Router {
     return message;
   }
 
-  async tells(): Promise<string> {
+  async report(): Promise<string> {
     const log = join(this.#place.folder, 'gobgpd.log');
     const text = existsSync(log) ? readFileSync(log, 'utf8') : '';
     return `${text}\n${await this.#gobgp('neighbor', this.#us)}`;

@@ -1,4 +1,4 @@
-/** The adapters by kind, and the versions of what they drive. */
+/** The adapters by kind, and the versions of the routers. */
 
 import { must } from '../../lab/processes.ts';
 import { BirdRouter } from './bird.ts';
@@ -8,7 +8,7 @@ import { GobgpRouter } from './gobgp.ts';
 import { OpenbgpdRouter } from './openbgpd.ts';
 import type { Router, RouterKind, RouterPlace, RouterPlan } from './router.ts';
 
-/** What people call them. */
+/** Names of the routers. */
 export const ROUTER_NAMES: Record<RouterKind, string> = {
   bird: 'BIRD',
   frr: 'FRR',
@@ -33,7 +33,7 @@ const makers = {
   exabgp: ExabgpRouter,
 };
 
-/** Makes a router, which is not started. */
+/** Creates a router without starting it. */
 export function createRouter(kind: RouterKind, plan: RouterPlan, place: RouterPlace): Router {
   return new makers[kind](plan, place);
 }

@@ -36,7 +36,7 @@ export class OpenbgpdRouter implements Router {
     this.#plan = plan;
     this.#place = place;
     const { lab, netns, folder } = place;
-    // Its processes are locked into this folder, which systemd makes where it runs.
+    // Its processes change their root to this folder, which systemd creates where it runs.
     mkdirSync('/run/openbgpd', { recursive: true, mode: 0o755 });
     const config = join(folder, 'bgpd.conf');
     writeFileSync(config, openbgpdConfig(plan, this.#socket), { mode: 0o600 });
@@ -108,13 +108,13 @@ export class OpenbgpdRouter implements Router {
     return message;
   }
 
-  async tells(): Promise<string> {
+  async report(): Promise<string> {
     const log = join(this.#place.folder, 'bgpd.log');
     const text = existsSync(log) ? readFileSync(log, 'utf8') : '';
     return `${text}\n${await this.#bgpctl('show', 'neighbor', this.#us)}`;
   }
 
-  /** What its parser says of a further line in the neighbour's block; empty when it takes it. */
+  /** Its parser's errors about an additional line in the neighbour's block; empty when it accepts the line. */
   async refuses(line: string): Promise<string> {
     const file = join(this.#place.folder, 'probe.conf');
     const text = openbgpdConfig(this.#plan, this.#socket).replace('descr "us"', `descr "us"\n  ${line}`);
@@ -160,7 +160,7 @@ ${otherNextHop(plan)}
 `;
 }
 
-/** The next hop of the other family; followed on iBGP sessions alone. */
+/** The next hop of the other family; only iBGP sessions use it. */
 function otherNextHop(plan: RouterPlan): string {
   const other = plan.transport === 'ipv4' ? 'ipv6' : 'ipv4';
   if (!plan.families.some((family) => ipVersion(family) === other)) return '';

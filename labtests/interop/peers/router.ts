@@ -1,4 +1,4 @@
-/** What the interop rows need of a foreign BGP router; each kind is one adapter in this folder. */
+/** The interface of the interop rows to a foreign BGP router; each kind has an adapter in this folder. */
 
 import type { Daemon } from '../../lab/daemon.ts';
 import type { Result, RunOptions } from '../../lab/processes.ts';
@@ -15,7 +15,7 @@ export interface Addresses {
   ipv6: string;
 }
 
-/** A route that the router announces from its start on, or when told. */
+/** A route that the router announces, from its start or on request. */
 export interface RouterAnnouncement {
   prefix: string;
   /** By default the router's own address. */
@@ -25,26 +25,26 @@ export interface RouterAnnouncement {
   communities?: string[];
   /** `global:local1:local2` (RFC 8092). */
   largeCommunities?: string[];
-  /** RFC 7911, and the AS numbers before the router's own: of routers that keep no table and are told every path. */
+  /** Path id (RFC 7911) and further AS numbers of the path, for routers without a table. */
   path?: { id: number; asPath: string };
 }
 
-/** A router's configuration, in the terms of no vendor. */
+/** A router's configuration, independent of the vendor. */
 export interface RouterPlan {
   as: number;
   routerId: string;
   local: Addresses;
   remote: Addresses;
   remoteAs: number;
-  /** What the session's TCP connection runs over. */
+  /** The family of the session's TCP connection. */
   transport: 'ipv4' | 'ipv6';
   families: readonly FamilyName[];
   /** Seconds. */
   holdTime: number;
-  /** Waits for us to connect. */
+  /** It waits for us to connect. */
   passive: boolean;
   announce: readonly RouterAnnouncement[];
-  /** Further eBGP neighbours over IPv4, which connect to it; it gives us what it learns from them. */
+  /** Further eBGP neighbours over IPv4, which connect to it; it advertises their routes to us. */
   feeders: readonly { address: string; as: number }[];
   /** TCP MD5 (RFC 2385). */
   password?: string;
@@ -56,11 +56,11 @@ export interface RouterPlan {
   extendedNextHop?: boolean;
   /** RFC 4724: the restart time in seconds. */
   restartTime?: number;
-  /** More prefixes than these from us end the session. */
+  /** The session is closed when we advertise more prefixes. */
   maximumPrefixes?: number;
 }
 
-/** A route as the router has it from us. AS numbers of AS_PATH separated by blanks. */
+/** A route of ours as the router received it. AS_PATH as AS numbers separated by blanks. */
 export interface LearnedRoute {
   prefix: string;
   nextHop: string;
@@ -78,27 +78,27 @@ export interface RouterPlace {
   folder: string;
   /** Runs a program in the router's namespace. */
   run(command: string[], options?: Omit<RunOptions, 'netns'>): Promise<Result>;
-  /** The same for one that has to succeed; its standard output. */
+  /** The same for one that must succeed; its standard output. */
   must(command: string[], options?: Omit<RunOptions, 'netns'>): Promise<string>;
 }
 
 export interface Router {
   /** The processes of the router, in the order in which they start; the last one speaks BGP. */
   readonly daemons: readonly Daemon[];
-  /** Starts it; `restarting` after a kill, to carry on as RFC 4724 §4.1 has it. */
+  /** Starts the router; `restarting`: as a restarting speaker after a kill (RFC 4724 §4.1). */
   start(restarting?: boolean): Promise<void>;
   /** Whether the session with us is Established. */
   established(): Promise<boolean>;
-  /** The routes it has from us. */
+  /** The routes that it received from us. */
   routes(family: FamilyName): Promise<LearnedRoute[]>;
   announce(route: RouterAnnouncement): Promise<void>;
   withdraw(prefix: string): Promise<void>;
   /** Sends us a ROUTE-REFRESH (RFC 2918). */
   requestRefresh(): Promise<void>;
-  /** Ends the session with Cease: Administrative Shutdown and a text (RFC 9003); the text that it really sends. */
+  /** Closes the session with an administrative shutdown and a text (RFC 9003); returns the text that it sends. */
   shutdown(message: string): Promise<string>;
-  /** What it tells of the session and its end: its log and its view of the neighbour. */
-  tells(): Promise<string>;
+  /** Its log, and its view of the session. */
+  report(): Promise<string>;
 }
 
 /** The address on which the session runs. */
@@ -106,7 +106,7 @@ export function sessionAddress(plan: RouterPlan, side: 'local' | 'remote'): stri
   return plan[side][plan.transport];
 }
 
-/** The router's own address as the next hop of a prefix: of its family, or IPv6 for every one (RFC 8950). */
+/** The router's address as next hop of a prefix: of the prefix's family, or IPv6 for all (RFC 8950). */
 export function ownNextHop(plan: RouterPlan, prefix: string): string {
   return plan.local[plan.extendedNextHop ? 'ipv6' : ipVersion(familyOfPrefix(prefix))];
 }
@@ -120,7 +120,7 @@ export function announcementsOf(plan: RouterPlan, family: FamilyName): RouterAnn
   return plan.announce.filter(({ prefix }) => familyOfPrefix(prefix) === family);
 }
 
-/** `ipv4` or `ipv6`: what most configurations call a family. */
+/** `ipv4` or `ipv6`, as most configurations name a family. */
 export function ipVersion(family: FamilyName): 'ipv4' | 'ipv6' {
   return family === 'ipv4-unicast' ? 'ipv4' : 'ipv6';
 }

@@ -1,4 +1,4 @@
-/** Sessions of each type and family, and who connects first. */
+/** Sessions of each type and family, and which side connects first. */
 
 import assert from 'node:assert/strict';
 import { until } from '../../lab/wait.ts';
@@ -30,12 +30,15 @@ export function weHave(bench: InteropBench, prefix: string): Promise<OurRoute> {
   });
 }
 
-/** Waits until the router's log or its view of us says something; what matched. */
-export function theyTell(bench: InteropBench, pattern: RegExp): Promise<string> {
-  return until(`${bench.kind} to tell ${pattern}`, async () => pattern.exec(await bench.router.tells())?.[0]);
+/** Waits until the router's log or its view of us matches; returns the match. */
+export function routerReports(bench: InteropBench, pattern: RegExp): Promise<string> {
+  return until(
+    `${bench.kind} to tell ${pattern}`,
+    async () => pattern.exec(await bench.router.report())?.[0],
+  );
 }
 
-/** Waits until neither side has the prefix that the other has withdrawn. */
+/** Waits until neither side has the prefix that the other withdrew. */
 export async function bothLose(bench: InteropBench, ours: string, theirs: string): Promise<void> {
   const family: FamilyName = ours.includes(':') ? 'ipv6-unicast' : 'ipv4-unicast';
   await until(`${bench.kind} to lose ${ours}`, async () =>
@@ -51,7 +54,7 @@ export function asPathOf(route: OurRoute): string {
   return route.paths[0].attributes.asPath.flatMap(({ ases }) => ases).join(' ');
 }
 
-/** A session of a type, with one route each way, seen with the right AS_PATH and next hop. */
+/** A session with one route each way, received with the right AS_PATH and next hop. */
 async function exchange(bench: InteropBench, plan: SessionPlan): Promise<void> {
   await bench.bring({
     originate: [{ prefix: OUR_PREFIX, options: { med: 17 } }],
@@ -69,7 +72,7 @@ async function exchange(bench: InteropBench, plan: SessionPlan): Promise<void> {
   assert.equal(ours.paths[0].status, 'best');
 }
 
-/** Routes of a family come, with a community, and go while the session stays. */
+/** Routes of a family are advertised, with a community, and withdrawn while the session stays. */
 async function comeAndGo(bench: InteropBench, family: FamilyName): Promise<void> {
   const six = family === 'ipv6-unicast';
   const [ours, theirs] = six ? ['fd11::/48', 'fd12::/48'] : ['10.11.0.0/20', '10.12.0.0/25'];
@@ -117,7 +120,7 @@ export const basics: MatrixRow[] = [
     name: 'both',
     title: 'IPv4 and IPv6 unicast in one session',
     run: async (bench) => {
-      // To an eBGP peer over IPv4, OpenBGPD gives the first IPv6 address of the machine, ::1; over iBGP the one it is told.
+      // To an eBGP peer over IPv4, OpenBGPD sends the machine's first IPv6 address, ::1; over iBGP the configured one.
       const type = bench.kind === 'openbgpd' ? 'iBGP' : 'eBGP';
       await bench.bring({
         type,

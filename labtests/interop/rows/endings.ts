@@ -1,14 +1,14 @@
-/** How sessions end: shutdown messages, limits, silence. */
+/** Ends of sessions: shutdown messages, limits, silence. */
 
 import assert from 'node:assert/strict';
 import { until } from '../../lab/wait.ts';
 import type { InteropBench } from '../bench.ts';
-import { OUR_PREFIX, THEIR_PREFIX, theyHave, theyTell, weHave } from './basics.ts';
+import { OUR_PREFIX, routerReports, THEIR_PREFIX, theyHave, weHave } from './basics.ts';
 import type { MatrixRow } from './row.ts';
 
 const MESSAGE = 'rack 7 moves, back at noon';
 
-/** Waits until we told such a reason for the end of a session; the text. A last error is that of the next attempt soon. */
+/** Waits for a reason of ours for a session's end that matches; returns it. The next attempt soon replaces the last error. */
 async function weTell(bench: InteropBench, pattern: RegExp): Promise<string> {
   return until(`us to tell ${pattern}`, async () => {
     const reasons = (await bench.speaker.events()).map((event) =>
@@ -16,7 +16,7 @@ async function weTell(bench: InteropBench, pattern: RegExp): Promise<string> {
     );
     const found = reasons.find((reason) => pattern.test(reason));
     if (found !== undefined) return found;
-    throw new Error(`we tell "${reasons.filter((reason) => reason !== '').join('", "')}"`);
+    throw new Error(`the reasons were "${reasons.filter((reason) => reason !== '').join('", "')}"`);
   });
 }
 
@@ -26,7 +26,7 @@ const manyPrefixes = (net: number, count: number) =>
 async function weSaySo(bench: InteropBench): Promise<void> {
   await bench.bring({ type: 'eBGP' });
   await bench.speaker.stop(MESSAGE);
-  await theyTell(bench, new RegExp(MESSAGE));
+  await routerReports(bench, new RegExp(MESSAGE));
 }
 
 async function theySaySo(bench: InteropBench): Promise<void> {
@@ -43,11 +43,11 @@ async function theySendTooMany(bench: InteropBench): Promise<void> {
   await weHave(bench, THEIR_PREFIX);
   for (const route of manyPrefixes(22, 3)) await bench.router.announce(route);
   await weTell(bench, /maximum.*we sent NOTIFICATION 6\/1/i);
-  await theyTell(bench, /max(imum)?[ -](number of )?prefix|code 6.*subcode 1|6, ?1\b|6\/1/i);
+  await routerReports(bench, /max(imum)?[ -](number of )?prefix|code 6.*subcode 1|6, ?1\b|6\/1/i);
   assert.deepEqual(await bench.speaker.routes(), []);
 }
 
-// FRR looks at its count before it takes a route: it is the fifth one that it finds to be too many.
+// FRR checks the count before it adds a route, so the fifth is the first too many.
 async function weSendTooMany(bench: InteropBench): Promise<void> {
   await bench.bring({ type: 'eBGP', originate: [{ prefix: OUR_PREFIX }], theirs: { maximumPrefixes: 3 } });
   await theyHave(bench, OUR_PREFIX);
@@ -61,12 +61,12 @@ async function silence(bench: InteropBench): Promise<void> {
   assert.equal((await bench.speaker.peer()).holdTime, 3);
   await bench.cut();
   await weTell(bench, /hold timer expired.*NOTIFICATION 4\/0/i);
-  await theyTell(bench, /hold ?timer ?expired|hold timer/i);
+  await routerReports(bench, /hold ?timer ?expired|hold timer/i);
   assert.deepEqual(await bench.speaker.routes(), []);
   await bench.restore();
 }
 
-/** ExaBGP's parser is asked for a word that it does not know. */
+/** Shows that ExaBGP's parser does not know a keyword. */
 async function exabgpKnowsNoLimit(bench: InteropBench): Promise<string> {
   const words = await bench.runIn('peer', ['man', '-P', 'cat', 'exabgp.conf']).catch(() => '');
   assert.doesNotMatch(words, /maximum-prefix|prefix-limit/);
@@ -82,14 +82,14 @@ async function exabgpKnowsNoLimit(bench: InteropBench): Promise<string> {
   );
 }
 
-/** ExaBGP joins text to octets while it reads the message, which fails, and calls our NOTIFICATION malformed. */
+/** ExaBGP concatenates text and octets when it reads the message, fails, and calls our NOTIFICATION malformed. */
 async function exabgpCannotRead(bench: InteropBench): Promise<string> {
   await bench.bring({ type: 'eBGP' });
   await bench.speaker.stop(MESSAGE);
   const complaint = /can not decode update message of type [^"]*"3/;
-  await theyTell(bench, complaint);
-  assert.doesNotMatch(await bench.router.tells(), new RegExp(MESSAGE));
-  const what = complaint.exec(await bench.router.tells())?.[0].replaceAll('\\', '');
+  await routerReports(bench, complaint);
+  assert.doesNotMatch(await bench.router.report(), new RegExp(MESSAGE));
+  const what = complaint.exec(await bench.router.report())?.[0].replaceAll('\\', '');
   return `ExaBGP fails on every NOTIFICATION 6/2 with a text, and answers it with 1/0: ${what}".`;
 }
 

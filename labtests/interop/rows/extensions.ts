@@ -1,4 +1,4 @@
-/** What two OPENs may agree on beyond routes of a family: ADD-PATH, IPv6 next hops, long messages; and large communities. */
+/** Negotiated extensions: ADD-PATH, IPv6 next hops, long messages; and large communities. */
 
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
@@ -17,7 +17,7 @@ const feeder = (as: number, to: Feeder['to'], prefix: string): Feeder => ({
   originate: [{ prefix }],
 });
 
-/** Two feeders give us paths to one prefix, and two others the router; each side passes both on to the other. */
+/** Two feeders advertise paths to one prefix to us, two others to the router; each side passes both paths on. */
 const PATHS: SessionPlan = {
   type: 'eBGP',
   ours: { addPath: { receive: true, send: 8 } },
@@ -36,7 +36,7 @@ function theirPaths(bench: InteropBench, prefix: string, wanted: string[]): Prom
     const routes = await bench.router.routes('ipv4-unicast');
     const paths = routes.filter((route) => route.prefix === prefix).map(({ asPath }) => asPath);
     if (paths.sort().join() === wanted.join()) return true;
-    throw new Error(`it has ${paths}`);
+    throw new Error(`the router has ${paths}`);
   });
 }
 
@@ -50,7 +50,7 @@ function ourPaths(bench: InteropBench, prefix: string, wanted: string[]): Promis
   });
 }
 
-/** Both paths go both ways; when one goes, the other stays. */
+/** Both paths arrive in both directions; when one is withdrawn, the other stays. */
 async function addPath(bench: InteropBench): Promise<void> {
   await bench.bring(PATHS);
   const [a, b] = [A, B].map((as) => `${OUR_AS} ${as}`);
@@ -63,7 +63,7 @@ async function addPath(bench: InteropBench): Promise<void> {
   await ourPaths(bench, THEIR_PREFIX, [d]);
 }
 
-/** ExaBGP keeps no table: it is told both paths itself. */
+/** ExaBGP has no table: it announces both paths by command. */
 async function addPathScripted(bench: InteropBench): Promise<void> {
   const paths = [C, D].map((as, index) => ({
     prefix: THEIR_PREFIX,
@@ -93,13 +93,13 @@ async function sixNextHops(bench: InteropBench): Promise<void> {
   assert.equal(paths[0].status, 'best');
 }
 
-/** More communities than fit into 4,096 octets, and more prefixes than that. */
+/** More communities than fit into 4,096 octets, and more prefixes than fit. */
 const COMMUNITIES = Array.from({ length: 1100 }, (_, index) => OUR_AS * 65536 + index);
 const MANY = Array.from({ length: 1500 }, (_, index) => ({
   prefix: `10.${128 + (index >> 8)}.${index & 255}.0/24`,
 }));
 const COMMUNITY_TEXTS = COMMUNITIES.map((_, index) => `${OUR_AS}:${index}`);
-/** FRR's configuration takes no line of so many communities; BIRD and ExaBGP tell many prefixes bit by bit. */
+/** FRR's configuration accepts no line with so many communities; BIRD and ExaBGP send many prefixes in small UPDATEs. */
 const LONG_ROUTE = { prefix: THEIR_PREFIX, communities: COMMUNITY_TEXTS };
 const LONG: SessionPlan = { type: 'eBGP', ours: { maximumPrefixes: 5000 } };
 
@@ -109,7 +109,7 @@ async function longMessages(bench: InteropBench): Promise<void> {
     announce: bench.kind === 'frr' ? MANY : [LONG_ROUTE],
     originate: [{ prefix: OUR_PREFIX, options: { communities: COMMUNITIES } }],
   });
-  // BIRD shows the first ones of so many, FRR more.
+  // BIRD prints only the first of so many, FRR more.
   const shown = (await theyHave(bench, OUR_PREFIX)).communities.slice(0, 40);
   assert.deepEqual(shown, COMMUNITY_TEXTS.slice(0, shown.length));
   assert.equal(shown.length, 40);

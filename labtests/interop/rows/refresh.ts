@@ -1,10 +1,10 @@
-/** Route refresh (RFC 2918) and its begin and end (RFC 7313), whoever asks. */
+/** Route refresh (RFC 2918) and its markers (RFC 7313), requested by either side. */
 
 import assert from 'node:assert/strict';
 import { until } from '../../lab/wait.ts';
 import type { InteropBench } from '../bench.ts';
 import type { SessionPlan } from '../session-plan.ts';
-import { OUR_PREFIX, THEIR_PREFIX, theyHave, theyTell, weHave } from './basics.ts';
+import { OUR_PREFIX, routerReports, THEIR_PREFIX, theyHave, weHave } from './basics.ts';
 import { notInOpen } from './lacks.ts';
 import type { MatrixRow } from './row.ts';
 
@@ -14,18 +14,18 @@ const PLAN: SessionPlan = {
   announce: [{ prefix: THEIR_PREFIX }],
 };
 
-/** What comes before it on the wire has been heard when it has. */
+/** A later route: when it has arrived, everything sent before it has too. */
 const LATER_PREFIX = '10.2.1.0/24';
 
-/** Subtypes of the ROUTE-REFRESH messages that one side has sent so far: 0 asks, 1 begins, 2 ends. */
+/** Subtypes of the ROUTE-REFRESH messages that one side has sent: 0 request, 1 begin, 2 end. */
 async function refreshes(bench: InteropBench, from: string): Promise<string[]> {
   const packets = await bench.decoded(`bgp.type == 5 and ip.src == ${from}`, ['bgp.route_refresh.subtype']);
   return packets.flatMap(([subtypes]) => subtypes.split(',')).map((text) => String(Number(text)));
 }
 
 /**
- * Both have the other's route. Returns how many sessions that took: FRR listens before it has read its configuration to
- * the end, and resets a session that is there by then.
+ * Waits until both have the other's route. Returns the number of sessions that took: FRR listens before it has read its
+ * whole configuration, and then resets a session that is already up.
  */
 async function both(bench: InteropBench): Promise<number> {
   await bench.bring(PLAN);
@@ -34,17 +34,17 @@ async function both(bench: InteropBench): Promise<number> {
   return (await bench.speaker.peer()).counters.established;
 }
 
-/** Both still have them, and it is the same session. */
+/** Both still have the routes, in the same session. */
 async function stillThere(bench: InteropBench, sessions: number): Promise<void> {
   await theyHave(bench, OUR_PREFIX);
   await until(
-    'us to have what was told again',
+    'us to have the routes that were sent again',
     async () => !(await weHave(bench, THEIR_PREFIX)).paths[0].stale,
   );
   assert.equal((await bench.speaker.peer()).counters.established, sessions);
 }
 
-/** How often a side has told the other its route so far. */
+/** How often a side has sent its route. */
 async function timesTold(bench: InteropBench, from: string, prefix: string): Promise<number> {
   const updates = await bench.decoded(`bgp.type == 2 and ip.src == ${from}`, ['bgp.nlri_prefix']);
   const addresses = updates.flatMap(([list]) => list.split(','));
@@ -54,7 +54,7 @@ async function timesTold(bench: InteropBench, from: string, prefix: string): Pro
 async function weAsk(bench: InteropBench): Promise<void> {
   const sessions = await both(bench);
   assert.equal(await bench.speaker.refresh(bench.kind), true);
-  await until('the peer to tell its route twice', async () => {
+  await until('the peer to send its route twice', async () => {
     return (await timesTold(bench, bench.theirs.ipv4, THEIR_PREFIX)) >= 2;
   });
   await stillThere(bench, sessions);
@@ -63,13 +63,13 @@ async function weAsk(bench: InteropBench): Promise<void> {
 async function theyAsk(bench: InteropBench): Promise<void> {
   const sessions = await both(bench);
   await bench.router.requestRefresh();
-  await until('us to tell our route twice', async () => {
+  await until('us to send our route twice', async () => {
     return (await timesTold(bench, bench.ours.ipv4, OUR_PREFIX)) >= 2;
   });
   await stillThere(bench, sessions);
 }
 
-/** Both ask, and both say where their answer begins and ends. What is not told in between would be swept. */
+/** Both request a refresh, and both mark begin and end of their answer. Routes that are not sent between them are removed. */
 async function marked(bench: InteropBench): Promise<void> {
   const sessions = await both(bench);
   assert.equal(await bench.speaker.refresh(bench.kind), true);
@@ -83,7 +83,7 @@ async function marked(bench: InteropBench): Promise<void> {
   await stillThere(bench, sessions);
 }
 
-/** GoBGP's `softresetin` reads its own Adj-RIB-In again. */
+/** GoBGP's `softresetin` only evaluates its own Adj-RIB-In again. */
 async function gobgpNeverAsks(bench: InteropBench): Promise<string> {
   await both(bench);
   await bench.router.requestRefresh();
@@ -98,22 +98,22 @@ async function gobgpNeverAsks(bench: InteropBench): Promise<string> {
   );
 }
 
-/** OpenBGPD 7.7 has the test of the family upside down; mended in 7.8. */
+/** OpenBGPD 7.7 inverts the test of the family; fixed in 7.8. */
 async function openbgpdIgnores(bench: InteropBench): Promise<string> {
   await both(bench);
   await bench.speaker.refresh(bench.kind);
-  const log = await theyTell(bench, /route refresh: AID IPv4 unicast not negotiated/);
+  const log = await routerReports(bench, /route refresh: AID IPv4 unicast not negotiated/);
   await bench.router.announce({ prefix: LATER_PREFIX });
   await weHave(bench, LATER_PREFIX);
   assert.equal(await timesTold(bench, bench.theirs.ipv4, THEIR_PREFIX), 1);
   return `OpenBGPD logs "${log}" of the family of the session, and sends nothing.`;
 }
 
-/** ExaBGP 4.2 chokes on the mark that it puts in front of its answer. */
+/** ExaBGP 4.2 fails on the marker in front of its own answer. */
 async function exabgpCloses(bench: InteropBench): Promise<string> {
   await both(bench);
   await bench.speaker.refresh(bench.kind);
-  const said = await theyTell(bench, /"state": "down", "reason": "[^"]*"/);
+  const said = await routerReports(bench, /"state": "down", "reason": "[^"]*"/);
   await until('us to see it', async () => {
     return (await bench.speaker.peer()).lastError?.text === 'the peer closed the connection';
   });

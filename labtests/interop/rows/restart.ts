@@ -5,12 +5,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { until } from '../../lab/wait.ts';
 import type { InteropBench } from '../bench.ts';
 import type { SessionPlan } from '../session-plan.ts';
-import { OUR_PREFIX, THEIR_PREFIX, theyHave, theyTell, weHave } from './basics.ts';
+import { OUR_PREFIX, routerReports, THEIR_PREFIX, theyHave, weHave } from './basics.ts';
 import type { MatrixRow } from './row.ts';
 
 const SENTINEL = '10.1.9.0/24';
 
-/** Feeders without routes hear what we say of the router's routes, and what the router says of ours. */
+/** Feeders without routes receive the router's routes from us, and ours from the router. */
 const PLAN: SessionPlan = {
   type: 'eBGP',
   begins: 'both',
@@ -30,31 +30,31 @@ async function both(bench: InteropBench): Promise<void> {
   await weHave(bench, THEIR_PREFIX);
 }
 
-/** Waits until our other peer has heard so many routes; the number of UPDATEs that it was told. */
+/** Waits until our other peer has received a number of routes; returns the number of its UPDATEs. */
 function updatesHeard(bench: InteropBench, routes: number): Promise<number> {
-  return until('our other peer to have heard it all', async () => {
+  return until('our other peer to have all routes', async () => {
     const { prefixes, counters } = await bench.speaker.feeder(0);
-    // Each route has attributes of its own; End-of-RIB is one, too.
+    // Each route has its own attributes and UPDATE; End-of-RIB is one too.
     return prefixes.accepted === routes && counters.updatesReceived > routes && counters.updatesReceived;
   });
 }
 
-/** The router is killed and comes back; our other peer hears nothing of it. */
+/** The router is killed and restarts; our other peer receives no UPDATE. */
 async function peerRestarts(bench: InteropBench): Promise<void> {
   await both(bench);
   const before = await updatesHeard(bench, 2);
   await bench.router.daemons.at(-1)!.kill();
-  await until('us to see that the peer is away', async () => {
+  await until('us to notice that the peer is down', async () => {
     return (await bench.speaker.peer()).state !== 'Established';
   });
   const kept = await weHave(bench, THEIR_PREFIX);
   assert.deepEqual([kept.paths[0].status, kept.paths[0].stale], ['best', true]);
-  // GoBGP gets its routes when it runs: they have to be there before it says that these are all.
+  // GoBGP gets its routes at run time: they must exist before it sends End-of-RIB.
   await bench.cut();
   await bench.startRouter(true);
   await bench.restore();
   await bench.established();
-  await until('the peer to tell its routes again', async () => {
+  await until('the peer to advertise its routes again', async () => {
     return (await bench.speaker.routes()).every(({ paths }) => paths.every(({ stale }) => !stale));
   });
   assert.equal((await weHave(bench, THEIR_PREFIX)).paths[0].status, 'best');
@@ -75,7 +75,7 @@ async function ourBits(bench: InteropBench): Promise<string[]> {
   return (await bench.decoded(filter, fields)).map((bits) => bits.join(' '));
 }
 
-/** We are killed and come back; the router has our route all the while, and its other peer hears nothing of it. */
+/** We are killed and restart; the router keeps our route, and its other peer receives no UPDATE. */
 async function weRestart(bench: InteropBench): Promise<void> {
   await both(bench);
   await observerHas(bench, OUR_PREFIX);
@@ -92,9 +92,9 @@ async function weRestart(bench: InteropBench): Promise<void> {
   watching.catch(() => {}); // awaited below
   try {
     await bench.restartSpeaker(async () => {
-      await until('the peer to see that we are away', async () => !(await bench.router.established()));
+      await until('the peer to notice that we are down', async () => !(await bench.router.established()));
       const looks = watched.looks;
-      await until('a look at the routes that are kept', () => watched.looks > looks + 1);
+      await until('a check of the stale routes', () => watched.looks > looks + 1);
     });
     await bench.established();
     await until('us to have the peer’s End-of-RIB', async () => {
@@ -107,7 +107,7 @@ async function weRestart(bench: InteropBench): Promise<void> {
   }
   const bits = await ourBits(bench);
   assert.deepEqual([bits[0], bits.at(-1)], ['0 0', '1 1']);
-  // What the router said of the restart comes before what it says of a later route.
+  // UPDATEs about the restart would arrive before that of a later route.
   await bench.speaker.originate(SENTINEL);
   await observerHas(bench, SENTINEL);
   const said = await bench.decoded(`ip.dst == ${bench.feederAddress(1)}`, ['bgp.withdrawn_prefix']);
@@ -118,7 +118,7 @@ async function weRestart(bench: InteropBench): Promise<void> {
   assert.equal(watched.missing, 0, `${watched.missing} of ${watched.looks} looks found no route`);
 }
 
-/** Bare of families and time, the capability only says that End-of-RIB will come (RFC 4724 §3). */
+/** Without families and time, the capability only announces End-of-RIB (RFC 4724 §3). */
 async function openbgpdOnlyHelps(bench: InteropBench): Promise<string> {
   await bench.bring(PLAN);
   const opens = await bench.decoded(`bgp.type == 1 and ip.src == ${bench.theirs.ipv4}`, [
@@ -134,7 +134,7 @@ async function openbgpdOnlyHelps(bench: InteropBench): Promise<string> {
 async function exabgpKeepsNothing(bench: InteropBench): Promise<string> {
   await both(bench);
   await bench.speaker.kill();
-  const said = await theyTell(bench, /"state": "down", "reason": "[^"]*"/);
+  const said = await routerReports(bench, /"state": "down", "reason": "[^"]*"/);
   const grep = 'grep -rlwi stale /usr/lib/python3/dist-packages/exabgp --include=*.py';
   const found = await bench.runIn('peer', ['sh', '-c', `${grep} | wc -l`]);
   assert.equal(found.trim(), '0');

@@ -3,23 +3,23 @@
 import type { InteropBench } from '../bench.ts';
 import type { RouterKind } from '../peers/router.ts';
 
-/** A scenario: throws when what it tries does not work. */
+/** A scenario; throws an Error when it does not work. */
 export type Scenario = (bench: InteropBench) => Promise<void>;
 
-/** Shows that a router lacks something: the evidence in words; throws when it has it after all. */
+/** Shows that a router lacks something; returns the evidence as text, and throws when the router has it. */
 export type Lack = (bench: InteropBench) => Promise<string>;
 
 export interface MatrixRow {
   /** Short and stable: with a kind of router it names a cell on the command line. */
   name: string;
-  /** What is tried, in words. */
+  /** What is tried. */
   title: string;
   run: Scenario;
   /**
-   * The codec that cannot read what is sent, so that the other one has to do: scapy 2.5 knows neither ADD-PATH nor IPv4
-   * routes in MP_REACH_NLRI, tshark 4.0 no message of more than 4,096 octets.
+   * The codec that cannot decode what is sent, so that only the other one checks it: scapy 2.5 lacks ADD-PATH and IPv4
+   * routes in MP_REACH_NLRI, tshark 4.0 messages of more than 4,096 octets.
    */
   unreadable?: 'scapy' | 'tshark';
-  /** Routers that cannot do it, and how that is seen. */
+  /** Routers that cannot do it, with the proof. */
   lacks?: Partial<Record<RouterKind, Lack>>;
 }

@@ -1,4 +1,4 @@
-/** What protects the TCP connection: MD5 signatures and GTSM. */
+/** Protection of the TCP connection: MD5 signatures and GTSM. */
 
 import assert from 'node:assert/strict';
 import { until } from '../../lab/wait.ts';
@@ -31,7 +31,7 @@ async function sameKey(bench: InteropBench): Promise<void> {
   const key = bench.kind === 'frr' || bench.kind === 'openbgpd' ? password.replaceAll(' ', '-') : password;
   await bench.bring({
     type: 'eBGP',
-    // OpenBGPD sets the key on connections that it makes, and none on the socket on which it listens.
+    // OpenBGPD sets the key on connections that it opens, not on its listening socket.
     begins: bench.kind === 'openbgpd' ? 'peer' : 'us',
     announce: [{ prefix: THEIR_PREFIX }],
     ours: { transport: { password: key } },
@@ -57,8 +57,8 @@ async function wrongKey(bench: InteropBench): Promise<void> {
 async function gtsm(bench: InteropBench): Promise<void> {
   await bench.bring({
     type: 'eBGP',
-    // ExaBGP sets the TTL on connections that it makes, and not on those that it takes; FRR on those only after it has
-    // answered on them.
+    // ExaBGP sets the TTL on connections that it opens, not on those that it accepts; FRR sets it on those only after its
+    // first answer.
     begins: bench.kind === 'exabgp' || bench.kind === 'frr' ? 'peer' : 'us',
     announce: [{ prefix: THEIR_PREFIX }],
     ours: { transport: { ttlSecurity: 1 } },

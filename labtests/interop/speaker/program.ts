@@ -1,6 +1,6 @@
 /**
- * A speaker of bgp-js on TCP as a program: `program.ts CONFIG.json`. Calls come on standard input, answers and the
- * word that it listens go to standard output, one JSON document a line each.
+ * A speaker of bgp-js on TCP as a program: `program.ts CONFIG.json`. It reads calls from standard input and writes
+ * answers, and first a line when it listens, to standard output; each line is a JSON document.
  */
 
 import { readFileSync } from 'node:fs';

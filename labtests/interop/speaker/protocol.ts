@@ -1,4 +1,4 @@
-/** What a lab and the speaker program say to one another. */
+/** The protocol between a lab and the speaker program. */
 
 import type { OriginateOptions, PeerOptions, SpeakerOptions } from 'bgp-js';
 
@@ -11,10 +11,10 @@ export interface SpeakerPlan {
   feeders: FeederPlan[];
 }
 
-/** A further speaker in the same process, which gives its routes to one peer. */
+/** A further speaker in the same process, with one peer. */
 export interface FeederPlan {
   as: number;
-  /** Its own, on which it speaks; it begins the session. */
+  /** Its own address; it connects. */
   address: string;
   peer: PeerOptions;
   originate: OwnRoute[];
@@ -33,7 +33,7 @@ export interface Call {
   args: unknown[];
 }
 
-/** One line from it. */
+/** One line from the program. */
 export interface Answer {
   id?: number;
   ready?: true;

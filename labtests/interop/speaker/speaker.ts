@@ -1,4 +1,4 @@
-/** Our side of an interop lab: the speaker program in a namespace, and calls to it. */
+/** Our side of an interop lab: runs the speaker program in a namespace and calls it. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -10,7 +10,7 @@ import type { Answer, SpeakerPlan } from './protocol.ts';
 
 const program = join(import.meta.dirname, 'program.ts');
 
-/** A route with its paths, as the program shows it. */
+/** A route with its paths, as the program prints it. */
 export interface OurRoute {
   prefix: string;
   paths: { peer: string; attributes: Attributes; status: string; reason: string; stale: boolean }[];
@@ -22,7 +22,7 @@ export class OurSpeaker {
   readonly #ended: Promise<void>;
   #ready: () => void = () => {};
   #failed: (error: Error) => void = () => {};
-  /** Prefixes that it was told to announce, ever. */
+  /** All prefixes that it originated so far. */
   readonly originated = new Set<string>();
   #stderr = '';
   #nextId = 1;
@@ -34,7 +34,7 @@ export class OurSpeaker {
     this.#child.stderr!.setEncoding('utf8').on('data', (text: string) => {
       this.#stderr += text;
     });
-    this.#child.stdin!.on('error', () => {}); // told by the end of the process
+    this.#child.stdin!.on('error', () => {}); // reported when the process exits
     this.#ended = new Promise((resolve) => {
       this.#child.on('error', (error) => this.#fail(error.message));
       this.#child.on('close', (code, signal) => {
@@ -110,12 +110,12 @@ export class OurSpeaker {
     return this.#call('withdraw', prefix);
   }
 
-  /** Asks a peer, by its name, to tell its routes again (RFC 2918); false when it cannot. */
+  /** Sends a peer, by its name, a route refresh request (RFC 2918); false when the peer does not support it. */
   refresh(name: string): Promise<boolean> {
     return this.#call('refresh', name);
   }
 
-  /** The one peer of a feeder, as the feeder sees it. */
+  /** The peer of a feeder, as the feeder sees it. */
   feeder(index: number): Promise<PeerStatus> {
     return this.#call('feeder', index);
   }
@@ -124,14 +124,14 @@ export class OurSpeaker {
     return this.#call('feederWithdraw', index, prefix);
   }
 
-  /** A clean end, with a shutdown message for the peer (RFC 9003). */
+  /** Stops with a shutdown message for the peer (RFC 9003). */
   async stop(message: string): Promise<void> {
     await this.#call('stop', message);
     this.#child.stdin!.end();
     await this.#ended;
   }
 
-  /** SIGKILL: the peer hears only that the connection is gone. */
+  /** Sends SIGKILL: the peer only notices the end of the connection. */
   async kill(): Promise<void> {
     this.#child.kill('SIGKILL');
     await this.#ended;

@@ -7,7 +7,7 @@ const bench = (...args: string[]) =>
   run('', [process.execPath, join(repository, 'labtests/bench/main.ts'), ...args], { timeoutMs: 120_000 });
 
 describe('npm run bench', () => {
-  it('names what there is when asked for nothing or for something else', async () => {
+  it('lists the benchmarks when no known one is named', async () => {
     for (const args of [[], ['nothing']]) {
       const { code, stderr } = await bench(...args);
       assert.equal(code, 2);
@@ -41,7 +41,7 @@ describe('npm run bench', () => {
     assert.ok(document.rows.length > 10);
     for (const row of document.rows) {
       assert.deepEqual(Object.keys(row), ['metric', 'ours', 'reference', 'ratio', 'bound', 'ok']);
-      assert.ok(stdout.includes(String(row.metric)), 'it is in the table as well');
+      assert.ok(stdout.includes(String(row.metric)), 'the table has it too');
     }
     assert.equal(code, document.rows.every(({ ok }) => ok) ? 0 : 1);
   });

@@ -43,7 +43,7 @@ describe('the comparison of reflectors', () => {
     );
   });
 
-  it('takes a phase that was not complete for failed', () => {
+  it('counts an incomplete phase as failed', () => {
     const lines = [
       '{"phase":"establish","ok":true,"seconds":0.1,"sessions":2}',
       '{"phase":"converge","ok":true,"seconds":0.5,"target_cpu_s":0.4,"target_peak_kb":2048}',
@@ -59,7 +59,7 @@ describe('the report of the comparison', () => {
   const rounds = (column: keyof Measurement, ...values: (number | null)[]) =>
     values.map((value): Measurement => ({ [column]: value }));
 
-  it('takes the middle of the rounds, and none when a round failed', () => {
+  it('takes the median of the rounds, or none when a round failed', () => {
     assert.equal(median(rounds('cpu_s', 3, 1, 2), 'cpu_s'), 2);
     assert.equal(median(rounds('cpu_s', 4, 1, 2, 3), 'cpu_s'), 2.5);
     assert.equal(median(rounds('cpu_s', 1, null, 2), 'cpu_s'), null);
@@ -86,7 +86,7 @@ describe('the report of the comparison', () => {
     ]);
   });
 
-  it('shows medians with their spread, and who is not installed or not in time', () => {
+  it('shows medians with their spread, and daemons that are not installed or not in time', () => {
     const daemons = {
       bird: rounds('withdraw_s', 1, 3, 2),
       gobgp: [],

@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict';
-import { bounded, correct, exponent, limited, percentile, printed, slope, told } from '../../bench/result.ts';
+import {
+  bounded,
+  correct,
+  exponent,
+  limited,
+  percentile,
+  printed,
+  reported,
+  slope,
+} from '../../bench/result.ts';
 
 describe('results of benchmarks', () => {
   it('judges a figure by its ratio to the reference', () => {
@@ -16,15 +25,15 @@ describe('results of benchmarks', () => {
     assert.equal(limited('m', 100.1, 100).ok, false);
   });
 
-  it('takes no figure for good that failed or has nothing to be compared with', () => {
+  it('does not pass a figure that failed or has no reference', () => {
     assert.equal(bounded('m', null, 2, 1).ok, false);
     assert.equal(bounded('m', 2, null, 1).ok, false);
     assert.equal(correct('m', 1).ok, false);
     assert.equal(correct('m', 0).ok, true);
-    assert.equal(told('m', 7).ok, true);
+    assert.equal(reported('m', 7).ok, true);
   });
 
-  it('names in print what was missed', () => {
+  it('marks missed bounds in the printed table', () => {
     const lines = printed([limited('good', 1, 2), limited('bad', 3, 2)]).split('\n');
     assert.doesNotMatch(lines[1], /MISSED/);
     assert.match(lines[2], /bad .*MISSED$/);

@@ -21,23 +21,27 @@ describe('numbered routes', () => {
     });
   }
 
-  it('are counted as foreign when they are not of the space', () => {
+  it('count as foreign when they are not in the set', () => {
     const listener = new RouteListener(new RouteSpace(10, 24));
     listener.take(Uint8Array.from(new RouteSpace(20, 24).withdraw(0, 20)));
     listener.take(Uint8Array.from(new RouteSpace(5, 25).withdraw(0, 5)));
     assert.equal(listener.counts.foreign, 15);
   });
 
-  it('differ from the truth where they were not told, told wrongly, or not withdrawn', () => {
+  it('differ from the truth when missing, wrong, or not withdrawn', () => {
     const listener = new RouteListener(new RouteSpace(4, 24));
     listener.table.set([1, 2, 0, 4]);
     assert.equal(listener.differences(Uint32Array.of(1, 3, 3, 0)), 3);
-    assert.equal(listener.differences(Uint32Array.of(1, 2, 9, 4), 2, 3), 0, 'nobody is told its own routes');
+    assert.equal(
+      listener.differences(Uint32Array.of(1, 2, 9, 4), 2, 3),
+      0,
+      "a client's own routes do not count",
+    );
   });
 });
 
 describe('a speaker with light neighbours', () => {
-  it('reflects what one sends to the others, and not to the one', () => {
+  it('reflects routes to all but their sender', () => {
     const space = new RouteSpace(1000, 26);
     const local = new LocalSpeaker();
     const listeners = [0, 1, 2].map(() => new RouteListener(space));

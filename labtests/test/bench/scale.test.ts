@@ -14,10 +14,10 @@ describe('a simulated cluster', () => {
       assert.equal(cluster.keepalives().wrong, 0);
       const rack = cluster.loseNodes(10);
       assert.equal(rack.wrong, 0);
-      assert.ok(rack.reflector.updates >= 50, 'everybody left is told');
+      assert.ok(rack.reflector.updates >= 50, 'all remaining nodes receive it');
       const dead = cluster.loseReflector();
       assert.equal(dead.wrong, 0);
-      assert.equal(dead.reflector.updates, 0, 'nobody is told that a reflector died');
+      assert.equal(dead.reflector.updates, 0, 'the death of a reflector causes no UPDATE');
     });
   }
 

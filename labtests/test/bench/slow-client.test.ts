@@ -4,22 +4,22 @@ import { withReflector } from '../../bench/running-reflector.ts';
 import { heldBack } from '../../bench/slow-client.ts';
 import { until } from '../../lab/wait.ts';
 
-/** Changes between two looks; an UPDATE of one is nearly 1 KB long. */
+/** Changes between two checks; the UPDATE of one is nearly 1 KB long. */
 const CHANGES = 500;
-/** Clients get different numbers of UPDATEs anyway, for nobody is told its own; this is far beyond that. */
+/** Clients do not receive their own changes, so their counts differ anyway; this is far more. */
 const HELD_BACK = 1000;
-/** What the reflector may grow by while 20 MB of UPDATEs are not read; MB. */
+/** How much the reflector may grow while 20 MB of UPDATEs are unread; MB. */
 const GROWTH = 12;
 
 describe('a client of a reflector that stops reading', () => {
-  it('delays nobody, costs no memory, and is told the newest state when it reads again', async function () {
+  it('delays no other client, costs no memory, and receives the newest state when it reads again', async function () {
     this.timeout(120_000);
     await withReflector(async (running) => {
       const { target, network } = running;
       const load = new Load({ target, network, clients: 4, routes: 50, pathLength: 200 });
       const changes = async () => {
         for (let i = 0; i < CHANGES; i++) load.change();
-        assert.equal(await load.settle(1), 0, 'the others have everything');
+        assert.equal(await load.settle(1), 0, 'the others have all routes');
       };
       try {
         await load.establish();
@@ -31,11 +31,11 @@ describe('a client of a reflector that stops reading', () => {
         });
         const before = running.memory();
         for (let round = 0; round < 40; round++) await changes();
-        assert.ok(load.wrongRoutes() > 0, 'the silent client has not followed');
+        assert.ok(load.wrongRoutes() > 0, 'the slow client is behind');
         const growth = running.memory() - before;
         assert.ok(growth < GROWTH, `the reflector grew by ${growth.toFixed(1)} MB`);
         load.neighbours[0].resume();
-        assert.equal(await load.settle(), 0, 'all are told the newest state');
+        assert.equal(await load.settle(), 0, 'all have the newest state');
         assert.deepEqual(
           load.neighbours.map(({ losses }) => losses),
           [0, 0, 0, 0],

@@ -1,4 +1,4 @@
-/** The matrix's column of one kind of router as tests: the cells run beside each other before the first test. */
+/** The matrix's column of one kind of router as tests: the cells run concurrently before the first test. */
 
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -10,10 +10,10 @@ import type { RouterKind } from '../../interop/peers/router.ts';
 import { verify } from '../../interop/verify.ts';
 import { mapLimit } from '../../lab/wait.ts';
 
-/** Cells mostly wait, for a session or a timer. */
+/** Cells run at once, because they mostly wait for sessions and timers. */
 const AT_ONCE = 4;
 
-/** Declares the tests of a column: one for each row, and one of what other codecs read in all that we sent. */
+/** Declares the tests of a column: one for each row, and one that decodes what we sent with other codecs. */
 export function describeColumn(kind: RouterKind): void {
   describe(`interoperation with ${ROUTER_NAMES[kind]}`, () => {
     const cells = cellsOf([kind]);
@@ -34,7 +34,7 @@ export function describeColumn(kind: RouterKind): void {
       });
     }
 
-    it('tshark and scapy read in what we sent what we meant to announce, and find nothing wrong', async function () {
+    it('tshark and scapy read the announced prefixes in what we sent, and find nothing wrong', async function () {
       this.timeout(120_000);
       const { messages, routes, complaints } = await verify(outcomes, folder);
       assert.deepEqual(complaints, []);

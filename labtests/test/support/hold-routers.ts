@@ -1,4 +1,4 @@
-/** Brings the lab of three routers up and stays: something to kill in a test. Prints `up ID` when it stands. */
+/** Starts the lab of three routers and keeps it up, for tests that kill it. Prints `up ID` when the lab is up. */
 
 import { Lab } from '../../lab/lab.ts';
 import { stopOnSignals } from '../../lab/signals.ts';

@@ -10,7 +10,7 @@ import { ping } from '../../start/reachability.ts';
 
 let current: Lab | undefined;
 
-/** Brings a lab up before the tests of the enclosing `describe` and takes it down after them; nothing may be left. */
+/** Starts a lab before the tests of the enclosing `describe` and takes it down after them; nothing may be left. */
 export function useLab(topology: LabTopology): () => Lab {
   before(async function () {
     this.timeout(90_000);
@@ -23,12 +23,12 @@ export function useLab(topology: LabTopology): () => Lab {
     assert.deepEqual(await current?.stop(), []);
   });
   return () => {
-    assert.ok(current, 'the lab is up only while tests run');
+    assert.ok(current, 'the lab runs only during tests');
     return current;
   };
 }
 
-/** One ping from a place to an address must be answered. */
+/** Asserts that one ping from a place to an address is answered. */
 export async function assertReaches(lab: Lab, from: string, address: string): Promise<void> {
   const milliseconds = await ping(lab, from, address);
   assert.notEqual(milliseconds, undefined, `${from} does not reach ${address}`);
@@ -47,7 +47,7 @@ export async function ownRoutes(lab: Lab, machine: string): Promise<string[]> {
   return table.trim().split('\n').sort();
 }
 
-/** Resolves when a machine has, or no longer has, a route to a prefix. */
+/** Waits until a machine has, or no longer has, a route to a prefix. */
 export async function untilRoute(lab: Lab, machine: string, prefix: string, there: boolean): Promise<void> {
   await until(`${machine} to ${there ? 'have' : 'lose'} the route to ${prefix}`, async () => {
     const line = await lab.must(machine, ['ip', 'route', 'show', prefix]);
@@ -55,19 +55,19 @@ export async function untilRoute(lab: Lab, machine: string, prefix: string, ther
   });
 }
 
-/** What `flatroute COMMAND --json` prints on a node. */
+/** The output of `flatroute COMMAND --json` on a node. */
 export async function view<T>(lab: Lab, node: string, ...command: string[]): Promise<T> {
   const socket = lab.agent(node).socket;
   return JSON.parse(await lab.must(node, [flatroute, ...command, '--json', '--socket', socket])) as T;
 }
 
-/** How often each of a node's sessions was established so far, by peer. */
+/** How often each session of a node was Established so far, by peer. */
 export async function establishedCounts(lab: Lab, node: string): Promise<Record<string, number>> {
   const peers = await lab.agent(node).peers();
   return Object.fromEntries(peers.map((peer) => [peer.name, peer.establishedCount]));
 }
 
-/** A program beside the tests. */
+/** A program that runs during a test. */
 export function supportProgram(name: string): string {
   return join(repository, 'labtests/test/support', name);
 }
