@@ -68,7 +68,7 @@ describe('the role capability', () => {
     ['one that is not defined', { role: 'provider' }, said('05'), 'notification 2/11'],
     ['of length 0 it is ignored', { role: 'provider' }, said(''), 'keepalive'],
     ['of length 2 too', { role: 'provider', roleStrict: true }, said('0303'), 'notification 2/11'],
-    ['we have none: any role of the peer', {}, said('00'), 'keepalive'],
+    ['with no role of ours, every role of the peer', {}, said('00'), 'keepalive'],
   ];
   for (const [title, fields, open, expected] of ROWS) {
     it(`${title}: ${expected}`, () => assert.equal(answer(fields, open), expected));
