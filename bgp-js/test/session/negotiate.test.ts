@@ -81,7 +81,7 @@ describe('an OPEN that is accepted', () => {
     );
   });
 
-  it('a family more than ours, and capabilities that nobody knows', () => {
+  it('one more family than ours, and unknown capabilities', () => {
     const capabilities = [MP_IPV6, MP_IPV4, AS4_EBGP, cap(64, '00'), cap(250, 'abcd')];
     assert.deepEqual(terms(open({ capabilities }), EBGP).families, [IPV4_UNICAST]);
   });

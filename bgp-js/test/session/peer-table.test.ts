@@ -19,7 +19,7 @@ function found(table: PeerTable, address: string): Peer {
 }
 
 describe('PeerTable', () => {
-  it('knows an IPv6 peer however its address is written', () => {
+  it('finds an IPv6 peer by any form of its address', () => {
     const table = tableOf({ address: '2001:DB8:0::1', name: 'spine' });
     assert.equal(found(table, '2001:db8::1').name, 'spine');
     assert.throws(() => table.add(config({ address: '2001:db8::0:1' }), 0), /2001:db8::1 exists/);
@@ -27,7 +27,7 @@ describe('PeerTable', () => {
     assert.equal(table.size, 0);
   });
 
-  it('tells link-local peers apart by their interface', () => {
+  it('distinguishes link-local peers by their interface', () => {
     const table = tableOf(
       { address: 'fe80::1', transport: { interface: 'eth0' }, name: 'left' },
       { address: 'fe80::1%eth1', name: 'right' },
@@ -37,7 +37,7 @@ describe('PeerTable', () => {
     assert.throws(() => table.add(config({ address: 'fe80::2' }), 0), /fe80::2 needs an interface/);
   });
 
-  it('makes peers from IPv6 ranges, the longest one first', () => {
+  it('creates peers from IPv6 ranges, the longest one first', () => {
     const table = tableOf(
       { range: '2001:db8::/32', maximumPeers: 1 },
       { range: '2001:db8:1::/48', as: 64513 },
@@ -48,7 +48,7 @@ describe('PeerTable', () => {
     assert.match(String(table.forAddress(ip('10.0.0.1'), 0)), /no peer is configured/);
   });
 
-  it('an unnumbered peer takes the address of its neighbour', () => {
+  it('gives an unnumbered peer the address of its neighbour', () => {
     const table = tableOf({ transport: { interface: 'eth0' }, name: 'tor' });
     const [peer] = table;
     peer.retryAt = 0;
@@ -64,7 +64,7 @@ describe('PeerTable', () => {
     assert.match(String(table.forAddress(ip('fe80::2%eth0'), 0)), /no peer is configured/);
   });
 
-  it('refuses what is no address, range or interface', () => {
+  it('refuses a configuration without a valid address, range or interface', () => {
     assert.throws(() => tableOf({ address: 'tor.example' }), /"tor.example" is not an IP address/);
     assert.throws(() => tableOf({ range: '::/129' }), /not a prefix/);
     assert.throws(() => tableOf({}), /no address, range or interface/);

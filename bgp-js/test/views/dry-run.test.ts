@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { peerConfig } from 'bgp-js-testing/index.ts';
 import { type DryRunPeer, dryRun, type PeerConfig, type PolicySet, routeTo } from '../../index.ts';
-import { Bench, OUR_AS } from '../speaker/bench.ts';
+import { CapabilityCode, KEEPALIVE } from '../../wire/index.ts';
+import { Bench, HandPeer, OUR_AS } from '../speaker/bench.ts';
+import { hex } from '../wire/bytes.ts';
 
 const NONE = { added: 0, withdrawn: 0, changed: 0 };
 const ONE = '10.0.0.2';
@@ -19,6 +21,7 @@ function scene() {
   for (const peer of [one, two]) peer.takeMessages();
   const configs = [...bench.speaker.peers].map(({ config }) => config);
   const run = (policySet: PolicySet, peers: readonly PeerConfig[]): Map<string, DryRunPeer> => {
+    for (const peer of [one, two]) peer.takeMessages();
     const pieces = dryRun(bench.speaker, policySet, peers);
     let step = pieces.next();
     while (!step.done) step = pieces.next();
@@ -26,7 +29,7 @@ function scene() {
     assert.equal(routeTo(bench.speaker, '10.1.0.0/16')?.paths[0].status, 'best', 'nothing is changed');
     return new Map(step.value.map((peer) => [peer.peer, peer]));
   };
-  return { configs, policies, run };
+  return { bench, configs, policies, run };
 }
 
 describe('a dry run', () => {
@@ -49,7 +52,7 @@ describe('a dry run', () => {
     assert.equal(result.get(TWO)?.advertised?.withdrawn, 1);
   });
 
-  it('tells which sessions are reset, added and removed', () => {
+  it('finds which sessions are reset, added and removed', () => {
     const { configs, policies, run } = scene();
     const added = peerConfig({ as: OUR_AS, address: '10.0.0.9', name: 'new' });
     const result = run(policies, [{ ...configs[0], client: true }, added]);
@@ -61,5 +64,30 @@ describe('a dry run', () => {
     assert.deepEqual(about(TWO), ['removed', []]);
     assert.deepEqual(about('new'), ['added', []]);
     assert.equal(result.get(TWO)?.received, null);
+  });
+
+  it('compares our own routes, and those of a peer that restarts, as they are', () => {
+    const { bench, configs, policies, run } = scene();
+    bench.speaker.originate('10.244.1.0/26');
+    const address = '10.0.0.5';
+    bench.speaker.addPeer(peerConfig({ as: OUR_AS, address, passive: true, restartTime: 60 }), bench.now);
+    const restarting = new HandPeer(bench, address, OUR_AS);
+    assert.ok(restarting.connect());
+    const capabilities = [
+      { code: CapabilityCode.multiprotocol, value: hex('0001 00 01') },
+      { code: CapabilityCode.gracefulRestart, value: hex('003c 0001 01 80') },
+      { code: CapabilityCode.fourOctetAs, value: hex('0000fc00') },
+    ];
+    restarting.send(restarting.open({ capabilities }), KEEPALIVE);
+    restarting.announce(['10.7.0.0/16']);
+    bench.speaker.disconnected(restarting.id, 'connection reset', bench.now);
+    bench.pump();
+    assert.equal(routeTo(bench.speaker, '10.7.0.0/16')?.paths[0].stale, true);
+    const all = [...configs, peerConfig({ as: OUR_AS, address, restartTime: 60 })];
+    const result = run(policies, all);
+    assert.deepEqual(result.get(TWO)?.advertised, NONE);
+    assert.equal(result.get(address)?.received, null, 'it has no session');
+    const only = run(policies, [{ ...configs[1], export: 'own' }]);
+    assert.deepEqual(only.get(TWO)?.advertised, { ...NONE, withdrawn: 4 }, 'our own route stays');
   });
 });

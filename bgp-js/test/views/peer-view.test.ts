@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { peerConfig, Simulation } from 'bgp-js-testing/index.ts';
 import { peerBriefs, peerStatuses, peerStatusesInPieces, Speaker } from '../../index.ts';
 
-describe('peers for people', () => {
+describe('views of peers', () => {
   const sim = new Simulation(5);
   const node = sim.add({ as: 65000 }, '10.0.0.1');
   const mate = sim.add({ as: 65000 }, '10.0.0.2');
@@ -14,7 +14,7 @@ describe('peers for people', () => {
   mate.speaker.originate('10.244.2.0/26');
   sim.run(5000);
 
-  it('says in brief what their statuses say', () => {
+  it('has the same in brief as in the statuses', () => {
     const briefs = peerBriefs(node.speaker, sim.now);
     const statuses = peerStatuses(node.speaker, sim.now);
     assert.deepEqual(
@@ -27,7 +27,7 @@ describe('peers for people', () => {
     );
   });
 
-  it('pauses between pieces, and leaves out nobody', () => {
+  it('pauses between pieces, and includes every peer', () => {
     const config = { as: 65000, routerId: '1.1.1.1', address: '10.1.0.254', maximumPaths: 1 };
     const speaker = new Speaker(config, () => 0);
     for (let index = 0; index < 100; index++) {

@@ -35,7 +35,7 @@ describe('pages of the RIB', () => {
   for (const gone of prefixes.splice(0, 100)) speaker.withdraw(gone);
   while (speaker.hasWork) speaker.work(0);
 
-  /** In order by address and length, IPv4 first; found in a way that has nothing to do with the RIB. */
+  /** In order by address and length, IPv4 first; sorted without the RIB. */
   const expected = prefixes
     .map((prefix) => {
       const { family, nlri } = parseRoute(prefix)!;
@@ -46,7 +46,7 @@ describe('pages of the RIB', () => {
     .sort((a, b) => (a.key < b.key ? -1 : 1))
     .map(({ text }) => text);
 
-  it('are in the order of prefixes, whatever page is asked for', () => {
+  it('are in the order of prefixes, for any offset and limit', () => {
     for (const [offset, limit] of [
       [0, 10_000],
       [0, 1],
@@ -83,7 +83,7 @@ describe('pages of the RIB', () => {
     }
   });
 
-  it('can be those of a prefix and its more specific ones', () => {
+  it('can be limited to a prefix and its more specifics', () => {
     const texts = [
       '0.0.0.0/0',
       '20.0.0.0/8',
@@ -130,10 +130,10 @@ describe('pages of the RIB', () => {
     assert.ok(count > expected.length / 256);
   });
 
-  it('show what is there although routes go between the pieces', () => {
+  it('show the present routes when some are withdrawn between the pieces', () => {
     const gone = expected.slice(0, 20);
     const pieces = routePage(speaker, 0, 40);
-    // The numbers have been gathered by then.
+    // The selection is complete after these pieces.
     for (let i = 0; i < 14; i++) assert.equal(pieces.next().done, false);
     for (const prefix of gone) speaker.withdraw(prefix);
     while (speaker.hasWork) speaker.work(0);
@@ -158,7 +158,7 @@ describe('pages of the RIB', () => {
     );
     const ipv4 = expected.filter((prefix) => !prefix.includes(':'));
     assert.equal(mentioned('10.0.0.1').length, ipv4.length, 'the next hop of all IPv4 routes');
-    assert.equal(mentioned('local').length, expected.length, 'where they come from');
+    assert.equal(mentioned('local').length, expected.length, 'the name of their source');
     assert.deepEqual(mentioned('nowhere'), []);
   });
 });

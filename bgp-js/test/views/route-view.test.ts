@@ -35,7 +35,7 @@ describe('a route', () => {
     assert.equal(longestMatch(speaker, '2001:db8::1'), null);
   });
 
-  it('tells to which peers it is advertised: not to its source, nor over iBGP from another iBGP peer', () => {
+  it('is listed with the peers that it is advertised to: not to its source, nor over iBGP from another iBGP peer', () => {
     const { speaker, bench } = scene();
     const external = bench.peer('10.0.0.4', { as: 65001 }).establish();
     external.takeMessages();
