@@ -19,6 +19,7 @@ import { type AttrsId, NO_PATH, NO_PREFIX, type PathId, type PrefixId, type Sour
 import { PathState, PathTable, type PathVisit, type Route } from './store/path-table.ts';
 import { PrefixTable } from './store/prefix-table.ts';
 
+/** The RIB of one address family. */
 export class FamilyRib {
   readonly family: Family;
   readonly prefixes: PrefixTable;
@@ -176,6 +177,12 @@ export class FamilyRib {
     if (state !== PathState.usable) return;
     this.sources.get(route.source).best++;
     for (const reader of this.readers) reader.mark(prefix);
+  }
+
+  /** Whether the source has a path with this path identifier to the prefix whose NLRI is at `at`. */
+  hasPath(source: SourceId, bytes: Uint8Array, at: number, addPathId: number): boolean {
+    const prefix = this.prefixes.find(bytes, at);
+    return prefix !== NO_PREFIX && this.table.find(this.headOf(prefix), source, addPathId) !== NO_PATH;
   }
 
   /** Removes the source's path to the prefix whose NLRI is at `at`; does nothing when it has none. */

@@ -14,10 +14,8 @@ import { nlriCovers } from '../wire/nlri.ts';
 import type { Role } from '../wire/role.ts';
 import { type AttributeField, AttributeScan } from '../wire/scan-result.ts';
 import { type StoredFor, storedForm } from '../wire/stored-form.ts';
-import type { FamilyRib } from './family-rib.ts';
-import type { Source } from './source.ts';
 import { type AttributeTable, AttrsKind, attrsKindOf } from './store/attribute-table.ts';
-import { type AttrsId, NO_ATTRS, NO_PATH, NO_PREFIX, type SourceId } from './store/ids.ts';
+import { type AttrsId, NO_ATTRS, type SourceId } from './store/ids.ts';
 import { PathState } from './store/path-table.ts';
 
 /** Where MP_REACH_NLRI and MP_UNREACH_NLRI lie in an UPDATE; a start of 0: the UPDATE has none. */
@@ -243,18 +241,4 @@ export function validatePrefix(
   const ranges = own.ranges.get(family);
   if (!ranges) return PathState.usable;
   return ranges.some((range) => nlriCovers(range, 0, bytes, at)) ? PathState.ownRange : PathState.usable;
-}
-
-/** Whether a route exceeds the peer's maximum of prefixes, as it replaces none that the peer has. */
-export function isTooMany(
-  rib: FamilyRib,
-  source: Source,
-  { dropAbove = Number.POSITIVE_INFINITY }: ImportRules,
-  bytes: Uint8Array,
-  at: number,
-  addPathId: number,
-): boolean {
-  if (source.received < dropAbove) return false;
-  const prefix = rib.prefixes.find(bytes, at);
-  return prefix === NO_PREFIX || rib.table.find(rib.headOf(prefix), source.index, addPathId) === NO_PATH;
 }

@@ -26,13 +26,7 @@ import { FAMILIES, type Family, IPV4_UNICAST } from '../wire/families.ts';
 import { PATH_ID_LENGTH } from '../wire/nlri.ts';
 import type { AttributeContext } from '../wire/scan-result.ts';
 import { FamilyRib } from './family-rib.ts';
-import {
-  AttributeInterner,
-  isTooMany,
-  type OwnNumbers,
-  validateAttributes,
-  validatePrefix,
-} from './import.ts';
+import { AttributeInterner, type OwnNumbers, validateAttributes, validatePrefix } from './import.ts';
 import { type ExportProfile, profileKey } from './out/export-profile.ts';
 import { LOG_LIMIT, UpdateGroup } from './out/update-group.ts';
 import { NO_POLICY } from './policy/policy.ts';
@@ -61,6 +55,7 @@ import { PathState, type Route } from './store/path-table.ts';
 /** Path numbers that one slice of background work passes: about a millisecond when each path is removed. */
 const SLICE = 1024;
 
+/** The RIBs of all families, and the sessions that feed and read them. */
 export class Routing {
   readonly attributes: AttributeTable;
   readonly interner: AttributeInterner;
@@ -257,6 +252,7 @@ export class Routing {
     const { source, rules } = ribSession;
     const { rib, receivesPathIds } = ribFamily;
     const { route, own } = this;
+    const { dropAbove: maximum = Number.POSITIVE_INFINITY } = rules;
     const pathIdBytes = receivesPathIds ? PATH_ID_LENGTH : 0;
     const attrsState = validateAttributes(this.attributes, attrs, rules, own);
     const policy = this.policies.run(rules.policy, 'import', rib.family);
@@ -265,7 +261,8 @@ export class Routing {
     for (let at = start; at < end; at += 1 + ((bytes[at] + 7) >> 3)) {
       route.addPathId = pathIdBytes === 0 ? 0 : readU32(bytes, at);
       at += pathIdBytes;
-      if (isTooMany(rib, source, rules, bytes, at, route.addPathId)) {
+      // A route above the maximum of prefixes is dropped, unless it replaces one.
+      if (source.received >= maximum && !rib.hasPath(source.index, bytes, at, route.addPathId)) {
         source.dropped++;
         continue;
       }
@@ -363,12 +360,24 @@ export class Routing {
       attrsState === PathState.usable ? validatePrefix(rib.family, nlri, 0, rules, this.own) : attrsState;
     const policy = this.policies.run(rules.policy, 'import', rib.family);
     if (!policy || state !== PathState.usable) {
-      rib.change(path, attrs, state);
+      this.changePath(rib, path, attrs, state, attrs);
       return;
     }
     // Running the same policy on a route again counts no further hit.
     const result = policy.evaluate(attrs, source, nlri, 0, rules.policy !== ribSession.countedPolicy);
-    rib.change(path, result || attrs, policyState(policy, result), attrs);
+    this.changePath(rib, path, result || attrs, policyState(policy, result), attrs);
+  }
+
+  /** Changes a path, but keeps a long-lived stale one marked until its peer announces it again (RFC 9494 §4.2). */
+  private changePath(rib: FamilyRib, path: PathId, attrs: AttrsId, state: number, received: AttrsId): void {
+    const isMarked = (this.attributes.flags.values[rib.attrsOf(path)] & AttrsFlag.llgrStale) !== 0;
+    if (!isMarked || !rib.isStale(path)) {
+      rib.change(path, attrs, state, received);
+      return;
+    }
+    const marked = this.interner.withCommunity(attrs, Community.llgrStale, rib.sourceOf(path));
+    rib.change(path, marked, state, received);
+    this.attributes.releaseUnused(marked);
   }
 
   /** Changes how many equal paths may form one multipath set, and decides again about every prefix. */

@@ -95,6 +95,7 @@ const TRIM_BATCH = 256;
 const TRIM_OCTETS = 64 * 1024;
 const NOTHING: readonly Uint8Array[] = [];
 
+/** Peers with one export profile, their Adj-RIB-Out and the log that they read. */
 export class UpdateGroup {
   readonly profile: ExportProfile;
   readonly members = new Set<GroupMember>();

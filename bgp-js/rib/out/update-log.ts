@@ -30,6 +30,7 @@ export function isFor(target: Target, source: SourceId): boolean {
 /** Numbers kept of an entry: chunk, start, end, target. */
 const FIELDS = 4;
 
+/** The log of an update group. */
 export class UpdateLog {
   /** The position behind the newest entry; positions only grow. */
   head = 0;

@@ -99,6 +99,7 @@ class Parser {
     this.text = text;
   }
 
+  /** The states of the automaton, and the first of them. */
   parse(): { states: readonly State[]; start: number } {
     if (this.text.length > LONGEST) this.fail(`the pattern has more than ${LONGEST} characters`);
     const tree = this.choice();

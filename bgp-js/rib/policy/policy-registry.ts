@@ -12,6 +12,7 @@ export interface PolicyChoice {
   requirePolicy?: boolean;
 }
 
+/** Compiled policies by name, and their runs. */
 export class PolicyRegistry {
   private policies = new Map<string, CompiledPolicy>();
   private readonly runs = new Map<string, PolicyRun>();

@@ -77,6 +77,7 @@ export interface NewAttributes {
   chargedSource: SourceId;
 }
 
+/** All sets of path attributes. */
 export class AttributeTable {
   /** How many sets are referred to. */
   size = 0;
@@ -341,10 +342,12 @@ class Arena {
     else this.free.set(size, [place]);
   }
 
+  /** The chunk that contains a place. */
   chunkOf(place: number): Uint8Array {
     return this.chunks[place >>> CHUNK_BITS];
   }
 
+  /** The offset of a place in its chunk. */
   offsetOf(place: number): number {
     return place & CHUNK_MASK;
   }

@@ -63,6 +63,7 @@ export interface Route {
 /** Visits a path and the prefix that it leads to. */
 export type PathVisit = (path: PathId, prefix: PrefixId) => void;
 
+/** All paths of one address family. */
 export class PathTable {
   /** How many paths exist. */
   size = 0;

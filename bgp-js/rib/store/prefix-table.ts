@@ -9,6 +9,7 @@ import { NO_PREFIX, type PrefixId } from './ids.ts';
 /** Unused prefixes that are reclaimed whenever a new number is asked for and none is free. */
 const RECLAIMED_AT_ONCE = 2;
 
+/** All prefixes of one address family. */
 export class PrefixTable {
   /** How many prefixes are held. */
   size = 0;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { peerConfig, type SimNode, Simulation } from 'bgp-js-testing/index.ts';
-import { Community, routeTo } from '../../index.ts';
+import { Community, type PolicySet, routeTo } from '../../index.ts';
 import { CapabilityCode, KEEPALIVE } from '../../wire/index.ts';
 import { hex } from '../wire/bytes.ts';
 import { Bench, HandPeer, OUR_AS } from './bench.ts';
@@ -241,6 +241,42 @@ describe('long-lived graceful restart (RFC 9494)', () => {
     assert.ok(route?.paths[0].attributes.communities?.includes(0xffff0006), 'it is marked LLGR_STALE');
     sim.run(100_000);
     assert.equal(routeTo(tor.speaker, PREFIX), null);
+  });
+});
+
+describe('a long-lived stale route of a peer that is back (RFC 9494 §4.2)', () => {
+  it('stays LLGR_STALE when import policies change, until the peer announces it again', () => {
+    const policy = (localPref: number): PolicySet => ({
+      policies: {
+        in: { rules: [{ name: 'set', set: { localPref }, action: 'accept' }], otherwise: 'reject' },
+      },
+    });
+    const capabilities = [
+      { code: CapabilityCode.multiprotocol, value: hex('0001 00 01') },
+      { code: CapabilityCode.fourOctetAs, value: hex('0000fc00') },
+      { code: CapabilityCode.gracefulRestart, value: hex('001e 0001 01 80') },
+      { code: CapabilityCode.longLivedRestart, value: hex('0001 01 80 000e10') },
+    ];
+    const bench = new Bench();
+    bench.speaker.setPolicies(policy(200));
+    const fields = { restartTime: 120, longLivedStaleTime: 3600, importPolicy: 'in' };
+    const peer = bench.peer('10.0.0.2', fields).establish({ capabilities });
+    const state = () => {
+      const [path] = routeTo(bench.speaker, PREFIX)?.paths ?? [];
+      const { localPref, communities = [] } = path.attributes;
+      return [localPref, communities.includes(Community.llgrStale)];
+    };
+    peer.announce([PREFIX]);
+    assert.deepEqual(state(), [200, false]);
+    bench.speaker.disconnected(peer.id, 'connection reset', bench.now);
+    bench.advance(60_000);
+    assert.deepEqual(state(), [200, true]);
+    peer.establish({ capabilities });
+    bench.speaker.setPolicies(policy(300));
+    bench.pump();
+    assert.deepEqual(state(), [300, true]);
+    peer.announce([PREFIX]);
+    assert.deepEqual(state(), [300, false]);
   });
 });
 
