@@ -53,7 +53,7 @@ const isTouched = ({ session, taken, told }: PlannedPeer): boolean =>
   [taken, told].some((changes) => changes && Object.values(changes).some((n) => n > 0));
 
 /** The plan as text: the peers that change, and the number of those that do not. */
-export function planLines({ changed, needRestart, peers }: PlanView): string[] {
+function planLines({ changed, needRestart, peers }: PlanView): string[] {
   if (changed.length === 0) return ['nothing would change'];
   const touched = peers.filter(isTouched);
   const rest = peers.length - touched.length;

@@ -25,10 +25,10 @@ import type { TimeSlicing } from '../process/time-slicing.ts';
 const PIECE = 32;
 
 /** Turns times of the monotonic clock into ISO 8601. */
-export type ToTime = (monotonicMs: number) => string;
+type ToTime = (monotonicMs: number) => string;
 
 /** Converts times of a monotonic clock, now at `now`. */
-export function timeConverter(now: number): ToTime {
+function timeConverter(now: number): ToTime {
   const offset = Date.now() - now;
   return (monotonicMs) => new Date(offset + monotonicMs).toISOString();
 }

@@ -29,7 +29,7 @@ export interface ConfigProblem {
 }
 
 /** Writes a path as "peers[1].as". */
-export function formatKeyPath(path: KeyPath): string {
+function formatKeyPath(path: KeyPath): string {
   let text = '';
   for (const part of path) {
     if (typeof part === 'number') text += `[${part}]`;

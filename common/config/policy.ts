@@ -6,7 +6,7 @@ import { listAt, textAt, valueAt } from './content.ts';
 import * as value from './values.ts';
 
 /** The values of `export` that are not the name of a policy. */
-export const BUILT_IN_EXPORTS = ['own', 'all'] as const;
+const BUILT_IN_EXPORTS = ['own', 'all'] as const;
 
 /** Prefixes, patterns and communities are text here; the BGP library parses them. */
 const entries = value.list(value.text());

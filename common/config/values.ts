@@ -94,7 +94,7 @@ export const port = integer(1, 65535);
 const UNITS: Record<string, number> = { s: 1, m: 60, h: 3600, d: 86400 };
 
 /** Reads a duration in seconds: 90, "90s", "5m", "2h" or "1d"; undefined for anything else. */
-export function parseDuration(value: unknown): number | undefined {
+function parseDuration(value: unknown): number | undefined {
   if (typeof value === 'number') return Number.isInteger(value) && value >= 0 ? value : undefined;
   const match = typeof value === 'string' ? /^(\d{1,9})([smhd])$/.exec(value) : null;
   return match === null ? undefined : Number(match[1]) * UNITS[match[2]];
@@ -142,12 +142,6 @@ export const asNumber = scalar((value, fail) => {
   return value > 0 && value < 4294967295 ? value : fail(`is not an AS number; ${wanted}`);
 });
 
-/** An IPv4 address of a host: neither 0/8 nor multicast or reserved. */
-export const hostAddress = scalar((value, fail) => {
-  const address = readIPv4(value, fail);
-  return isHostIPv4(address) ? address : fail('is not a host address; write a unicast address');
-});
-
 /** An IPv4 address of a host that other machines can reach, so not a loopback address. */
 export const reachableAddress = scalar((value, fail) => {
   const address = readIPv4(value, fail);
@@ -168,6 +162,7 @@ export const identifier = scalar((value, fail) => {
     : address;
 });
 
+/** Neither 0/8 nor multicast or reserved. */
 function isHostIPv4(address: IPAddress): boolean {
   const first = address.value >>> 24;
   return first !== 0 && first < 224;

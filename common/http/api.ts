@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setImmediate } from 'node:timers/promises';
 import { type IPAddress, IPPrefix, parseAddress, parseInterfaceAddress } from 'bgp-js/ip';
 import { ConfigError } from '../config/config.ts';
-import { bodyOf, type DryRunEndpoint } from './dry-run.ts';
+import { type DryRunEndpoint, readBody } from './dry-run.ts';
 import { type PageFile, pageFiles } from './page-files.ts';
 import { PEER_SORTS, PEER_STATES, type PeersQuery, selectPeers } from './peer-selection.ts';
 import { RequestError } from './request-error.ts';
@@ -36,7 +36,7 @@ export async function answer(
       return sendList(response, { name: 'routes', items: routes, rest: { total } });
     }
     case '/v1/plan':
-      return sendJson(response, 200, await planned(plan, request, url.searchParams));
+      return sendJson(response, 200, await answerPlan(plan, request, url.searchParams));
     case '/v1/policies':
       return sendList(response, { name: 'policies', items: await source.policies() });
     case '/v1/pods':
@@ -72,7 +72,7 @@ async function sendPeers(
 }
 
 /** Serves the Unix socket alone (server.ts), because a configuration can name files. */
-async function planned(
+async function answerPlan(
   plan: DryRunEndpoint | undefined,
   request: IncomingMessage,
   parameters: URLSearchParams,
@@ -81,7 +81,7 @@ async function planned(
   if (plan === undefined) throw new RequestError(404, 'this daemon has no dry run');
   const { file = 'the configuration' } = singleParameters(parameters, ['file']);
   try {
-    return await plan(await bodyOf(request), file);
+    return await plan(await readBody(request), file);
   } catch (error) {
     if (error instanceof ConfigError) throw new RequestError(400, error.message);
     throw error;
@@ -99,8 +99,8 @@ function routesQuery(parameters: URLSearchParams): RoutesQuery {
     prefix: given.prefix === undefined ? undefined : prefixParameter(given.prefix),
     match: routeMatch(given),
     q: searchText(given.q),
-    limit: whole(given.limit, 'limit', 1, 1000, 100),
-    offset: whole(given.offset, 'offset', 0, 0xffffffff, 0),
+    limit: wholeNumber(given.limit, 'limit', 1, 1000, 100),
+    offset: wholeNumber(given.offset, 'offset', 0, 0xffffffff, 0),
   };
 }
 
@@ -126,8 +126,8 @@ function peersQuery(parameters: URLSearchParams): PeersQuery {
     state: oneOf(given.state, 'state', PEER_STATES),
     q: searchText(given.q),
     sort: oneOf(given.sort, 'sort', PEER_SORTS),
-    limit: whole(given.limit, 'limit', 1, 100_000, 100_000),
-    offset: whole(given.offset, 'offset', 0, 0xffffffff, 0),
+    limit: wholeNumber(given.limit, 'limit', 1, 100_000, 100_000),
+    offset: wholeNumber(given.offset, 'offset', 0, 0xffffffff, 0),
   };
 }
 
@@ -187,7 +187,7 @@ function prefixParameter(text: string): IPPrefix {
   throw new RequestError(400, `${text} has host bits set; did you mean ${prefix}?`);
 }
 
-function whole(
+function wholeNumber(
   text: string | undefined,
   name: string,
   minimum: number,

@@ -39,7 +39,7 @@ export async function planView(
 }
 
 /** The body of a request as text. Throws RequestError if it is too long or not UTF-8. */
-export async function bodyOf(request: IncomingMessage): Promise<string> {
+export async function readBody(request: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {

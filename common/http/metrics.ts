@@ -64,11 +64,6 @@ export class Metrics {
     return own + process;
   }
 
-  /** The media type of `text`. */
-  get contentType(): string {
-    return 'text/plain; version=0.0.4; charset=utf-8';
-  }
-
   *#write(): Generator<void, string> {
     for (const prepare of this.#preparations) yield* prepare();
     const parts: string[] = [];

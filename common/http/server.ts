@@ -46,13 +46,13 @@ export async function startStatusServer(options: StatusServerOptions): Promise<S
     if (options.socket !== undefined) {
       const server = makeServer(options, 'unix');
       await listenUnix(server, options.socket);
-      servers.push(survives(server, options.log));
+      servers.push(logErrors(server, options.log));
     }
     let http: StatusServer['http'];
     if (options.http) {
       const server = makeServer(options, 'tcp');
       await listenTcp(server, options.http);
-      servers.push(survives(server, options.log));
+      servers.push(logErrors(server, options.log));
       http = { address: options.http.address, port: (server.address() as AddressInfo).port };
     }
     return { http, close };
@@ -63,7 +63,7 @@ export async function startStatusServer(options: StatusServerOptions): Promise<S
 }
 
 /** The daemon survives a connection that it cannot accept, for lack of file descriptors. */
-function survives(server: Server, log: Logger): Server {
+function logErrors(server: Server, log: Logger): Server {
   return server.on('error', (err) => log.warn({ subject: 'status', err }, 'cannot accept a connection'));
 }
 
@@ -133,8 +133,8 @@ async function serve(
   const { source, log } = options;
   for (const [name, value] of Object.entries(SECURITY_HEADERS)) response.setHeader(name, value);
   try {
-    refuse(request, response, transport);
-    await within(
+    checkRequest(request, response, transport);
+    await withTimeout(
       options.answerTimeoutMs ?? 10_000,
       answer({ source, plan: options.plan }, request, response),
     );
@@ -148,7 +148,7 @@ async function serve(
   }
 }
 
-function refuse(request: IncomingMessage, response: ServerResponse, transport: Transport): void {
+function checkRequest(request: IncomingMessage, response: ServerResponse, transport: Transport): void {
   if (transport === 'tcp' && !isDirectHost(request.headers.host)) {
     throw new RequestError(403, 'use an address of this machine or localhost in the URL, not another name');
   }
@@ -164,7 +164,7 @@ function refuse(request: IncomingMessage, response: ServerResponse, transport: T
   if (hasBody) throw new RequestError(400, 'the request must not have a body');
 }
 
-async function within(milliseconds: number, work: Promise<void>): Promise<void> {
+async function withTimeout(milliseconds: number, work: Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(

@@ -10,17 +10,9 @@ export interface LifecycleOptions {
   /** Stops for a restart that follows immediately; called once, on SIGUSR2. `stop` by default. */
   stopForRestart?(): Promise<void>;
   /** Asks for the configuration to be read again; called on SIGHUP. */
-  reload?(): void;
+  reload(): void;
   /** How long `stop` may take before the process exits anyway; 10 s by default. */
   stopTimeoutMs?: number;
-}
-
-/** Handles signals and failures of this process until `release`. */
-export interface Lifecycle {
-  /** Starts the clean stop, as SIGTERM does. */
-  stop(): void;
-  /** Removes the handlers. */
-  release(): void;
 }
 
 /**
@@ -28,7 +20,7 @@ export interface Lifecycle {
  * same for a restart. A second signal exits immediately with 1. An uncaught failure is logged and exits with 1. Pods keep
  * running: their links and routes belong to the kernel, and the restarted daemon finds them.
  */
-export function runLifecycle(options: LifecycleOptions): Lifecycle {
+export function runLifecycle(options: LifecycleOptions): void {
   const { log } = options;
   const limit = options.stopTimeoutMs ?? 10_000;
   let stopping = false;
@@ -58,13 +50,11 @@ export function runLifecycle(options: LifecycleOptions): Lifecycle {
   };
 
   const reload = () => {
-    if (stopping) return;
-    if (options.reload === undefined) log.warn('SIGHUP: there is nothing to reload');
-    else options.reload();
+    if (!stopping) options.reload();
   };
 
   const exit = (what: string) => (err: unknown) => {
-    log.fatal({ err }, `${what}: exiting; pods keep running`);
+    log.fatal({ err }, `${what}: exiting`);
     process.exit(1);
   };
 
@@ -78,10 +68,4 @@ export function runLifecycle(options: LifecycleOptions): Lifecycle {
   ];
   const events: EventEmitter = process;
   for (const [event, handler] of handlers) events.on(event, handler);
-  return {
-    stop: () => void stop('SIGTERM'),
-    release: () => {
-      for (const [event, handler] of handlers) events.off(event, handler);
-    },
-  };
 }

@@ -39,11 +39,11 @@ async function removeStale(path: string): Promise<void> {
   if (stat === undefined) return;
   if (!stat.isSocket())
     throw new Error(`${path} exists and is not a socket; remove it or configure another path`);
-  if (await isAnswered(path)) throw inUse(path);
+  if (await hasListener(path)) throw inUse(path);
   await unlink(path);
 }
 
-async function isAnswered(path: string): Promise<boolean> {
+async function hasListener(path: string): Promise<boolean> {
   const probe = createConnection({ path });
   try {
     await once(probe, 'connect');

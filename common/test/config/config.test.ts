@@ -22,7 +22,7 @@ const schema = value.section({
   listen: z.optional(value.httpEndpoint),
   rest: value.duration(1, 3600).default(60),
   inner: value.optionalSection({ port: value.port.default(179), deep: z.optional(value.flag) }),
-  list: value.list(value.section({ address: value.hostAddress })),
+  list: value.list(value.section({ address: value.anyHostAddress })),
 });
 const format: ConfigFormat<z.output<typeof schema>, z.output<typeof schema>> = {
   schema,
