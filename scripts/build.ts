@@ -1,13 +1,13 @@
 /**
- * `npm run build [command] [plugin] [library]`: makes what ships, each part into a folder that git ignores.
+ * `npm run build [-- command] [plugin] [library]`: builds what ships, each part into a folder that git ignores.
  *
  * - `command`: the command line and both daemons as one file of JavaScript, `cli/build/flatroute.cjs`. A daemon starts
  *   in a third of the time that it takes from the sources and in 60 MB less, because nothing strips types at its start.
  * - `plugin`: the CNI plugin, `cni/build/flatroute`, a static program in C.
  * - `library`: `bgp-js/dist`, JavaScript with type declarations for Node 20 and later.
  *
- * Without a name it makes all three. A file is replaced in one step, so a program that starts meanwhile runs the old
- * one or the new one.
+ * Without a name it builds all three. Files are replaced in one step, so a program that starts meanwhile runs the old or
+ * the new one.
  */
 
 import { spawnSync } from 'node:child_process';
@@ -41,8 +41,8 @@ const withoutPushGateway: Plugin = {
 
 /**
  * CommonJS, because an ESM import of `node:http` reads every name that the module exports, and reading one of them loads
- * an HTTP client of 13 MB. White space and comments go, since V8 keeps the text of a program in memory; names stay, so
- * that a stack trace says where it was.
+ * an HTTP client of 13 MB. White space and comments are removed, because V8 keeps the text of a program in memory. Names
+ * stay, so that stack traces are readable.
  */
 async function buildCommand(): Promise<void> {
   const temporary = `${bundle}.${randomUUID()}.tmp`;

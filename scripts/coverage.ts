@@ -1,6 +1,6 @@
 /**
- * What tests have run of the sources, from the coverage that V8 writes (NODE_V8_COVERAGE). Types are stripped in place,
- * so its offsets are those of the sources. A branch is a block that V8 counted apart from what is around it.
+ * Coverage of the sources from the files that V8 writes (NODE_V8_COVERAGE). Types are stripped in place, so the offsets
+ * are those of the sources. A branch is a block with its own count.
  */
 
 import { globSync, readdirSync, readFileSync } from 'node:fs';
@@ -8,7 +8,7 @@ import { join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { mergeProcessCovs, type ProcessCov, type ScriptCov } from '@bcoe/v8-coverage';
 
-/** A statement at the top of a file that is more than a type. */
+/** A top-level statement that is more than a type. */
 const CODE = /^(export )?(async |abstract )?(class|function|const|let|for|if)\b|^export (\*|\{)/m;
 
 /** Counts of one file or folder. */
@@ -19,13 +19,13 @@ export interface Coverage {
   branchesRun: number;
 }
 
-/** A file with the numbers of its lines that did not run. */
+/** The counts of a file, and the numbers of lines that did not run. */
 export interface FileCoverage extends Coverage {
   file: string;
   missed: number[];
 }
 
-/** Reads what the processes wrote into `folder`, merged, for the files below `root` that `accepts` takes. */
+/** Reads and merges what the processes wrote to `folder`, for the files below `root` that `accepts` selects. */
 export function readCoverage(
   folder: string,
   root: string,
@@ -38,19 +38,19 @@ export function readCoverage(
     const scripts = result.filter(
       ({ url }) => url.startsWith(prefix) && accepts(relative(root, fileURLToPath(url))),
     );
-    // One after the other: all at once they take more memory than the tests.
+    // One after the other: all at once take more memory than the tests.
     merged = mergeProcessCovs([merged, { result: scripts }]);
   }
   return new Map(merged.result.map((script) => [relative(root, fileURLToPath(script.url)), script]));
 }
 
-/** The coverage of a source; without a script it was never loaded. */
+/** The coverage of a source; without a script the file was never loaded. */
 export function fileCoverage(file: string, source: string, script: ScriptCov | undefined): FileCoverage {
   const counts = new Int32Array(source.length).fill(script ? 1 : 0);
   const ranges = (script?.functions ?? []).flatMap((one) =>
     one.ranges.map((range, index) => ({ ...range, index })),
   );
-  // The wider first, so that what is within overrides it.
+  // The widest first, so that ranges within override it.
   ranges.sort((a, b) => a.startOffset - b.startOffset || b.endOffset - a.endOffset);
   for (const { startOffset, endOffset, count } of ranges) counts.fill(count, startOffset, endOffset);
   const blocks = ranges.filter(({ index }) => index > 0);
@@ -76,7 +76,7 @@ export function fileCoverage(file: string, source: string, script: ScriptCov | u
   return result;
 }
 
-/** The sum of several. */
+/** The sum of several counts. */
 export function sumOf(parts: readonly Coverage[]): Coverage {
   const sum = (key: keyof Coverage) => parts.reduce((total, part) => total + part[key], 0);
   return {
@@ -100,14 +100,14 @@ export function lineRanges(lines: readonly number[]): string {
   return ranges.map(([from, to]) => (from === to ? `${from}` : `${from}–${to}`)).join(', ');
 }
 
-/** The coverage of folders below `root` as lines to print: a sum for each, and every file with lines that did not run. */
+/** Lines to print: the sum for each folder below `root`, and every file with lines that did not run. */
 export function coverageLines(folder: string, root: string, folders: readonly string[]): string[] {
   const scripts = readCoverage(folder, root, (file) => folders.some((one) => file.startsWith(`${one}/`)));
   return folders.flatMap((one) => {
     const files = globSync(`${one}/**/*.ts`, { cwd: root }).sort();
     const covered = files.flatMap((file) => {
       const source = readFileSync(join(root, file), 'utf8');
-      // Nobody loads what has types alone.
+      // A file of types alone is never loaded.
       return CODE.test(source) ? [fileCoverage(file, source, scripts.get(file))] : [];
     });
     const { lines, linesRun, branches, branchesRun } = sumOf(covered);

@@ -1,6 +1,6 @@
-// Turns bgp-js/package.json into that of the published package and back: npm runs this as `prepack` and `postpack` of
-// `npm pack` and `npm publish`. In the repository the exports are TypeScript, which runs without a build; published are
-// JavaScript and declarations, because Node.js strips no types from packages. Plain JavaScript for the npm of any Node.
+// Rewrites bgp-js/package.json for the published package, and restores it: npm runs this as `prepack` and `postpack` of
+// `npm pack` and `npm publish`. In the repository the exports are TypeScript, which runs without a build. The package has
+// JavaScript and declarations, because Node.js does not strip types in node_modules. Plain JavaScript, for any Node.js.
 
 import { copyFileSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ const manifest = join(root, 'bgp-js/package.json');
 const original = `${manifest}.orig`;
 const license = join(root, 'bgp-js/LICENSE');
 
-/** Puts back what `prepare` changed; also after a run that was cut short. */
+/** Restores what `prepare` changed, also after an interrupted run. */
 function restore() {
   if (existsSync(original)) renameSync(original, manifest);
   rmSync(license, { force: true });
@@ -22,7 +22,7 @@ function prepare() {
   build('library');
   copyFileSync(join(root, 'LICENSE'), license);
   const { scripts, exports, ...rest } = JSON.parse(readFileSync(manifest, 'utf8'));
-  // Patterns open every source to the workspaces; the package has its named entries alone.
+  // Patterns give the workspaces access to every source; the package exports only its named entries.
   const entries = Object.entries(exports).filter(([name]) => !name.includes('*'));
   const published = entries.map(([name, source]) => {
     const compiled = source.replace(/^\.\/(.*)\.ts$/, './dist/$1');

@@ -1,7 +1,8 @@
 // Runs a program on Node 24 after the set-up that it needs:
 // `node scripts/run.mjs [--no-setup | --packages-only | --lab] FILE.ts ARGUMENTS…`
-// By default that is everything: npm and Debian packages, and the build. `--lab` leaves out the routers of the interop
-// matrix and the library; `--packages-only` installs npm packages alone. Then it only passes on signals and exit code.
+// By default the set-up is everything: npm and Debian packages, and the build. `--lab` leaves out the routers of the
+// interop matrix and the library; `--packages-only` installs only npm packages. Afterwards this process passes on signals
+// and the exit code.
 
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -46,7 +47,7 @@ function parentOf(pid) {
   try {
     return /^PPid:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
   } catch {
-    return undefined; // it has just exited
+    return undefined; // it exited meanwhile
   }
 }
 

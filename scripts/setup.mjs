@@ -12,10 +12,10 @@ export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 export const node24 = join(root, 'node_modules/.bin/node');
 
 const sbin = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
-/** PATH with the folders of system tools, which are missing in some root shells. */
+/** PATH with the folders of system tools, which some root shells lack. */
 export const toolPath = [...new Set([...(process.env.PATH ?? '').split(':'), ...sbin])].join(':');
 
-/** What the labs and tests run, and the Debian package that has it. */
+/** The commands that labs and tests run, with their Debian packages. */
 const tools = [
   { command: 'ip', package: 'iproute2', why: 'namespaces and links of the lab' },
   { command: 'ping', package: 'iputils-ping', why: 'reachability with round-trip times' },
@@ -24,29 +24,29 @@ const tools = [
   { command: 'gobgpd', package: 'gobgpd', why: 'a router of the interop matrix', interop: true },
   { command: 'bgpctl', package: 'openbgpd', why: 'a router of the interop matrix', interop: true },
   { command: 'exabgp', package: 'exabgp', why: 'a router of the interop matrix', interop: true },
-  { command: 'tshark', package: 'tshark', why: 'reading it with a codec that is not ours', interop: true },
-  { command: 'scapy3', package: 'python3-scapy', why: 'reading it with another one', interop: true },
+  { command: 'tshark', package: 'tshark', why: 'an independent codec for the interop matrix', interop: true },
+  { command: 'scapy3', package: 'python3-scapy', why: 'another independent codec', interop: true },
   { command: 'nft', package: 'nftables', why: 'tests that cut a session' },
-  { command: 'tcpdump', package: 'tcpdump', why: 'tests that look at packets' },
+  { command: 'tcpdump', package: 'tcpdump', why: 'tests that check packets' },
   { command: 'nsenter', package: 'util-linux', why: 'running programs in a namespace' },
   { command: 'gcc', package: 'gcc', why: 'building the CNI plugin' },
-  { command: 'musl-gcc', package: 'musl-tools', why: 'linking it statically and small' },
+  { command: 'musl-gcc', package: 'musl-tools', why: 'linking the CNI plugin statically' },
 ];
 
-/** Services that Debian would start for the whole machine; the labs run daemons of their own in namespaces. */
+/** Services that Debian would start on the machine; the labs run their own daemons in namespaces. */
 /** @type {Record<string, string | undefined>} */
 const services = { bird2: 'bird', frr: 'frr', gobgpd: 'gobgpd', openbgpd: 'openbgpd', exabgp: 'exabgp' };
-/** Debian asks this program whether an installation may start a service (invoke-rc.d(8)); 101 is no. */
+/** Debian asks this program whether an installation may start a service (invoke-rc.d(8)); exit code 101 means no. */
 const policy = '/usr/sbin/policy-rc.d';
 
 /**
- * Does all set-up, with `interop` also that of the matrix of routers; throws an Error in words when it cannot.
+ * Installs all packages, with `interop` also the routers of the matrix. Throws an Error that says what is missing.
  * @param {boolean} interop
  */
 export function setUp(interop) {
   if (process.platform !== 'linux') throw new Error('Flatroute needs Linux: its labs are network namespaces');
   if (process.getuid?.() !== 0)
-    throw new Error('run this as root: the labs make network namespaces and routes');
+    throw new Error('run this as root: the labs create network namespaces and routes');
   setUpDebianPackages(interop);
   setUpNpmPackages();
 }
@@ -56,15 +56,15 @@ export function setUpNpmPackages() {
   const stale = staleReason();
   if (!stale) return;
   step(`npm packages: ${stale}`, () => {
-    // The scripts of packages must not run on the Node that this very command replaces.
+    // The scripts of packages must not run on the Node that this command replaces.
     const path = toolPath.split(':').filter((folder) => !folder.endsWith('node_modules/.bin'));
     run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { PATH: path.join(':') });
     const still = staleReason();
-    if (still) throw new Error(`npm ci ended well, and yet: ${still}`);
+    if (still) throw new Error(`npm ci succeeded, but ${still}`);
   });
 }
 
-/** Why `folder`/node_modules has to be installed anew, or undefined. npm leaves a record of what it installed there. */
+/** Why `folder`/node_modules must be installed again, or undefined. npm leaves a record of what it installed there. */
 export function staleReason(folder = root) {
   const record = join(folder, 'node_modules/.package-lock.json');
   if (!existsSync(record)) return 'not installed yet';
@@ -117,7 +117,7 @@ function setUpDebianPackages(interop) {
 
 /** @param {() => void} work */
 function withoutStartingServices(work) {
-  // A policy that is there is the administrator's.
+  // An existing policy belongs to the administrator.
   const ours = !existsSync(policy);
   if (ours) writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
   try {
@@ -129,8 +129,8 @@ function withoutStartingServices(work) {
 
 /** @param {string[]} install */
 function aptInstall(install) {
-  // Package lists that are missing or too old make the first attempt fail; only then are they fetched. So does an
-  // installation that was cut short, which dpkg has to end first.
+  // The first attempt fails when package lists are missing or old, or when an installation was interrupted, which dpkg must
+  // complete first. Only then are the lists fetched.
   if (tryApt(install) === 0) return;
   run('dpkg', ['--configure', '-a']);
   aptOrThrow(['update', '-q']);
@@ -138,7 +138,7 @@ function aptInstall(install) {
 }
 
 /**
- * Builds what ships, or the named parts of it (build.ts): what is tested is what is installed.
+ * Builds what ships, or the named parts of it (build.ts), so that what is tested is what is installed.
  * @param {string[]} parts
  */
 export function build(...parts) {
@@ -192,7 +192,7 @@ function findCommand(command) {
   });
 }
 
-// Progress goes to stderr, so that what a command prints can be piped on.
+// Progress goes to stderr, so that the output of a command can be piped.
 /**
  * @param {string} text
  * @param {() => void} work

@@ -1,7 +1,7 @@
 /**
- * `npm test [FILE…]`: the check, then every test file of every workspace, labs included. Each file runs in a process
- * of its own, as many at once as there are cores, so that a crash or a hang has a name and takes nothing else along.
- * The last line but for failures is `N passed, N failed`; exits non-zero when any failed or none ran.
+ * `npm test [-- FILE…]`: the checks, then every test file of every workspace, labs included. Each file runs in its own
+ * process, as many at once as there are cores, so that a crash or a hang is attributed to its file and stops no other.
+ * The last line is `N passed, N failed`; exits with 1 when a test failed or none ran.
  */
 
 import { spawn } from 'node:child_process';
@@ -20,17 +20,17 @@ interface Job {
   command: string[];
   /** Where mocha writes its report; without one the job is a single test that passes by exit code 0. */
   report?: string;
-  /** Where V8 writes what has run, when that is looked at. */
+  /** Where V8 writes its coverage, if it is measured. */
   coverage?: string;
 }
 
 interface Outcome {
   passed: number;
-  /** One text for each failed test. */
+  /** A text for each failed test. */
   failures: string[];
 }
 
-/** The part of mocha's JSON report that is read here. */
+/** The part of mocha's JSON report that this program reads. */
 interface MochaReport {
   stats: { passes: number; pending: number; failures: number };
   pending: { fullTitle: string }[];
@@ -39,13 +39,13 @@ interface MochaReport {
 
 const folder = mkdtempSync(join(tmpdir(), 'flatroute-test-'));
 const coverageFolder = join(folder, 'coverage');
-/** What is looked at: the protocol. */
+/** Test files whose coverage of the protocol is measured. */
 const covering = /^(bgp-js|bgp-js-testing|reflector|agent\/test\/config)\//;
 const coveredFolders = ['bgp-js/wire', 'bgp-js/session', 'bgp-js/rib', 'bgp-js/speaker'];
 
 function jobs(patterns: string[]): Job[] {
   const wanted = patterns.length > 0 ? patterns : ['{test,*/test}/**/*.test.ts'];
-  // Labs mostly wait, for hold timers to expire: first, so that the others fill the gaps.
+  // Labs first: they mostly wait for hold timers, and the other tests fill the gaps.
   const files = globSync(wanted, { cwd: root, exclude: ['**/node_modules/**'] }).sort(
     (a, b) => Number(b.startsWith('labtests')) - Number(a.startsWith('labtests')) || a.localeCompare(b),
   );
@@ -65,7 +65,7 @@ function jobs(patterns: string[]): Job[] {
   ];
 }
 
-/** Runs a command; its output, and how it ended when that was not with exit code 0. */
+/** Runs a command; returns its output, and the problem when it did not exit with 0. */
 function execute(command: string[], coverage?: string): Promise<{ output: string; problem?: string }> {
   const [file, ...args] = command;
   const env = coverage ? { ...process.env, NODE_V8_COVERAGE: coverage } : process.env;
@@ -80,7 +80,7 @@ function execute(command: string[], coverage?: string): Promise<{ output: string
     child.stdout.setEncoding('utf8').on('data', collect);
     child.stderr.setEncoding('utf8').on('data', collect);
     const timer = setTimeout(() => {
-      problem = `did not end within ${timeLimitMs / 1000} s`;
+      problem = `did not exit within ${timeLimitMs / 1000} s`;
       child.kill('SIGKILL');
     }, timeLimitMs);
     child.on('error', (error) => {
@@ -89,7 +89,7 @@ function execute(command: string[], coverage?: string): Promise<{ output: string
     child.on('close', (code, signal) => {
       clearTimeout(timer);
       running.delete(child);
-      if (code !== 0) problem ??= signal ? `was ended by ${signal}` : `ended with exit code ${code}`;
+      if (code !== 0) problem ??= signal ? `was killed by ${signal}` : `exited with ${code}`;
       resolve({ output, problem });
     });
   });
@@ -108,14 +108,14 @@ async function runJob({ command, report, coverage }: Job): Promise<Outcome> {
   const { output, problem } = await execute(command, coverage);
   if (!report) return { passed: problem ? 0 : 1, failures: problem ? [`${problem}\n${output}`] : [] };
   const told = readReport(report);
-  if (!told) return { passed: 0, failures: [`${problem ?? 'left no report'}\n${output}`] };
+  if (!told) return { passed: 0, failures: [`${problem ?? 'wrote no report'}\n${output}`] };
   const failures = told.failures.map(({ fullTitle, err }) => `${fullTitle}\n${err.stack ?? err.message}`);
   failures.push(...told.pending.map(({ fullTitle }) => `${fullTitle}\nskipped: every test has to run`));
   const { passes } = told.stats;
-  if (failures.length === 0 && passes === 0) failures.push('there is no test in this file');
-  // For instance a process that was killed because something it had left open kept it alive.
+  if (failures.length === 0 && passes === 0) failures.push('this file has no test');
+  // For instance when an open handle kept the process alive until it was killed.
   if (failures.length === 0 && problem)
-    failures.push(`all tests passed, and the process ${problem}\n${output}`);
+    failures.push(`all tests passed, but the process ${problem}\n${output}`);
   return { passed: passes, failures };
 }
 
@@ -142,7 +142,7 @@ async function main(): Promise<number> {
   return total.failures.length === 0 && total.passed > 0 ? 0 : 1;
 }
 
-// Tests clean up after themselves when they are asked to end; they are asked, and waited for.
+// On a signal tests clean up, so they get the signal and this process waits for them.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => {
     for (const child of running) child.kill('SIGTERM');
