@@ -1,30 +1,32 @@
 /**
- * Ids of the RIB, and how long each of them stays the same thing.
+ * Ids of the RIB, and how long each of them means the same thing.
  *
- * A full table has a million routes. As objects they would cost some 100 octets each and a pause of the garbage
- * collector. So a prefix, a path and a set of attributes are numbers, and their fields are columns (column.ts) that are
- * indexed by the number. The brands below exist for the type checker alone: a path cannot be
- * passed where a prefix is expected.
+ * The problem. A full table has a million routes. As objects they would cost some 100 octets each and long pauses of the
+ * garbage collector. So a prefix, a path and a set of attributes are numbers, and their fields are columns (column.ts)
+ * that are indexed by the number. Numbers are reused, and whoever keeps an old one for too long reads the fields of
+ * another entry. The brands below exist for the type checker alone: a path cannot be passed where a prefix is expected.
  *
- * Numbers are reused, and nothing keeps a holder of an old number from reading the columns of its successor. So each
- * kind of id has a rule of who keeps it alive:
+ * Who keeps an id alive:
  *
  * - AttrsId: counted references. `AttributeTable.add` makes a set without any; `retain` and `release` count. A path, a
- *   slot of an Adj-RIB-Out, a policy's memory and an UPDATE that is being processed each retain the sets they name.
+ *   slot of an Adj-RIB-Out, a policy's memory and an UPDATE in processing each retain the sets that they name.
  * - PrefixId: counted holds. `PrefixTable.intern` makes a prefix without any; `hold` and `release` count. A prefix is
- *   held once for having paths, once for each Adj-RIB-Out that has it, and once for each queue or set of pending
- *   prefixes that contains it, so that a withdrawal that is owed can still name its prefix.
- * - PathId: owned by one list, that of the paths to its prefix. `FamilyRib` alone adds paths and frees them. A freed
- *   number is reused at once: nothing may keep a path across a change of the RIB.
- * - SourceId: one session, or the stale routes that are left of it. `SourceTable` reuses a number only after all others.
+ *   held once for having paths, once by each Adj-RIB-Out that has it, and once by each queue or set of pending prefixes
+ *   that contains it, so that a withdrawal that is owed can still name its prefix.
+ * - PathId: one owner, the list of the paths to its prefix. Only `FamilyRib` adds and frees paths. A freed number is
+ *   reused at once, so that nothing may keep a path across a change of the RIB.
+ * - SourceId: one session, or the stale routes that are left of it. `SourceTable` uses numbers in turn, and reuses none
+ *   while octets of attributes are charged to it.
  *
- * The obvious rule, free with the last reference, fails twice. A route that flaps would be removed from the hash table
- * and entered again with every change, and the end of a session with a full table would stop everything for as long as
- * it takes to remove a million entries. So the last `release` only notes the number in a `FreeList`, and the entry stays
- * where it can be found: `find` or `intern` brings it back under its number. `reclaim` removes noted entries that are
- * still unused, a slice at a time, when the speaker is idle (`Routing.reclaim`); and two of them whenever a new
- * number is asked for, so that the table does not grow while there are unused entries. Only a reclaimed number is given
- * to something else. This is why an id may be used between its last release and the next allocation, and no longer.
+ * Why the obvious rule, free with the last reference, fails. A route that flaps would be removed from the hash table and
+ * added again with every change. And the end of a session with a full table would stop everything until a million entries
+ * are removed.
+ *
+ * How it works. The last `release` only lists the number in a `FreeList`; the entry stays where it is, and `find` or
+ * `intern` returns it again under its number. `reclaim` removes listed entries that are still unused: a slice at a time
+ * when the speaker is idle (`Routing.reclaim`), and two of them whenever a table needs a new number, so that it does not
+ * grow while it has unused entries. Only a reclaimed number is given to another entry. So an id may be used between its
+ * last release and the next allocation, and no longer.
  */
 
 declare const brand: unique symbol;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { NO_PREFIX, type PrefixId } from '../../../rib/store/ids.ts';
-import { PrefixTable } from '../../../rib/store/prefix-table.ts';
+import { PrefixIndex, PrefixTable } from '../../../rib/store/prefix-table.ts';
 import { IPV4_UNICAST } from '../../../wire/families.ts';
 import { HASH_KEY, nlri } from '../helpers.ts';
 
@@ -96,6 +96,38 @@ describe('PrefixTable', () => {
     table.reclaim(1);
     assert.equal(table.find(nlri('10.0.0.0/8'), 0), NO_PREFIX);
     assert.ok(!table.hasUnused);
+  });
+
+  it('searches the index for no prefix that comes in the order of the last time', () => {
+    const table = new PrefixTable(32, HASH_KEY);
+    // In different blocks, so that the index cannot answer from the block that it found last.
+    const list = Array.from({ length: 100 }, (_, i) => nlri(`10.${i}.0.0/16`)).filter((_, i) => i % 8 === 0);
+    const ids = list.map((bytes) => table.intern(bytes, 0));
+    for (const id of ids) table.hold(id);
+    const { find, place } = PrefixIndex.prototype;
+    let searches = 0;
+    PrefixIndex.prototype.find = function (...wanted) {
+      searches++;
+      return find.apply(this, wanted);
+    };
+    PrefixIndex.prototype.place = function (...wanted) {
+      searches++;
+      return place.apply(this, wanted);
+    };
+    try {
+      assert.deepEqual(
+        list.map((bytes) => table.intern(bytes, 0)),
+        ids,
+      );
+      assert.deepEqual(
+        list.map((bytes) => table.find(bytes, 0)),
+        ids,
+      );
+    } finally {
+      PrefixIndex.prototype.find = find;
+      PrefixIndex.prototype.place = place;
+    }
+    assert.ok(searches <= 2, 'one for the first prefix of each round');
   });
 
   it('finds the longest match among those that are accepted', () => {
