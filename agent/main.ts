@@ -6,6 +6,8 @@ import { createLogger } from '@flatroute/common/process/log.ts';
 import { Agent } from './agent.ts';
 import { agentFormat } from './config/schema.ts';
 
+export { loadAgentConfig } from './config/load.ts';
+
 /** Runs the agent until a signal ends it. Throws ConfigError, or an Error that says what prevented the start. */
 export async function runAgent(options: { configFile: string }): Promise<void> {
   const { configFile } = options;

@@ -24,7 +24,7 @@ function daemonCommand(program: Command, name: 'agent' | 'reflector', summary: s
 function addDaemons(program: Command): void {
   daemonCommand(program, 'agent', 'run the agent of this node').action(async (options: DaemonOptions) => {
     if (options.check) {
-      const { loadAgentConfig } = await import('@flatroute/agent/config/load.ts');
+      const { loadAgentConfig } = await import('@flatroute/agent/main.ts');
       const { node, as, peers, podCIDRs } = await loadAgentConfig(options.config);
       const prefixes = podCIDRs.length === 0 ? 'no pod prefix' : `pods in ${podCIDRs.join(', ')}`;
       return report(
@@ -36,7 +36,7 @@ function addDaemons(program: Command): void {
   });
   daemonCommand(program, 'reflector', 'run a route reflector').action(async (options: DaemonOptions) => {
     if (options.check) {
-      const { loadReflectorConfig } = await import('@flatroute/reflector/config/load.ts');
+      const { loadReflectorConfig } = await import('@flatroute/reflector/main.ts');
       const { as, clusterId, clients } = await loadReflectorConfig(options.config);
       return report(
         `${options.config}: OK (AS ${as}, cluster ${clusterId}, ${counted(clients.length, 'client')})`,

@@ -5,6 +5,8 @@ import { createLogger } from '@flatroute/common/process/log.ts';
 import { reflectorFormat } from './config/schema.ts';
 import { Reflector } from './reflector.ts';
 
+export { loadReflectorConfig } from './config/load.ts';
+
 /** Runs the reflector until a signal ends it. Throws ConfigError, or an Error that says why it cannot start. */
 export async function runReflector(options: { configFile: string }): Promise<void> {
   const source = new SettingsFile(options.configFile, reflectorFormat);
