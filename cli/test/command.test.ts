@@ -280,7 +280,7 @@ describe('the start of flatroute', () => {
   /** Prints which program runs, with the settings of the engine and of malloc. */
   const program = (name: string) =>
     `console.log(${JSON.stringify(name)}, ...process.execArgv, process.env.MALLOC_MMAP_THRESHOLD_ ?? '-');\n`;
-  const MEMORY_SETTINGS = '--max-semi-space-size=2 --optimize-for-size 131072';
+  const MEMORY_SETTINGS = '--max-semi-space-size=2 --optimize-for-size --no-maglev 131072';
   let folder: string;
   let wrapper: string;
 
