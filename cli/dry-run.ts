@@ -65,6 +65,6 @@ function planLines({ changed, needRestart, peers }: PlanView): string[] {
   if (touched.length > 0)
     lines.push('', ...tableLines(touched, COLUMNS), '', '+ added, - withdrawn, ~ changed routes');
   if (rest > 0)
-    lines.push('', `nothing changes for ${touched.length > 0 ? 'the other ' : ''}${counted(rest, 'peer')}`);
+    lines.push('', `nothing changes for ${counted(rest, touched.length > 0 ? 'other peer' : 'peer')}`);
   return lines;
 }

@@ -5,6 +5,7 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { PlanView } from '@flatroute/common/http/api-documents.ts';
 import { type StatusServer, startStatusServer } from '@flatroute/common/http/server.ts';
 import { createLogger } from '@flatroute/common/process/log.ts';
 import { FakeSource } from '@flatroute/common/test/http/fake-source.ts';
@@ -42,7 +43,10 @@ describe('the flatroute command', function () {
     folder = await mkdtemp(join(tmpdir(), 'flatroute-cli-'));
     socket = join(folder, 'agent.sock');
     const log = createLogger({ level: 'silent', format: 'json' });
-    server = await startStatusServer({ source: new FakeSource({ peers: 1000, routes: 2345 }), socket, log });
+    const source = new FakeSource({ peers: 1000, routes: 2345 });
+    // Plans what the configuration says.
+    const plan = async (text: string) => JSON.parse(text) as PlanView;
+    server = await startStatusServer({ source, plan, socket, log });
   });
   after(async () => {
     await server?.close();
@@ -66,6 +70,8 @@ describe('the flatroute command', function () {
     const all = await lines('policies');
     assert.match(all[0], /^tor-in: import of tor$/);
     assert.match(all.join('\n'), /^prefer +next +1,204,411$/m);
+    const ends = all.filter((line) => /\d$/.test(line)).map((line) => line.length);
+    assert.equal(new Set(ends).size, 1, 'numbers are aligned at the right');
     assert.match(all.join('\n'), /^otherwise +accept +40$/m);
   });
 
@@ -145,9 +151,10 @@ describe('the flatroute command', function () {
     const byAddress = await lines('routes', '10.244.2.9');
     assert.deepEqual(await lines('routes', '10.244.2.0/26'), byAddress);
     assert.equal(byAddress[0], '10.244.2.0/26  learned, kernel: installed');
-    assert.match(byAddress[3], /^best +10\.0\.0\.2 +n2/);
+    assert.equal(byAddress[2], 'PATH      NEXT HOP    FROM  PREF  MED  ORIGIN  AS PATH');
+    assert.equal(byAddress[3], 'best      10.0.0.2    n2     100       IGP     (empty)');
     assert.match(byAddress[4], /^ {2}why: shortest AS path \(step 2\)/);
-    assert.match(byAddress[5], /^unusable +10\.0\.0\.254 +tor/);
+    assert.equal(byAddress[5], 'unusable  10.0.0.254  tor           0  IGP     65001 64512');
     const nowhere = await view('routes', '203.0.113.1');
     assert.deepEqual([nowhere.code, nowhere.stderr], [1, 'flatroute: no route covers 203.0.113.1\n']);
     const wrong = await view('routes', '10.244.2.9/26');
@@ -171,6 +178,65 @@ describe('the flatroute command', function () {
       [none.code, none.stderr],
       [2, 'flatroute: --longer-prefixes needs a prefix, such as 10.244.0.0/16\n'],
     );
+  });
+
+  describe('plan', () => {
+    const none = { added: 0, withdrawn: 0, changed: 0 };
+    const untouched: PlanView['peers'][number] = {
+      ...{ peer: 'n9', session: 'stays', because: [], taken: none, told: none },
+    };
+    async function planned(plan: PlanView): Promise<string[]> {
+      const file = join(folder, 'planned.yaml');
+      await writeFile(file, JSON.stringify(plan));
+      return lines('plan', '--config', file);
+    }
+
+    it('shows changes of sessions and routes peer by peer, and counts the other peers', async () => {
+      const peers: PlanView['peers'] = [
+        { ...untouched, peer: 'tor', taken: { added: 0, withdrawn: 12, changed: 3 } },
+        { ...untouched, peer: 'n4', session: 'reset', because: ['as'] },
+        { peer: 'n5', session: 'added', because: [] },
+        untouched,
+      ];
+      assert.deepEqual(
+        await planned({ changed: ['policies.tor-in', 'peers[n4].as'], needRestart: [], peers }),
+        [
+          'changed: policies.tor-in, peers[n4].as',
+          '',
+          'PEER  SESSION     IMPORT     EXPORT',
+          'tor   stays       +0 -12 ~3  unchanged',
+          'n4    reset (as)  unchanged  unchanged',
+          'n5    added',
+          '',
+          '+ added, - withdrawn, ~ changed routes',
+          '',
+          'nothing changes for 1 other peer',
+        ],
+      );
+    });
+
+    it('shows no table without changes for a peer, and keys that take a restart', async () => {
+      const changed = ['log.level', 'as'];
+      assert.deepEqual(await planned({ changed, needRestart: ['as'], peers: [untouched, untouched] }), [
+        'changed: log.level, as',
+        'a reload would be refused: as can only be changed by a restart',
+        '',
+        'nothing changes for 2 peers',
+      ]);
+      const touched = [{ ...untouched, told: { ...none, added: 1 } }];
+      assert.equal(
+        (await planned({ changed, needRestart: [], peers: touched })).at(-1),
+        '+ added, - withdrawn, ~ changed routes',
+      );
+      assert.deepEqual(await planned({ changed: [], needRestart: [], peers: [untouched] }), [
+        'nothing would change',
+      ]);
+    });
+
+    it('exits with 2 for a configuration that cannot be read', async () => {
+      const { code, stderr } = await view('plan', '--config', join(folder, 'none.yaml'));
+      assert.deepEqual([code, stderr.startsWith('flatroute: cannot read ')], [2, true]);
+    });
   });
 
   it('shows pods and explains an address', async () => {

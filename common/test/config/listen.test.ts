@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import * as z from 'zod';
 import { ConfigError, type ConfigFormat, formatProblem, parseConfig } from '../../config/config.ts';
-import { checkListen, endpointsOrOff } from '../../config/listen.ts';
+import { checkListen, endpoints, endpointsOrOff } from '../../config/listen.ts';
 import * as value from '../../config/values.ts';
 
 const schema = value.section({
@@ -44,6 +44,9 @@ describe('listen', () => {
       '[2001:db8::1]:1790',
     ]);
     assert.deepEqual(listenOf('off'), []);
+    assert.deepEqual(endpointsOrOff.parse(false), []);
+    assert.equal(endpoints.safeParse('off').success, false, 'a daemon that must listen');
+    assert.equal(endpoints.safeParse('10.0.0.1:179').success, true);
   });
 
   const mistakes: [text: string, error: string][] = [
