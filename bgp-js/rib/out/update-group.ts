@@ -44,9 +44,8 @@ import type { FamilyRib } from '../family-rib.ts';
 import type { PolicyRun } from '../policy/policy-run.ts';
 import { NO_PREFIX, type PrefixId, type SourceId } from '../store/ids.ts';
 import { AdjRibOut, AdjRibOutDiff, type AdvertisedRoute, PreviousAdjRibOut } from './adj-rib-out.ts';
-import { DirectEncoder } from './direct-encoder.ts';
 import { type ExportProfile, exportAlike, layoutOf, type UpdateLayout } from './export-profile.ts';
-import { PendingPrefixes } from './pending-prefixes.ts';
+import { DirectEncoder, PendingPrefixes } from './pending-prefixes.ts';
 import { isFor, type LogReader, LogStretch, NO_SOURCE, readLog, UpdateLog } from './update-log.ts';
 import { eachPacked, endOfRib, UpdatePacker } from './update-packer.ts';
 
