@@ -220,7 +220,8 @@ export class Attachments {
       // If parts of the link are left, its addresses stay allocated until the runtime's DEL removes them.
       if (leftovers.length === 0) await this.#release(allocation);
     } catch (problem) {
-      leftovers.push((problem as Error).message);
+      const { message, details } = problem as CniError;
+      leftovers.push(`${message}: ${details}`);
     }
     if (leftovers.length > 0) this.#states.set(ownerKey(allocation), leftovers.join('; '));
     const cause = error instanceof TransactionError ? error.cause : error;

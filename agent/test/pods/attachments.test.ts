@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
+import type { IPAddress } from 'bgp-js/ip';
 import { type Ipam, NoAddressError } from '../../ipam/ipam.ts';
 import { encodeLine } from '../../ipam/journal-format.ts';
 import { type Allocation, ConflictError } from '../../ipam/store.ts';
@@ -60,6 +61,7 @@ describe('pods: restart', () => {
         (await node.list()).map((pod) => [pod.address, pod.state]),
         [[address, 'up']],
       );
+      assert.doesNotMatch(node.errors, /after restart/);
     });
   }
 
@@ -87,6 +89,7 @@ describe('pods: restart', () => {
     await node.start();
     const [pod] = await node.list();
     assert.equal(pod.address, address);
+    assert.match(node.errors, /warn default\/pod-1 after restart: the host's link \S+ is missing;/);
     assert.match(pod.state, /host's link .* is missing; .*\/run\/netns\/.*ENOENT/);
     const gone = await node.plugin('DEL', 1, {}, { CNI_NETNS: '' });
     assert.equal(gone.exitCode, 0, gone.stdout);
@@ -123,6 +126,21 @@ describe('pods: restart', () => {
     await eventually('the orphan is gone', () => !node.links().includes('fr0123456789abc'));
     assert.deepEqual(node.links().sort(), [host(1), 'friend'].sort());
     assert.match(node.errors, /removed 1 links without a pod: fr0123456789abc/);
+  });
+
+  it('warns if the host lets pods send from addresses of others', async () => {
+    const filter = (value: number) =>
+      node.exec('sh', '-c', `echo ${value} > /proc/sys/net/ipv4/conf/all/rp_filter`);
+    for (const [value, warns] of [
+      [2, true],
+      [1, false],
+      [0, false],
+    ] as const) {
+      await node.end('SIGTERM');
+      filter(value);
+      await node.start();
+      assert.equal(node.errors.includes('rp_filter is 2'), warns, `rp_filter ${value}: ${node.errors}`);
+    }
   });
 
   it('deletes the graveyard of an earlier run', async () => {
@@ -169,7 +187,7 @@ describe('pods: restart', () => {
   });
 });
 
-describe('pods: attachments without an address', () => {
+describe('pods: attachments that fail', () => {
   const held: Allocation = {
     containerId: 'c1',
     ifname: 'eth0',
@@ -181,8 +199,12 @@ describe('pods: attachments without an address', () => {
   };
 
   /** Attaches with an address management of these methods, on a node where no link exists. */
-  async function codeOf(ipam: Partial<Ipam>): Promise<number> {
-    const graveyard = { gone: async () => {}, flush: async () => {} };
+  async function attach(ipam: Partial<Ipam>): Promise<{ error: CniError; state: string }> {
+    const graveyard = {
+      gone: async () => {},
+      flush: async () => {},
+      afterwards: (_name: string, action: () => void) => action(),
+    };
     const tools = {
       netlink: { request: () => {} },
       routes: { delete: () => {} },
@@ -202,10 +224,11 @@ describe('pods: attachments without an address', () => {
       await attachments.attach(request as CniRequest);
     } catch (error) {
       assert.ok(error instanceof CniError, String(error));
-      return error.code;
+      return { error, state: attachments.state(held) };
     }
     throw new Error('attached');
   }
+  const codeOf = async (ipam: Partial<Ipam>) => (await attach(ipam)).error.code;
   const failing = (error: Error) => (): Promise<never> => Promise.reject(error);
   const conflict = new ConflictError(ip('10.244.1.7'), 'node n2');
 
@@ -220,5 +243,38 @@ describe('pods: attachments without an address', () => {
     const before = { get: () => held };
     assert.equal(await codeOf({ ...before, reassign: failing(conflict) }), CODE.TRY_AGAIN_LATER);
     assert.equal(await codeOf({ ...before, reassign: failing(new Error('ENOSPC')) }), CODE.IO_FAILURE);
+  });
+
+  it('keep the address if the release after a failed wiring cannot be stored, and say so', async () => {
+    const rested: IPAddress[] = [];
+    const ipam = {
+      get: () => undefined,
+      hasFree: () => true,
+      allocate: async () => held,
+      release: failing(new Error('ENOSPC')),
+      rest: (address: IPAddress) => rested.push(address),
+    };
+    const { error, state } = await attach(ipam as unknown as Partial<Ipam>);
+    assert.equal(error.code, CODE.WIRING_FAILED);
+    assert.match(error.message, /cannot create the link fr0: .*ENOENT/);
+    assert.equal(error.details, 'the release cannot be stored: ENOSPC');
+    assert.equal(state, 'the release cannot be stored: ENOSPC');
+    assert.deepEqual(rested, []);
+  });
+
+  it('release the address after a failed wiring', async () => {
+    const released: Allocation[] = [];
+    const rested: string[] = [];
+    const ipam = {
+      get: () => undefined,
+      hasFree: () => true,
+      allocate: async () => held,
+      release: async (allocation: Allocation) => void released.push(allocation),
+      rest: (address: IPAddress) => void rested.push(address.toString()),
+    };
+    const { error, state } = await attach(ipam);
+    assert.deepEqual([error.code, error.details], [CODE.WIRING_FAILED, '']);
+    assert.deepEqual([released, rested], [[held], ['10.244.1.7']]);
+    assert.equal(state, 'not inspected yet');
   });
 });

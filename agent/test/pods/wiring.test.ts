@@ -34,6 +34,7 @@ describe('pods: wiring', () => {
       dns: {},
     });
     assert.ok(node.podIp(1, '-4 addr show dev eth0').includes(`inet ${address} `));
+    assert.match(node.podIp(1, 'link show lo'), /[<,]UP[,>]/);
     assert.equal(node.podIp(1, 'route').trim().split('\n')[0].trim(), 'default via 169.254.1.1 dev eth0');
     const [hostMac, podMac] = first.json.interfaces!.map(({ mac }) => mac);
     assert.match(
@@ -109,6 +110,15 @@ describe('pods: wiring', () => {
         damage: () => node.ip(`neigh del ${address} dev ${host(1)}`),
         repair: () => node.ip(`neigh add ${address} dev ${host(1)} lladdr ${prevResult.interfaces![1].mac}`),
         says: /no permanent neighbour entry for 10\.244/,
+      },
+      {
+        damage: () =>
+          node.ip(`neigh change ${address} dev ${host(1)} lladdr 02:00:00:00:00:08 nud permanent`),
+        repair: () =>
+          node.ip(
+            `neigh change ${address} dev ${host(1)} lladdr ${prevResult.interfaces![1].mac} nud permanent`,
+          ),
+        says: /has 02:00:00:00:00:08 as neighbour 10\.244\.1\.\d+, but the pod has /,
       },
       {
         damage: () => node.podIp(1, 'neigh del 169.254.1.1 dev eth0'),
