@@ -39,7 +39,9 @@ export class AgentStatus implements StatusSource {
   readonly #work = new TimeSlicing();
   readonly #loop: EventLoopMonitor;
   readonly #routes: RoutePages;
-  readonly #started = Date.now();
+  readonly #started = new Date();
+  /** The same on the monotonic clock, in ms. */
+  readonly #startedAt = performance.now();
 
   /** `state.ready` becomes true when all parts have been started. */
   constructor(settings: AgentSettings, parts: AgentParts, state: { ready: boolean }) {
@@ -70,8 +72,8 @@ export class AgentStatus implements StatusSource {
       version: packageJson.version,
       node: node || hostname(),
       pid: process.pid,
-      started: new Date(this.#started).toISOString(),
-      uptimeSeconds: Math.floor((Date.now() - this.#started) / 1000),
+      started: this.#started.toISOString(),
+      uptimeSeconds: Math.floor((performance.now() - this.#startedAt) / 1000),
       as,
       routerId: routerId.toString(),
       listen: host.endpoints,

@@ -23,7 +23,8 @@ function endpointList(wrong: string, mayBeOff: boolean): z.ZodType<Endpoint[]> {
     if (items.length === 0) fail('has no entries; add an endpoint, such as 10.0.0.1:179', []);
     return items.flatMap((item, index) => {
       const found = parseEndpoint(item);
-      if (found !== undefined && !found.address.isLinkLocal) return [found];
+      const isScoped = found?.address.version === 6 && found.address.isLinkLocal;
+      if (found !== undefined && !isScoped) return [found];
       const message =
         found === undefined
           ? `${wrong} (example: 10.0.0.1:179 or "[2001:db8::1]:179")`
