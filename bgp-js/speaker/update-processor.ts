@@ -61,7 +61,12 @@ export class UpdateProcessor {
     const nlri = { ribFamily, bytes, start: nlriStart, end: nlriEnd };
     outcome.reset = checkField(withdrawn, 'withdrawn routes') ?? checkField(nlri, 'NLRI');
     if (outcome.reset) return outcome;
-    const routes = { withdrawn: negotiated(withdrawn), nlri: negotiated(nlri), reach: null, unreach: null };
+    const routes = {
+      withdrawn: isNegotiated(withdrawn) ? withdrawn : null,
+      nlri: isNegotiated(nlri) ? nlri : null,
+      reach: null,
+      unreach: null,
+    };
     const hasNlri = nlriEnd > nlriStart;
     if (!hasNlri && attributesEnd === attributesStart) {
       if (withdrawnEnd === withdrawnStart) outcome.endOfRib = IPV4_UNICAST;
@@ -131,10 +136,8 @@ type AttributeValue = Omit<NlriField, 'ribFamily'>;
 /** A field of NLRI whose family may not be negotiated. */
 type UncheckedField = Omit<NlriField, 'ribFamily'> & { ribFamily: RibSessionFamily | null };
 
-/** The field; null: its family was not negotiated, and its routes are ignored. */
-function negotiated({ ribFamily, ...field }: UncheckedField): NlriField | null {
-  return ribFamily && { ribFamily, ...field };
-}
+/** Routes of a family that was not negotiated are ignored. */
+const isNegotiated = (field: UncheckedField): field is NlriField => field.ribFamily !== null;
 
 /** Validates an IPv4 field of the UPDATE itself (RFC 4271 §6.3). */
 function checkField({ ribFamily, bytes, start, end }: UncheckedField, name: string): BgpError | null {
