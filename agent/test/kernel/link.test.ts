@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { addAddress, listAddresses } from '../../kernel/address.ts';
+import { TABLE } from '../../kernel/constants.ts';
 import { createVeth, deleteLink, findLink, type Link, listLinks, setLink } from '../../kernel/link.ts';
 import { deleteNeighbour, listNeighbours, setNeighbour } from '../../kernel/neighbour.ts';
 import { NETLINK_PROTOCOL, Netlink } from '../../kernel/netlink.ts';
 import { withNetns } from '../../kernel/netns.ts';
+import { dumpRoutes } from '../../kernel/route-request.ts';
 import { ip } from '../addresses.ts';
 import { TestNamespace } from './namespaces.ts';
 
@@ -135,6 +137,17 @@ describe('netlink requests', () => {
       () => addAddress(netlink, unknown),
       /^KernelError: cannot add address 10\.0\.0\.1\/24 .*ENODEV/,
     );
+  });
+
+  it('finish before their socket closes', async () => {
+    const socket = namespace.open();
+    const owner = { table: TABLE.MAIN, protocol: 2 };
+    const listed = dumpRoutes(socket, owner, () => {});
+    socket.close();
+    assert.ok(socket.fd >= 0, 'the dump still needs the socket');
+    await listed;
+    assert.equal(socket.fd, -1);
+    assert.throws(() => listLinks(socket), /is closed/);
   });
 
   it('work with other protocols of netlink', () => {

@@ -179,6 +179,18 @@ describe('RouteStore', () => {
     await installed;
   });
 
+  it('needs a write only when the desired target changes or has failed', () => {
+    const store = new RouteStore(() => {});
+    assert.equal(store.setDesired(FIRST, 20, TARGETS[0]), true);
+    assert.equal(store.setDesired(FIRST, 20, TARGETS[0]), false);
+    const entry = store.takeNext();
+    assert.ok(entry);
+    store.onRefused(entry, entry.desired, new KernelError('write', 22), 0);
+    assert.equal(store.setDesired(FIRST, 20, TARGETS[0]), true, 'the refused route is written at once');
+    assert.equal(store.setDesired(FIRST, 20, TARGETS[1]), true);
+    assert.equal(store.clearDesired(SECOND, 20), false);
+  });
+
   it('does not count the refusal of an outdated target as a failure of the new one', async () => {
     const store = new RouteStore(({ what }) => assert.notEqual(what, 'failed'));
     store.setDesired(FIRST, 20, TARGETS[0]);
