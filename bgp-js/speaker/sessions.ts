@@ -32,7 +32,7 @@
  *
  * Retries. A connection that ends sets `Peer.retryAt` by the peer's backoff. After an error that the peer made,
  * `Peer.idleUntil` also refuses its connections for that time: otherwise two speakers that disagree would reconnect in
- * a loop.
+ * a loop. A peer out of a range is removed with its last connection, and its waiting time with it.
  *
  * Deadlines are data: `nearestDeadline` finds the first one, and the shell calls `tick` then. Finding it is linear in
  * the number of connections, so `Speaker.deadline` searches again only when a timer may be due earlier than before
