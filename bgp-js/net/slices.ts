@@ -33,21 +33,18 @@ export class DeferredQueue<T> {
   }
 }
 
-/** Up to a minute in nanoseconds, to two digits: 30 kB each instead of 360. */
-const RANGE = { lowest: 1, highest: 60_000_000_000, figures: 2 } as const;
-
 /** How long the slices of a host took, for metrics. */
 export class SliceTimes {
   count = 0;
   /** The longest slice so far, in ms. */
   longestMs = 0;
   /** Wall-clock durations in nanoseconds. */
-  readonly durations = createHistogram(RANGE);
+  readonly durations = createHistogram();
   /**
    * The thread's CPU time in each slice, in nanoseconds. The rest of a slice's duration the core belonged to other
    * threads.
    */
-  readonly cpu = createHistogram(RANGE);
+  readonly cpu = createHistogram();
   /** When the current slice began, in ms; 0 between slices. */
   private startedAt = 0;
   private cpuBefore = threadCpuUsage();
