@@ -7,7 +7,7 @@ import { decodeAttributes } from 'bgp-js/wire/attributes.ts';
 import { MAX_MESSAGE_LENGTH } from 'bgp-js/wire/frame.ts';
 import { decodeMessage, encodeMessage, isError, type Message } from 'bgp-js/wire/message.ts';
 import { type AttributeContext, AttributeScan } from 'bgp-js/wire/scan-result.ts';
-import { Dice } from './dice.ts';
+import { Random } from '../simulator/random.ts';
 import { LOCAL_AS, type Program } from './program.ts';
 import { runProgram } from './run-program.ts';
 
@@ -15,7 +15,7 @@ import { runProgram } from './run-program.ts';
 export function checkProgram(program: Program, seed: number): string {
   for (const message of [program.open, ...program.messages]) checkDecoder(message, program);
   const whole = runProgram(program, { split: null, poison: 0xff });
-  const split = runProgram(program, { split: new Dice(seed), poison: 0x00 });
+  const split = runProgram(program, { split: new Random(seed), poison: 0x00 });
   assert.deepEqual(split, whole, 'a split stream has the result of whole messages');
   assert.deepEqual(whole.fuzzed.complaints, [], 'messages to the fuzzed session are well-formed');
   return whole.fuzzed.notification?.split(' ')[0] ?? whole.fuzzed.state;

@@ -25,7 +25,7 @@ export const FEATURES = [
   'comes-back',
 ] as const;
 
-export type Feature = (typeof FEATURES)[number];
+type Feature = (typeof FEATURES)[number];
 export type Features = ReadonlySet<Feature>;
 
 const NOTHING = new Uint8Array(0);

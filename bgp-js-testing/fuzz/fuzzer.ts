@@ -1,6 +1,7 @@
 /** The loop of the fuzzer: makes programs from seeds, checks them, and shrinks those that fail. */
+
+import { Random } from '../simulator/random.ts';
 import { checkProgram } from './check-program.ts';
-import { Dice } from './dice.ts';
 import { validProgram } from './generate.ts';
 import { mutateProgram } from './mutate.ts';
 import type { Program } from './program.ts';
@@ -15,9 +16,9 @@ export interface Finding {
 
 /** The program of a seed; one in eight is left valid. */
 export function programOf(seed: number): Program {
-  const dice = new Dice(seed);
-  const program = validProgram(dice, 12);
-  return dice.chance(0.125) ? program : mutateProgram(dice, program);
+  const random = new Random(seed);
+  const program = validProgram(random, 12);
+  return random.chance(0.125) ? program : mutateProgram(random, program);
 }
 
 /** The error of the program, or null. `led` gets how the session ended. */

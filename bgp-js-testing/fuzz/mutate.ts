@@ -5,82 +5,84 @@ import { readU16, writeU16 } from 'bgp-js/wire/cursor.ts';
 import { MAX_MESSAGE_LENGTH, MessageType } from 'bgp-js/wire/frame.ts';
 import { decodeMessage, isError } from 'bgp-js/wire/message.ts';
 import { encodeUpdate } from 'bgp-js/wire/update.ts';
-import type { Dice } from './dice.ts';
+import type { Random } from '../simulator/random.ts';
 import type { Program } from './program.ts';
 
 /** Octets at the limits of what decoders distinguish. */
 const EDGES = [0, 1, 2, 3, 4, 5, 6, 8, 12, 16, 20, 24, 25, 31, 32, 33, 63, 64, 127, 128, 129, 224, 254, 255];
 
 /** The program with some of its messages damaged, and sometimes its OPEN. */
-export function mutateProgram(dice: Dice, program: Program): Program {
-  const messages = program.messages.map((message) => (dice.chance(0.4) ? mutate(dice, message) : message));
-  if (dice.chance(0.1)) messages.push(dice.octets(dice.below(64)));
-  if (dice.chance(0.05)) messages.splice(dice.below(messages.length), 0, program.open);
-  const open = dice.chance(0.08) ? mutate(dice, program.open) : program.open;
+export function mutateProgram(random: Random, program: Program): Program {
+  const messages = program.messages.map((message) =>
+    random.chance(0.4) ? mutate(random, message) : message,
+  );
+  if (random.chance(0.1)) messages.push(random.octets(random.below(64)));
+  if (random.chance(0.05)) messages.splice(random.below(messages.length), 0, program.open);
+  const open = random.chance(0.08) ? mutate(random, program.open) : program.open;
   return { ...program, open, messages };
 }
 
-function mutate(dice: Dice, message: Uint8Array): Uint8Array {
+function mutate(random: Random, message: Uint8Array): Uint8Array {
   const update = message[18] === MessageType.update;
   let result = message;
-  for (let rounds = 1 + dice.below(3); rounds > 0; rounds--) {
-    result = update && dice.chance(0.6) ? mutateAttributes(dice, result) : mutateOctets(dice, result);
+  for (let rounds = 1 + random.below(3); rounds > 0; rounds--) {
+    result = update && random.chance(0.6) ? mutateAttributes(random, result) : mutateOctets(random, result);
   }
   return result;
 }
 
 /** Changes octets after the header, rarely in it; when the length changes, the header's is mostly corrected. */
-function mutateOctets(dice: Dice, message: Uint8Array): Uint8Array {
-  const inHeader = dice.chance(0.03) || message.length <= 19;
-  const at = inHeader ? dice.below(19) : 19 + dice.below(message.length - 19);
-  const count = 1 + dice.below(8);
+function mutateOctets(random: Random, message: Uint8Array): Uint8Array {
+  const inHeader = random.chance(0.03) || message.length <= 19;
+  const at = inHeader ? random.below(19) : 19 + random.below(message.length - 19);
+  const count = 1 + random.below(8);
   const copy = message.slice();
-  switch (dice.below(6)) {
+  switch (random.below(6)) {
     case 0:
-      copy[at] ^= 1 << dice.below(8);
+      copy[at] ^= 1 << random.below(8);
       return copy;
     case 1:
-      copy[at] = dice.pick(EDGES);
+      copy[at] = random.pick(EDGES);
       return copy;
     case 2:
-      writeU16(copy, Math.min(at, copy.length - 2), readU16(copy, at) + dice.pick([-4, -2, -1, 1, 2, 4]));
+      writeU16(copy, Math.min(at, copy.length - 2), readU16(copy, at) + random.pick([-4, -2, -1, 1, 2, 4]));
       return copy;
     case 3:
-      return reframed(dice, Buffer.concat([copy.subarray(0, at), copy.subarray(at + count)]));
+      return reframed(random, Buffer.concat([copy.subarray(0, at), copy.subarray(at + count)]));
     case 4:
-      return reframed(dice, Buffer.concat([copy.subarray(0, at), dice.octets(count), copy.subarray(at)]));
+      return reframed(random, Buffer.concat([copy.subarray(0, at), random.octets(count), copy.subarray(at)]));
     default:
-      return reframed(dice, Buffer.concat([copy.subarray(0, at + count), copy.subarray(at)]));
+      return reframed(random, Buffer.concat([copy.subarray(0, at + count), copy.subarray(at)]));
   }
 }
 
-function reframed(dice: Dice, buffer: Uint8Array): Uint8Array {
+function reframed(random: Random, buffer: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(buffer);
-  if (bytes.length >= 19 && dice.chance(0.95)) writeU16(bytes, 16, bytes.length);
+  if (bytes.length >= 19 && random.chance(0.95)) writeU16(bytes, 16, bytes.length);
   return bytes;
 }
 
 /** Changes one attribute of an UPDATE; the lengths around it stay correct. */
-function mutateAttributes(dice: Dice, message: Uint8Array): Uint8Array {
+function mutateAttributes(random: Random, message: Uint8Array): Uint8Array {
   const decoded = decodeMessage(message);
-  if (isError(decoded) || decoded.type !== 'update') return mutateOctets(dice, message);
+  if (isError(decoded) || decoded.type !== 'update') return mutateOctets(random, message);
   const list: Uint8Array[] = [];
   const { attributes } = decoded;
   eachAttribute(attributes, 0, attributes.length, (_type, _flags, _from, to, at) => {
     list.push(attributes.slice(at, to));
   });
-  if (list.length === 0) return mutateOctets(dice, message);
-  changeOne(dice, list);
+  if (list.length === 0) return mutateOctets(random, message);
+  changeOne(random, list);
   const changed = Buffer.concat(list);
   const room = MAX_MESSAGE_LENGTH - 23 - decoded.withdrawn.length - decoded.nlri.length;
   if (changed.length > room) return message;
   return encodeUpdate(decoded.withdrawn, changed, decoded.nlri);
 }
 
-function changeOne(dice: Dice, list: Uint8Array[]): void {
-  const index = dice.below(list.length);
+function changeOne(random: Random, list: Uint8Array[]): void {
+  const index = random.below(list.length);
   const attribute = list[index];
-  const other = dice.below(list.length);
+  const other = random.below(list.length);
   const value = attribute.subarray((attribute[0] & 0x10) !== 0 ? 4 : 3);
   const resized = [
     value.subarray(1),
@@ -88,7 +90,7 @@ function changeOne(dice: Dice, list: Uint8Array[]): void {
     Buffer.concat([value, value]),
     new Uint8Array(0),
   ];
-  switch (dice.below(8)) {
+  switch (random.below(8)) {
     case 0:
       list.splice(index, 1);
       return;
@@ -99,19 +101,19 @@ function changeOne(dice: Dice, list: Uint8Array[]): void {
       [list[index], list[other]] = [list[other], attribute];
       return;
     case 3:
-      attribute[0] ^= 1 << (4 + dice.below(4));
+      attribute[0] ^= 1 << (4 + random.below(4));
       return;
     case 4:
-      attribute[1] = dice.chance(0.5) ? dice.below(41) : dice.below(256);
+      attribute[1] = random.chance(0.5) ? random.below(41) : random.below(256);
       return;
     case 5:
-      list[index] = framed(attribute[0], attribute[1], dice.pick(resized));
+      list[index] = framed(attribute[0], attribute[1], random.pick(resized));
       return;
     case 6:
-      list[index] = framed(attribute[0], attribute[1], dice.octets(dice.below(24)));
+      list[index] = framed(attribute[0], attribute[1], random.octets(random.below(24)));
       return;
     default:
-      if (value.length > 0) value[dice.below(value.length)] = dice.pick(EDGES);
+      if (value.length > 0) value[random.below(value.length)] = random.pick(EDGES);
   }
 }
 

@@ -14,8 +14,8 @@ import { type AttributeContext, AttributeScan } from 'bgp-js/wire/scan-result.ts
 import { encodeUpdate } from 'bgp-js/wire/update.ts';
 import { Bench, type BenchLink } from '../simulator/bench.ts';
 import { greeting, openBytes } from '../simulator/far-end.ts';
+import type { Random } from '../simulator/random.ts';
 import { peerConfig } from '../simulator/simulation.ts';
-import type { Dice } from './dice.ts';
 import { configFor, FUZZ_POLICIES } from './features.ts';
 import { FUZZED_AS, LOCAL_AS, type Program } from './program.ts';
 
@@ -28,7 +28,7 @@ const SENTINEL = '203.0.114.0/24';
 
 /** How bytes reach the speaker: each message whole or split anywhere, in a buffer filled with this octet. */
 export interface Delivery {
-  split: Dice | null;
+  split: Random | null;
   poison: number;
 }
 
@@ -116,10 +116,10 @@ function deliver(bench: Bench, link: BenchLink, program: Program, { split, poiso
   }
 }
 
-function splitAnywhere(dice: Dice, bytes: Uint8Array): Uint8Array[] {
+function splitAnywhere(random: Random, bytes: Uint8Array): Uint8Array[] {
   const pieces: Uint8Array[] = [];
   for (let at = 0; at < bytes.length; ) {
-    const size = dice.pick([1, 2, 3, 17, 19, 20, 50, 200, 1000, 5000]);
+    const size = random.pick([1, 2, 3, 17, 19, 20, 50, 200, 1000, 5000]);
     pieces.push(bytes.subarray(at, at + size));
     at += size;
   }

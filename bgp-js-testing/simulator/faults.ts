@@ -30,7 +30,7 @@ interface FaultKind {
 }
 
 /** All kinds by name. */
-export const FAULTS: Readonly<Record<string, FaultKind>> = {
+const FAULTS: Readonly<Record<string, FaultKind>> = {
   announce: { weight: 8, strike: announce },
   withdraw: { weight: 4, strike: withdraw },
   churn: { weight: 3, strike: churn },

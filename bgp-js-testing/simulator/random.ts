@@ -42,4 +42,8 @@ export class Random {
     while (chosen.length < count && left.length > 0) chosen.push(...left.splice(this.below(left.length), 1));
     return chosen;
   }
+
+  octets(count: number): Uint8Array {
+    return Uint8Array.from({ length: count }, () => this.below(256));
+  }
 }

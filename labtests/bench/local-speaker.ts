@@ -4,7 +4,7 @@ import { addressFrom } from 'bgp-js/ip';
 import { greeting, openBytes, seededRandom } from 'bgp-js-testing';
 import type { RouteListener } from './listener.ts';
 
-export const LOCAL_AS = 65000;
+const LOCAL_AS = 65000;
 /** How many octets a neighbour takes at once. */
 const WINDOW = 65536;
 

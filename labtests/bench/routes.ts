@@ -130,6 +130,6 @@ export function readU16(bytes: Uint8Array, at: number): number {
 }
 
 /** Four octets in network order, unsigned. */
-export function readU32(bytes: Uint8Array, at: number): number {
+function readU32(bytes: Uint8Array, at: number): number {
   return readU16(bytes, at) * 65536 + readU16(bytes, at + 2);
 }

@@ -8,7 +8,7 @@ import { KEEPALIVE } from 'bgp-js/wire';
 import { greeting, openBytes, seededRandom } from 'bgp-js-testing';
 import type { RouteListener } from './listener.ts';
 
-export const SCALE_AS = 65000;
+const SCALE_AS = 65000;
 /** Milliseconds of work before output is sent, and octets of one write: those of bgp-js/net. */
 const SLICE_MS = 4;
 const WRITE_SIZE = 65536;

@@ -93,7 +93,7 @@ export class LabAgent {
 }
 
 /** The text of agent.yaml. JSON strings are YAML strings too. */
-export function agentConfig(
+function agentConfig(
   machine: AgentMachine,
   holdTimeSeconds: number,
   places: { stateDir: string; socket: string; cniSocket: string },

@@ -6,7 +6,7 @@ import { netnsOf } from './netns.ts';
 import { type Result, repository, run } from './processes.ts';
 
 /** The plugin as `npm run build` leaves it. */
-export const plugin = join(repository, 'cni/build/flatroute');
+const plugin = join(repository, 'cni/build/flatroute');
 
 /** A pod whose ADD succeeded. */
 export interface Pod {

@@ -1,14 +1,14 @@
 /** A lab as data: machines, the links between them, and what runs on each. */
 
 /** A layer-2 segment: a bridge in the machine that is its switch, to which every other machine has a veth. */
-export interface LabSegment {
+interface LabSegment {
   name: string;
   /** The machine with the bridge; its address on the segment is the bridge's. */
   switch: string;
 }
 
 /** A machine's interface on a segment. */
-export interface Attachment {
+interface Attachment {
   segment: string;
   /** Name of the interface inside the machine; on the switch, the bridge's name. At most 15 octets (IFNAMSIZ). */
   interface: string;
@@ -80,7 +80,7 @@ export interface ReflectorMachine extends MachineBase {
 }
 
 /** A plain machine that speaks no BGP: a virtual machine, a database server. */
-export interface HostMachine extends MachineBase {
+interface HostMachine extends MachineBase {
   role: 'host';
   defaultRoute: string;
 }

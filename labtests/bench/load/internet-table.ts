@@ -12,6 +12,7 @@
  * Prefixes of a set lie next to each other more often than not, as operators split their blocks.
  */
 import { encodeAttributes, encodeUpdate, MAX_MESSAGE_LENGTH } from 'bgp-js/wire';
+import { seededRandom } from 'bgp-js-testing/simulator/random.ts';
 
 /** How often each prefix length occurs, in parts of a thousand. */
 const LENGTHS: readonly (readonly [length: number, share: number])[] = [
@@ -194,15 +195,4 @@ function pick(shares: readonly (readonly [value: number, share: number])[], rand
     if (left < 0) return value;
   }
   return shares[0][0];
-}
-
-/** Numbers from 0 to below 1 that follow from the seed (mulberry32). */
-function seededRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

@@ -134,7 +134,7 @@ function birdStatics(plan: RouterPlan, family: FamilyName): string {
 }
 
 /** Reads `show route all`; a line with blanks and a type is a further path to the same prefix. */
-export function parseBirdRoutes(text: string): LearnedRoute[] {
+function parseBirdRoutes(text: string): LearnedRoute[] {
   const routes: LearnedRoute[] = [];
   let prefix = '';
   for (const line of text.split('\n')) {

@@ -10,8 +10,8 @@ import type { MatrixRow } from './row.ts';
 
 export const OUR_PREFIX = '10.1.0.0/24';
 export const THEIR_PREFIX = '10.2.0.0/24';
-export const OUR_PREFIX6 = 'fd01::/48';
-export const THEIR_PREFIX6 = 'fd02::/48';
+const OUR_PREFIX6 = 'fd01::/48';
+const THEIR_PREFIX6 = 'fd02::/48';
 
 /** Waits until the router has our route to a prefix; the route. */
 export function theyHave(bench: InteropBench, prefix: string): Promise<LearnedRoute> {
@@ -39,7 +39,7 @@ export function routerReports(bench: InteropBench, pattern: RegExp): Promise<str
 }
 
 /** Waits until neither side has the prefix that the other withdrew. */
-export async function bothLose(bench: InteropBench, ours: string, theirs: string): Promise<void> {
+async function bothLose(bench: InteropBench, ours: string, theirs: string): Promise<void> {
   const family: FamilyName = ours.includes(':') ? 'ipv6-unicast' : 'ipv4-unicast';
   await until(`${bench.kind} to lose ${ours}`, async () =>
     (await bench.router.routes(family)).every(({ prefix }) => prefix !== ours),

@@ -4,7 +4,7 @@ import type { InteropBench } from '../bench.ts';
 import type { RouterKind } from '../peers/router.ts';
 
 /** A scenario; throws an Error when it does not work. */
-export type Scenario = (bench: InteropBench) => Promise<void>;
+type Scenario = (bench: InteropBench) => Promise<void>;
 
 /** Shows that a router lacks something; returns the evidence as text, and throws when the router has it. */
 export type Lack = (bench: InteropBench) => Promise<string>;
