@@ -227,9 +227,9 @@ export class UpdateGroup {
     return this.out.size;
   }
 
-  /** The route of `prefix` that the group has advertised to all members but its source; null: none. */
-  advertised(prefix: PrefixId): AdvertisedRoute | null {
-    return this.out.get(prefix);
+  /** The route in a slot of `prefix`, which the group has advertised to all members but its source; null: none. */
+  advertised(prefix: PrefixId, slot = 0): AdvertisedRoute | null {
+    return this.out.get(prefix, slot);
   }
 
   /**
