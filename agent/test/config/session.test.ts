@@ -33,6 +33,16 @@ describe("a session's options", () => {
     assert.deepEqual(peer.transport, { password: 'of the rack', ttl: 4, userTimeoutMs: 180_000 });
   });
 
+  it('bound the times of graceful restart by the width of their fields (RFC 4724 §3, RFC 9494 §3)', () => {
+    const restart = (keys: string) =>
+      parse(`address: 10.0.0.2, as: 65001, gracefulRestart: { ${keys} }`).peers[0];
+    for (const seconds of [0, 4095]) assert.equal(restart(`restartTime: ${seconds}`).restartTime, seconds);
+    assert.throws(() => restart('restartTime: 4096'), /out of range \(0–4095 seconds\)/);
+    for (const seconds of [0, 16_777_215])
+      assert.equal(restart(`longLivedStaleTime: ${seconds}`).longLivedStaleTime, seconds);
+    assert.throws(() => restart('longLivedStaleTime: 16777216'), /out of range/);
+  });
+
   it('are absent when no key is set', () => {
     const [peer] = parse('address: 10.0.0.2, as: 65001').peers;
     assert.ok(!('transport' in peer) && !('families' in peer));
