@@ -6,6 +6,8 @@ import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { IPAddress, parseAddress } from 'bgp-js/ip';
+import { ConfigError } from '../../config/config.ts';
+import type { DryRunEndpoint } from '../../http/dry-run.ts';
 import { pageFiles } from '../../http/page-files.ts';
 import { isDirectHost, type StatusServer, startStatusServer } from '../../http/server.ts';
 import type { StatusSource } from '../../http/source.ts';
@@ -28,7 +30,7 @@ interface Answer {
 function ask(
   socketPath: string,
   path: string,
-  options: { method?: string; body?: string } = {},
+  options: { method?: string; body?: string | Buffer } = {},
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
     // node:http frames a body by itself for POST and PUT only.
@@ -201,6 +203,54 @@ describe('status server', () => {
     const head = await ask(path, '/v1/status', { method: 'HEAD' });
     assert.equal(head.status, 200);
     assert.equal(head.body, '');
+  });
+
+  describe('a dry run', () => {
+    const seen: string[] = [];
+    const plan: DryRunEndpoint = async (text, file) => {
+      seen.push(`${file}: ${text}`);
+      if (text === 'bad')
+        throw new ConfigError(file, [{ line: 3, column: 7, key: 'as', message: '0 is reserved' }]);
+      return { changed: [], needRestart: [], peers: [] };
+    };
+    const post = (body: string | Buffer, url = '/v1/plan?file=new.yaml') =>
+      ask(path, url, { method: 'POST', body });
+    beforeEach(() => start(new FakeSource(), { plan, http: { address: LOOPBACK, port: 0 } }));
+
+    it('gets the text and its name, and answers with the plan', async () => {
+      const { status, body } = await post('as: 64512\n');
+      assert.deepEqual([status, JSON.parse(body)], [200, { changed: [], needRestart: [], peers: [] }]);
+      assert.equal(seen.at(-1), 'new.yaml: as: 64512\n');
+      await post('as: 1', '/v1/plan');
+      assert.equal(seen.at(-1), 'the configuration: as: 1');
+    });
+
+    it('answers 400 with the problems of an invalid configuration', async () => {
+      const { status, body } = await post('bad');
+      assert.deepEqual([status, JSON.parse(body).error], [400, 'new.yaml:3:7: as: 0 is reserved']);
+    });
+
+    it('rejects what is no UTF-8 or too large, and any other method', async () => {
+      const binary = await post(Buffer.from([0x61, 0xff]));
+      assert.deepEqual(
+        [binary.status, JSON.parse(binary.body).error],
+        [400, 'the configuration is not UTF-8 text'],
+      );
+      assert.equal((await post(' '.repeat(1024 * 1024))).status, 200);
+      assert.equal((await post(' '.repeat(1024 * 1024 + 1))).status, 413);
+      assert.equal((await ask(path, '/v1/plan')).status, 405);
+    });
+
+    it('is for the Unix socket alone', async () => {
+      const { http } = servers[0];
+      const url = `http://127.0.0.1:${http!.port}/v1/plan`;
+      assert.equal((await fetch(url, { method: 'POST', body: 'as: 1' })).status, 405);
+    });
+  });
+
+  it('has no dry run without one to serve', async () => {
+    await start();
+    assert.equal((await ask(path, '/v1/plan', { method: 'POST', body: 'as: 1' })).status, 404);
   });
 
   it('says that a reflector has no pods and cannot explain addresses', async () => {
