@@ -23,7 +23,7 @@ import {
 } from './table.ts';
 
 /** Lines under a name, with the lines after the first aligned to it. */
-export function labelled(name: string, text: string, tone?: Tone): string[] {
+function labelled(name: string, text: string, tone?: Tone): string[] {
   const label = name.padEnd(LABEL);
   return wrap(text, outputWidth() - LABEL).map((line, index) => {
     return (index === 0 ? paint(label, 'quiet') : ' '.repeat(LABEL)) + paint(line, tone);

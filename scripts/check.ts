@@ -10,6 +10,7 @@ const steps = [
   { name: 'types', command: [bin('tsc'), '--noEmit'] },
   { name: 'types of the page', command: [bin('tsc'), '--noEmit', '-p', 'common/http/page'] },
   { name: 'lint and format', command: [bin('biome'), 'check', '--error-on-warnings', '.'] },
+  { name: 'unused exports, files and packages', command: [bin('knip'), '--no-progress'] },
   { name: 'API reference', command: [process.execPath, join(root, 'scripts/docs.ts'), '--check'] },
   { name: 'architecture', command: [bin('mocha'), '--reporter', 'dot', 'test/**/*.test.ts'] },
 ];

@@ -24,7 +24,7 @@ export interface RangeUsage {
 }
 
 /** Checks a node's ranges. Throws an Error if a range is IPv6 or larger than a /8, or if two overlap. */
-export function checkRanges(ranges: readonly IPPrefix[]): void {
+function checkRanges(ranges: readonly IPPrefix[]): void {
   for (const range of ranges) {
     if (range.version === 6)
       throw new Error(`podCIDRs: ${range} is an IPv6 range; pods only get IPv4 addresses so far, remove it`);

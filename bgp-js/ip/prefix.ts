@@ -123,7 +123,7 @@ export class IPPrefix {
 }
 
 /** The mask of an IPv4 prefix of 0 to 32 bits, as an unsigned number. */
-export function maskOf(length: number): number {
+function maskOf(length: number): number {
   // A shift by 32 is a shift by 0 in JavaScript.
   return length === 0 ? 0 : (0xffffffff << (32 - length)) >>> 0;
 }

@@ -33,7 +33,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
 };
 
 /** An address that cannot be listened on, with the reason and what to check. */
-export class ListenError extends Error {
+class ListenError extends Error {
   readonly code: string;
 
   constructor(at: ListenAddress, cause: NodeJS.ErrnoException) {

@@ -29,7 +29,7 @@ const AF_INET6 = 10;
 const ENOENT = 2;
 
 /** The longest key of a TCP MD5 signature, in octets (TCP_MD5SIG_MAXKEYLEN). */
-export const MAXIMUM_KEY = 80;
+const MAXIMUM_KEY = 80;
 
 /** Sets the TTL of sent packets; -1: the kernel's default. */
 export function setHopLimit(fd: number, family: SocketFamily, hops: number): void {

@@ -216,7 +216,7 @@ function nextHop6(self: Self, local: IPAddress | null): readonly IPAddress[] {
 }
 
 /** The families of a peer's configuration. Throws RangeError for an unknown name. */
-export function familiesOf(config: PeerConfig): Family[] {
+function familiesOf(config: PeerConfig): Family[] {
   const names = config.families ?? [IPV4_UNICAST.name];
   return names.map((name) => {
     const family = familyNamed(name);

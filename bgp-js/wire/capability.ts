@@ -213,7 +213,7 @@ export function extendedNextHopValue(): Uint8Array {
 }
 
 /** Families whose routes may have IPv6 next hops; other pairs are ignored. */
-export function readExtendedNextHop(value: Uint8Array): Family[] {
+function readExtendedNextHop(value: Uint8Array): Family[] {
   const families: Family[] = [];
   for (let at = 0; at + 6 <= value.length; at += 6) {
     const family = familyOf(readU16(value, at), readU16(value, at + 2));
@@ -239,7 +239,7 @@ export function addPathValue(offers: readonly AddPathOffer[]): Uint8Array {
 }
 
 /** Modes other than 1–3 and values of a wrong length are ignored (RFC 7911 §4). */
-export function readAddPath(value: Uint8Array): AddPathOffer[] {
+function readAddPath(value: Uint8Array): AddPathOffer[] {
   const offers: AddPathOffer[] = [];
   if (value.length % 4 !== 0) return offers;
   for (let at = 0; at < value.length; at += 4) {
@@ -276,7 +276,7 @@ export function restartValue(offer: RestartOffer): Uint8Array {
 }
 
 /** Null for a value of a wrong length: the capability is ignored. */
-export function readRestart(value: Uint8Array): RestartOffer | null {
+function readRestart(value: Uint8Array): RestartOffer | null {
   if (value.length < 2 || (value.length - 2) % 4 !== 0) return null;
   const head = readU16(value, 0);
   const families: RestartOffer['families'] = [];
@@ -306,7 +306,7 @@ export function longLivedValue(offers: readonly LongLivedOffer[]): Uint8Array {
 }
 
 /** Empty for a value of a wrong length: its families are ignored. */
-export function readLongLived(value: Uint8Array): LongLivedOffer[] {
+function readLongLived(value: Uint8Array): LongLivedOffer[] {
   const offers: LongLivedOffer[] = [];
   if (value.length % 7 !== 0) return offers;
   for (let at = 0; at < value.length; at += 7) {

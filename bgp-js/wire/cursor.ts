@@ -98,11 +98,6 @@ export function writeU32(bytes: Uint8Array, at: number, value: number): void {
   bytes[at + 3] = value;
 }
 
-/** The error of a cursor whose caller has checked all lengths before. */
-export function impossible(): BgpError {
-  return bgpError(CeaseCode.unspecific, 'internal: a read past the end of a checked field');
-}
-
 /** Octets as a key of maps and sets. */
 export function octetsKey(bytes: Uint8Array, at: number, length: number): string {
   return String.fromCharCode(...bytes.subarray(at, at + length));

@@ -6,7 +6,7 @@ import { type BgpError, bgpError, OpenError } from './error.ts';
 export type Role = 'provider' | 'customer' | 'peer' | 'rs-server' | 'rs-client';
 
 /** The code of the capability (RFC 9234 §4.1). */
-export const ROLE_CAPABILITY = 9;
+const ROLE_CAPABILITY = 9;
 
 /** Roles by their values on the wire (RFC 9234 §4.1). */
 const ROLES: readonly Role[] = ['provider', 'rs-server', 'rs-client', 'customer', 'peer'];

@@ -78,6 +78,3 @@ export function encodeUpdate(
   bytes.set(nlri, at + 2 + attributes.length);
   return bytes;
 }
-
-/** The End-of-RIB marker of IPv4 unicast: an empty UPDATE (RFC 4724 §2). */
-export const END_OF_RIB: Uint8Array = encodeUpdate(new Uint8Array(0), new Uint8Array(0), new Uint8Array(0));

@@ -47,7 +47,7 @@ export interface PluginRun {
 }
 
 /** Executes the plugin as a runtime does. */
-export async function execPlugin(environment: Record<string, string>, stdin: string): Promise<PluginRun> {
+async function execPlugin(environment: Record<string, string>, stdin: string): Promise<PluginRun> {
   const plugin = await buildPlugin();
   const start = performance.now();
   return new Promise((resolve) => {

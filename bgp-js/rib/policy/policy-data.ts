@@ -82,7 +82,7 @@ export class PolicyError extends Error {
 }
 
 /** A path in its usual notation: `policies.tor-in.rules[2].match.prefixes[0]`. */
-export function formatPath(path: readonly (string | number)[]): string {
+function formatPath(path: readonly (string | number)[]): string {
   return path
     .map((key, index) => (typeof key === 'number' ? `[${key}]` : index === 0 ? key : `.${key}`))
     .join('');

@@ -13,7 +13,7 @@ import { IPV4_UNICAST } from '../../wire/families.ts';
 import { AttributeScan } from '../../wire/scan-result.ts';
 import { ip, prefix } from '../ip/values.ts';
 
-export const CONTEXT = { ebgp: false, fourOctetAs: true, localAs: 64512, localId: 1, clusterId: 1 };
+const CONTEXT = { ebgp: false, fourOctetAs: true, localAs: 64512, localId: 1, clusterId: 1 };
 
 /** A key for hash tables, the same in every run. */
 export const HASH_KEY = drawHashKey(() => 0.5);
