@@ -1,5 +1,5 @@
 /** Reading and writing numbers and octets of messages, in network order. */
-import { type BgpError, bgpError, CeaseCode } from './error.ts';
+import type { BgpError } from './error.ts';
 
 /** Thrown by decoders, and caught by `caught` (message.ts). */
 export class DecodeFailure extends Error {
