@@ -108,11 +108,11 @@ function readReport(file: string): MochaReport | undefined {
 async function runJob({ command, report, coverage }: Job): Promise<Outcome> {
   const { output, problem } = await execute(command, coverage);
   if (!report) return { passed: problem ? 0 : 1, failures: problem ? [`${problem}\n${output}`] : [] };
-  const told = readReport(report);
-  if (!told) return { passed: 0, failures: [`${problem ?? 'wrote no report'}\n${output}`] };
-  const failures = told.failures.map(({ fullTitle, err }) => `${fullTitle}\n${err.stack ?? err.message}`);
-  failures.push(...told.pending.map(({ fullTitle }) => `${fullTitle}\nskipped: every test has to run`));
-  const { passes } = told.stats;
+  const parsed = readReport(report);
+  if (!parsed) return { passed: 0, failures: [`${problem ?? 'wrote no report'}\n${output}`] };
+  const failures = parsed.failures.map(({ fullTitle, err }) => `${fullTitle}\n${err.stack ?? err.message}`);
+  failures.push(...parsed.pending.map(({ fullTitle }) => `${fullTitle}\nskipped: every test must run`));
+  const { passes } = parsed.stats;
   if (failures.length === 0 && passes === 0) failures.push('this file has no test');
   // For instance when an open handle kept the process alive until it was killed.
   if (failures.length === 0 && problem)

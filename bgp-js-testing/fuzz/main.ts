@@ -39,16 +39,16 @@ function save(finding: Finding): void {
 }
 
 function fuzz(minutes: number, first: number): number {
-  const begin = performance.now();
+  const start = performance.now();
   const led = new Map<string, number>();
   let seed = first;
   let findings = 0;
-  let nextReport = begin + REPORT_MS;
+  let nextReport = start + REPORT_MS;
   const report = () => {
-    const minutesSpent = ((performance.now() - begin) / 60_000).toFixed(1);
+    const minutesSpent = ((performance.now() - start) / 60_000).toFixed(1);
     print(`${minutesSpent} min: ${seed - first} sessions, seeds ${first}–${seed - 1}, ${findings} findings`);
   };
-  while (performance.now() - begin < minutes * 60_000 && findings < ENOUGH) {
+  while (performance.now() - start < minutes * 60_000 && findings < ENOUGH) {
     const finding = fuzzOne(seed++, (what) => led.set(what, (led.get(what) ?? 0) + 1));
     if (finding) save(finding);
     if (finding) findings++;

@@ -26,7 +26,7 @@ function main(): number {
   const from = wholeNumber(values.from, 'from', 0);
   const count = wholeNumber(values.seeds, 'seeds', 1);
   const scenarios = values.scenario === undefined ? SCENARIOS : [values.scenario];
-  const begin = performance.now();
+  const start = performance.now();
   let runs = 0;
   let quietPoints = 0;
   let failures = 0;
@@ -41,7 +41,7 @@ function main(): number {
       process.stdout.write(`FAILED ${report(outcome)}\n`);
     }
   }
-  const seconds = ((performance.now() - begin) / 1000).toFixed(1);
+  const seconds = ((performance.now() - start) / 1000).toFixed(1);
   process.stdout.write(`${runs} runs, ${quietPoints} quiet points, ${failures} failed, ${seconds} s\n`);
   return failures === 0 ? 0 : 1;
 }

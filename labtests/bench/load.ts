@@ -98,10 +98,10 @@ export class Load {
 
   /** Makes `rate` changes a second for `ms`, or until aborted. */
   async churn(rate: number, ms: number, signal?: AbortSignal): Promise<void> {
-    const begin = performance.now();
+    const start = performance.now();
     let done = 0;
     while (!signal?.aborted) {
-      const age = performance.now() - begin;
+      const age = performance.now() - start;
       if (age >= ms) return;
       for (const due = (age * rate) / 1000; done < due; done++) this.change();
       await sleep(2);

@@ -20,9 +20,9 @@ export function memoryGrowth(of: MemoryOf, count: number): Promise<number> {
 
 /** How long `work` takes, in ms. */
 export function timed(work: () => void): number {
-  const begin = performance.now();
+  const start = performance.now();
   work();
-  return performance.now() - begin;
+  return performance.now() - start;
 }
 
 /** The shortest of `rounds` runs, in ms: other work on the machine only adds time. */

@@ -27,7 +27,7 @@ export interface Effort {
 }
 
 /** Counts octets and drops them. */
-const NOBODY: FarSide = { take() {} };
+const NO_FAR_SIDE: FarSide = { take() {} };
 
 export class ScaleReflector {
   readonly address: string;
@@ -69,7 +69,7 @@ export class ScaleReflector {
   }
 
   /** Accepts a connection from `address`, whose other side is `side`. Throws an Error when it is refused. */
-  accept(address: string, side: FarSide = NOBODY): number {
+  accept(address: string, side: FarSide = NO_FAR_SIDE): number {
     const id = this.speaker.accepted(addressFrom(address, 'client'), addressFrom(this.address, 'local'), 0);
     if (id === null) throw new Error(`${this.address} refused ${address}`);
     this.sides.set(id, side);
@@ -148,9 +148,9 @@ export class ScaleReflector {
   }
 
   private timed<T>(work: () => T): T {
-    const begin = performance.now();
+    const start = performance.now();
     const result = work();
-    this.effort.cpuMs += performance.now() - begin;
+    this.effort.cpuMs += performance.now() - start;
     return result;
   }
 }

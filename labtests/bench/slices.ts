@@ -56,7 +56,7 @@ async function clientsComeAndGo(running: RunningReflector, clients: number): Pro
 }
 
 /** Reads views and metrics of a full table, ten times. */
-async function looking({ target, network, reflector }: RunningReflector, routes: number): Promise<number> {
+async function readViews({ target, network, reflector }: RunningReflector, routes: number): Promise<number> {
   const space = new RouteSpace(routes, 24);
   const sender = new TcpNeighbour(0, network, target, space);
   try {
@@ -64,7 +64,11 @@ async function looking({ target, network, reflector }: RunningReflector, routes:
     sender.send(tableBytes(space, [0, routes]));
     const loaded = async () => (await reflector.status()).routes.prefixes === routes;
     await until('the table to be loaded', loaded, { timeoutMs: LOADED_MS, intervalMs: 200 });
-    await look(reflector, ['/v1/routes?q=20.7.', `/v1/routes?offset=${routes / 2}&limit=1000`, '/v1/peers']);
+    await requestAll(reflector, [
+      '/v1/routes?q=20.7.',
+      `/v1/routes?offset=${routes / 2}&limit=1000`,
+      '/v1/peers',
+    ]);
     return 0;
   } finally {
     sender.drop();
@@ -72,20 +76,20 @@ async function looking({ target, network, reflector }: RunningReflector, routes:
 }
 
 /** The same with many clients, which connected a few at a time. */
-async function lookingAtClients(running: RunningReflector, clients: number): Promise<number> {
+async function readViewsOfClients(running: RunningReflector, clients: number): Promise<number> {
   const { target, network, reflector } = running;
   const load = new Load({ target, network, clients, routes: 10 });
   try {
     await load.establish();
     const wrong = await load.settle();
-    await look(reflector, ['/v1/status', '/v1/peers', '/v1/peers?state=up&sort=name&limit=50']);
+    await requestAll(reflector, ['/v1/status', '/v1/peers', '/v1/peers?state=up&sort=name&limit=50']);
     return wrong;
   } finally {
     load.close();
   }
 }
 
-async function look(reflector: LabReflector, paths: readonly string[]): Promise<void> {
+async function requestAll(reflector: LabReflector, paths: readonly string[]): Promise<void> {
   for (let round = 0; round < 10; round++) {
     for (const path of paths) await view(reflector.socket, path);
     await reflector.metric('flatroute_rib_prefixes');
@@ -114,7 +118,7 @@ function alone(work: (running: RunningReflector) => Promise<Row[]>): Promise<Row
 }
 
 /** Runs something that returns the number of wrong routes, and checks the slices. */
-function judged(what: string, work: (running: RunningReflector) => Promise<number>): Promise<Row[]> {
+function checked(what: string, work: (running: RunningReflector) => Promise<number>): Promise<Row[]> {
   return alone(async (running) => {
     const wrong = await work(running);
     return [...(await turns(what, running)), correct(`${what}: wrong routes`, wrong)];
@@ -124,11 +128,13 @@ function judged(what: string, work: (running: RunningReflector) => Promise<numbe
 async function run(values: Record<string, string | boolean | undefined>): Promise<BenchResult> {
   const [routes, clients] = [Number(values.routes), Number(values.clients)];
   const rows = [
-    ...(await judged(`${routes.toLocaleString('en-US')} routes`, (running) => tableThrough(running, routes))),
+    ...(await checked(`${routes.toLocaleString('en-US')} routes`, (running) =>
+      tableThrough(running, routes),
+    )),
     ...(await alone((running) => clientsComeAndGo(running, clients))),
-    ...(await judged('looked at', (running) => looking(running, routes))),
-    ...(await judged(`looked at, ${clients.toLocaleString('en-US')} clients`, (running) =>
-      lookingAtClients(running, clients),
+    ...(await checked('views read', (running) => readViews(running, routes))),
+    ...(await checked(`views read, ${clients.toLocaleString('en-US')} clients`, (running) =>
+      readViewsOfClients(running, clients),
     )),
   ];
   return { rows, notes: [] };

@@ -55,8 +55,8 @@ async function soak(running: RunningReflector, options: SoakOptions): Promise<Ro
   const { target, network } = running;
   const load = new Load({ target, network, clients, routes });
   const samples: Sample[] = [];
-  const begin = performance.now();
-  const age = () => (performance.now() - begin) / 60_000;
+  const start = performance.now();
+  const age = () => (performance.now() - start) / 60_000;
   const sampler = setInterval(() => samples.push({ minutes: age(), megabytes: running.memory() }), SAMPLE_MS);
   const over = new AbortController();
   try {

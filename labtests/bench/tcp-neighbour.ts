@@ -96,17 +96,17 @@ export class TcpNeighbour {
   /** Closes the connection without a NOTIFICATION. */
   drop(): void {
     const { socket } = this;
-    this.forget();
+    this.detach();
     socket?.destroy();
   }
 
   private closed(socket: net.Socket): void {
     if (this.socket !== socket) return;
     if (this.established) this.losses++;
-    this.forget();
+    this.detach();
   }
 
-  private forget(): void {
+  private detach(): void {
     if (this.keepalives) clearInterval(this.keepalives);
     this.socket = null;
     this.established = false;

@@ -114,7 +114,7 @@ export class InteropBench implements Sides {
   /** Starts both sides without waiting for the session. */
   async start(plan: SessionPlan): Promise<void> {
     this.prepare(plan);
-    if (plan.begins === 'peer') {
+    if (plan.connects === 'peer') {
       await this.startSpeaker();
       await this.startRouter();
     } else {

@@ -31,13 +31,13 @@ export async function startCapture(lab: string, netns: string, file: string): Pr
 
 function listening(child: ChildProcess): Promise<void> {
   return new Promise((resolve, reject) => {
-    let told = '';
+    let output = '';
     child.stderr!.setEncoding('utf8').on('data', (text: string) => {
-      told += text;
-      if (told.includes('listening on')) resolve();
+      output += text;
+      if (output.includes('listening on')) resolve();
     });
     child.on('error', (error) => reject(new Error(`tcpdump cannot be run: ${error.message}`)));
-    child.on('close', () => reject(new Error(`tcpdump ended: ${told.trim()}`)));
+    child.on('close', () => reject(new Error(`tcpdump ended: ${output.trim()}`)));
   });
 }
 

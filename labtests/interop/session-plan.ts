@@ -10,7 +10,7 @@ export interface SessionPlan {
   transport?: 'ipv4' | 'ipv6';
   families?: readonly FamilyName[];
   /** Who opens the TCP connection; `us` by default. */
-  begins?: 'us' | 'peer' | 'both';
+  connects?: 'us' | 'peer' | 'both';
   /** Seconds; 9 by default. */
   holdTime?: number;
   ours?: Partial<PeerOptions>;
@@ -68,7 +68,7 @@ export function peerConfigs(plan: SessionPlan, sides: Sides, name: string): Peer
     name,
     address: sides.theirs[plan.transport ?? 'ipv4'],
     as: theirAs(plan),
-    passive: plan.begins === 'peer',
+    passive: plan.connects === 'peer',
     holdTime: plan.holdTime ?? 9,
     connectRetry: 1,
     maximumPrefixes: 1000,
@@ -90,7 +90,7 @@ export function routerPlan(plan: SessionPlan, sides: Sides): RouterPlan {
     transport: plan.transport ?? 'ipv4',
     families: plan.families ?? ['ipv4-unicast'],
     holdTime: plan.holdTime ?? 9,
-    passive: (plan.begins ?? 'us') === 'us',
+    passive: (plan.connects ?? 'us') === 'us',
     announce: plan.announce ?? [],
     feeders: (plan.feeders ?? []).flatMap(({ as, to }, index) =>
       to === 'peer' ? [{ as, address: sides.feederAddress(index) }] : [],

@@ -26,7 +26,7 @@ await to.connect();
 await from.connect();
 
 const table = () => to.listener.table;
-const begin = performance.now();
+const start = performance.now();
 let round = 0;
 do {
   round++;
@@ -36,7 +36,7 @@ do {
     timeoutMs: 120_000,
     intervalMs: 20,
   });
-} while (performance.now() - begin < seconds * 1000);
+} while (performance.now() - start < seconds * 1000);
 const complete = () => table().every((version, index) => version === versionIn(index, round));
 await until('all routes at the sink', complete, { timeoutMs: 120_000, intervalMs: 200 });
 if (from.losses + to.losses > 0)

@@ -50,7 +50,7 @@ describe('failures in the lab of three nodes', () => {
       ['n1', 'n2'],
       ['n2', 'n1'],
     ]) {
-      const text = await until(`${node} to tell of the hold timer`, async () => {
+      const text = await until(`${node} to report the hold timer`, async () => {
         const error = (await peerAsSeenBy(lab(), node, peer)).lastError?.text;
         return error && /4\/0/.test(error) ? error : undefined;
       });

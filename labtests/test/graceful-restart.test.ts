@@ -16,7 +16,7 @@ const RANGE = '10.244.3.0/26';
 const RESTARTS = [
   ['killed', async (lab: Lab) => lab.agent('n3').daemon.kill()],
   [
-    'told to leave for a restart',
+    'asked to restart',
     async (lab: Lab) => {
       lab.agent('n3').daemon.signal('SIGUSR2');
       assert.equal(await lab.agent('n3').daemon.ended(), 0);
@@ -38,8 +38,8 @@ async function lost(lab: Lab, from: string, address: string): Promise<number> {
 /** Checks repeated until `end`, at least twice: counts lost packets, and checks that found no route. */
 class Watch {
   packetsLost = 0;
-  looks = 0;
-  looksWithoutRoute = 0;
+  checks = 0;
+  checksWithoutRoute = 0;
   #over = false;
   readonly #all: Promise<unknown>;
 
@@ -52,17 +52,17 @@ class Watch {
         }),
       ),
       this.#repeat(async () => {
-        this.looks++;
-        if (!(await lab.router('tor').hasRoute(RANGE))) this.looksWithoutRoute++;
+        this.checks++;
+        if (!(await lab.router('tor').hasRoute(RANGE))) this.checksWithoutRoute++;
         await sleep(20);
       }),
     ]);
   }
 
-  async #repeat(look: () => Promise<void>): Promise<void> {
-    do await look();
+  async #repeat(check: () => Promise<void>): Promise<void> {
+    do await check();
     while (!this.#over);
-    await look();
+    await check();
   }
 
   async end(): Promise<void> {
@@ -127,7 +127,7 @@ for (const [software, topology] of [
           await watch.end();
           for (const monitor of monitors) await monitor.stop();
         }
-        assert.deepEqual([watch.packetsLost, watch.looksWithoutRoute], [0, 0], `${watch.looks} looks`);
+        assert.deepEqual([watch.packetsLost, watch.checksWithoutRoute], [0, 0], `${watch.checks} checks`);
         for (const monitor of monitors) assert.doesNotMatch(monitor.log(), /Deleted 10\.244\.3\.0\/26/);
         assert.deepEqual(await ownRoutes(lab(), 'n1'), n1);
         assert.deepEqual(await ownRoutes(lab(), 'n3'), n3);

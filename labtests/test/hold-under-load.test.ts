@@ -43,11 +43,11 @@ describe('a session with a hold time of 3 s', () => {
     assert.deepEqual(await bench.close(), []);
   });
 
-  /** The longest time in seconds without a message from an address, between `begin` and `end` (since the epoch). */
-  async function longestSilence(from: string, begin: number, end: number): Promise<number> {
+  /** The longest time in seconds without a message from an address, between `start` and `end` (since the epoch). */
+  async function longestSilence(from: string, start: number, end: number): Promise<number> {
     const packets = await bench.decoded(`bgp and ip.src == ${from}`, ['frame.time_epoch']);
-    const times = packets.map(([time]) => Number(time)).filter((time) => time > begin && time < end);
-    const marks = [begin, ...times, end];
+    const times = packets.map(([time]) => Number(time)).filter((time) => time > start && time < end);
+    const marks = [start, ...times, end];
     return Math.max(...marks.slice(1).map((time, index) => time - marks[index]));
   }
 
@@ -71,18 +71,18 @@ describe('a session with a hold time of 3 s', () => {
       routes: ROUTES,
       seconds: LOAD_SECONDS,
     };
-    const begin = Date.now() / 1000;
+    const start = Date.now() / 1000;
     const program = join(repository, 'labtests/programs/route-loader.ts');
     const rounds = await bench.runIn('us', [process.execPath, program, JSON.stringify(options)], 180_000);
     const end = Date.now() / 1000;
-    assert.ok(end - begin >= LOAD_SECONDS, rounds);
+    assert.ok(end - start >= LOAD_SECONDS, rounds);
 
     const { state, holdTime, counters, lastError } = await bench.speaker.peer();
     assert.deepEqual([state, holdTime, counters.established, lastError], ['Established', HOLD_TIME, 1, null]);
     assert.equal(await bench.router.established(), true);
     assert.doesNotMatch(await bench.router.report(), /hold timer expired/i);
     for (const address of [bench.ours.ipv4, bench.theirs.ipv4]) {
-      const silence = await longestSilence(address, begin, end);
+      const silence = await longestSilence(address, start, end);
       assert.ok(silence < HOLD_TIME, `${address} was silent for ${silence.toFixed(1)} s`);
     }
   });

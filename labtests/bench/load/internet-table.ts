@@ -77,7 +77,7 @@ export function internetTable({ prefixes, sets, seed, nextHop }: InternetTableOp
   const known = new Set<string>();
   for (const size of setSizes(prefixes, sets)) {
     let attributes = randomAttributes(random, nextHop);
-    // A set is told by its octets; two alike would be one.
+    // Sets with the same octets would be one set.
     while (known.has(latin1(attributes))) attributes = randomAttributes(random, nextHop);
     known.add(latin1(attributes));
     parts.push(...updates(attributes, takePrefixes(size, taken, random)));

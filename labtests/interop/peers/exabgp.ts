@@ -81,7 +81,7 @@ export class ExabgpRouter implements Router {
     this.daemons[0].start();
   }
 
-  #tell(command: string): void {
+  #command(command: string): void {
     appendFileSync(this.#commands, `${command}\n`);
   }
 
@@ -107,20 +107,20 @@ export class ExabgpRouter implements Router {
   }
 
   async announce(route: RouterAnnouncement): Promise<void> {
-    this.#tell(`announce route ${routeText(route, this.#plan)}`);
+    this.#command(`announce route ${routeText(route, this.#plan)}`);
   }
 
   async withdraw(prefix: string): Promise<void> {
-    this.#tell(`withdraw route ${prefix}`);
+    this.#command(`withdraw route ${prefix}`);
   }
 
   async requestRefresh(): Promise<void> {
-    this.#tell(`announce route-refresh ${ipVersion(this.#plan.families[0])} unicast`);
+    this.#command(`announce route-refresh ${ipVersion(this.#plan.families[0])} unicast`);
   }
 
   /** ExaBGP's command takes no text; it sends its own. */
   async shutdown(): Promise<string> {
-    this.#tell(`neighbor ${sessionAddress(this.#plan, 'remote')} teardown 2`);
+    this.#command(`neighbor ${sessionAddress(this.#plan, 'remote')} teardown 2`);
     return 'Administrative Shutdown';
   }
 

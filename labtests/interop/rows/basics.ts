@@ -33,7 +33,7 @@ export function weHave(bench: InteropBench, prefix: string): Promise<OurRoute> {
 /** Waits until the router's log or its view of us matches; returns the match. */
 export function routerReports(bench: InteropBench, pattern: RegExp): Promise<string> {
   return until(
-    `${bench.kind} to tell ${pattern}`,
+    `${bench.kind} to report ${pattern}`,
     async () => pattern.exec(await bench.router.report())?.[0],
   );
 }
@@ -93,7 +93,7 @@ export const basics: MatrixRow[] = [
   {
     name: 'ibgp',
     title: 'iBGP: a route each way; LOCAL_PREF and an empty AS_PATH',
-    run: (bench) => exchange(bench, { type: 'iBGP', begins: 'both' }),
+    run: (bench) => exchange(bench, { type: 'iBGP', connects: 'both' }),
   },
   {
     name: 'ebgp',
@@ -147,9 +147,9 @@ export const basics: MatrixRow[] = [
   },
 ];
 
-async function firstToConnect(bench: InteropBench, begins: 'us' | 'peer'): Promise<void> {
-  await bench.bring({ type: 'eBGP', begins, originate: [{ prefix: OUR_PREFIX }] });
+async function firstToConnect(bench: InteropBench, connects: 'us' | 'peer'): Promise<void> {
+  await bench.bring({ type: 'eBGP', connects, originate: [{ prefix: OUR_PREFIX }] });
   await theyHave(bench, OUR_PREFIX);
   const ends = await bench.runIn('us', ['ss', '-tnH', 'state', 'established', 'sport = :179']);
-  assert.equal(ends.trim() !== '', begins === 'peer', `our port is ${ends}`);
+  assert.equal(ends.trim() !== '', connects === 'peer', `our port is ${ends}`);
 }

@@ -10,7 +10,7 @@ const MESSAGE = 'rack 7 moves, back at noon';
 
 /** Waits for a reason of ours for a session's end that matches; returns it. The next attempt soon replaces the last error. */
 async function weTell(bench: InteropBench, pattern: RegExp): Promise<string> {
-  return until(`us to tell ${pattern}`, async () => {
+  return until(`our reason to match ${pattern}`, async () => {
     const reasons = (await bench.speaker.events()).map((event) =>
       event.type === 'down' ? event.reason : '',
     );

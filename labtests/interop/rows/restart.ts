@@ -13,7 +13,7 @@ const SENTINEL = '10.1.9.0/24';
 /** Feeders without routes receive the router's routes from us, and ours from the router. */
 const PLAN: SessionPlan = {
   type: 'eBGP',
-  begins: 'both',
+  connects: 'both',
   originate: [{ prefix: OUR_PREFIX }],
   announce: [{ prefix: THEIR_PREFIX }],
   ours: { restartTime: 30 },
@@ -79,11 +79,11 @@ async function ourBits(bench: InteropBench): Promise<string[]> {
 async function weRestart(bench: InteropBench): Promise<void> {
   await both(bench);
   await observerHas(bench, OUR_PREFIX);
-  const watched = { looks: 0, over: false, missing: 0 };
+  const watched = { checks: 0, over: false, missing: 0 };
   const watch = async (): Promise<void> => {
     while (!watched.over) {
       const routes = await bench.router.routes('ipv4-unicast');
-      watched.looks++;
+      watched.checks++;
       if (!routes.some(({ prefix }) => prefix === OUR_PREFIX)) watched.missing++;
       await sleep(20);
     }
@@ -93,8 +93,8 @@ async function weRestart(bench: InteropBench): Promise<void> {
   try {
     await bench.restartSpeaker(async () => {
       await until('the peer to notice that we are down', async () => !(await bench.router.established()));
-      const looks = watched.looks;
-      await until('a check of the stale routes', () => watched.looks > looks + 1);
+      const checks = watched.checks;
+      await until('a check of the stale routes', () => watched.checks > checks + 1);
     });
     await bench.established();
     await until('us to have the peer’s End-of-RIB', async () => {
@@ -115,7 +115,7 @@ async function weRestart(bench: InteropBench): Promise<void> {
     said.flat().filter((prefixes) => prefixes !== ''),
     [],
   );
-  assert.equal(watched.missing, 0, `${watched.missing} of ${watched.looks} looks found no route`);
+  assert.equal(watched.missing, 0, `${watched.missing} of ${watched.checks} checks found no route`);
 }
 
 /** Without families and time, the capability only announces End-of-RIB (RFC 4724 §3). */

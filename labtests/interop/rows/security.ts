@@ -32,7 +32,7 @@ async function sameKey(bench: InteropBench): Promise<void> {
   await bench.bring({
     type: 'eBGP',
     // OpenBGPD sets the key on connections that it opens, not on its listening socket.
-    begins: bench.kind === 'openbgpd' ? 'peer' : 'us',
+    connects: bench.kind === 'openbgpd' ? 'peer' : 'us',
     announce: [{ prefix: THEIR_PREFIX }],
     ours: { transport: { password: key } },
     theirs: { password: key },
@@ -48,7 +48,7 @@ async function wrongKey(bench: InteropBench): Promise<void> {
     type: 'eBGP',
     ours: { transport: { password: 'ours' } },
     theirs: { password: 'theirs', passive: false },
-    begins: 'both',
+    connects: 'both',
   });
   await until('the kernel to refuse a segment', async () => (await tcpCounter(bench, 'TCPMD5Failure')) > 0);
   await neverEstablished(bench);
@@ -59,7 +59,7 @@ async function gtsm(bench: InteropBench): Promise<void> {
     type: 'eBGP',
     // ExaBGP sets the TTL on connections that it opens, not on those that it accepts; FRR sets it on those only after its
     // first answer.
-    begins: bench.kind === 'exabgp' || bench.kind === 'frr' ? 'peer' : 'us',
+    connects: bench.kind === 'exabgp' || bench.kind === 'frr' ? 'peer' : 'us',
     announce: [{ prefix: THEIR_PREFIX }],
     ours: { transport: { ttlSecurity: 1 } },
     theirs: { gtsm: true },
@@ -72,7 +72,7 @@ async function gtsm(bench: InteropBench): Promise<void> {
 async function gtsmRefuses(bench: InteropBench): Promise<void> {
   await bench.start({
     type: 'eBGP',
-    begins: 'both',
+    connects: 'both',
     ours: { transport: { ttlSecurity: 1 } },
   });
   await until('the kernel to drop a packet for its TTL', async () => {
