@@ -243,7 +243,7 @@ export class Table {
 
   /** @param {HTMLTableRowElement} row */
   #focus(row) {
-    for (const other of this.#body.rows) if (other.tabIndex === 0) other.tabIndex = -1;
+    for (const other of this.#rows.values()) if (other.tabIndex === 0) other.tabIndex = -1;
     row.tabIndex = 0;
     row.focus();
   }
