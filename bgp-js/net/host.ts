@@ -102,6 +102,8 @@ export class SpeakerHost {
   private readonly events = new DeferredQueue<SpeakerEvent>((event) => this.options.onEvent?.(event));
   /** The change count of the peers' configurations that the sockets have. */
   private configured = -1;
+  /** The change count of the peers that the liveness monitors follow. */
+  private followed = -1;
   private timer: NodeJS.Timeout | null = null;
   /** The speaker's next deadline as of the last slice, in ms. */
   private deadline = 0;
@@ -215,6 +217,7 @@ export class SpeakerHost {
     this.options.onWork?.();
     const isTimeUp = (): boolean => this.now() > inputEnd + OUTPUT_SLICES * this.sliceMs;
     const isProcessed = this.processResults(isTimeUp);
+    this.updateMonitors();
     const isSent = !this.sender.send(this.connections.values(), isTimeUp);
     if (speaker.hasWork) this.wake();
     else if (!isProcessed || !isSent || !this.reclaim(inputEnd)) this.schedule();
@@ -286,10 +289,17 @@ export class SpeakerHost {
   /** Updates the socket options after the peers' configurations have changed. */
   private applyConfigurations(): void {
     const { peers } = this.speaker;
-    if (this.configured === peers.changes) return;
-    this.configured = peers.changes;
+    if (this.configured === peers.configChanges) return;
+    this.configured = peers.configChanges;
     for (const listener of this.listeners) this.reportFailure('listener', () => listener.update(peers));
     for (const connection of this.connections.values()) this.applyTransport(connection);
+  }
+
+  /** Gives the liveness monitors the present peers, if any was added, removed or changed. */
+  private updateMonitors(): void {
+    const { peers } = this.speaker;
+    if (this.followed === peers.peerChanges) return;
+    this.followed = peers.peerChanges;
     for (const monitor of this.monitors) monitor.follow(peers);
   }
 

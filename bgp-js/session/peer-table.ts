@@ -34,8 +34,10 @@ export class PeerTable {
   /** Unnumbered peers by their interface: the neighbour on it, whatever its address is. */
   private readonly byInterface = new Map<string, Peer>();
   private readonly ranges = new Map<string, PeerRange>();
+  /** Increases whenever a peer is added, removed or changed. */
+  peerChanges = 0;
   /** Increases with every change of a configuration or of a neighbour's address. */
-  changes = 0;
+  configChanges = 0;
 
   [Symbol.iterator](): Iterator<Peer> {
     return this.all.values();
@@ -47,7 +49,7 @@ export class PeerTable {
 
   /** Adds a configuration. Returns the peer, or null for a range. Throws RangeError when it clashes or is malformed. */
   add(config: PeerConfig, now: number): Peer | null {
-    this.changes++;
+    this.configChanges++;
     if (config.range !== undefined) {
       this.addRange(config, config.range);
       return null;
@@ -77,13 +79,14 @@ export class PeerTable {
 
   private enter(peer: Peer): Peer {
     this.all.add(peer);
+    this.peerChanges++;
     if (peer.address) this.byAddress.set(peer.address.key, peer);
     return peer;
   }
 
   /** Removes the configuration with this key; returns its peers, which are removed too. */
   removeConfig(key: string): Peer[] {
-    this.changes++;
+    this.configChanges++;
     const peers = this.of(key);
     this.ranges.delete(key);
     this.byInterface.delete(key);
@@ -115,11 +118,12 @@ export class PeerTable {
 
   /** Replaces the configuration with the same key. */
   replaceConfig(config: PeerConfig): void {
-    this.changes++;
+    this.configChanges++;
     const key = peerKey(config);
     const range = this.ranges.get(key);
     if (range) range.config = config;
     for (const peer of this.of(key)) peer.config = config;
+    this.peerChanges++;
   }
 
   /** The peer with this address, or null. */
@@ -156,7 +160,8 @@ export class PeerTable {
     if (peer.current || this.byAddress.has(address.key)) return null;
     if (peer.address) this.byAddress.delete(peer.address.key);
     peer.address = address;
-    this.changes++;
+    this.configChanges++;
+    this.peerChanges++;
     this.byAddress.set(address.key, peer);
     return peer;
   }
@@ -164,6 +169,7 @@ export class PeerTable {
   /** Removes a peer, but not the range that it came from. */
   removePeer(peer: Peer): void {
     this.all.delete(peer);
+    this.peerChanges++;
     const key = peerKey(peer.config);
     this.ranges.get(key)?.peers.delete(peer);
     if (this.configured.get(key) === peer) this.configured.delete(key);

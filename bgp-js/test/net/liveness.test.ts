@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import type { LivenessMonitor } from '../../net/liveness.ts';
 import type { Peer } from '../../session/peer.ts';
+import { peerConfig } from '../../session/peer-config.ts';
 import { Lab, run } from './lab.ts';
-import { Node, until } from './tcp.ts';
+import { AS, Node, until } from './tcp.ts';
 
 /** A monitor that the test plays. */
 class HandMonitor implements LivenessMonitor {
@@ -16,6 +17,24 @@ class HandMonitor implements LivenessMonitor {
 }
 
 describe('a monitor of liveness', () => {
+  it('follows peers out of ranges as they connect and end their sessions', async () => {
+    const monitor = new HandMonitor();
+    const a = new Node('127.0.0.1', { livenessMonitors: [monitor] });
+    const b = new Node('127.0.0.2');
+    try {
+      await a.host.start();
+      a.host.speaker.addPeer(peerConfig({ as: AS, range: '127.0.0.0/24' }), a.host.now());
+      a.host.wake();
+      b.peer('127.0.0.1', { port: a.host.port });
+      await b.host.start();
+      await until(() => monitor.followed.length === 1, 'the peer to be followed');
+      await b.host.stop('the test is over');
+      await until(() => monitor.followed.length === 0, 'the peer to be followed no longer');
+    } finally {
+      await Promise.all([a, b].map(({ host }) => host.stop('the test is over')));
+    }
+  });
+
   it('follows the configured peers, and ends the session of one that is down', async () => {
     const monitor = new HandMonitor();
     const a = new Node('127.0.0.1', { livenessMonitors: [monitor] });
