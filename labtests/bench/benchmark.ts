@@ -8,8 +8,13 @@ export interface Benchmark {
   title: string;
   /** Its own options; main.ts has those of all. */
   options: ParseArgsOptionsConfig;
-  /** The document that its result is written to, in the repository; docs/benchmarks.md by default. */
-  document?: string;
+  /** The document with a place for its result; without one `--write` writes only the data. */
+  document?: {
+    /** Path in the repository. */
+    file: string;
+    /** Whether the rows follow the notes. */
+    rows: boolean;
+  };
   /** Runs it with the values of its options. Throws an Error that says why it cannot run. */
   run(values: Record<string, string | boolean | undefined>): Promise<BenchResult>;
 }

@@ -1,4 +1,4 @@
-/** Writes the result of a benchmark to docs/benchmarks.md, and its data to docs/benchmarks. */
+/** Writes the data of a benchmark to docs/benchmarks, and its tables to the document that has a place for them. */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
@@ -9,17 +9,20 @@ import { type BenchResult, cells, markdownTable } from './result.ts';
 
 const FOLDER = join(repository, 'docs/benchmarks');
 
-/** Writes tables and data; returns the files, as paths in the repository. */
+/** Writes data and tables; returns the files, as paths in the repository. */
 export function writeDocument(
-  { name, document = 'docs/benchmarks.md' }: Pick<Benchmark, 'name' | 'document'>,
+  { name, document }: Pick<Benchmark, 'name' | 'document'>,
   result: BenchResult,
 ): string[] {
   mkdirSync(FOLDER, { recursive: true });
-  const text = join(repository, document);
-  writeFileSync(text, withSection(readFileSync(text, 'utf8'), name, section(name, result)));
   const data = join(FOLDER, `${name}.json`);
-  writeFileSync(data, `${JSON.stringify({ name, machine: machine(name), rows: result.rows }, null, 2)}\n`);
-  return [text, data].map((file) => relative(repository, file));
+  writeFileSync(data, `${JSON.stringify({ name, machine: machine(name), ...result }, null, 2)}\n`);
+  if (!document) return [relative(repository, data)];
+  const file = join(repository, document.file);
+  const table = document.rows ? [markdownTable(cells(result.rows))] : [];
+  const text = [machine(name), ...result.notes, ...table].join('\n\n');
+  writeFileSync(file, withSection(readFileSync(file, 'utf8'), name, text));
+  return [data, file].map((path) => relative(repository, path));
 }
 
 /** The document with the text between a benchmark's marks replaced. Throws an Error when the marks are missing. */
@@ -30,11 +33,6 @@ export function withSection(document: string, name: string, text: string): strin
     throw new Error(`the document has no place for ${name}: write ${open} and ${close} where it belongs`);
   }
   return `${document.slice(0, from + open.length)}\n\n${text}\n\n${document.slice(to)}`;
-}
-
-function section(name: string, { rows, notes }: BenchResult): string {
-  const table = rows.length > 0 ? [markdownTable(cells(rows))] : [];
-  return [machine(name), ...notes, ...table].join('\n\n');
 }
 
 /** The machine, the versions and the date in one sentence. */

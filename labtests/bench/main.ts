@@ -1,7 +1,7 @@
 /**
  * `npm run bench -- NAME [--json] [--write] [OPTIONS]`: runs a benchmark and prints a table; with `--json` the last line
  * is one JSON document. Exits with 1 when a bound is missed, with 2 when the benchmark cannot run. `--write` writes the
- * result to docs/benchmarks.md.
+ * data to docs/benchmarks, and the tables to the benchmark's document.
  */
 import { parseArgs } from 'node:util';
 import type { Benchmark } from './benchmark.ts';

@@ -66,12 +66,18 @@ export function comparisonRows(comparison: Comparison): Row[] {
 export function comparisonTables(comparison: Comparison): string[] {
   return Object.entries(comparison).map(([scenario, daemons]) => {
     const names = Object.keys(daemons);
-    const head = [SCENARIOS[scenario]?.title ?? scenario, ...names.map((name) => NAMES[name] ?? name)];
+    const head = [
+      SCENARIOS[scenario]?.title ?? scenario,
+      ...names.map((name) => NAMES[name] ?? name),
+      'ratio to the best of BIRD and FRR',
+    ];
+    const rows = comparisonRows({ [scenario]: daemons });
     const isMeasured = ([column]: readonly [Measured, string]) =>
       names.some((name) => median(daemons[name], column) !== undefined);
     const body = COLUMNS.filter(isMeasured).map(([column, title]) => [
       title,
       ...names.map((name) => cell(daemons[name], column)),
+      ratioCell(rows.find(({ metric }) => metric.endsWith(title))),
     ]);
     return markdownTable([head, ...body]);
   });
@@ -85,6 +91,11 @@ function cell(rounds: Rounds, column: Measured): string {
   const values = rounds.map((one) => one[column] ?? 0);
   const spread = `${round(Math.min(...values))}–${round(Math.max(...values))}`;
   return rounds.length === 1 ? String(round(middle)) : `${round(middle)} (${spread})`;
+}
+
+function ratioCell(row: Row | undefined): string {
+  const { ratio = null, bound = null } = row ?? {};
+  return [ratio, bound === null ? null : `(≤ ${bound})`].filter((part) => part !== null).join(' ');
 }
 
 async function run(values: Record<string, string | boolean | undefined>): Promise<BenchResult> {
@@ -116,5 +127,6 @@ export const reflector: Benchmark = {
     extra: { type: 'string', default: '' },
     seed: { type: 'string', default: '1' },
   },
+  document: { file: 'docs/benchmarks.md', rows: false },
   run,
 };

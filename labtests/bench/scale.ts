@@ -158,7 +158,7 @@ async function run(values: Record<string, string | boolean | undefined>): Promis
 export const scale: Benchmark = {
   name: 'scale',
   title: 'thousands of nodes behind a few reflectors, simulated in one process',
-  document: 'docs/scale.md',
+  document: { file: 'docs/scale.md', rows: true },
   options: {
     nodes: { type: 'string', default: '1000,2000,5000,10000' },
     reflectors: { type: 'string', default: '2,3,4' },
