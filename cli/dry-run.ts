@@ -4,6 +4,7 @@ import type { PlanView, RouteChangesView } from '@flatroute/common/http/api-docu
 import { CommandError, fetchDocument } from './client.ts';
 import { type Column, counted, paint, type Tone, tableLines, wrap } from './table.ts';
 
+/** The options of `flatroute plan`. */
 export interface PlanOptions {
   socket: string;
   config: string;

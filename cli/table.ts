@@ -22,11 +22,13 @@ export function clean(text: string): string {
   return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, '\u00b7');
 }
 
+/** The text of a cell and its colour. */
 export interface Cell {
   text: string;
   tone?: Tone;
 }
 
+/** A column of a table of `T`. */
 export interface Column<T> {
   title: string;
   cell(item: T): string | number | Cell;

@@ -31,6 +31,7 @@ function printDocument(document: object): void {
   process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
 }
 
+/** The options of `flatroute status`. */
 export interface StatusOptions extends ViewOptions {
   /** Also show the percentiles of the event loop. */
   verbose?: boolean;
@@ -101,6 +102,7 @@ interface RoutesDocument {
   total: number;
 }
 
+/** The options of `flatroute routes`. */
 export interface RoutesOptions extends ViewOptions {
   /** How many; Infinity for all. */
   limit: number;

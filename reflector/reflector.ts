@@ -15,6 +15,7 @@ import type { ReflectorSettings } from './config/settings.ts';
 import { peerConfig } from './peers.ts';
 import { ReflectorStatus } from './status.ts';
 
+/** A running reflector. */
 export class Reflector {
   #settings: ReflectorSettings;
   readonly #log: Logger;

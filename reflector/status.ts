@@ -18,6 +18,7 @@ import { peerConfig } from './peers.ts';
 
 const EVENTS_SHOWN = 50;
 
+/** Serves the documents from the speaker's state. */
 export class ReflectorStatus implements StatusSource {
   /** Set when the listeners accept connections. */
   isListening = false;

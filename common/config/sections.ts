@@ -10,6 +10,7 @@ export const httpSection = optionalSection({
   allowRemote: flag.default(false),
 });
 
+/** The level and format of the log. */
 export const logSection = optionalSection({
   level: oneOf('debug', 'info', 'warn', 'error').default('info'),
   format: oneOf('auto', 'text', 'json').default('auto'),

@@ -3,6 +3,7 @@ import type { PeersView, PeerView } from './api-documents.ts';
 
 /** `state`: sessions that are down first; `since`: the latest change first; `in` and `out`: most prefixes first. */
 export const PEER_SORTS = ['state', 'name', 'as', 'since', 'in', 'out'] as const;
+/** One of `PEER_SORTS`. */
 export type PeerSort = (typeof PEER_SORTS)[number];
 
 /** The states of RFC 4271 in lower case, and `up` and `down` for established or not. */
@@ -16,6 +17,7 @@ export const PEER_STATES = [
   'openconfirm',
   'established',
 ] as const;
+/** One of `PEER_STATES`. */
 export type PeerStateFilter = (typeof PEER_STATES)[number];
 
 /** The parameters of `/v1/peers`. Without any: all peers in the order of the configuration. */

@@ -11,6 +11,7 @@ import type { DryRunEndpoint } from './dry-run.ts';
 import { RequestError } from './request-error.ts';
 import type { StatusSource } from './source.ts';
 
+/** What the status endpoint serves, and where. */
 export interface StatusServerOptions {
   source: StatusSource;
   /** Serves POST /v1/plan; without it there is no such document. */
@@ -24,6 +25,7 @@ export interface StatusServerOptions {
   answerTimeoutMs?: number;
 }
 
+/** A running status endpoint. */
 export interface StatusServer {
   /** Where it listens on TCP; undefined without. */
   readonly http: Endpoint | undefined;

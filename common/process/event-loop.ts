@@ -16,6 +16,7 @@ interface Slices {
   cpu: RecordableHistogram;
 }
 
+/** Measures the delays of the event loop, from its creation to `close`. */
 export class EventLoopMonitor {
   readonly #delays = monitorEventLoopDelay({ resolution: INTERVAL_MS });
   readonly #slices: Slices;

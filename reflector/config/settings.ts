@@ -14,6 +14,7 @@ export interface ClientSettings extends ConfiguredPeer {
   requirePolicy: boolean;
 }
 
+/** The settings of a reflector; docs/configuration.md explains the keys. */
 export interface ReflectorSettings {
   node: string;
   as: number;

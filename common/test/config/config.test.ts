@@ -130,6 +130,11 @@ describe('configuration files', () => {
       'f.yaml:2:5: as: 1.10 is an AS number in dotted notation',
     ],
     [
+      'a dotted AS number below 1',
+      'name: a\nas: 0.1\n',
+      'f.yaml:2:5: as: 0.1 is an AS number in dotted notation',
+    ],
+    [
       'an AS number in quotes',
       'name: a\nas: "64512"\n',
       'f.yaml:2:5: as: "64512" is text; write the AS number without',
