@@ -12,7 +12,7 @@ import type { Attributes } from 'bgp-js/wire/attributes.ts';
 import { KEEPALIVE } from 'bgp-js/wire/message.ts';
 import { type AttributeContext, AttributeScan } from 'bgp-js/wire/scan-result.ts';
 import { encodeUpdate } from 'bgp-js/wire/update.ts';
-import { Bench, type BenchLink } from '../simulator/bench.ts';
+import { Bench, type BenchConnection } from '../simulator/bench.ts';
 import { greeting, openBytes } from '../simulator/far-end.ts';
 import type { Random } from '../simulator/random.ts';
 import { peerConfig } from '../simulator/simulation.ts';
@@ -90,21 +90,26 @@ function witnessUpdate(prefixes: string[]): Uint8Array {
 }
 
 /** Brings the session up and sends all messages; reconnects half-way if the program says so. */
-function deliverAll(bench: Bench, program: Program, delivery: Delivery): BenchLink {
+function deliverAll(bench: Bench, program: Program, delivery: Delivery): BenchConnection {
   const half = program.features.has('comes-back') ? program.messages.length >> 1 : 0;
   const parts = [program.messages.slice(0, half), program.messages.slice(half)].slice(half === 0 ? 1 : 0);
-  let link: BenchLink | null = null;
+  let connection: BenchConnection | null = null;
   for (const messages of parts) {
-    if (link && !link.end.closed) bench.drop(link);
-    link = bench.connect(FUZZED) ?? link;
-    assert.ok(link, 'a configured peer is accepted');
-    deliver(bench, link, { ...program, messages }, delivery);
+    if (connection && !connection.end.closed) bench.drop(connection);
+    connection = bench.connect(FUZZED) ?? connection;
+    assert.ok(connection, 'a configured peer is accepted');
+    deliver(bench, connection, { ...program, messages }, delivery);
   }
-  assert.ok(link);
-  return link;
+  assert.ok(connection);
+  return connection;
 }
 
-function deliver(bench: Bench, link: BenchLink, program: Program, { split, poison }: Delivery): void {
+function deliver(
+  bench: Bench,
+  connection: BenchConnection,
+  program: Program,
+  { split, poison }: Delivery,
+): void {
   const pieces = split
     ? splitAnywhere(split, Buffer.concat([greeting(program.open), ...program.messages]))
     : [program.open, KEEPALIVE, ...program.messages];
@@ -112,7 +117,7 @@ function deliver(bench: Bench, link: BenchLink, program: Program, { split, poiso
     // In the middle of a buffer with other octets around: a read past the end would change the result.
     const buffer = new Uint8Array(piece.length + 64).fill(poison);
     buffer.set(piece, 32);
-    bench.send(link, buffer.subarray(32, 32 + piece.length));
+    bench.send(connection, buffer.subarray(32, 32 + piece.length));
   }
 }
 
@@ -127,7 +132,7 @@ function splitAnywhere(random: Random, bytes: Uint8Array): Uint8Array[] {
 }
 
 /** The witness's session is up, its routes are in the RIB, its messages were well-formed, and a sentinel arrives. */
-function checkWitness(bench: Bench, witness: BenchLink): void {
+function checkWitness(bench: Bench, witness: BenchConnection): void {
   bench.send(witness, witnessUpdate([SENTINEL]));
   assert.ok(!witness.end.closed, `the other session was ended: ${JSON.stringify(witness.end.notification)}`);
   assert.deepEqual(witness.end.complaints, [], 'messages to the other session are well-formed');
@@ -191,7 +196,7 @@ const exported = (attributes: Attributes): string =>
     return typeof value === 'bigint' ? `${value}n` : value;
   });
 
-function remains(bench: Bench, witness: BenchLink, fuzzed: BenchLink): Leftovers {
+function remains(bench: Bench, witness: BenchConnection, fuzzed: BenchConnection): Leftovers {
   const status = peerStatuses(bench.speaker, bench.now).find(({ address }) => address === FUZZED);
   const { notification } = fuzzed.end;
   const { routes } = listRoutes(bench.speaker, 0, 100_000);

@@ -7,7 +7,7 @@ import { FarEnd, greeting } from './far-end.ts';
 import { seededRandom } from './random.ts';
 
 /** A connection of the bench: its id at the speaker, and the test's end. */
-export interface BenchLink {
+export interface BenchConnection {
   id: number;
   end: FarEnd;
 }
@@ -38,18 +38,18 @@ export class Bench {
   }
 
   /** A peer connects from `address`; null when it is refused. */
-  connect(address: string): BenchLink | null {
+  connect(address: string): BenchConnection | null {
     const id = this.speaker.accepted(addressFrom(address, 'peer'), OUR_ADDRESS, this.now);
     return id === null ? null : this.adopt(id);
   }
 
   /** Accepts the speaker's attempt to connect. */
-  answer(attempt: SpeakerAction & { type: 'connect' }): BenchLink {
+  answer(attempt: SpeakerAction & { type: 'connect' }): BenchConnection {
     this.speaker.connected(attempt.connection, OUR_ADDRESS, this.now);
     return this.adopt(attempt.connection);
   }
 
-  private adopt(id: number): BenchLink {
+  private adopt(id: number): BenchConnection {
     const end = new FarEnd();
     this.ends.set(id, end);
     this.settle();
@@ -57,7 +57,7 @@ export class Bench {
   }
 
   /** Breaks the connection without a NOTIFICATION. */
-  drop({ id, end }: BenchLink): void {
+  drop({ id, end }: BenchConnection): void {
     end.closed = true;
     this.ends.delete(id);
     this.speaker.disconnected(id, 'the peer closed the connection', this.now);
@@ -65,16 +65,16 @@ export class Bench {
   }
 
   /** Connects and sends OPEN and KEEPALIVE. Throws when the peer is refused. */
-  establish(address: string, open: Uint8Array): BenchLink {
-    const link = this.connect(address);
-    if (!link) throw new Error(`${address} was refused`);
-    this.send(link, greeting(open));
-    return link;
+  establish(address: string, open: Uint8Array): BenchConnection {
+    const connection = this.connect(address);
+    if (!connection) throw new Error(`${address} was refused`);
+    this.send(connection, greeting(open));
+    return connection;
   }
 
   /** Delivers the bytes, which then belong to the speaker, and runs all its work. */
-  send(link: BenchLink, bytes: Uint8Array): void {
-    this.speaker.received(link.id, bytes);
+  send(connection: BenchConnection, bytes: Uint8Array): void {
+    this.speaker.received(connection.id, bytes);
     this.settle();
   }
 

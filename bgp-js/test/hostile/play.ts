@@ -19,7 +19,7 @@ import {
   update,
   validOpen,
 } from './hostile-case.ts';
-import { ATTACKER, type Stage, type StageLink, WITNESS, WITNESS_AS } from './stage.ts';
+import { ATTACKER, type Stage, type StageConnection, WITNESS, WITNESS_AS } from './stage.ts';
 
 const SENTINEL = '203.0.113.0/24';
 const WITNESSED = '203.0.114.0/24';
@@ -72,8 +72,8 @@ function validUpdate({ ibgp, twoOctet }: HostileCase, prefix: string): Uint8Arra
 async function prepare(
   test: HostileCase,
   stage: Stage,
-  attacker: StageLink,
-  witness: StageLink,
+  attacker: StageConnection,
+  witness: StageConnection,
 ): Promise<void> {
   const { counts, routes } = { counts: attacker.end.counts, routes: witness.end.routes };
   await stage.until(() => (counts.open ?? 0) > 0, 'OpenSent');
@@ -88,7 +88,7 @@ async function prepare(
   await stage.until(() => routes.has(key(TARGET)), 'the attacked route arrives');
 }
 
-function observe(stage: Stage, attacker: StageLink, witness: StageLink): Outcome {
+function observe(stage: Stage, attacker: StageConnection, witness: StageConnection): Outcome {
   const { notification, closed } = attacker.end;
   const status = peerStatuses(stage.speaker, 0).find(({ address }) => address === ATTACKER);
   const path = routeTo(stage.speaker, TARGET)?.paths.find(({ source }) => source.name === 'attacker') ?? null;
@@ -192,8 +192,8 @@ function differences(
 async function aftermath(
   test: HostileCase,
   stage: Stage,
-  attacker: StageLink,
-  witness: StageLink,
+  attacker: StageConnection,
+  witness: StageConnection,
 ): Promise<void> {
   assert.ok(!witness.end.closed, 'the other session is still up');
   assert.deepEqual(witness.end.complaints, [], 'the other session receives valid messages');

@@ -1,6 +1,6 @@
 /** Two stages for a case: the core with octets fed by hand under virtual time, and a speaker on TCP. */
 import net from 'node:net';
-import { Bench, type BenchLink, FarEnd, peerConfig } from 'bgp-js-testing/index.ts';
+import { Bench, type BenchConnection, FarEnd, peerConfig } from 'bgp-js-testing/index.ts';
 import { SpeakerHost } from '../../net/index.ts';
 import { Speaker } from '../../speaker/speaker.ts';
 import { ATTACKER_AS, CLUSTER, type HostileCase, LOCAL_ADDRESS, LOCAL_AS } from './hostile-case.ts';
@@ -10,7 +10,7 @@ export const WITNESS = '127.0.1.8';
 export const WITNESS_AS = 65008;
 
 /** A connection of the test with the speaker. */
-export interface StageLink {
+export interface StageConnection {
   end: FarEnd;
   send(bytes: Uint8Array): void;
 }
@@ -18,7 +18,7 @@ export interface StageLink {
 export interface Stage {
   speaker: Speaker;
   /** Connects from `address`, repeatedly until the speaker accepts. */
-  connect(address: string): Promise<StageLink>;
+  connect(address: string): Promise<StageConnection>;
   /** Waits until the condition holds. Rejects when it never does; `what` names the condition. */
   until(condition: () => boolean, what: string): Promise<void>;
   end(): Promise<void>;
@@ -52,13 +52,13 @@ export async function coreStage(test: HostileCase): Promise<Stage> {
   return {
     speaker: bench.speaker,
     async connect(address) {
-      let link: BenchLink | null = null;
-      for (let tries = 0; tries < 1000 && !link; tries++) {
-        link = bench.connect(address);
-        if (!link) bench.wait(100);
+      let connection: BenchConnection | null = null;
+      for (let tries = 0; tries < 1000 && !connection; tries++) {
+        connection = bench.connect(address);
+        if (!connection) bench.wait(100);
       }
-      if (!link) throw new Error(`${address} is always refused`);
-      const open = link;
+      if (!connection) throw new Error(`${address} is always refused`);
+      const open = connection;
       return { end: open.end, send: (bytes) => bench.send(open, bytes.slice()) };
     },
     async until(condition, what) {
@@ -82,7 +82,7 @@ export async function tcpStage(test: HostileCase): Promise<Stage> {
       await new Promise((resolve) => setTimeout(resolve, 2));
     }
   };
-  const connect = async (address: string): Promise<StageLink> => {
+  const connect = async (address: string): Promise<StageConnection> => {
     for (const limit = performance.now() + TIMEOUT_MS; performance.now() < limit; ) {
       const { socket, end } = dial(address, host.port);
       sockets.push(socket);

@@ -39,7 +39,7 @@ export class Bench {
   readonly events: SpeakerEvent[] = [];
   /** `connect` actions that the test has not answered yet. */
   readonly connects: (SpeakerAction & { type: 'connect' })[] = [];
-  private readonly wires = new Map<number, WireEnd>();
+  private readonly ends = new Map<number, ConnectionEnd>();
 
   constructor(config: Partial<SpeakerOptions> = {}) {
     const full = { as: OUR_AS, routerId: OUR_ADDRESS, address: OUR_ADDRESS, maximumPaths: 1, ...config };
@@ -71,23 +71,23 @@ export class Bench {
     while (speaker.hasWork) speaker.work(this.now);
     for (const action of speaker.actions()) {
       if (action.type === 'connect') this.connects.push(action);
-      else this.wires.get(action.connection)?.close(action.lastBytes);
+      else this.ends.get(action.connection)?.close(action.lastBytes);
     }
     this.events.push(...speaker.events());
     for (const id of [...speaker.connections()]) {
       while (speaker.wantsToSend(id)) {
         const parts = speaker.transmit(id, 65536);
         if (parts.length === 0) break;
-        for (const part of parts) this.wires.get(id)?.receive(part);
+        for (const part of parts) this.ends.get(id)?.receive(part);
       }
     }
     assert.ok(speaker.deadline <= speaker.nearestDeadline(), 'the deadline is no later than the first timer');
   }
 
-  wire(id: number): WireEnd {
-    const wire = new WireEnd();
-    this.wires.set(id, wire);
-    return wire;
+  addEnd(id: number): ConnectionEnd {
+    const end = new ConnectionEnd();
+    this.ends.set(id, end);
+    return end;
   }
 
   /** The peer's status in the views. */
@@ -103,7 +103,7 @@ export class Bench {
 }
 
 /** Receives the speaker's output on one connection. */
-class WireEnd {
+class ConnectionEnd {
   closed = false;
   readonly messages: Message[] = [];
   private readonly framer = new Framer();
@@ -134,7 +134,7 @@ export class HandPeer {
   id = -1;
   private readonly bench: Bench;
   private readonly as: number;
-  private wire: WireEnd | null = null;
+  private end: ConnectionEnd | null = null;
   /** The routes advertised to the peer, by prefix, as of the last `takeMessages`. */
   readonly routes = new Map<string, Attributes>();
 
@@ -164,7 +164,7 @@ export class HandPeer {
 
   private adopt(id: number): void {
     this.id = id;
-    this.wire = this.bench.wire(id);
+    this.end = this.bench.addEnd(id);
   }
 
   /** Connects and establishes the session. */
@@ -221,7 +221,7 @@ export class HandPeer {
 
   /** The messages received since the last call; brings `routes` up to date. */
   takeMessages(): Message[] {
-    const messages = this.wire?.messages.splice(0) ?? [];
+    const messages = this.end?.messages.splice(0) ?? [];
     for (const message of messages) {
       if (message.type !== 'update') continue;
       for (const gone of prefixesIn(message.withdrawn)) this.routes.delete(gone);
@@ -247,7 +247,7 @@ export class HandPeer {
 
   /** The speaker closed the connection. */
   get closed(): boolean {
-    return this.wire?.closed ?? false;
+    return this.end?.closed ?? false;
   }
 }
 
