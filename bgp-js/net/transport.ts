@@ -19,7 +19,7 @@ const CS6 = 48;
 /** The TTL of a packet that was not forwarded (RFC 5082 §3). */
 const FULL_TTL = 255;
 
-/** Whether Node.js can bind a socket before it listens or connects, so that options are set first: from 24.21 on. */
+/** Whether Node.js can bind a socket before it listens or connects, so that options are set first: from 24.19 on. */
 export const CAN_BIND_FIRST = 'BoundSocket' in net;
 
 /** What to connect to. */
@@ -77,7 +77,7 @@ function makeSocket(target: DialTarget): net.Socket {
   }
   if (!CAN_BIND_FIRST) {
     throw new Error(
-      'socket options of a connection that we open need Node.js 24.21 or later; on this one, let the peer connect',
+      'socket options of a connection that we open need Node.js 24.19 or later; with this version, let the peer connect',
     );
   }
   const bound = new net.BoundSocket({ host: local ?? (family === 6 ? '::' : '0.0.0.0') });
@@ -167,7 +167,7 @@ export function updateTransport(
   applyTransport(descriptorOf(socket), family, peer, transport, before);
 }
 
-/** Marks what a socket sends. Node.js before 24.21 needs koffi for that; without it packets have no mark. */
+/** Marks what a socket sends. Node.js before 24.15 needs koffi for that; without it packets have no mark. */
 function setTypeOfService(socket: net.Socket, family: SocketFamily, value: number): void {
   const method: ((value: number) => unknown) | undefined = socket.setTypeOfService;
   if (method) method.call(socket, value);

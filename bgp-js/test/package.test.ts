@@ -169,8 +169,8 @@ describe('the package', function () {
 
   after(async () => {
     await Promise.all(children.map((child) => stop(child, 'SIGKILL')));
-    execFileSync('ip', ['netns', 'del', namespace]);
     rmSync(folder, { recursive: true });
+    execFileSync('ip', ['netns', 'del', namespace]);
   });
 
   it('needs ip-address and nothing native', () => {
