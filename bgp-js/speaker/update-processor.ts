@@ -205,6 +205,7 @@ function familyAt(ribSession: RibSession, bytes: Uint8Array, at: number): RibSes
 
 // --- limits ----------------------------------------------------------------------------------------------------------
 
+/** Shared by all UPDATEs without a warning. */
 const NO_WARNINGS: readonly string[] = [];
 
 /** Warnings of an established session that is near a limit or above it. Each is returned once a session. */
@@ -214,15 +215,16 @@ export function limitWarnings(connection: PeerConnection): readonly string[] {
   const { maximumPrefixes: maximum, maximumPrefixesWarning = 1 } = connection.peer.config;
   const { received, dropped } = source;
   const isNear = received > maximumPrefixesWarning * maximum && received <= maximum;
+  let warnings = NO_WARNINGS;
   if (isNear && !connection.warnedNearMaximum) {
     connection.warnedNearMaximum = true;
-    return [`${received} of at most ${maximum} prefixes received`];
+    warnings = [`${received} of at most ${maximum} prefixes received`];
   }
   if (dropped > 0 && !connection.warnedOfDrops) {
     connection.warnedOfDrops = true;
-    return [`more than ${maximum} prefixes: further routes are dropped`];
+    warnings = [...warnings, `more than ${maximum} prefixes: further routes are dropped`];
   }
-  return NO_WARNINGS;
+  return warnings;
 }
 
 /** The NOTIFICATION for a session that holds more than it may: Cease 6/1 (RFC 4486) or 6/8; null when it does not. */

@@ -70,10 +70,28 @@ describe('a maximum of prefixes', () => {
     const bench = new Bench();
     const limits = { maximumPrefixes: 1, maximumPrefixesAction: 'drop' } as const;
     const peer = bench.peer('10.0.0.2', limits).establish();
-    for (let i = 0; i < 4; i++) peer.announce([`20.0.${i}.0/24`]);
-    const texts = bench.eventsOf('limit').map(({ text }) => text);
-    assert.deepEqual(texts, ['more than 1 prefixes: further routes are dropped']);
+    const texts = () => bench.eventsOf('limit').map(({ text }) => text);
+    peer.announce(['20.0.0.0/24']);
+    assert.deepEqual(texts(), []);
+    for (let i = 1; i < 4; i++) {
+      peer.announce([`20.0.${i}.0/24`]);
+      assert.deepEqual(texts(), ['more than 1 prefixes: further routes are dropped']);
+    }
     assert.equal(bench.status('10.0.0.2').prefixes.dropped, 3);
+  });
+
+  it('is near and exceeded in one UPDATE: both are reported at once', () => {
+    const bench = new Bench();
+    const limits = {
+      maximumPrefixes: 2,
+      maximumPrefixesWarning: 0.5,
+      maximumPrefixesAction: 'drop',
+    } as const;
+    bench.peer('10.0.0.2', limits).establish().announce(['20.0.1.0/24', '20.0.2.0/24', '20.0.3.0/24']);
+    assert.deepEqual(
+      bench.eventsOf('limit').map(({ text }) => text),
+      ['2 of at most 2 prefixes received', 'more than 2 prefixes: further routes are dropped'],
+    );
   });
 
   it('keeps the peer out for maximumPrefixesRestart', () => {
