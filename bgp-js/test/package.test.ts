@@ -117,9 +117,9 @@ async function stop(child: ChildProcess, signal: NodeJS.Signals): Promise<void> 
 }
 
 /** The README's speaker and BIRD receive each other's route, and BIRD the reason when the speaker stops. */
-async function exchange(node: string, program: string): Promise<void> {
+async function exchange(node: string, program: string, config = BIRD): Promise<void> {
   const control = join(folder, 'bird.ctl');
-  writeFileSync(join(folder, 'bird.conf'), BIRD);
+  writeFileSync(join(folder, 'bird.conf'), config);
   const bird = start('bird', '-f', '-c', 'bird.conf', '-s', control);
   const speaker = start(node, program);
   const birdc = (...words: string[]) =>
@@ -198,4 +198,20 @@ describe('the package', function () {
       await exchange(node, join(folder, 'typed/speaker.js'));
     });
   }
+
+  it('protects accepted connections with MD5 on Node.js 20 once koffi is installed', async () => {
+    const { version } = JSON.parse(
+      readFileSync(join(repository, 'node_modules/koffi/package.json'), 'utf8'),
+    ) as { version: string };
+    await npm(folder, 'install', `koffi@${version}`);
+    const peer = "{ address: '10.0.0.2', as: 64512 }";
+    const program = firstProgram().replace(
+      peer,
+      "{ address: '10.0.0.2', as: 64512, passive: true, transport: { password: 'secret' } }",
+    );
+    assert.notEqual(program, firstProgram());
+    writeFileSync(join(folder, 'md5.js'), program);
+    const config = BIRD.replace('strict bind yes;', 'strict bind yes; password "secret";');
+    await exchange(await nodeOf(20), join(folder, 'md5.js'), config);
+  });
 });
