@@ -223,12 +223,28 @@ describe('the send hold timer (RFC 9687)', () => {
     a.speaker.blocked(id, false, sim.now);
     sim.run(200_000);
     const [peer] = a.speaker.peers;
-    assert.equal(peer.state(sim.now), 'Established', 'the peer read again in time');
+    assert.equal(peer.counters.established, 1, 'the peer read again in time');
     a.speaker.blocked(id, true, sim.now);
     sim.run(479_000);
-    assert.equal(peer.state(sim.now), 'Established');
+    assert.deepEqual([peer.state(sim.now), peer.counters.established], ['Established', 1]);
     sim.run(2000);
     assert.match(peer.lastError?.text ?? '', /^send hold timer expired, .*NOTIFICATION 8\/0/);
+  });
+});
+
+describe('the send hold timer of a long hold time', () => {
+  it('is twice the hold time, counted from the first time that the peer did not read', () => {
+    const bench = new Bench();
+    const peer = bench.peer('10.0.0.2', { holdTime: 300 }).establish({ holdTime: 300 });
+    bench.speaker.blocked(peer.id, true, bench.now);
+    for (let second = 0; second < 599; second++) {
+      bench.advance(1000);
+      peer.send(KEEPALIVE);
+      bench.speaker.blocked(peer.id, true, bench.now);
+    }
+    assert.equal(peer.closed, false);
+    bench.advance(1000);
+    assert.equal(peer.received().at(-1), 'notification 8/0');
   });
 });
 
