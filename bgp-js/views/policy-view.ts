@@ -111,7 +111,7 @@ function reasonFor(speaker: Speaker, rib: FamilyRib, id: PrefixId, ribSession: R
   const refusal = exportRefusal(profile, source, routing.attributes.flags.values[attrs]);
   if (refusal !== null) return REFUSALS[refusal];
   const run = routing.policies.run(profile.policy, 'export', rib.family);
-  if (!run) return 'no export policy';
+  if (!run) return 'no export policy applies';
   return verdictText(run.explain(attrs, source, rib.prefixes.nlri(id), 0), 'export');
 }
 

@@ -50,6 +50,6 @@ describe('why a route is not advertised', () => {
       exportVerdicts(at.speaker, '10.3.0.0/16').find(({ peer }) => peer === to.address)!.reason;
     assert.match(reasonOf(reflector, a), /from a non-client, and the peer is no client either/);
     assert.match(reasonOf(speaker, d), /iBGP routes are not passed on to other iBGP peers/);
-    assert.equal(reasonOf(c, speaker), 'no export policy');
+    assert.equal(reasonOf(c, speaker), 'no export policy applies');
   });
 });
