@@ -1,31 +1,15 @@
 /** The daemons' log: human-readable text, or JSON for collectors; one line per entry. */
 import { fstatSync } from 'node:fs';
+import { type DestinationStream, type LevelWithSilent, type Logger, pino, stdTimeFunctions } from 'pino';
 
-const LEVELS = ['debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
-export type LogLevel = (typeof LEVELS)[number];
-
-/** Logs a text, or fields and a text. A field `err` is an error. */
-interface LogMethod {
-  (text: string): void;
-  (fields: object, text: string): void;
-}
-
-export interface Logger {
-  /** Entries below this level are omitted; it may change at run time. */
-  level: LogLevel;
-  readonly debug: LogMethod;
-  readonly info: LogMethod;
-  readonly warn: LogMethod;
-  readonly error: LogMethod;
-  readonly fatal: LogMethod;
-}
+export type { Logger } from 'pino';
 
 /** Level and format as in the `log` section of the configuration. */
 export interface LogOptions {
-  level: LogLevel;
+  level: LevelWithSilent;
   format: 'auto' | 'text' | 'json';
-  /** Where entries go; standard error by default, which Node.js writes to synchronously. */
-  destination?: { write(line: string): unknown };
+  /** Where entries go; standard error by default. */
+  destination?: DestinationStream;
 }
 
 /** How the text format adapts to its reader. */
@@ -43,48 +27,16 @@ interface TextStyle {
  * entry is about) precedes the message.
  */
 export function createLogger(options: LogOptions): Logger {
-  const { destination = process.stderr, format } = options;
-  const style = options.destination === undefined ? styleOf(process.stderr, process.env) : PLAIN;
-  const at =
-    (level: LogLevel): LogMethod =>
-    (first: string | object, text?: string) => {
-      if (LEVELS.indexOf(level) < LEVELS.indexOf(logger.level)) return;
-      const json = typeof first === 'string' ? entryOf(level, {}, first) : entryOf(level, first, text ?? '');
-      destination.write(format === 'json' ? `${json}\n` : `${textLine(JSON.parse(json), style)}\n`);
-    };
-  const logger: Logger = {
+  const base = {
     level: options.level,
-    debug: at('debug'),
-    info: at('info'),
-    warn: at('warn'),
-    error: at('error'),
-    fatal: at('fatal'),
+    base: null,
+    timestamp: stdTimeFunctions.isoTime,
+    formatters: { level: (label: string) => ({ level: label }) },
   };
-  return logger;
-}
-
-/** An entry as JSON. Fields that JSON cannot express are omitted: a log line never throws. */
-function entryOf(level: LogLevel, fields: object, msg: string): string {
-  const head = { level, time: new Date().toISOString() };
-  const err = 'err' in fields && fields.err instanceof Error ? { err: errorFields(fields.err) } : {};
-  try {
-    return JSON.stringify({ ...head, ...fields, ...err, msg });
-  } catch {
-    return JSON.stringify({ ...head, msg });
-  }
-}
-
-/** An error with its type, its stack, its own fields such as `code`, and the stacks of its causes. */
-function errorFields(error: Error): object {
-  const { cause, ...own } = error;
-  const isCaused = error.cause instanceof Error;
-  const origin = isCaused ? `\ncaused by: ${(error.cause as Error).stack}` : '';
-  return {
-    ...own,
-    type: error.constructor.name,
-    message: error.message,
-    stack: `${error.stack}${origin}`,
-  };
+  const destination = options.destination ?? pino.destination({ dest: 2, sync: true });
+  if (options.format === 'json') return pino(base, destination);
+  const style = options.destination === undefined ? styleOf(process.stderr, process.env) : PLAIN;
+  return pino(base, { write: (line: string) => destination.write(`${textLine(JSON.parse(line), style)}\n`) });
 }
 
 const PLAIN: TextStyle = { colour: false, time: true, priority: false };
