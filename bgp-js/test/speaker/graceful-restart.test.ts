@@ -352,4 +352,38 @@ describe('graceful restart, the restarting speaker (RFC 4724 §4.1)', () => {
     const status = [...tor.speaker.peers].find(({ name }) => name === '10.0.0.1');
     assert.doesNotMatch(status?.lastError?.text ?? '', /received/);
   });
+
+  const isWithholding = ({ speaker }: Bench): boolean => speaker.routing.endOfRibGate.closed;
+
+  it('waits ten seconds for peers to connect', () => {
+    const bench = new Bench({ restarted: true });
+    bench.advance(0);
+    bench.advance(9_999);
+    assert.equal(isWithholding(bench), true);
+    bench.advance(1);
+    assert.equal(isWithholding(bench), false);
+  });
+
+  for (const [title, capability, seconds] of [
+    ['sends no End-of-RIB', '001e 0001 01 80', 60],
+    ['restarts itself', '801e 0001 01 80', 10],
+    ['has no graceful restart', null, 10],
+  ] as const) {
+    it(`waits ${seconds} seconds for a peer that ${title}`, () => {
+      const bench = new Bench({ restarted: true });
+      bench.advance(0);
+      const peer = bench.peer('10.0.0.2', { restartTime: 30, holdTime: 0 });
+      assert.ok(peer.connect());
+      const capabilities = [
+        { code: CapabilityCode.multiprotocol, value: hex('0001 00 01') },
+        { code: CapabilityCode.fourOctetAs, value: hex('0000fc00') },
+        ...(capability ? [{ code: CapabilityCode.gracefulRestart, value: hex(capability) }] : []),
+      ];
+      peer.send(peer.open({ capabilities }), KEEPALIVE);
+      bench.advance(1000 * seconds - 1);
+      assert.equal(isWithholding(bench), true);
+      bench.advance(1);
+      assert.equal(isWithholding(bench), false);
+    });
+  }
 });
