@@ -12,11 +12,16 @@ interface DaemonOptions {
   check?: boolean;
 }
 
+/** "run the agent" → "Run the agent." */
+function sentence(summary: string): string {
+  return `${summary[0].toUpperCase()}${summary.slice(1)}.`;
+}
+
 function daemonCommand(program: Command, name: 'agent' | 'reflector', summary: string): Command {
   return program
     .command(name)
     .summary(summary)
-    .description(`${summary}.\nExits with 2 if the configuration is invalid.`)
+    .description(`${sentence(summary)}\nExits with 2 if the configuration is invalid.`)
     .requiredOption('-c, --config <file>', `configuration file (${name}.yaml)`)
     .option('--check', 'check the configuration and exit: 0 if it is valid, 2 if not');
 }
@@ -55,9 +60,13 @@ function viewingCommand(program: Command, name: string, summary: string): Comman
   return program
     .command(name)
     .summary(summary)
-    .description(`${summary}.`)
+    .description(sentence(summary))
     .option('--json', 'print JSON')
-    .option('-s, --socket <path>', 'Unix socket of the daemon', DEFAULT_SOCKET);
+    .option(
+      '-s, --socket <path>',
+      'Unix socket of the daemon; that of a reflector is /run/flatroute/reflector.sock',
+      DEFAULT_SOCKET,
+    );
 }
 
 function addViewing(program: Command): void {
