@@ -70,12 +70,12 @@ function viewingCommand(program: Command, name: string, summary: string): Comman
 }
 
 function addViewing(program: Command): void {
-  viewingCommand(program, 'status', 'state of the daemon, with warnings and recent events')
+  viewingCommand(program, 'status', 'show the state of the daemon, with warnings and recent events')
     .option('-v, --verbose', 'also show how long work waited and took')
     .action(async (options: StatusOptions) => {
       await (await import('./viewing.ts')).showStatus(options);
     });
-  viewingCommand(program, 'peers', 'BGP sessions, those that are down first; one of them in full')
+  viewingCommand(program, 'peers', 'list the BGP sessions, those that are down first, or show one in full')
     .argument('[peer]', 'name or address of one peer')
     .addOption(new Option('--state <state>', 'only peers in this state').choices(PEER_STATES))
     .option('--search <text>', 'filter by text in name, address, range, AS or state')
@@ -85,7 +85,7 @@ function addViewing(program: Command): void {
     .action(async (peer: string | undefined, options: PeersOptions) => {
       await (await import('./viewing.ts')).showPeers(peer, options);
     });
-  viewingCommand(program, 'routes', 'routes; for one of them all paths, and why the best one won')
+  viewingCommand(program, 'routes', 'list routes, or show all paths to one and why the best one won')
     .argument('[target]', 'a prefix, or an address for its longest match; IPv4 or IPv6')
     .option('-l, --longer-prefixes', 'the prefix and all more specific ones')
     .option('--search <text>', 'filter by text in prefix, next hop, peer or AS path')
@@ -99,12 +99,14 @@ function addViewing(program: Command): void {
     .action(async (options: PlanOptions) => {
       await (await import('./dry-run.ts')).showPlan(options);
     });
-  viewingCommand(program, 'policies', 'policies, and how many routes matched each rule').action(
-    async (options: ViewOptions) => {
-      await (await import('./viewing.ts')).showPolicies(options);
-    },
-  );
-  viewingCommand(program, 'pods', 'pods of this node').action(async (options: ViewOptions) => {
+  viewingCommand(
+    program,
+    'policies',
+    'list the policies, with the number of routes that matched each rule',
+  ).action(async (options: ViewOptions) => {
+    await (await import('./viewing.ts')).showPolicies(options);
+  });
+  viewingCommand(program, 'pods', 'list the pods of this node').action(async (options: ViewOptions) => {
     await (await import('./viewing.ts')).showPods(options);
   });
   viewingCommand(program, 'explain', 'follow an address through pods, allocation, BGP and kernel')
