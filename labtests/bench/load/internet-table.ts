@@ -2,8 +2,8 @@
  * A table with the mix of attributes of the Internet's, made from a seed: 580,000 prefixes in 90,000 sets.
  *
  * Synthetic tables give every set the same number of prefixes, and every path the same length. Real ones do not, and a
- * speaker's memory and the number of UPDATEs depend on it. What the table follows, from published measurements of IPv4
- * tables in 2023 and 2024 (the CIDR report, Potaroo's "BGP in 2023", RIPE RIS and Route Views):
+ * speaker's memory and the number of UPDATEs depend on it. The shares below are rounded from what public reports on IPv4
+ * tables show (the CIDR report, bgp.potaroo.net, RIPE RIS, Route Views), and are not a copy of any one table:
  * - prefix lengths: 60 % are /24, then /22, /23, /21 and /20;
  * - prefixes of a set: a long tail; most sets have one or two, a few have thousands;
  * - AS path length: 4.4 different ASes on average, and one path in seven is prepended;
