@@ -70,6 +70,11 @@ describe('configuration files', () => {
     ['an empty file', '# nothing\n', 'f.yaml:1:1: the file is empty; its keys are name, as, range'],
     ['a file that is no mapping', '- a\n', 'f.yaml:1:1: a list is not a mapping; write "key: value"'],
     [
+      'an open quote',
+      'name: "a\n',
+      'f.yaml:2:1: invalid YAML: Missing closing "quote; check this line and the one above',
+    ],
+    [
       'no space after a colon',
       'name: a\nas:64512\nlist: []\n',
       'f.yaml:2:1: invalid YAML: missing space after the colon in "as:64512"?',
