@@ -146,6 +146,32 @@ describe('an unreachable peer', () => {
   });
 });
 
+describe('the wait before the next attempt to connect', () => {
+  for (const [lasted, longest] of [
+    [29_999, 60_000],
+    [30_000, 12_000],
+  ]) {
+    it(`is at most ${longest} ms after a session of ${lasted} ms that followed many failures`, () => {
+      const bench = new Bench();
+      const peer = bench.peer(PEER, { passive: false, connectRetry: 60, holdTime: 0 });
+      for (let failures = 0; failures < 5; failures++) {
+        bench.advance(60_000);
+        const [{ connection }] = bench.connects.splice(0);
+        bench.speaker.disconnected(connection, 'connection refused', bench.now);
+        bench.pump();
+      }
+      bench.advance(60_000);
+      peer.answer();
+      peer.send(peer.open(), KEEPALIVE);
+      assert.equal(bench.status(PEER).state, 'Established');
+      bench.advance(lasted);
+      bench.speaker.disconnected(peer.id, 'connection reset', bench.now);
+      const wait = bench.speaker.deadline - bench.now;
+      assert.ok(wait >= 0.75 * longest && wait <= longest, `${wait} ms`);
+    });
+  }
+});
+
 describe('the hold timer', () => {
   it('ends a session that has received nothing for exactly the hold time', () => {
     const bench = new Bench();

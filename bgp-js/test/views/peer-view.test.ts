@@ -27,6 +27,18 @@ describe('views of peers', () => {
     );
   });
 
+  it('count routes by direction, and have none without a session', () => {
+    const [up, down] = peerStatuses(node.speaker, sim.now);
+    const maximum = 1_000_000;
+    const none = { received: 0, accepted: 0, best: 0, sent: 0, dropped: 0, maximum };
+    assert.deepEqual(up.prefixes, { ...none, received: 1, accepted: 1, best: 1 });
+    assert.deepEqual([down.prefixes, down.attributeOctets], [none, 0]);
+    assert.deepEqual([down.routerId, down.holdTime, down.capabilities], [null, null, []]);
+    node.speaker.originate('10.244.1.0/26');
+    sim.run(1000);
+    assert.equal(peerStatuses(node.speaker, sim.now)[0].prefixes.sent, 1);
+  });
+
   it('pauses between pieces, and includes every peer', () => {
     const config = { as: 65000, routerId: '1.1.1.1', address: '10.1.0.254', maximumPaths: 1 };
     const speaker = new Speaker(config, () => 0);
