@@ -93,7 +93,7 @@ describe('TCP of sessions with BIRD', () => {
     });
   });
 
-  describe('GTSM (RFC 5082) and TTL', () => {
+  describe('GTSM (RFC 5082), TTL and interface', () => {
     for (const [title, fields] of [
       ['we connect', {}],
       ['the peer connects', { passive: true }],
@@ -129,6 +129,20 @@ describe('TCP of sessions with BIRD', () => {
       const speaker = await lab.speaker({ address: '2001:db8:9::2', transport: { ttlSecurity: 1 } });
       await speaker.event('established');
     });
+
+    for (const [title, address, configuration] of [
+      ['IPv4', '10.9.0.2', 'neighbor 10.9.0.1 as 64512; passive;'],
+      ['IPv6', '2001:db8:9::2', 'neighbor 2001:db8:9::1 as 64512; passive;'],
+    ] as const) {
+      it(`binds the connection to the configured interface, over ${title}`, async () => {
+        await lab.bird(birdPeer(configuration));
+        const speaker = await lab.speaker({ address, transport: { interface: 'v0' } });
+        await speaker.event('established');
+        // ss shows the interface of a bound socket behind its address.
+        const sockets = run('nsenter', `--net=/run/netns/${lab.ours}`, 'ss', '-tnH', 'dport = :179');
+        assert.match(sockets, /%v0\]?:/);
+      });
+    }
 
     it('sends with the configured TTL and DSCP', async () => {
       const packets = lab.capture(1, 'src 10.9.0.1 and tcp dst port 179');

@@ -60,6 +60,22 @@ describe('policies of a session', () => {
     assert.equal(node.routes.size, 0);
   });
 
+  it('prepending fills a sequence up to 255 AS numbers, and starts a new one beyond', () => {
+    const rule: PolicyRule = { name: 'far', set: { prepend: { times: 5 } }, action: 'accept' };
+    const sequence = (length: number) =>
+      ({ type: 'sequence', ases: Array<number>(length).fill(65001) }) as const;
+    const ours = { type: 'sequence', ases: Array<number>(5).fill(64512) } as const;
+    for (const [length, expected] of [
+      [250, [{ type: 'sequence', ases: [...ours.ases, ...sequence(250).ases] }]],
+      [251, [ours, sequence(251)]],
+    ] as const) {
+      const { tor, node } = pair({ policies: { ...OPEN, in: { rules: [rule], otherwise: 'reject' } } });
+      tor.announce(['10.8.1.0/24'], { asPath: [sequence(length)] });
+      node.takeMessages();
+      assert.deepEqual(node.routes.get('10.8.1.0/24')?.asPath, expected);
+    }
+  });
+
   it('an export policy selects and changes advertised routes, MED and next hop included', () => {
     const rules: PolicyRule[] = [
       { name: 'lab', match: { communities: { any: ['64512:*'] } }, action: 'reject' },

@@ -53,6 +53,17 @@ describe('BgpEvents', () => {
     ]);
   });
 
+  it('counts the defects of each peer, whichever peers come in between', () => {
+    const { bgpEvents, texts } = setUp();
+    for (let i = 0; i < 10; i++) {
+      const peers = i === 0 ? ['tor', 'n2', 'n3'] : ['tor'];
+      for (const peer of peers) {
+        bgpEvents.report({ type: 'defect', peer, text: 'bad', handling: 'discard', hex: 'ff' });
+      }
+    }
+    assert.equal(texts().at(-1), 'tor: bad; discard; message ff (10 so far)');
+  });
+
   it('bounds the number of peers whose defects it counts', () => {
     const { bgpEvents, texts } = setUp();
     const defect = (peer: string) =>

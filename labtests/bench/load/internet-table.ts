@@ -178,7 +178,7 @@ function randomPath(random: () => number): number[] {
     { length: Math.max(0, length - 2) },
     () => 1000 + Math.floor(random() ** 4 * 20_000),
   );
-  const origin = 30_000 + Math.floor(random() * AS_COUNT);
+  const origin = publicAs(30_000 + Math.floor(random() * AS_COUNT));
   const repeats = random() < PREPENDED ? 1 + Math.floor(random() * 4) : 0;
   return [
     transit,
@@ -187,6 +187,9 @@ function randomPath(random: () => number): number[] {
     ...Array<number>(repeats).fill(length > 1 ? origin : transit),
   ];
 }
+
+/** The number itself, or one beyond the private ones (RFC 6996): the daemons' own AS in a path would be a loop. */
+const publicAs = (as: number): number => (as < 64_512 || as > 65_535 ? as : as + AS_COUNT);
 
 function pick(shares: readonly (readonly [value: number, share: number])[], random: () => number): number {
   let left = random() * shares.reduce((sum, [, share]) => sum + share, 0);

@@ -119,7 +119,12 @@ describe('the table with the mix of the Internet', () => {
       const message = decodeMessage(bytes.subarray(at, at + length));
       assert.ok(!isError(message) && message.type === 'update');
       sets.add(Buffer.from(message.attributes).toString('base64'));
-      hops += decodeAttributes(message.attributes).asPath.flatMap(({ ases }) => ases).length;
+      const path = decodeAttributes(message.attributes).asPath.flatMap(({ ases }) => ases);
+      assert.ok(
+        !path.some((as) => as >= 64_512 && as <= 65_535),
+        'a private AS may be a loop for the daemons',
+      );
+      hops += path.length;
       for (let from = 0; from < message.nlri.length; ) {
         const prefix = IPPrefix.readNlri(message.nlri, from, 4);
         prefixes.add(prefix.toString());
