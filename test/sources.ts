@@ -38,6 +38,14 @@ export function readSources(): Source[] {
   });
 }
 
+/** Path and number of lines of every source in any language. */
+export function sourceLengths(): { path: string; lines: number }[] {
+  const exclude = (path: string) => /node_modules|\/(?:dist|build|coverage)$/.test(path);
+  return globSync('**/*.{ts,mjs,js,c,h}', { cwd: root, exclude })
+    .sort()
+    .map((path) => ({ path, lines: readFileSync(join(root, path), 'utf8').split('\n').length - 1 }));
+}
+
 /** The package.json of a folder; '' is the root's. */
 export function readManifest(folder: string): Manifest {
   return JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8')) as Manifest;

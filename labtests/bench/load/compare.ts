@@ -108,7 +108,8 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
     const folder = makeOuterFolder(id, 'compare');
     chmodSync(folder, 0o755);
     const program = join(folder, 'bgpload');
-    await must(id, ['cc', '-O2', '-o', program, join(import.meta.dirname, 'bgpload.c')]);
+    const sources = ['bgpload.c', 'messages.c'].map((name) => join(import.meta.dirname, name));
+    await must(id, ['cc', '-O2', '-o', program, ...sources]);
     const comparison: Comparison = {};
     for (const scenario of options.scenarios) {
       const load = [program, ...loadOptions(scenario, folder, options.seed), ...options.extra];
