@@ -25,6 +25,13 @@ function withLines(from: number, ...lines: string[]): string {
 }
 
 describe('agent.yaml', () => {
+  it('prepends once unless a policy says how many times', () => {
+    const { policies } = parse(
+      `${GOOD}policies: { far: { rules: [{ set: { prepend: {} }, action: accept }] } }\n`,
+    );
+    assert.deepEqual(policies.policies?.far.rules[0].set?.prepend, { times: 1 });
+  });
+
   it('becomes settings with all defaults', () => {
     assert.deepEqual(plain(parse(GOOD)), {
       node: 'n1',

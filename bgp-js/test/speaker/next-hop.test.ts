@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { Simulation } from 'bgp-js-testing/index.ts';
-import { routeTo, type SpeakerOptions } from '../../index.ts';
+import { peerStatuses, routeTo, type SpeakerOptions } from '../../index.ts';
 import { Bench, OUR_ADDRESS } from './bench.ts';
 
 const BOTH = ['ipv4-unicast', 'ipv6-unicast'];
@@ -132,5 +132,30 @@ describe('a policy that matches next hops', () => {
     assert.deepEqual(accepted(['10.0.0.0/24']), ['2001:db8:1::/48']);
     assert.deepEqual(accepted(['2001:db8::/64']), ['10.1.0.0/16']);
     assert.deepEqual(accepted(['0.0.0.0/32', '192.0.2.0/24']), ['10.1.0.0/16', '2001:db8:1::/48']);
+  });
+});
+
+describe('an IPv4 route with an IPv6 next hop (RFC 8950)', () => {
+  it('is not advertised to a client that cannot receive such next hops', () => {
+    const sim = new Simulation(4);
+    const reflector = sim.add(
+      { as: 1, clusterId: '9.9.9.9', routerId: '9.9.9.9', address: null },
+      '2001:db8::9',
+    );
+    const [origin, able, unable] = [1, 2, 3].map((n) =>
+      sim.add({ as: 1, routerId: `${n}.${n}.${n}.${n}`, address: null }, `2001:db8::${n}`),
+    );
+    for (const client of [origin, able]) {
+      sim.peer(reflector, client, { families: BOTH, client: true, extendedNextHop: true });
+    }
+    sim.peer(reflector, unable, { families: BOTH, client: true });
+    origin.speaker.originate('10.1.0.0/16');
+    origin.speaker.originate('2001:db8:1::/48');
+    sim.run(5000);
+    assert.equal(nextHopAt(able, '10.1.0.0/16'), '2001:db8::1');
+    assert.equal(nextHopAt(unable, '2001:db8:1::/48'), '2001:db8::1');
+    assert.equal(routeTo(unable.speaker, '10.1.0.0/16'), null);
+    // Nor as an UPDATE without NEXT_HOP, which would be treated as a withdrawal.
+    assert.equal(peerStatuses(unable.speaker, sim.now)[0].counters.treatedAsWithdraw, 0);
   });
 });
