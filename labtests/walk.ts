@@ -1,8 +1,8 @@
 /**
  * `npm run walk`: lists the files that run while an agent receives one UPDATE and installs its route in the kernel.
  *
- * A lab of one agent and a BIRD router; the agent runs from its sources, and V8 counts the functions that run from the
- * moment BIRD announces a prefix until the kernel has the route.
+ * Starts a lab with one agent and a BIRD router. The agent runs from its sources. V8 records the functions that run
+ * from the moment BIRD advertises a prefix until the kernel has the route.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,7 +17,7 @@ import { until } from './lab/wait.ts';
 import { oneNode } from './topologies/one-node.ts';
 
 const PREFIX = '172.20.0.0/24';
-/** The order in which the folders come on a route's way. */
+/** The folders in the order in which a route passes through them. */
 const ORDER = [
   'bgp-js/net',
   'bgp-js/speaker',

@@ -1,11 +1,11 @@
 /**
- * `npm run mutants -- [--seed N] [--count N] [--jobs N] [--out FILE] [GLOB…]`: would the tests notice a fault?
+ * `npm run mutants -- [--seed N] [--count N] [--jobs N] [--out FILE] [GLOB…]`: checks whether the tests catch faults.
  *
- * Draws small faults at random (an operator turned round, a condition negated, a number one higher, a call left out),
- * plants one at a time in a copy of the repository, and runs the tests that should fail. A fault that no test catches
- * survives: a test is missing, the code is dead, or the change makes no difference. The same seed draws the same faults.
+ * Selects small faults at random (a swapped operator, a negated condition, an incremented number, a removed call),
+ * applies one at a time to a copy of the repository, and runs the tests that should fail. A fault that no test catches
+ * survives: a test is missing, the code is dead, or the change has no effect. The same seed selects the same faults.
  *
- * FILE gets one line of JSON for each mutant. A run that was interrupted goes on where it stopped.
+ * FILE gets one line of JSON for each mutant. An interrupted run resumes where it stopped.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import {
@@ -35,7 +35,7 @@ const SOURCES = [
   'cli/**/*.ts',
 ];
 
-/** Which tests should notice a fault in a source, the quickest first. A step runs only when the one before passed. */
+/** Which tests should catch a fault in a source, the fastest first. A step runs only when the one before passed. */
 const TESTS: readonly { sources: RegExp; steps: string[][] }[] = [
   {
     sources: /^bgp-js\/net\//,
@@ -87,15 +87,15 @@ interface Mutant {
   end: number;
 }
 
-/** What became of a mutant. */
+/** The outcome of a mutant. */
 interface Result extends Omit<Mutant, 'start' | 'end'> {
   caught: boolean;
-  /** The step of the tests that noticed it, or that it survived. */
+  /** The test step that caught it, or `survived`. */
   how: string;
   seconds: number;
 }
 
-/** Every mutant that can be planted in a file. */
+/** All mutants of a file. */
 function mutantsOf(file: string): Mutant[] {
   const source = readFileSync(join(root, file), 'utf8');
   // Type stripping leaves blanks, so a position in the JavaScript is the same in the TypeScript.
@@ -145,7 +145,7 @@ function seededRandom(seed: number): () => number {
   };
 }
 
-/** `count` of the mutants, every kind as often as every other. */
+/** Selects `count` of the mutants, each kind with the same probability. */
 function draw(all: Mutant[], count: number, seed: number): Mutant[] {
   const random = seededRandom(seed);
   const pools = KINDS.map((kind) => all.filter((mutant) => mutant.kind === kind));
@@ -156,7 +156,7 @@ function draw(all: Mutant[], count: number, seed: number): Mutant[] {
   }).filter((mutant) => mutant !== undefined);
 }
 
-/** A copy of the repository with its packages, which are hard links; returns its folder. */
+/** Copies the repository, with hard links to its packages. Returns the folder of the copy. */
 function copyRepository(): string {
   const folder = mkdtempSync(join(tmpdir(), 'flatroute-mutants-'));
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }));

@@ -1,11 +1,11 @@
 /**
- * Next hop tracking: from the BGP next hops of routes to the kernel's next hops (RFC 4271 §9.1.2.1).
+ * Next hop tracking: resolves the BGP next hops of routes to kernel next hops (RFC 4271 §9.1.2.1).
  *
- * Thousands of routes share a few sets of next hops. `acquire` returns one `NextHopGroup` for each set, whose `target`
- * is ready to be installed: `Encapsulation.target` turns each resolved next hop into those of the kernel. `resolve` asks the kernel where packets to an address go. That answer does not count when
- * a route learned over BGP covers the address: that route's next hop may in turn be resolved through this address, and
- * the answer would change with its own effect. `resolveAround` then finds the best route of other programs by reading
- * the main table.
+ * Thousands of routes share a few sets of next hops. `acquire` returns one `NextHopGroup` for each set. Its `target` is
+ * ready to be installed: `Encapsulation.target` maps each resolved next hop to kernel next hops. `resolve` asks the
+ * kernel where it sends packets to an address. The answer is not used if it is a route learned over BGP: the next hop
+ * of that route may itself resolve through this address, so the answer would depend on its own effect. Instead,
+ * `resolveWithoutBgp` reads the main table and picks the best route of other programs.
  *
  * When links, addresses or routes of other programs change, all next hops are resolved again (`#refresh`), and
  * `onChange` is called for each group whose target differs.
@@ -27,13 +27,13 @@ import { dumpRoutes } from '../kernel/route-request.ts';
 import type { RouteSync } from '../kernel/route-sync.ts';
 import { Schedule } from '../kernel/schedule.ts';
 
-/** Events come in bursts: next hops are resolved again this long after the first. */
+/** Delay from the first event of a burst until next hops are resolved again. */
 const GATHER_MS = 50;
 /** The pause after an error of the kernel. */
 const RECOVERY_MS = 1000;
 const SLICE_MS = 2;
 /** Errors of a kernel that does not know the address family. */
-const NO_FAMILY: ReadonlySet<number> = new Set([ERRNO.EOPNOTSUPP, ERRNO.EAFNOSUPPORT]);
+const UNSUPPORTED_FAMILY: ReadonlySet<number> = new Set([ERRNO.EOPNOTSUPP, ERRNO.EAFNOSUPPORT]);
 
 /** Where the kernel sends packets for a BGP next hop. */
 export interface Resolution {
@@ -89,12 +89,12 @@ export type LookupRoutes = Pick<RouteSync, 'findLink' | 'get' | 'open' | 'owner'
 
 /** Options of a NextHopTracker. */
 export interface NextHopTrackerOptions {
-  /** Whose kernel answers, and whose routes are not followed. */
+  /** Answers lookups. Its own routes with a gateway are not used to resolve next hops. */
   routes: LookupRoutes;
   encapsulation: Encapsulation;
-  /** The target of a group has changed; the next group waits for the promise. */
+  /** Called when the target of a group has changed. The next group waits for the promise. */
   onChange(group: NextHopGroup): Promise<void>;
-  /** Resolving failed; it is retried. */
+  /** Called when resolving has failed. It is retried. */
   onError(error: Error): void;
 }
 
@@ -114,7 +114,7 @@ export class NextHopTracker {
     this.#unwatch = options.routes.watchTopology(() => this.#refreshSoon(GATHER_MS));
   }
 
-  /** The group of these next hops, for one more prefix. @throws TypeError when there are none */
+  /** Returns the group of these next hops, for use by one more prefix. @throws TypeError when there are none */
   acquire(addresses: readonly IPAddress[]): NextHopGroup {
     if (addresses.length === 0) throw new TypeError('an entry needs at least one next hop');
     const nextHops = distinct(addresses);
@@ -130,7 +130,7 @@ export class NextHopTracker {
     return group;
   }
 
-  /** A prefix does not use the group any more. Next hops without a group are not tracked further. */
+  /** Ends the use of the group by one prefix. Next hops without a group are no longer tracked. */
   release(group: NextHopGroup): void {
     if (--group.users > 0) return;
     this.#groups.delete(groupKey(group.nextHops));
@@ -141,7 +141,7 @@ export class NextHopTracker {
     }
   }
 
-  /** Why no next hop of the group can be used: one reason each. */
+  /** Why the next hops of the group are unreachable: one reason for each. */
   reasons(group: NextHopGroup): string[] {
     return group.nextHops.map((address) => {
       return `next hop ${address} is unreachable: ${this.#nextHops.get(address.key)?.resolution?.reason}`;
@@ -181,7 +181,10 @@ export class NextHopTracker {
     return nextHop;
   }
 
-  /** Null: the first refresh gives the answer. An error must not reach the caller, who hands over best routes. */
+  /**
+   * Resolves a new next hop; null if the next refresh must resolve it. Errors are reported, not thrown, because the
+   * caller is installing best routes.
+   */
   #firstResolution(address: IPAddress): Resolution | null {
     try {
       const resolution = resolve(this.#options.routes, address);
@@ -293,28 +296,28 @@ async function resolveAll(routes: LookupRoutes, addresses: readonly IPAddress[])
     sliceStart = performance.now();
   }
   if (learned.length === 0) return resolutions;
-  for (const [key, resolution] of await resolveAround(routes, learned)) resolutions.set(key, resolution);
+  for (const [key, resolution] of await resolveWithoutBgp(routes, learned)) resolutions.set(key, resolution);
   return resolutions;
 }
 
 /**
- * Asks the kernel for the route to an address. Null when a route that we learned over BGP covers it: `resolveAround`
- * finds the route below. @throws KernelError
+ * Asks the kernel for the route to an address. Returns null if the answer is a route learned over BGP; then
+ * `resolveWithoutBgp` is needed. @throws KernelError
  */
 function resolve(routes: LookupRoutes, address: IPAddress): Resolution | null {
   if (address.version === 6 && address.isLinkLocal) return resolveLinkLocal(routes, address);
   try {
     const { route, reason } = routes.get(address, false);
     if (route === null) return { hops: [], reason };
-    return isLearned(routes, route) ? null : follow(route, address);
+    return isLearnedOverBgp(routes, route) ? null : resolveVia(route, address);
   } catch (error) {
-    // No retry helps on a kernel without IPv6, and the other next hops must not wait for one.
-    if (!(error instanceof KernelError) || !NO_FAMILY.has(error.errno)) throw error;
+    // A retry on a kernel without IPv6 fails again, and the other next hops must not wait for it.
+    if (!(error instanceof KernelError) || !UNSUPPORTED_FAMILY.has(error.errno)) throw error;
     return { hops: [], reason: `this kernel has no IPv${address.version}` };
   }
 }
 
-/** A link-local address exists on every link: its zone names the interface, and no route does (RFC 4007 §6). */
+/** A link-local address may exist on every link, so its zone names the interface, not a route (RFC 4007 §6). */
 function resolveLinkLocal(routes: LookupRoutes, address: IPAddress): Resolution {
   if (address.zone === '') return { hops: [], reason: 'it is link-local and its interface is unknown' };
   const link = routes.findLink(address.zone);
@@ -323,13 +326,16 @@ function resolveLinkLocal(routes: LookupRoutes, address: IPAddress): Resolution 
 }
 
 /** Resolves addresses through the routes of other programs only. Reads the whole main table. @throws KernelError */
-async function resolveAround(routes: LookupRoutes, addresses: readonly IPAddress[]): Promise<Resolutions> {
+async function resolveWithoutBgp(
+  routes: LookupRoutes,
+  addresses: readonly IPAddress[],
+): Promise<Resolutions> {
   const best = new Map<IPAddress, RouteEntry>();
   const netlink = routes.open();
   try {
     await dumpRoutes(netlink, { table: TABLE.MAIN, protocol: 0 }, (buffer, start, end) => {
       const route = parseRoute(buffer, start, end);
-      if (route === null || isLearned(routes, route)) return;
+      if (route === null || isLearnedOverBgp(routes, route)) return;
       for (const address of addresses) {
         if (route.prefix.contains(address) && isBetter(route, best.get(address))) best.set(address, route);
       }
@@ -341,7 +347,7 @@ async function resolveAround(routes: LookupRoutes, addresses: readonly IPAddress
   for (const address of addresses) {
     const route = best.get(address);
     const none = { hops: [], reason: 'only routes learned over BGP cover it' };
-    resolutions.set(address.key, route ? follow(route, address) : none);
+    resolutions.set(address.key, route ? resolveVia(route, address) : none);
   }
   return resolutions;
 }
@@ -353,15 +359,15 @@ function isBetter(route: RouteEntry, other: RouteEntry | undefined): boolean {
   return byLength > 0 || (byLength === 0 && route.metric < other.metric);
 }
 
-/** A route of ours with a gateway came from BGP. The host routes of pods are ours too, and as good as connected. */
-function isLearned(routes: LookupRoutes, route: RouteEntry): boolean {
+/** Whether a route was learned over BGP: it is ours and has a gateway. Host routes of pods are ours without one. */
+function isLearnedOverBgp(routes: LookupRoutes, route: RouteEntry): boolean {
   const { table, protocol } = routes.owner;
   const isOurs = route.protocol === protocol && route.table === table;
   return isOurs && route.nextHops.some((hop) => hop.gateway !== undefined);
 }
 
-/** The next hops behind `route`, for packets to `address`. */
-function follow(route: RouteEntry, address: IPAddress): Resolution {
+/** The kernel next hops of `route`, for packets to `address`. */
+function resolveVia(route: RouteEntry, address: IPAddress): Resolution {
   const refuse = (reason: string) => ({ hops: [], reason });
   if (route.type === 'local') return refuse('it is an address of this node');
   if (route.type !== 'unicast') {

@@ -146,8 +146,8 @@ export class Allocator {
     this.#offset = this.#blocks[index].offsetOf(address) + 1;
   }
 
-  /** Starts the rest of a taken address, which is free again from `until` on. */
-  rest(address: IPAddress, until: number): void {
+  /** Starts the quarantine of a taken address, which is free again from `until` on. */
+  quarantine(address: IPAddress, until: number): void {
     if (this.#find(address) === undefined) return;
     this.#resting.set(address.value, until);
     // Out of order only while rests of a longer quarantine run, from before a reload.

@@ -2,7 +2,7 @@
  * IP address management: which attachment holds which address, and which addresses are free. Every change is stored
  * before its promise fulfils, so that an address that a pod uses is never given to another one, not even after a power
  * cut. The life of an address: free → allocated (`allocate`) → released, but possibly still on a link (`release`) →
- * resting (`rest`, once the link is deleted) → free after the quarantine.
+ * in quarantine (`startQuarantine`, once the link is deleted) → free after the quarantine.
  */
 import type { IPAddress, IPPrefix } from 'bgp-js/ip';
 import { Allocator, type RangeUsage } from './allocator.ts';
@@ -70,7 +70,7 @@ export class Ipam {
   readonly #onNearlyFull: (capacity: Capacity) => void;
   readonly #byOwner = new Map<string, Allocation>();
   readonly #byAddress = new Map<number | string, Allocation>();
-  /** Released addresses whose link may still exist, by key: taken until `rest`. */
+  /** Released addresses whose link may still exist, by key: taken until `startQuarantine`. */
   readonly #released = new Map<number | string, IPAddress>();
   #ranges: readonly IPPrefix[];
   #allocator: Allocator;
@@ -113,7 +113,7 @@ export class Ipam {
   }
 
   /** Allocations with an address outside of the ranges, as after a change of configuration while the agent was down. */
-  strays(): Allocation[] {
+  outsideRanges(): Allocation[] {
     return [...this.all()].filter(
       (allocation) => !allocation.addresses.every((it) => this.#allocator.covers(it)),
     );
@@ -141,7 +141,7 @@ export class Ipam {
       }
     } finally {
       // Taken until here, so that no conflicting address is tried twice.
-      for (const conflict of conflicts) this.rest(conflict);
+      for (const conflict of conflicts) this.startQuarantine(conflict);
     }
   }
 
@@ -156,7 +156,8 @@ export class Ipam {
   }
 
   /**
-   * Stores the release of an attachment's addresses. They stay taken until `rest` reports that their link is deleted.
+   * Stores the release of an attachment's addresses. They stay taken until `startQuarantine`, after their
+   * link is deleted.
    * Throws the store's error, and then nothing is released.
    */
   async release(allocation: Allocation): Promise<void> {
@@ -166,14 +167,15 @@ export class Ipam {
   }
 
   /** Starts the quarantine of a released address. */
-  rest(address: IPAddress): void {
-    if (this.#released.delete(address.key)) this.#allocator.rest(address, this.#now() + this.#quarantineMs);
+  startQuarantine(address: IPAddress): void {
+    if (this.#released.delete(address.key))
+      this.#allocator.quarantine(address, this.#now() + this.#quarantineMs);
   }
 
   /** Changes how long addresses rest that are released from now on. */
   setQuarantine(seconds: number): void {
     this.#quarantineMs = seconds * 1000;
-    this.#store.restMs = this.#quarantineMs;
+    this.#store.quarantineMs = this.#quarantineMs;
   }
 
   /**
@@ -223,7 +225,8 @@ export class Ipam {
     const allocator = new Allocator(ranges, this.#reserved);
     for (const { addresses } of this.all()) for (const address of addresses) allocator.claim(address);
     for (const address of this.#released.values()) allocator.claim(address);
-    for (const [address, until] of resting) if (allocator.claim(address)) allocator.rest(address, until);
+    for (const [address, until] of resting)
+      if (allocator.claim(address)) allocator.quarantine(address, until);
     return allocator;
   }
 
@@ -238,7 +241,7 @@ export class Ipam {
       for (const address of allocation.addresses) this.#released.set(address.key, address);
       if (error instanceof ConflictError) return error;
       // The record may have reached the disk all the same, so the addresses rest like released ones.
-      for (const address of allocation.addresses) this.rest(address);
+      for (const address of allocation.addresses) this.startQuarantine(address);
       throw error;
     }
   }

@@ -1,27 +1,28 @@
 /**
  * The allocation store of a node without an API server: a write-ahead journal in a local file.
  *
- * The problem. An address may be given to a pod only after the allocation is durable, or a power cut would make the
- * agent give it away again. Fifty pods may start in the same moment, and one fsync takes milliseconds. And the file must
- * be readable whenever the power went: an agent that guesses at its allocations gives one address to two pods.
+ * The problem. A pod may get an address only after the allocation is durable; otherwise the agent would allocate the
+ * address again after a power cut. Fifty pods may start at the same moment, and one fsync takes milliseconds. The file
+ * must be readable after a power cut at any time: an agent that guesses its allocations gives one address to two pods.
  *
- * Why not write the whole state? Every change would cost the size of the state, and a crash within it leaves half a file.
- * So changes are appended, one line a commit, and the file is rewritten only when most of it is history.
+ * Why not write the whole state? Every change would cost the size of the state, and a crash during the write leaves
+ * half a file. So changes are appended, one line for each commit, and the file is rewritten only when most of its
+ * entries are obsolete.
  *
  * 1. Group commit. `add` and `remove` queue an entry (`#append`) and start `#commitAll` if it is not running. It takes
- *    what has queued up meanwhile, writes it as one line, calls fdatasync, and fulfils all their promises. Entries that
- *    arrive during the fdatasync share the next one. So fifty pods need two or three syncs, and a single pod does
- *    not wait for others.
+ *    the queued entries, writes them as one line, calls fdatasync, and resolves their promises. Entries that arrive
+ *    during the fdatasync share the next one. So fifty pods need two or three syncs, and a single pod does not wait for
+ *    others.
  *
  * 2. Torn writes. A line has a checksum (journal-format.ts). A power cut can tear only the last line, because the next
- *    one is written after the sync of the one before. `open` truncates a torn last line: its promise had not fulfilled,
- *    so no pod has these addresses. Damage anywhere else was not done by a power cut; `open` refuses the file, and the
- *    operator decides.
+ *    one is written after the sync of the one before. `open` truncates a torn last line: its promises were not
+ *    resolved, so no pod has these addresses. A power cut cannot cause damage anywhere else; then `open` refuses the
+ *    file, and the operator decides.
  *
  * 3. A failed fsync. After it the kernel may drop the pages that it could not write and report success the next time
- *    (fsync(2); "fsyncgate", 2018). What the file holds beyond the last good commit is unknown and nothing appended to
- *    it can be trusted. `#suspect` is set during every write and stays set after a failure; then the next commit first
- *    writes the state to a new file (`#rewrite`). If that fails too, the entries' promises reject.
+ *    (fsync(2); "fsyncgate", 2018). The content of the file after the last good commit is unknown, and nothing appended
+ *    to it can be trusted. `#suspect` is set during every write and stays set after a failure; then the next commit
+ *    first writes the state to a new file (`#rewrite`). If that fails too, the entries' promises reject.
  *
  * 4. Rewriting. `#rewrite` writes the state to a temporary file, syncs it, renames it over the journal and syncs the
  *    folder. A crash leaves the old file or the new one, both complete. Until the folder is synced the rename may be
@@ -56,7 +57,7 @@ interface Waiter {
 
 /** Most entries in one commit. */
 const COMMIT_MAX = 1000;
-/** The file is rewritten when it holds this many entries more than four times the live ones. */
+/** The file is rewritten when its entries exceed four times the live ones by this number. */
 const HISTORY_MAX = 1000;
 
 /** Makes renames in the folder durable. */
@@ -69,7 +70,7 @@ async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-/** Puts a durable file with these bytes in the place of `path` and returns it open. `syncFolder` completes it. */
+/** Replaces `path` with a durable file of these bytes and returns the open file. Call `syncFolder` afterwards. */
 async function replaceFile(path: string, bytes: Uint8Array): Promise<FileHandle> {
   const temporary = `${path}.tmp`;
   const file = await open(temporary, 'w+', 0o600);
@@ -105,13 +106,13 @@ export interface JournalOptions {
   folder: string;
   /** Receives what an operator should know: a torn commit, an upgrade, a rewrite that failed. */
   report: (level: 'info' | 'warn', text: string) => void;
-  /** How to wait for an agent that is just ending; by default 2 s. */
+  /** How long to wait for an agent that is stopping and still has the lock; by default 2 s. */
   lockWait?: LockWait;
 }
 
 /** The journal of one node; the head of this file explains how it works. */
 export class Journal implements AllocationStore {
-  restMs = 0;
+  quarantineMs = 0;
   /** Path of the file. */
   readonly path: string;
   readonly #options: JournalOptions;
@@ -122,7 +123,7 @@ export class Journal implements AllocationStore {
   #length: number;
   #waiting: Waiter[] = [];
   #committing: Promise<void> | undefined;
-  /** The file may not hold what was committed, or not in this format: rewrite it before the next commit. */
+  /** Whether the file may lack committed entries or has an older format. It is rewritten before the next commit. */
   #suspect = false;
   /** After a failed rewrite: the number of entries at which the next one is tried. */
   #rewriteAt = 0;
@@ -250,7 +251,7 @@ export class Journal implements AllocationStore {
     const full = entries > Math.max(this.#rewriteAt, 4 * allocations.size + HISTORY_MAX);
     if (!this.#suspect && !full) return;
     try {
-      await this.#rewrite(Date.now() - this.restMs);
+      await this.#rewrite(Date.now() - this.quarantineMs);
     } catch (error) {
       if (this.#suspect) throw error;
       this.#rewriteAt = 2 * entries;
@@ -264,7 +265,7 @@ export class Journal implements AllocationStore {
     const { report } = this.#options;
     this.#suspect = true;
     try {
-      // All releases: the quarantine, which decides which of them still count, is set later.
+      // Keeps all releases, because the quarantine period, which decides which ones to keep, is set later.
       await this.#rewrite(Number.NEGATIVE_INFINITY);
       report(
         'info',

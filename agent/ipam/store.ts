@@ -48,7 +48,7 @@ export interface AllocationStore {
   /** The addresses allocated last, at most one a family, whether they are still allocated or not. */
   readonly lastAddresses: readonly IPAddress[];
   /** The store may delete releases that are older than this, in milliseconds. */
-  restMs: number;
+  quarantineMs: number;
   /**
    * Stores an allocation, or replaces the record of the same attachment and addresses.
    * @throws ConflictError if another attachment holds one of the addresses; nothing is stored then

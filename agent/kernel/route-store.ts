@@ -1,6 +1,6 @@
 /**
- * The desired and the installed state of every route, without any I/O: which routes to write next, which failed and
- * when to retry them, which the previous run has left. The head of route-sync.ts explains the whole.
+ * The desired and the installed state of every route, without any I/O: which routes to write next, which ones failed
+ * and when to retry them, and which ones the previous run has left. See the head of route-sync.ts.
  */
 import type { IPPrefix } from 'bgp-js/ip';
 import type { KernelError } from './error.ts';
@@ -33,7 +33,7 @@ export interface RouteState {
   readonly metric: number;
   /** What the kernel should have; null: no route. */
   desired: EncodedTarget | null;
-  /** What the kernel has, of ours, as far as known; null: no route. */
+  /** Our route in the kernel, as far as known; null: no route. */
   installed: InstalledTarget | null;
   error: KernelError | null;
   /** Failures in a row. */
@@ -42,12 +42,12 @@ export interface RouteState {
   retryAt: number;
   /** The last dump that contained the route. */
   generation: number;
-  /** A route added by hand has replaced ours: replace it in turn. */
-  takeBack: boolean;
+  /** Whether a route added by hand has replaced ours. The next write then replaces it. */
+  replacedByHand: boolean;
   waiters: Waiter[] | null;
 }
 
-/** The two ends of a promise that settles with the entry's next write. */
+/** The callbacks of a promise that settles with the entry's next write. */
 interface Waiter {
   resolve(): void;
   reject(error: Error): void;
@@ -64,7 +64,7 @@ export class RouteStore {
   readonly #entries = new Map<number, Map<number | string, RouteState>>();
   #size = 0;
   readonly #dirty = new Set<RouteState>();
-  /** The entries of dirty with waiters; they are written first. */
+  /** The dirty entries with waiters, which are written first. */
   readonly #urgent = new Set<RouteState>();
   #cursor = this.#dirty.values();
   readonly #failed = new Set<RouteState>();
@@ -121,7 +121,7 @@ export class RouteStore {
     return true;
   }
 
-  /** The kernel should have no such route. Returns whether a write is needed. */
+  /** Clears the desired state of a route. Returns whether a write is needed. */
   clearDesired(prefix: IPPrefix, metric: number): boolean {
     const entry = this.find(prefix, metric);
     if (entry === undefined) return false;
@@ -164,10 +164,10 @@ export class RouteStore {
     }
   }
 
-  /** The kernel accepted a write: it has `target` now, or no route of ours. */
+  /** Records a successful write: the kernel now has `target`, or no route of ours. */
   onWritten(entry: RouteState, target: EncodedTarget | null): void {
     entry.installed = target;
-    entry.takeBack = false;
+    entry.replacedByHand = false;
     if (!isInSync(entry)) {
       this.queue(entry);
       return;
@@ -176,7 +176,7 @@ export class RouteStore {
     this.#finish(entry);
   }
 
-  /** The kernel refused to write `target`; the retry comes after half a second, then twice as long, up to 30 s. */
+  /** Records that the kernel refused `target`. Schedules a retry after 0.5 s, then twice as long, up to 30 s. */
   onRefused(entry: RouteState, target: EncodedTarget | null, error: KernelError, now: number): void {
     if (entry.desired !== target) {
       this.queue(entry); // the desired state has changed meanwhile
@@ -185,7 +185,7 @@ export class RouteStore {
     if (entry.attempts === 0) {
       this.#report({ prefix: entry.prefix, metric: entry.metric, what: 'failed', error });
     }
-    entry.takeBack = false;
+    entry.replacedByHand = false;
     entry.error = error;
     entry.retryAt = now + Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** entry.attempts);
     entry.attempts++;
@@ -219,7 +219,7 @@ export class RouteStore {
     this.#generation++;
   }
 
-  /** A route of ours is in the kernel: the message's fixed part starts at `start`. */
+  /** Records a route of ours that is in the kernel. The fixed part of its message starts at `start`. */
   readonly observe = (buffer: Buffer, start: number, end: number): void => {
     const cursor = this.#route;
     if (!cursor.locate(buffer, start, end)) return;
@@ -239,21 +239,21 @@ export class RouteStore {
     } else this.#setInstalled(entry, describeInstalled(route));
   };
 
-  /** A route of ours is no longer in the kernel. */
+  /** Records that a route of ours is no longer in the kernel. */
   observeGone(prefix: IPPrefix, metric: number): void {
     const entry = this.find(prefix, metric);
     if (entry) this.#setInstalled(entry, null);
   }
 
-  /** A route added by hand has replaced ours: the next write replaces it. */
+  /** Records that a route added by hand has replaced ours. The next write replaces it. */
   observeReplaced(prefix: IPPrefix, metric: number): void {
     const entry = this.find(prefix, metric);
     if (!entry?.installed) return;
-    entry.takeBack = true;
+    entry.replacedByHand = true;
     this.#setInstalled(entry, null);
   }
 
-  /** Marks the routes that the dump did not contain as gone; yields now and then, for a turn of the event loop. */
+  /** Marks the routes that were not in the dump as gone. Yields now and then, so that the event loop can turn. */
   *sweep(): Generator<void> {
     let steps = 0;
     for (const entry of this.#all()) {
@@ -287,7 +287,7 @@ export class RouteStore {
 
   #next(): RouteState | undefined {
     for (const entry of this.#urgent) return entry;
-    // One iterator serves a whole burst: a new one would skip over all deleted members again, each time.
+    // Reuses one iterator for a burst: each new one would skip all deleted members again.
     let { value } = this.#cursor.next();
     if (value === undefined) {
       this.#cursor = this.#dirty.values();
@@ -309,7 +309,7 @@ export class RouteStore {
       attempts: 0,
       retryAt: 0,
       generation: this.#generation,
-      takeBack: false,
+      replacedByHand: false,
       waiters: null,
     };
     let entries = this.#entries.get(metric);
@@ -336,7 +336,7 @@ export class RouteStore {
     }
   }
 
-  /** The entry is in sync: removes it from the queues, and from the store when it is not desired. */
+  /** Removes an entry that is in sync from the queues, and from the store if it is not desired. */
   #finish(entry: RouteState): void {
     clearFailure(entry);
     for (const set of [this.#urgent, this.#dirty, this.#failed, this.#stale]) set.delete(entry);

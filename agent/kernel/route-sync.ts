@@ -1,11 +1,11 @@
 /**
  * Route reconciliation: keeps the kernel's routing table equal to the routes that the agent wants.
  *
- * The problem. Several hundred thousand routes change at any time, by BGP and by pods. The kernel answers each write,
- * but the answer to a batch can get lost; other programs remove and replace our routes; routes disappear silently when
- * a link or an address goes; a restarted agent finds the routes of its previous run. The obvious solution, to write each
- * change as it comes and to trust the answers, drifts away from the kernel at the first of these events and never
- * returns.
+ * The problem. BGP and pods may change several hundred thousand routes at any time. The kernel answers each write, but
+ * the answers to a batch can get lost. Other programs remove and replace our routes. Routes disappear silently when a
+ * link or an address is removed. A restarted agent finds the routes of its previous run. The obvious solution is to
+ * write each change once and to trust the answer. It diverges from the kernel at the first of these events and never
+ * recovers.
  *
  * The solution is a loop of dump, diff, apply and prune over a desired state:
  *
@@ -16,8 +16,8 @@
  *     `RouteStore.onWritten` or `onRefused`; a refused route is retried after 0.5 s, then 1 s, up to 30 s, and sooner
  *     when links, addresses or routes change (`retrySoon`).
  *  3. Unknown outcomes: when `batch` throws, it is unknown which messages the kernel has carried out. All entries go
- *     back into the queue and a dump follows before the next write, because deleting or replacing needs the truth
- *     about what is installed.
+ *     back into the queue and a dump follows before the next write, because deleting or replacing a route requires
+ *     knowing what is installed.
  *  4. Dump and diff: `RouteWriter.#dump` reads all routes of our protocol and table. `RouteStore.observe` compares each
  *     one with the desired state, mostly without decoding it (`RouteCursor.hasShape`), and `sweep` finds the desired
  *     routes that the dump did not contain. Every difference goes into the dirty queue. A dump runs at `start`, every
@@ -26,7 +26,7 @@
  *     route is in flight, the order of the two is unknown, so a dump follows (`dumpSoon`). The monitor's socket does
  *     not receive our own changes; when it loses events, a dump replaces them (`#onOverrun`).
  *  6. Prune: routes of ours that are not wanted are stale. Those found at start stay until `releaseStale`, so that
- *     packets flow while BGP learns the routes again; later ones are deleted immediately.
+ *     forwarding continues while BGP learns the routes again; later ones are deleted immediately.
  *
  * Ownership. A route is ours when it has our protocol (179) and our table; nothing else is ever changed. `packWrite`
  * replaces only where our route is known to exist and deletes by prefix, metric and target, because the kernel's own
@@ -65,7 +65,7 @@ export interface RouteSyncOptions {
   /** Path of the network namespace to work in; by default the process's own. */
   netns?: string;
   onRoute?(event: RouteEvent): void;
-  /** An error that concerns no single route; the work continues. */
+  /** An error that is not about a single route. Synchronization continues. */
   onError?(error: Error): void;
 }
 
@@ -135,13 +135,13 @@ export class RouteSync {
   }
 
   /**
-   * Installs a route, or replaces the one with this prefix and metric; written in the next turn of the event loop.
-   * Routes that share one `target` object, which must not be changed, share its encoding. With a metric of 1 or more
-   * the kernel can distinguish it from the prefix's other routes at deletion.
+   * Installs a route, or replaces the one with this prefix and metric; written in the next turn of the event loop. Do
+   * not modify `target`: routes with the same object share its encoding. A metric of 1 or more lets the kernel
+   * distinguish the route from others to the prefix at deletion.
    * @throws TypeError for an IPv6 prefix (not supported yet) and when metric or target is malformed
    */
   set(prefix: IPPrefix, metric: number, target: RouteTarget): void {
-    // Dumps and events cover IPv4 only; without them an IPv6 route would be taken for lost.
+    // Dumps and events cover IPv4 only, so an IPv6 route would seem to be lost.
     if (prefix.version !== 4) throw new TypeError(`${prefix}: IPv6 routes cannot be installed yet`);
     if (this.#store.setDesired(prefix, metric, this.#encode(target))) this.#writer.wake();
   }
@@ -152,8 +152,8 @@ export class RouteSync {
   }
 
   /**
-   * `installed`, `pending`, `stale`, or why the kernel does not have it; null when there is no such route. Without a
-   * metric: of the route with the lowest one.
+   * The state of a route: `installed`, `pending`, `stale`, or the kernel's error; null if there is no such route.
+   * Without a metric, of the route with the lowest metric.
    */
   state(prefix: IPPrefix, metric?: number): string | null {
     const store = this.#store;
@@ -165,7 +165,7 @@ export class RouteSync {
   }
 
   /**
-   * Resolves when the kernel has the route, which is written before others.
+   * Resolves when the kernel has the route. The route is written before others.
    * @throws KernelError when the kernel refuses it; Error when the route is not wanted, is removed, or we are stopping
    */
   whenInstalled(prefix: IPPrefix, metric: number): Promise<void> {
@@ -261,7 +261,7 @@ export class RouteSync {
     const route = mayConcernUs ? parseRoute(buffer, start, end) : null;
     if (route?.table === this.owner.table) {
       const { prefix, metric } = route;
-      // Only a dump can tell whether the current batch came before or after this.
+      // Only a dump can tell whether the batch in flight was applied before or after this event.
       if (this.#writer.isWriting(prefix, metric)) this.#writer.dumpSoon();
       if (byHand) this.#store.observeReplaced(prefix, metric);
       else if (type === MESSAGE.DELROUTE) this.#store.observeGone(prefix, metric);
@@ -279,7 +279,7 @@ export class RouteSync {
     this.#onChange(gone || wentDown);
   }
 
-  /** `removed`: routes may have gone with it; IPv4 reports none of them. */
+  /** `removed`: a link or an address was removed. The kernel removes its IPv4 routes without reporting them. */
   #onChange(removed: boolean): void {
     if (removed) this.#writer.dumpSoon();
     this.#writer.retrySoon();

@@ -258,7 +258,7 @@ export class RouteWriter {
 function packWrite(builder: MessageBuilder, owner: RouteOwner, entry: RouteState, sequence: number): void {
   const { prefix, metric, desired, installed } = entry;
   if (desired !== null) {
-    const mayReplace = installed !== null || entry.takeBack;
+    const mayReplace = installed !== null || entry.replacedByHand;
     const flags = FLAG.CREATE | (mayReplace ? FLAG.REPLACE : FLAG.EXCLUSIVE);
     packNewRoute(builder, flags, owner, prefix, metric, desired);
   } else {

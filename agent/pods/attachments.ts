@@ -34,7 +34,7 @@ import {
 /** The state of a pod without faults, as `/v1/pods` shows it. */
 const HEALTHY = 'up';
 
-/** What `Attachments` works with. */
+/** Options of `Attachments`. */
 export interface AttachmentsOptions {
   ipam: Ipam;
   tools: WiringTools;
@@ -50,7 +50,7 @@ export class Attachments {
   #options: AttachmentsOptions;
   readonly #states = new Map<string, string>();
   /** The node's own network namespace, read before this thread first enters another one. */
-  readonly #home = statSync('/proc/thread-self/ns/net', { bigint: true });
+  readonly #hostNetns = statSync('/proc/thread-self/ns/net', { bigint: true });
 
   constructor(options: AttachmentsOptions) {
     this.#options = options;
@@ -61,12 +61,12 @@ export class Attachments {
     this.#options = { ...this.#options, mtu };
   }
 
-  /** `up`, or the faults of the wiring in words, as last inspected. */
+  /** The state at the last inspection: `up`, or a description of the faults. */
   state(owner: AttachmentId): string {
     return this.#states.get(ownerKey(owner)) ?? 'not inspected yet';
   }
 
-  /** Gives the pod an address and an interface. Throws a CniError if that fails, and then everything is as before. */
+  /** Gives the pod an address and an interface. Throws a CniError if that fails, after undoing all changes. */
   async attach(request: CniRequest): Promise<{ allocation: Allocation; wired: Wired }> {
     await this.#checkNetns(request);
     const { containerId, ifname, network, netns, pod } = request;
@@ -118,8 +118,8 @@ export class Attachments {
   }
 
   /**
-   * Takes over the pods of an earlier run. What works is not touched, so their traffic is not disturbed. Host routes are
-   * wanted again before anything could prune them; missing parts of the host's side are restored; links without an
+   * Recovers the pods of an earlier run. Working parts are not changed, so traffic is not disturbed. Host routes are
+   * set again before stale routes are pruned. Missing parts of the host's side are restored, and links without an
    * allocation are removed. A pod whose link is gone keeps its address until DEL.
    */
   async recover(): Promise<void> {
@@ -134,10 +134,11 @@ export class Attachments {
       onEvent({ kind: 'faulty', pod, found: 'after restart', faults: describeFaults(faults) });
     }
     if (links.length > 0) onEvent({ kind: 'orphans-removed', links });
-    for (const allocation of ipam.strays()) onEvent({ kind: 'outside-ranges', ...attachmentOf(allocation) });
+    for (const allocation of ipam.outsideRanges())
+      onEvent({ kind: 'outside-ranges', ...attachmentOf(allocation) });
   }
 
-  /** Buries our links that are not among the `owned` ones and returns their names. */
+  /** Buries our links that are not in `owned` and returns their names. */
   async #buryOrphans(owned: ReadonlySet<string>): Promise<string[]> {
     const { netlink, kernelQueue, graveyard } = this.#options.tools;
     const orphans: string[] = [];
@@ -163,7 +164,7 @@ export class Attachments {
       return faults;
     }
     restoreHostSide(tools, allocation, host, pod?.link.mac);
-    // The host route is wanted again and returns with the first write of routes.
+    // The host route was set again; the first write of routes installs it.
     return inspect(tools.netlink, allocation).faults.filter(({ kind }) => kind !== 'route');
   }
 
@@ -172,8 +173,8 @@ export class Attachments {
   }
 
   /**
-   * Prepares a repeated ADD. Throws a CniError if the attachment works. If it does not, as after a crash half-way, takes
-   * down what exists of it, and the ADD wires the pod again with the same address.
+   * Prepares a repeated ADD. Throws a CniError if the attachment works. Otherwise, as after a crash, takes down its
+   * remains, so that ADD can wire the pod again with the same address.
    */
   async #takeDown(before: Allocation): Promise<void> {
     const { netlink, kernelQueue } = this.#options.tools;
@@ -240,7 +241,7 @@ export class Attachments {
     }
     this.#states.delete(ownerKey(allocation));
     tools.graveyard.afterwards(allocation.hostInterface, () => {
-      for (const address of allocation.addresses) ipam.rest(address);
+      for (const address of allocation.addresses) ipam.startQuarantine(address);
     });
   }
 
@@ -249,9 +250,9 @@ export class Attachments {
     let problem: string | undefined;
     if (found instanceof Error) problem = found.message;
     // All namespaces are files of one file system, nsfs (namespaces(7)).
-    else if (found.dev !== this.#home.dev) problem = 'this is not a namespace';
-    // Its interface and default route would become the node's.
-    else if (found.ino === this.#home.ino) problem = "this is the node's own network namespace";
+    else if (found.dev !== this.#hostNetns.dev) problem = 'this is not a namespace';
+    // In this namespace, the pod's interface and default route would become the node's.
+    else if (found.ino === this.#hostNetns.ino) problem = "this is the node's own network namespace";
     if (problem) throw new CniError(CODE.INVALID_ENVIRONMENT, `CNI_NETNS ${netns} is not usable`, problem);
   }
 }

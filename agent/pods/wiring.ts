@@ -1,18 +1,18 @@
 /**
- * The link of a pod: wiring it, removing it, and restoring its host side after a restart.
+ * Wires the link of a pod, removes it, and restores its host side after a restart.
  *
  * The problem. ADD makes half a dozen changes in two network namespaces, and each can fail: the namespace is deleted
- * meanwhile, another plugin has made an eth0, memory is short. Afterwards the pod must be wired or untouched: a runtime
- * repeats an ADD that failed, and remains of the first attempt would be in the way of the second one.
+ * meanwhile, another plugin has created an eth0, memory runs out. Afterwards the pod must be either wired or unchanged:
+ * the runtime repeats a failed ADD, and remains of the first attempt would make the second one fail.
  *
- * Why not clean up in a handler? A handler must know how far the work came, one more branch with every step, and the
- * branches hardly ever run. Removing everything by its name is worse: if the failure was that eth0 exists, it would
- * remove another plugin's eth0.
+ * Why not clean up in an error handler? It must know which steps have run, which needs one more branch for every step,
+ * and these branches hardly ever run. Removing everything by its name is worse: if the failure was that eth0 exists, it
+ * would remove another plugin's eth0.
  *
  * How it works. `wiringSteps` lists the steps as data, each with its own undo. `runSteps` runs them in order. If one
  * fails, it undoes that step and the ones before it, in reverse order, continues if an undo fails, and throws a
- * TransactionError with whatever is left over. An undo is right at any moment, also if its step failed half-way or did
- * nothing. The steps of `wire`:
+ * TransactionError that lists what it could not undo. An undo is safe at any time, even if its step failed half-way or
+ * did nothing. The steps of `wire`:
  *
  *   1. create the veth pair, one end in the pod's namespace    undo: bury it; this also undoes steps 2, 3 and 5
  *   2. configure the pod's end: address, neighbour, routes     (pod-interface.ts)
@@ -20,13 +20,13 @@
  *   4. install the host routes and wait for the kernel         undo: delete them
  *   5. wait until both ends have a carrier
  *
- * The order matters. The host route comes after the filter against spoofing and the neighbour entries, so the first
- * packet that can reach the pod is also answered; and ADD returns after the carrier, so it is not dropped. The address
- * was stored before step 1 (attachments.ts), so a crash anywhere leaves at worst an allocation with a partial link,
- * which the next ADD or DEL of the pod takes down.
+ * The order matters. The host route is installed after the anti-spoofing filter and the neighbour entries, so the pod
+ * can answer the first packet that reaches it. ADD returns only after both ends have a carrier, so that this answer is
+ * not dropped. The address was stored before step 1 (attachments.ts), so a crash anywhere leaves at worst an allocation
+ * with a partial link, which the next ADD or DEL of the pod takes down.
  *
- * `unwire` is the reverse for DEL. It deletes the route first, because the route is restored while it is wanted, and
- * then only takes the link down: deletion takes 20 ms of kernel time and is left to graveyard.ts.
+ * `unwire` is the reverse for DEL. It deletes the route first, because a route that is still wanted would be restored.
+ * Then it only takes the link down: deleting it takes 20 ms of kernel time and is left to graveyard.ts.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type IPAddress, IPPrefix } from 'bgp-js/ip';
@@ -51,7 +51,7 @@ export type HostRoutes = Pick<RouteSync, 'set' | 'delete' | 'whenInstalled'>;
 /** How long a new link may take to come up; it takes a millisecond unless the kernel's routing lock is busy. */
 const RUNNING_MS_MAX = 5000;
 
-/** What wiring works with. */
+/** What wiring needs. */
 export interface WiringTools {
   netlink: Netlink;
   routes: HostRoutes;
@@ -78,7 +78,7 @@ export interface Step {
   undo?: () => void | Promise<void>;
 }
 
-/** A step failed, and it and those before it were undone. */
+/** A step failed. It and the steps before it were undone. */
 export class TransactionError extends Error {
   override name = 'TransactionError';
   override readonly cause: unknown;
@@ -202,7 +202,7 @@ export function nodeMtu(netlink: Netlink, nodeAddress: IPAddress): number {
   return link.mtu;
 }
 
-/** Configures the host's end of the link. Repeating it does no harm. */
+/** Configures the host's end of the link. Idempotent. */
 function configureHostEnd(
   netlink: Netlink,
   link: Link,
@@ -216,7 +216,7 @@ function configureHostEnd(
   for (const address of addresses) setNeighbour(netlink, { interface: link.index, address, mac: podMac });
 }
 
-/** Without this a pod could make itself the node's IPv6 router by a router advertisement (CVE-2020-10749). */
+/** Refuses router advertisements, by which a pod could become the node's IPv6 router (CVE-2020-10749). */
 function refuseAdvertisements(name: string): void {
   try {
     writeSysctl(`ipv6/conf/${name}/accept_ra`, 0);
@@ -246,7 +246,7 @@ async function untilRunning(kernelQueue: SerialQueue, isRunning: () => boolean):
 /** Takes a pod's link out of service: no packet reaches the pod afterwards. The link is deleted in the background. */
 export async function unwire(tools: WiringTools, { addresses, hostInterface }: Allocation): Promise<void> {
   const { netlink, routes, kernelQueue, graveyard } = tools;
-  // First, because a route that is still wanted is restored when the link takes the kernel's copy down with it.
+  // Must come first: taking the link down removes the route from the kernel, and a wanted route would be restored.
   deleteHostRoutes(routes, addresses);
   await kernelQueue.run(() => {
     const link = findLink(netlink, hostInterface);
@@ -254,7 +254,7 @@ export async function unwire(tools: WiringTools, { addresses, hostInterface }: A
   });
 }
 
-/** Removes a link of this name that belongs to no allocation. Fulfils when the name is free. */
+/** Removes a link of this name that belongs to no allocation. Resolves when the name is free. */
 export async function freeName(tools: WiringTools, name: string): Promise<void> {
   const { netlink, kernelQueue, graveyard } = tools;
   await kernelQueue.run(() => {
@@ -267,8 +267,8 @@ export async function freeName(tools: WiringTools, name: string): Promise<void> 
 }
 
 /**
- * Restores the host's side of a pod after a restart and leaves alone whatever is right: host routes, neighbour entries,
- * reverse-path filter. Without `podMac` only the routes. To be called in the kernel queue.
+ * Restores the host's side of a pod after a restart: host routes, neighbour entries, reverse-path filter. Does not
+ * change what is correct. Without `podMac` it restores only the routes. To be called in the kernel queue.
  */
 export function restoreHostSide(
   tools: WiringTools,

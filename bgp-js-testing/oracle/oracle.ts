@@ -1,7 +1,7 @@
 /**
- * What every RIB must hold, computed from the model alone: routes go from node to node in rounds until nothing changes.
- * It is simple on purpose and shares no code with the RIB, so that both do not make the same mistake. Its configurations
- * have exactly one stable state; docs/testing.md says why.
+ * Computes the expected content of every RIB from the model alone: nodes exchange routes in rounds until nothing
+ * changes. It is deliberately simple and shares no code with the RIB, so that the two do not share a bug. The tested
+ * configurations have exactly one stable state; docs/testing.md explains why.
  */
 import type { OriginateOptions } from 'bgp-js/speaker/speaker-types.ts';
 import type { Model, ModelNode, ModelRule } from './model.ts';
@@ -22,12 +22,12 @@ export interface OracleRoute {
   usable: boolean;
 }
 
-/** What a node must hold for a prefix. */
+/** The expected routes of a node for a prefix. */
 export interface OracleEntry {
   /** By the neighbour's address; '' for its own route. */
   routes: Map<string, OracleRoute>;
   best: OracleRoute | null;
-  /** The best route, and those that share its traffic. */
+  /** The best route and the others of its multipath set. */
   multipath: OracleRoute[];
 }
 
@@ -37,7 +37,7 @@ export type OracleRib = Map<string, OracleEntry>;
 const NO_EXPORT = 0xffffff01;
 const NO_ADVERTISE = 0xffffff02;
 
-/** The RIBs of all running nodes by address. Throws an Error when routes do not settle. */
+/** The RIBs of all running nodes by address. Throws an Error if the routes do not converge. */
 export function computeRibs(model: Model): Map<string, OracleRib> {
   const alive = [...model.nodes.values()].filter((node) => node.alive);
   let best = new Map<string, Map<string, OracleRoute>>(alive.map((node) => [node.address, new Map()]));
@@ -55,7 +55,7 @@ export function computeRibs(model: Model): Map<string, OracleRib> {
   throw new Error('the oracle finds no stable state: this scenario does not converge');
 }
 
-/** What a node holds when its neighbours have chosen `best`. */
+/** The RIB of a node whose neighbours have selected the routes in `best`. */
 function ribOf(
   node: ModelNode,
   model: Model,
@@ -70,8 +70,8 @@ function ribOf(
   for (const [prefix, options] of node.routes) put(ownRoute(node, prefix, options));
   for (const neighbour of model.neighbours(node)) {
     for (const route of best.get(neighbour.address)?.values() ?? []) {
-      const advertised = toldBy(neighbour, node, route, model);
-      if (advertised) put(takenIn(node, advertised));
+      const advertised = advertisedBy(neighbour, node, route, model);
+      if (advertised) put(importRoute(node, advertised));
     }
   }
   for (const entry of rib.values()) choose(entry, node, model);
@@ -94,13 +94,13 @@ function ownRoute(node: ModelNode, prefix: string, options: OriginateOptions): O
   };
 }
 
-/** The best route of `a` as it is advertised to `b`; null when it is not. */
-function toldBy(a: ModelNode, b: ModelNode, best: OracleRoute, model: Model): OracleRoute | null {
+/** The best route of `a` as advertised to `b`; null if it is not advertised. */
+function advertisedBy(a: ModelNode, b: ModelNode, best: OracleRoute, model: Model): OracleRoute | null {
   const config = a.peers.get(b.address);
   const own = best.from === null;
   if (!config || best.from === b.address || best.communities.includes(NO_ADVERTISE)) return null;
   if (!own && config.exportOwn) return null;
-  const route = applied(config.exportRules ?? [], best, a.as);
+  const route = applyRules(config.exportRules ?? [], best, a.as);
   if (!route) return null;
   const advertised = { ...route, from: a.address, fromAs: a.as };
   if (a.as !== b.as) {
@@ -129,18 +129,18 @@ function toldBy(a: ModelNode, b: ModelNode, best: OracleRoute, model: Model): Or
   return { ...advertised, localPref, originator, clusters, nextHop };
 }
 
-/** A route from a neighbour as the node holds it: checked, and changed by the import policy. */
-function takenIn(node: ModelNode, route: OracleRoute): OracleRoute {
+/** A received route as stored by the node: validated, and changed by the import policy. */
+function importRoute(node: ModelNode, route: OracleRoute): OracleRoute {
   if (!isUsable(node, route)) return { ...route, usable: false };
-  const changed = applied(node.peers.get(route.from ?? '')?.importRules ?? [], route, node.as);
+  const changed = applyRules(node.peers.get(route.from ?? '')?.importRules ?? [], route, node.as);
   return changed ?? { ...route, usable: false };
 }
 
-/** A route changed by a policy; null when it is rejected. Rules match the route as received. */
-function applied(rules: readonly ModelRule[], route: OracleRoute, as: number): OracleRoute | null {
+/** Applies a policy to a route. Returns null if the policy rejects it. Rules match the route as received. */
+function applyRules(rules: readonly ModelRule[], route: OracleRoute, as: number): OracleRoute | null {
   let changed = route;
   for (const { within, community, neighbourAs: first, action, addCommunity, prepend } of rules) {
-    if (within !== null && !lies(route.prefix, within)) continue;
+    if (within !== null && !isWithin(route.prefix, within)) continue;
     if (community !== null && !route.communities.includes(community)) continue;
     if (first !== null && route.asPath[0] !== first) continue;
     if (action === 'reject') return null;
@@ -159,16 +159,16 @@ function isUsable(node: ModelNode, route: OracleRoute): boolean {
   if (node.clusterId !== null && route.clusters.includes(node.clusterId)) return false;
   if (route.nextHop === node.address) return false;
   if (route.prefix === '0.0.0.0/0') return node.peers.get(route.from ?? '')?.acceptDefault ?? false;
-  return !node.ranges.some((range) => lies(route.prefix, range));
+  return !node.ranges.some((range) => isWithin(route.prefix, range));
 }
 
 /** Whether prefix `inner` is `outer` or a more specific one. */
-function lies(inner: string, outer: string): boolean {
+function isWithin(inner: string, outer: string): boolean {
   const [innerBits, outerBits] = [bitsOf(inner), bitsOf(outer)];
   return innerBits.startsWith(outerBits);
 }
 
-/** The bits of a prefix as text: slow, and obviously right. */
+/** The bits of a prefix as text: slow, but obviously correct. */
 function bitsOf(prefix: string): string {
   const [address, length] = prefix.split('/');
   const bits = address.split('.').map((octet) => Number(octet).toString(2).padStart(8, '0'));
@@ -179,32 +179,34 @@ function addressNumber(address: string): number {
   return address.split('.').reduce((value, octet) => value * 256 + Number(octet), 0);
 }
 
-/** RFC 4271 §9.1.2 as written there: rule by rule, all routes go that are worse than the best by it. */
+/** Follows RFC 4271 §9.1.2 literally: each rule removes all routes but the best by that rule. */
 function choose(entry: OracleEntry, node: ModelNode, model: Model): void {
-  let left = [...entry.routes.values()].filter(({ usable }) => usable);
+  let remaining = [...entry.routes.values()].filter(({ usable }) => usable);
   const keepLowest = (value: (route: OracleRoute) => number) => {
-    const lowest = Math.min(...left.map(value));
-    left = left.filter((route) => value(route) === lowest);
+    const lowest = Math.min(...remaining.map(value));
+    remaining = remaining.filter((route) => value(route) === lowest);
   };
   const external = (route: OracleRoute) => route.from !== null && route.fromAs !== node.as;
-  if (left.length === 0) return;
+  if (remaining.length === 0) return;
   keepLowest((route) => (route.from === null ? 0 : 1));
   keepLowest((route) => -(route.localPref ?? 100));
   keepLowest((route) => route.asPath.length);
   // ORIGIN is IGP everywhere.
-  left = left.filter(
+  remaining = remaining.filter(
     (route) =>
-      !left.some((other) => neighbourAs(other) === neighbourAs(route) && (other.med ?? 0) < (route.med ?? 0)),
+      !remaining.some(
+        (other) => neighbourAs(other) === neighbourAs(route) && (other.med ?? 0) < (route.med ?? 0),
+      ),
   );
   keepLowest((route) => (external(route) ? 0 : 1));
-  const equal = left;
+  const equal = remaining;
   // RFC 4456 §9: the ORIGINATOR_ID counts, and after it the shorter CLUSTER_LIST.
   const identifier = (route: OracleRoute) =>
     addressNumber(route.originator ?? (route.from === null ? node.address : model.node(route.from).address));
   keepLowest(identifier);
   keepLowest((route) => route.clusters.length);
   keepLowest((route) => addressNumber(route.from ?? '0.0.0.0'));
-  entry.best = left[0];
+  entry.best = remaining[0];
   const rank = (a: OracleRoute, b: OracleRoute) =>
     identifier(a) - identifier(b) ||
     a.clusters.length - b.clusters.length ||

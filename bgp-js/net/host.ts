@@ -1,12 +1,12 @@
 /**
- * Runs a speaker on TCP. Everything else in the library is free of sockets and clocks; this folder has both.
+ * Runs a speaker on TCP. Only this folder of the library uses sockets and clocks.
  *
  * ## How one thread's time is shared
  *
  * One thread does all of BGP. A full table takes seconds to read and to send, a thousand sessions may end in the same
- * millisecond, and all the while keepalives have to go out and hold timers must not expire. Working through whatever has
- * arrived would starve timers and all other sockets; doing a fixed small piece per event would spend the time on turns
- * of the event loop. So a host works in slices of a few milliseconds and lets the event loop turn between them:
+ * millisecond, and all the while keepalives have to go out and hold timers must not expire. Processing all input at
+ * once would starve timers and the other sockets. Processing a small fixed piece for each event would spend most of the
+ * time in the event loop. So a host works in slices of a few milliseconds and returns to the event loop between them:
  *
  * 1. Node calls `onData` for each readable socket. It only queues the bytes (`Speaker.received`) and wakes the host. A
  *    socket with more than INPUT_HIGH octets unprocessed is paused until `resumeReaders`.
@@ -14,13 +14,13 @@
  * 3. `runSlice` has `sliceMs` for input: `Speaker.tick` runs the timers that are due, then `Speaker.work` processes
  *    input and background work in pieces of about a millisecond, and reads the clock between them. Handshakes come first.
  * 4. `processResults` performs the speaker's actions (connect, close), tears down ended connections and reports events.
- *    `Sender.send` then writes output. Both stop after OUTPUT_SLICES more slices' time. What is left over comes first in
- *    the next slice: `DeferredQueue` and `Sender` keep it, in order.
- * 5. If work or output is left, the next slice is scheduled at once, behind a turn of the event loop. Only a host with
- *    nothing else to do recycles ids of the RIB (`reclaim`). `setTimer` arms a timer for the speaker's next deadline.
+ *    `Sender.send` then writes output. Both stop after OUTPUT_SLICES times `sliceMs`. `DeferredQueue` and `Sender` keep
+ *    the rest in order, and it comes first in the next slice.
+ * 5. If work or output is left, the next slice runs after one turn of the event loop. Only an idle host recycles ids of
+ *    the RIB (`reclaim`). `setTimer` arms a timer for the speaker's next deadline.
  *
- * Output gets more time than input because a change should reach all peers in one slice where it can, and because
- * processing more input first would only make more output.
+ * Output gets more time than input for two reasons: a change should reach all peers in one slice if possible, and more
+ * input would only produce more output.
  *
  * All deadlines are read from `performance.now`, the monotonic clock: a step of the wall clock ends no session.
  */
@@ -43,9 +43,9 @@ import { dial, refusalOf, updateTransport } from './transport.ts';
 
 /** Milliseconds of input and background work in a slice. */
 const SLICE_MS = 1.25;
-/** Results and output may take this many times as long. */
+/** Results and output may take this multiple of that time. */
 const OUTPUT_SLICES = 3;
-/** Octets of unprocessed input at which a socket is no longer read, and at which it is read again. */
+/** Octets of unprocessed input above which reading from a socket pauses, and below which it resumes. */
 const INPUT_HIGH = 256 * 1024;
 const INPUT_LOW = 64 * 1024;
 const PEER_CLOSED = 'the peer closed the connection';
@@ -89,7 +89,7 @@ export class SpeakerHost {
   private readonly localAddresses: readonly IPAddress[];
   private readonly sliceMs: number;
   private readonly connections = new Map<number, PeerSocket>();
-  /** Ids of connections that are not read because too much of their input is unprocessed. */
+  /** Ids of connections whose reading is paused because too much of their input is unprocessed. */
   private readonly paused = new Set<number>();
   private readonly sender: Sender<PeerSocket>;
   private readonly lingering = new LingeringSockets();
@@ -100,10 +100,10 @@ export class SpeakerHost {
   private readonly actions = new DeferredQueue<SpeakerAction>((action) => this.perform(action));
   private readonly teardowns = new DeferredQueue<Ended>((ended) => this.tearDown(ended));
   private readonly events = new DeferredQueue<SpeakerEvent>((event) => this.options.onEvent?.(event));
-  /** The change count of the peers' configurations that the sockets have. */
-  private configured = -1;
-  /** The change count of the peers that the liveness monitors follow. */
-  private followed = -1;
+  /** The value of `PeerTable.configChanges` when the socket options were last applied. */
+  private appliedConfigChanges = -1;
+  /** The value of `PeerTable.peerChanges` when the liveness monitors were last updated. */
+  private monitoredPeerChanges = -1;
   private timer: NodeJS.Timeout | null = null;
   /** The speaker's next deadline as of the last slice, in ms. */
   private deadline = 0;
@@ -140,7 +140,7 @@ export class SpeakerHost {
     return performance.now();
   }
 
-  /** Starts to listen and to connect. Rejects when an address cannot be listened on or a socket option cannot be set. */
+  /** Starts to listen and to connect. Rejects if it cannot listen on an address or set a socket option. */
   async start(): Promise<void> {
     const { listen } = this.options;
     const options = listen === null ? [] : 'address' in listen ? [listen] : listen;
@@ -180,7 +180,7 @@ export class SpeakerHost {
     await closed;
   }
 
-  /** Call after any change from outside: a peer, a route of our own. */
+  /** Schedules a slice. Call after any external change, such as of a peer or of an originated route. */
   wake(): void {
     this.sender.noteOutput();
     this.schedule();
@@ -202,7 +202,7 @@ export class SpeakerHost {
     this.isScheduled = false;
     if (this.isStopped) return;
     let now = this.now();
-    // Input that arrived in this turn of the event loop has begun the slice.
+    // The slice began with the first input of this turn of the event loop.
     const inputEnd = this.slices.begin(now) + this.sliceMs;
     const { speaker } = this;
     this.applyConfigurations();
@@ -226,14 +226,14 @@ export class SpeakerHost {
     this.setTimer();
   }
 
-  /** Performs actions, tears down ended connections and reports events. False when some wait for the next slice. */
+  /** Performs actions, tears down ended connections and reports events. Returns false if some have to wait. */
   private processResults(isTimeUp: () => boolean): boolean {
     const isPerformed = this.actions.handle(this.speaker.actions(), isTimeUp);
     const isTornDown = this.teardowns.handle(this.ended.splice(0), isTimeUp);
     return this.events.handle(this.speaker.events(), isTimeUp) && isPerformed && isTornDown;
   }
 
-  /** Recycles ids of routes that are gone until `end`, one piece at least. False when more are left. */
+  /** Recycles unused ids of the RIB until `end`, at least one piece. Returns false if more are left. */
   private reclaim(end: number): boolean {
     const { routing } = this.speaker;
     while (routing.hasUnused) {
@@ -289,17 +289,17 @@ export class SpeakerHost {
   /** Updates the socket options after the peers' configurations have changed. */
   private applyConfigurations(): void {
     const { peers } = this.speaker;
-    if (this.configured === peers.configChanges) return;
-    this.configured = peers.configChanges;
+    if (this.appliedConfigChanges === peers.configChanges) return;
+    this.appliedConfigChanges = peers.configChanges;
     for (const listener of this.listeners) this.reportFailure('listener', () => listener.update(peers));
     for (const connection of this.connections.values()) this.applyTransport(connection);
   }
 
-  /** Gives the liveness monitors the present peers, if any was added, removed or changed. */
+  /** Passes the current peers to the liveness monitors if one was added, removed or changed. */
   private updateMonitors(): void {
     const { peers } = this.speaker;
-    if (this.followed === peers.peerChanges) return;
-    this.followed = peers.peerChanges;
+    if (this.monitoredPeerChanges === peers.peerChanges) return;
+    this.monitoredPeerChanges = peers.peerChanges;
     for (const monitor of this.monitors) monitor.follow(peers);
   }
 
@@ -313,7 +313,7 @@ export class SpeakerHost {
     connection.transport = transport;
   }
 
-  /** Runs `setOptions`; what it throws becomes an event of the peer. */
+  /** Runs `setOptions` and reports its error, if any, as an event of the peer. */
   private reportFailure(peer: string, setOptions: () => void): void {
     try {
       setOptions();
@@ -356,7 +356,7 @@ export class SpeakerHost {
     socket.once('connect', () => {
       const connection = this.connections.get(id);
       const local = parseAddress(socket.localAddress ?? '');
-      // Without an address the connection is closed already; its `close` event follows.
+      // A socket without a local address is already closed; its `close` event follows.
       if (!connection || !local) return;
       this.applyTransport(connection);
       this.speaker.connected(id, local, this.now());
@@ -398,18 +398,18 @@ export class SpeakerHost {
     this.wake();
   }
 
-  /** The peer has closed the connection, or it has failed. The session ends in a slice: `tearDown`. */
+  /** Records that a connection was closed or has failed. `tearDown` ends its session in a slice. */
   private onEnded(connection: PeerSocket, reason: string): void {
     if (this.isStopped) connection.socket.destroy();
     if (this.isStopped || connection.closed) return;
     this.slices.begin(this.now());
-    // Further output would be answered with a reset.
+    // The peer would answer further output with a TCP reset.
     connection.closed = true;
     this.ended.push({ connection, reason });
     this.schedule();
   }
 
-  /** Ends the session of an ended connection. Its input is processed first: a NOTIFICATION there says why it ended. */
+  /** Ends the session of a closed connection. Processes its input first: a NOTIFICATION may give the reason. */
   private tearDown({ connection, reason }: Ended): void {
     const { id, socket } = connection;
     socket.destroy();
@@ -419,13 +419,13 @@ export class SpeakerHost {
     this.wake();
   }
 
-  /** The peer reconnected before the end of its old connection was processed: that is done now. */
+  /** Tears down the peer's old connection if it has ended, because the peer has reconnected. */
   private tearDownEnded(id: number | undefined): void {
     const connection = id === undefined ? undefined : this.connections.get(id);
     if (connection?.closed) this.tearDown({ connection, reason: PEER_CLOSED });
   }
 
-  /** Closes a connection that the speaker has ended, after `lastBytes`. */
+  /** Closes a connection that the speaker has ended, after sending `lastBytes`. */
   private close(id: number, lastBytes: Uint8Array | null): void {
     const connection = this.connections.get(id);
     if (!connection) return;

@@ -1,13 +1,13 @@
 /**
- * Adj-RIB-In and Loc-RIB of one address family. The paths to a prefix form a list that begins with the best one, and
- * so the heads of all lists are the Loc-RIB; nothing is stored twice.
+ * Adj-RIB-In and Loc-RIB of one address family. The paths to a prefix form a linked list whose head is the best path.
+ * So the list heads are the Loc-RIB, and no route is stored twice.
  *
- * `announce` adds a route and `withdraw` removes one. Both note the best path and its multipath set (`remember`),
- * change the list, run the decision process on it (`settle`, `BestPath.select`), and when the outcome differs they mark
- * the prefix in the dirty queues of the readers: the update groups, and the program that installs routes. Readers take
- * prefixes out of their queues when they have time and read the state of then, so that a prefix that changed ten times
- * is read once. The first and the last path to a prefix, which is nearly every path of a full table, take the short way
- * of `announceFirst` and `removeLast`: there is nothing to decide.
+ * `announce` adds a route and `withdraw` removes one. Both record the best path and its multipath set (`snapshotBest`),
+ * change the list and run the decision process (`runDecision`, `BestPath.select`). If the outcome differs, they mark
+ * the prefix in the dirty queue of each reader: the update groups and the program that installs routes. A reader takes
+ * prefixes from its queue when it has time and reads their current state, so it reads a prefix once even if it changed
+ * ten times. Most prefixes of a full table have a single path; `announceFirst` and `removeLast` add and remove it
+ * without a decision.
  */
 import type { Family } from '../wire/families.ts';
 import { type Candidate, comparePaths, decide, rank, TIE_BREAK_STEP } from './decision.ts';
@@ -29,7 +29,7 @@ export class FamilyRib {
   private readonly bestPath: BestPath;
   private readonly nlri: Uint8Array;
   private readers: DirtyQueue[] = [];
-  /** Readers of every change of a path, not only of the best ones. */
+  /** Queues that receive every change of a path, not only of best paths. */
   private pathReaders: DirtyQueue[] = [];
   /** By prefix: its first path. */
   private readonly heads = new U32Column<PathId>();
@@ -60,18 +60,18 @@ export class FamilyRib {
     return this.table.size;
   }
 
-  /** Marks prefixes in `queue` whose best path or multipath set changes; with `everyPath`, any path. */
+  /** Marks prefixes in `queue` when their best path or multipath set changes; with `everyPath`, when any path does. */
   addReader(queue: DirtyQueue, everyPath = false): void {
     (everyPath ? this.pathReaders : this.readers).push(queue);
   }
 
-  /** Marks nothing in `queue` any more. */
+  /** Stops marking prefixes in `queue`. */
   removeReader(queue: DirtyQueue): void {
     this.readers = this.readers.filter((reader) => reader !== queue);
     this.pathReaders = this.pathReaders.filter((reader) => reader !== queue);
   }
 
-  /** A prefix as a text. */
+  /** A prefix as text. */
   format(prefix: PrefixId): string {
     this.prefixes.write(prefix, this.nlri, 0);
     return this.family.format(this.nlri, 0);
@@ -98,7 +98,7 @@ export class FamilyRib {
     return this.table.attrs.values[path];
   }
 
-  /** The attributes as they were received: others where an import policy changed them. */
+  /** The attributes as received, before an import policy changed them. */
   receivedOf(path: PathId): AttrsId {
     return this.table.receivedOf(path);
   }
@@ -123,7 +123,7 @@ export class FamilyRib {
     return this.table.isMultipath(path);
   }
 
-  /** Whether the path's source has not confirmed it since its last restart or refresh. */
+  /** Whether the path is stale: its source has not advertised it again since the last restart or refresh. */
   isStale(path: PathId): boolean {
     return this.table.isStale(path);
   }
@@ -139,8 +139,8 @@ export class FamilyRib {
   }
 
   /**
-   * Adds a path to the prefix whose NLRI is at `at`, or replaces the path of the same source and path identifier.
-   * `route` is read and not kept.
+   * Adds a path to the prefix whose NLRI is at `at`, or replaces the path of the same source and path identifier. Keeps
+   * no reference to `route`.
    */
   announce(bytes: Uint8Array, at: number, route: Route): void {
     const prefix = this.prefixes.intern(bytes, at);
@@ -155,17 +155,17 @@ export class FamilyRib {
       table.confirm(path);
       return;
     }
-    this.remember(prefix, this.before);
+    this.snapshotBest(prefix, this.before);
     this.attributes.retain(attrs);
     if (path === NO_PATH) {
       path = table.add(prefix, route);
       this.link(prefix, path, state);
       table.keepReceived(path, received, this.attributes);
     } else this.replace(path, attrs, state, received);
-    this.settle(prefix);
+    this.runDecision(prefix);
   }
 
-  /** Adds the only path to a prefix: there is nothing to decide. */
+  /** Adds the first path to a prefix, which needs no decision. */
   private announceFirst(prefix: PrefixId, route: Route): void {
     const { table } = this;
     const { attrs, received, state } = route;
@@ -202,14 +202,14 @@ export class FamilyRib {
     }
     const prefix = table.prefixes.values[path];
     const stale = table.isStale(path);
-    this.remember(prefix, this.before);
+    this.snapshotBest(prefix, this.before);
     this.attributes.retain(attrs);
     this.replace(path, attrs, state, received);
     if (stale) table.makeStale(path);
-    this.settle(prefix);
+    this.runDecision(prefix);
   }
 
-  /** Removes the paths of a source among `budget` path numbers from `from` on. Returns where to go on, or 0 at the end. */
+  /** Removes paths of a source, among `budget` path ids from `from` on. Returns the next start, or 0 at the end. */
   sweep(source: SourceId, from: number, budget: number): number {
     return this.table.each(from, budget, (path, prefix) => {
       if (this.table.sources.values[path] === source) this.removePath(prefix, path);
@@ -229,24 +229,24 @@ export class FamilyRib {
     });
   }
 
-  /** Makes the paths of a source stale, and removes those that were stale before (RFC 4724 §4.2). */
+  /** Marks the paths of a source as stale, and removes those that were stale before (RFC 4724 §4.2). */
   newGeneration(source: SourceId): void {
     this.sweepStale(source, 0, Number.POSITIVE_INFINITY);
     this.table.newGeneration(source);
   }
 
-  /** Runs the decision process for every prefix, a slice at a time like `sweep`; for changes of `maximumPaths`. */
+  /** Reruns the decision process for every prefix, a slice at a time like `sweep`, after a change of `maximumPaths`. */
   redecide(from: number, budget: number): number {
     const stop = Math.min(this.prefixes.end, from + budget);
     for (let prefix = from as PrefixId; prefix < stop; prefix++) {
       if (this.headOf(prefix) === NO_PATH) continue;
-      this.remember(prefix, this.before);
-      this.settle(prefix);
+      this.snapshotBest(prefix, this.before);
+      this.runDecision(prefix);
     }
     return stop < this.prefixes.end ? stop : 0;
   }
 
-  /** Puts a new path behind the head, which stays the best one until `settle`. */
+  /** Inserts a new path after the head, which remains the best path until `runDecision`. */
   private link(prefix: PrefixId, path: PathId, state: number): void {
     const nexts = this.table.nexts.values;
     const head = this.heads.values[prefix];
@@ -262,7 +262,7 @@ export class FamilyRib {
     if (state === PathState.usable) source.accepted++;
   }
 
-  /** Gives a path other attributes, which the caller has retained, and another state. */
+  /** Replaces the attributes and the state of a path. The caller has retained the new attributes. */
   private replace(path: PathId, attrs: AttrsId, state: number, received: AttrsId): void {
     const { table } = this;
     const source = this.sources.get(table.sources.values[path]);
@@ -279,7 +279,7 @@ export class FamilyRib {
     const { table } = this;
     const nexts = table.nexts.values;
     if (this.heads.values[prefix] === path && nexts[path] === NO_PATH) return this.removeLast(prefix, path);
-    this.remember(prefix, this.before);
+    this.snapshotBest(prefix, this.before);
     if (this.heads.values[prefix] === path) {
       this.heads.values[prefix] = nexts[path];
     } else {
@@ -290,8 +290,8 @@ export class FamilyRib {
     const source = this.sources.get(table.sources.values[path]);
     source.received--;
     if (table.isUsable(path)) source.accepted--;
-    this.settle(prefix);
-    // Comes last, because the comparison of before and after refers to the path and its attributes.
+    this.runDecision(prefix);
+    // Must come last: `runDecision` compares snapshots that refer to the path and its attributes.
     this.release(path);
   }
 
@@ -311,7 +311,7 @@ export class FamilyRib {
     this.prefixes.release(prefix);
   }
 
-  /** Releases the attributes and the number of a path that is in no list any more. */
+  /** Releases the attributes and the id of a path that has left its list. */
   private release(path: PathId): void {
     const { table, attributes } = this;
     const attrs = table.attrs.values[path];
@@ -321,7 +321,7 @@ export class FamilyRib {
   }
 
   /** Writes the best path and its multipath set, each with attributes and source, into `into`. */
-  private remember(prefix: PrefixId, into: number[]): void {
+  private snapshotBest(prefix: PrefixId, into: number[]): void {
     const { table } = this;
     into.length = 0;
     const best = this.bestOf(prefix);
@@ -334,11 +334,11 @@ export class FamilyRib {
   }
 
   /** Runs the decision process for a prefix, and marks it for the readers when the outcome differs from `before`. */
-  private settle(prefix: PrefixId): void {
+  private runDecision(prefix: PrefixId): void {
     this.heads.values[prefix] = this.bestPath.select(this.heads.values[prefix]);
     for (const reader of this.pathReaders) reader.mark(prefix);
     const { before, after } = this;
-    this.remember(prefix, after);
+    this.snapshotBest(prefix, after);
     let same = before.length === after.length;
     for (let i = 0; same && i < after.length; i++) same = before[i] === after[i];
     if (same) return;

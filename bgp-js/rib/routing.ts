@@ -1,22 +1,23 @@
 /**
- * The RIB with everything that feeds it and reads it: peers' routes in, update groups out, routes of our own, and the
- * work that is done in slices. `openSession` and `closeSession` add and remove peers.
+ * Connects the RIB to its sessions: imports the peers' routes, exports routes through update groups, originates this
+ * speaker's routes, and runs background jobs in slices. `openSession` and `closeSession` add and remove a session.
  *
- * An UPDATE's way through the RIB, from the speaker's UpdateProcessor on:
+ * How an UPDATE passes through the RIB, starting from the speaker's UpdateProcessor:
  *
  * 1. `AttributeInterner.validate` (import.ts) validates the attributes and finds or adds their set (AttributeTable).
  * 2. `Routing.announce` validates the set and each prefix by the peer's rules (`validateAttributes`, `validatePrefix`)
- *    and runs the import policy (`PolicyRun.evaluate`). What is refused is kept too, with the reason as its state.
+ *    and runs the import policy (`PolicyRun.evaluate`). Rejected routes are stored too, with the reason as their state.
  * 3. `FamilyRib.announce` puts the path into Adj-RIB-In, decides, and marks the prefix in the readers' dirty queues.
  *
- * Nothing is sent here: a member of an update group that has room to send pulls (`UpdateGroup.pull`), and then
+ * None of these steps sends anything. When its transport has room, a member of an update group pulls
+ * (`UpdateGroup.pull`):
  *
  * 4. `UpdateGroup.encode` takes changed prefixes out of its queue; `AdjRibOutDiff.update` compares each with what the
  *    group has advertised, and `UpdatePacker` packs the difference into UPDATEs (export.ts writes their attributes).
- * 5. `UpdateLog` keeps the UPDATEs, which every member of the group sends as they are.
+ * 5. `UpdateLog` stores the UPDATEs; every member of the group sends the same octets.
  *
- * The two halves are apart because a peer's input must not wait for the output of a thousand others, and because ten
- * changes of a prefix between two pulls are one UPDATE.
+ * Import and export are separate, so that a peer's input does not wait for the output of a thousand others, and ten
+ * changes of a prefix between two pulls cause one UPDATE.
  */
 
 import { AttrsFlag, Community } from '../wire/attribute-types.ts';
@@ -52,7 +53,7 @@ import {
 } from './store/ids.ts';
 import { PathState, type Route } from './store/path-table.ts';
 
-/** Path numbers that one slice of background work passes: about a millisecond when each path is removed. */
+/** How many path ids one slice of background work visits: about a millisecond if every path is removed. */
 const SLICE = 1024;
 
 /** The RIBs of all families, and the sessions that feed and read them. */
@@ -65,12 +66,12 @@ export class Routing {
   own: OwnNumbers = { as: 0, address: null, address6: null, ranges: new Map() };
   /** End-of-RIB markers are held back while it is closed (RFC 4724 §4.1). */
   readonly endOfRibGate = { closed: false };
-  /** Sizes of slices and logs: small ones let a test pass through states that otherwise take a full table. */
+  /** Sizes of slices and logs. Tests set small ones to reach states that otherwise need a full table. */
   readonly limits = { slice: SLICE, logOctets: LOG_LIMIT };
   private readonly groups = new Map<string, UpdateGroup>();
   private readonly ribSessions = new Map<SourceId, RibSession>();
   private readonly jobs = new Jobs();
-  /** The route that is being announced: one object for all prefixes. */
+  /** The route being announced; one object is reused for all prefixes. */
   private readonly route: Route = {
     source: LOCAL_SOURCE,
     attrs: NO_ATTRS,
@@ -110,8 +111,8 @@ export class Routing {
   // --- sessions ----------------------------------------------------------------------------------------------------
 
   /**
-   * Opens a session of a peer. With `retained` it continues as that source, whose stale routes the peer confirms by
-   * announcing them again.
+   * Opens a session with a peer. With `retained` it reuses that source; the peer confirms its stale routes by
+   * advertising them again.
    */
   openSession(options: RibSessionOptions, retained: Source | null = null): RibSession {
     const { context, rules, families } = options;
@@ -141,8 +142,8 @@ export class Routing {
   }
 
   /**
-   * Closes a session and keeps its routes as stale ones (RFC 4724 §4.2); those that are stale already are removed. The
-   * source is for `openSession` when the peer returns, or else for `removeSource`.
+   * Closes a session and marks its routes as stale (RFC 4724 §4.2); routes that were stale before are removed. Pass the
+   * returned source to `openSession` when the peer returns, otherwise to `removeSource`.
    */
   retainSession(ribSession: RibSession): Source {
     this.removeFromGroups(ribSession);
@@ -171,7 +172,7 @@ export class Routing {
     );
   }
 
-  /** Makes all routes of a source in one family stale, until each is announced again or swept (RFC 7313 §4). */
+  /** Marks all routes of a source in one family as stale, until each is advertised again or swept (RFC 7313 §4). */
   beginRefresh(source: Source, family: Family): void {
     this.ribOf(family).newGeneration(source.index);
   }
@@ -182,7 +183,7 @@ export class Routing {
     this.addStaleJob(rib, source, (from) => rib.sweepStale(source.index, from, this.limits.slice));
   }
 
-  /** Marks the stale routes of a source in one family as long-lived ones, the last resort (RFC 9494 §4.2). */
+  /** Marks the stale routes of a source in one family as long-lived stale, the least preferred (RFC 9494 §4.2). */
   makeLongLived(source: Source, family: Family): void {
     const rib = this.ribOf(family);
     const nlri = new Uint8Array(1 + family.bits / 8);
@@ -202,15 +203,15 @@ export class Routing {
   }
 
   /**
-   * Adds a job on the routes of a source that are stale now. It ends when a new generation begins: that has removed
-   * these routes, and the ones that are stale then are none of this job's.
+   * Adds a job that processes the currently stale routes of a source. The job ends when a new generation begins: these
+   * routes have then been removed, and other routes are stale.
    */
   private addStaleJob(rib: FamilyRib, { index }: Source, run: (from: number) => number): void {
     const epoch = rib.table.epochOf(index);
     this.jobs.add((from) => (rib.table.epochOf(index) === epoch ? run(from) : 0));
   }
 
-  /** Advertises routes to a session by other terms from now on; it is sent the difference. */
+  /** Applies new export terms to a session and sends the difference to its peer. */
   moveToUpdateGroup(ribSession: RibSession, terms: readonly RibSessionTerms[]): void {
     for (const { family, profile } of terms) {
       const ribFamily = ribSession.ribFamilies.get(family);
@@ -233,7 +234,7 @@ export class Routing {
       logLimit: this.limits.logOctets,
       policy: this.policies.run(profile.policy, 'export', family),
       slice: this.limits.slice,
-      later: (run) => this.jobs.add((from) => run(from, this.limits.slice)),
+      runLater: (run) => this.jobs.add((from) => run(from, this.limits.slice)),
     });
     this.groups.set(key, group);
     return group;
@@ -247,7 +248,7 @@ export class Routing {
 
   // --- routes in -----------------------------------------------------------------------------------------------------
 
-  /** Imports the routes of a valid NLRI field, with attributes that were interned. */
+  /** Imports the routes of a valid NLRI field, with interned attributes. */
   announce(ribSession: RibSession, { ribFamily, bytes, start, end }: NlriField, attrs: AttrsId): void {
     const { source, rules } = ribSession;
     const { rib, receivesPathIds } = ribFamily;
@@ -261,7 +262,7 @@ export class Routing {
     for (let at = start; at < end; at += 1 + ((bytes[at] + 7) >> 3)) {
       route.addPathId = pathIdBytes === 0 ? 0 : readU32(bytes, at);
       at += pathIdBytes;
-      // A route above the maximum of prefixes is dropped, unless it replaces one.
+      // Drops a route above the prefix limit, unless it replaces another one.
       if (source.received >= maximum && !rib.hasPath(source.index, bytes, at, route.addPathId)) {
         source.dropped++;
         continue;
@@ -291,7 +292,7 @@ export class Routing {
     }
   }
 
-  /** Ends the reference that `AttributeInterner.validate` returned. */
+  /** Releases the reference that `AttributeInterner.validate` returned. */
   releaseAttrs(attrs: AttrsId): void {
     if (attrs !== NO_ATTRS) this.attributes.release(attrs);
   }
@@ -327,7 +328,7 @@ export class Routing {
 
   // --- work in slices ------------------------------------------------------------------------------------------------
 
-  /** Validates learned routes again after the rules or our own ranges changed: all, or those of some sources. */
+  /** Revalidates learned routes after the rules or our own ranges have changed: all, or those of the given sources. */
   revalidate(only: ReadonlySet<SourceId> | null = null): void {
     const counted = [...this.ribSessions.values()].map((ribSession) => ({
       ribSession,
@@ -363,12 +364,12 @@ export class Routing {
       this.changePath(rib, path, attrs, state, attrs);
       return;
     }
-    // Running the same policy on a route again counts no further hit.
+    // Counts hits only if the policy differs from the one that was counted before.
     const result = policy.evaluate(attrs, source, nlri, 0, rules.policy !== ribSession.countedPolicy);
     this.changePath(rib, path, result || attrs, policyState(policy, result), attrs);
   }
 
-  /** Changes a path, but keeps a long-lived stale one marked until its peer announces it again (RFC 9494 §4.2). */
+  /** Changes a path. A long-lived stale path stays marked until its peer advertises it again (RFC 9494 §4.2). */
   private changePath(rib: FamilyRib, path: PathId, attrs: AttrsId, state: number, received: AttrsId): void {
     const isMarked = (this.attributes.flags.values[rib.attrsOf(path)] & AttrsFlag.llgrStale) !== 0;
     if (!isMarked || !rib.isStale(path)) {
@@ -380,7 +381,7 @@ export class Routing {
     this.attributes.releaseUnused(marked);
   }
 
-  /** Changes how many equal paths may form one multipath set, and decides again about every prefix. */
+  /** Changes how many equal paths may form one multipath set, and reruns the decision process for every prefix. */
   setMaximumPaths(count: number): void {
     for (const rib of this.ribs.values()) {
       if (count === rib.maximumPaths) continue;
@@ -399,14 +400,14 @@ export class Routing {
     this.jobs.work();
   }
 
-  /** Whether unused sets and prefixes can be reclaimed; see ids.ts. */
+  /** Whether unused attribute sets or prefixes can be reclaimed; see ids.ts. */
   get hasUnused(): boolean {
     let some = this.attributes.hasUnused;
     for (const rib of this.ribs.values()) some ||= rib.prefixes.hasUnused;
     return some;
   }
 
-  /** Reclaims a slice of them; for times without other work. */
+  /** Reclaims a slice of the unused attribute sets and prefixes. Call when there is no other work. */
   reclaim(): void {
     this.attributes.reclaim(this.limits.slice);
     for (const rib of this.ribs.values()) rib.prefixes.reclaim(this.limits.slice);
@@ -419,7 +420,7 @@ function policyState({ policy }: PolicyRun, result: AttrsId): number {
   return policy === NO_POLICY ? PathState.noPolicy : PathState.refusedByPolicy;
 }
 
-/** Background work in slices: a job is done a slice at a time until its end, then the next one. */
+/** A queue of background jobs. Each job runs a slice at a time until it is done; then the next one starts. */
 export class Jobs {
   private list: { run: (from: number) => number; from: number; done: () => void }[] = [];
 
@@ -429,8 +430,8 @@ export class Jobs {
   }
 
   /**
-   * Adds a job. `run` does a slice of it from `from` on, which is 0 at first, and returns where to go on, or 0 when all
-   * is done; then `done` is called.
+   * Adds a job. `run` processes one slice, starting at `from` (0 at first), and returns where the next slice starts, or
+   * 0 at the end. Then `done` is called.
    */
   add(run: (from: number) => number, done: () => void = () => {}): void {
     this.list.push({ run, from: 0, done });

@@ -1,21 +1,21 @@
 /**
  * The state machine of one TCP connection with a peer (RFC 4271 §8.2.2).
  *
- * RFC 4271 draws one machine for each peer, and then lets a peer have two connections at a time (§6.8), each with a
- * machine of its own. Here the machine belongs to the connection alone. The states in which no connection exists (Idle,
- * Active, and Connect before the attempt) are waiting times of the peer: `Peer.state` and `Peer.connectAt`.
+ * RFC 4271 defines one machine for each peer, but a peer may have two connections at a time (§6.8), each with its own
+ * machine. Here only connections have a machine. The states in which no connection exists (Idle, Active, and Connect
+ * before the attempt) are waiting times of the peer: `Peer.state` and `Peer.connectAt`.
  *
- * The machine only decides. `transition` looks up the cell for a state and an event and returns an action, a plain
- * object with all that its execution needs. `Sessions.handle` is the only caller of `transition` and the only place that
- * carries out actions; it also sets the connection's next state, because that may depend on more than the event: an
- * OPEN may be unacceptable, and of two colliding connections one closes.
+ * The machine has no side effects. `transition` looks up the cell for a state and an event and returns an action, a
+ * plain object with all data for its execution. `Sessions.handle` is the only caller of `transition` and the only code
+ * that executes actions. It also sets the connection's next state, because that may depend on more than the event: an
+ * OPEN may be unacceptable, and one of two colliding connections closes.
  *
  *     message, timer, socket, operator  →  event  →  transition(state, event)  →  action  →  Sessions.handle
  *
  * Two rules cover the cells that the table leaves out:
  * - A message that a state does not expect is a finite state machine error: NOTIFICATION 5/n (RFC 6608), close.
- * - A local event (timer, socket, operator) that a state does not list is out of date, and ignored. For example the
- *   shell may report a connection as made that a collision has closed meanwhile.
+ * - A local event (timer, socket, operator) that a state does not list is out of date, and ignored. For example, the
+ *   shell may report that a connection is established after a collision has closed it.
  */
 
 import type { IPAddress } from '../ip/index.ts';
@@ -37,7 +37,7 @@ export interface MessageEvent {
   message: ReceivedMessage;
 }
 
-/** Whatever can happen to a connection. */
+/** An event of a connection. */
 export type ConnectionEvent =
   | MessageEvent
   /** The TCP connection that we opened is established, from our address `localAddress`. */
@@ -47,7 +47,7 @@ export type ConnectionEvent =
   | { type: 'connectTimerExpired'; reason: string }
   | { type: 'keepaliveTimerExpired' }
   | { type: 'holdTimerExpired'; error: BgpError }
-  /** The peer has not read what we sent for too long (RFC 9687). */
+  /** The peer has read none of our data for the send hold time (RFC 9687). */
   | { type: 'sendHoldTimerExpired'; error: BgpError }
   /** The peer sent something malformed that ends the session. */
   | { type: 'malformed'; error: BgpError }
@@ -58,7 +58,7 @@ export type ConnectionEvent =
   /** The session is lost without a closed socket: the peer is unreachable or has restarted, or this speaker restarts. */
   | { type: 'lost'; reason: string };
 
-/** What has to be done about an event. */
+/** The action that an event requires. */
 export type ConnectionAction =
   | { type: 'sendOpen'; localAddress: IPAddress }
   /** Validate the peer's OPEN: accept it and send KEEPALIVE, or refuse it. */
@@ -157,9 +157,9 @@ const MESSAGES: ReadonlySet<EventType> = new Set<MessageEvent['type']>([
   'routeRefresh',
 ]);
 
-/** The action for an event in a state. Pure: the state changes when the action is carried out. */
+/** The action for an event in a state. Pure: the state changes when the action is executed. */
 export function transition(state: ConnectionState, event: ConnectionEvent): ConnectionAction {
-  // The table pairs every type of event with a cell for that type, which TypeScript cannot follow through an index.
+  // Each cell takes the event type of its key, but TypeScript cannot infer that from an indexed access.
   const cell = TRANSITIONS[state][event.type] as ((event: ConnectionEvent) => ConnectionAction) | undefined;
   if (cell) return cell(event);
   if (!MESSAGES.has(event.type)) return { type: 'ignore' };

@@ -75,7 +75,7 @@ export class InputScheduler {
       if (at === -1) return rest;
       rest -= OCTETS_PER_MESSAGE;
       if (typeof at !== 'number') {
-        this.sessions.malformed(connection, at, input.rest, now);
+        this.sessions.rejectMalformed(connection, at, input.rest, now);
         return rest;
       }
       rest -= readU16(input.bytes, at + 16);

@@ -88,7 +88,7 @@ export function answerRefresh(
   const { enhancedRefresh, restart } = negotiated;
   if (subtype === 0) {
     // RFC 7313 §4: with graceful restart, no markers before our End-of-RIB marker.
-    const marked = enhancedRefresh && !(restart && member.owesEndOfRib);
+    const marked = enhancedRefresh && !(restart && member.endOfRibPending);
     if (marked) connection.sendOnce(refreshMarker(family, BEGIN_OF_REFRESH));
     group.refresh(member, marked);
   } else if (subtype === BEGIN_OF_REFRESH && enhancedRefresh) {

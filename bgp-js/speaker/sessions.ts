@@ -1,10 +1,10 @@
 /**
  * Sessions and their TCP connections.
  *
- * A session is what RFC 4271 calls an established BGP connection: one at most for each peer. A `PeerConnection` is one
- * TCP connection. The two are not the same. A peer may have two connections while both sides connect at once, and a
- * session that is lost may continue on the next connection, because graceful restart retains its routes. So the RIB
- * knows sessions (`RibSession`), the shell knows connections by their number, and this class relates them.
+ * A session is an established BGP connection; a peer has at most one. A `PeerConnection` is one TCP connection. A peer
+ * may have two TCP connections while both sides connect at the same time. With graceful restart, a lost session may
+ * continue on the peer's next connection. So the RIB works with sessions (`RibSession`), the shell (`SpeakerHost`)
+ * addresses connections by number, and this class maps between the two.
  *
  * A connection's life, in call order:
  *
@@ -17,26 +17,26 @@
  *     handle(…) → notify, close                 a NOTIFICATION or none: action `close`, then remove
  *     remove → Routing.closeSession             the routes are removed, or RestartHelper retains them
  *
- * Everything that happens to a connection is an event for `handle`: a message (`message`), a timer that is due
- * (`runTimers`), a socket's report, an operator's command. The state machine (session/fsm.ts) returns an action, and
- * `handle` carries it out. No other code decides by the state of a connection what to do about an event.
+ * `handle` receives every event of a connection: a message (`message`), a timer that is due (`runTimers`), a socket's
+ * report, an operator's command. The state machine (session/fsm.ts) returns an action, and `handle` executes it. No
+ * other code decides how to react to an event.
  *
- * Collisions (RFC 4271 §6.8). Both sides must close the same connection although each sees the messages in another
- * order. The rule by BGP identifiers alone does not ensure that: a side may have closed its own late connection before
- * it knows the peer's identifier. `survivesCollision` therefore closes an incoming connection only after its OPEN, and
- * `sendOpen` closes an outgoing one without an OPEN once the incoming one is negotiated.
+ * Collisions (RFC 4271 §6.8). Both sides must close the same connection, although each may see the messages in a
+ * different order. Comparing BGP identifiers is not enough: a side may close its own late connection before it has
+ * received the peer's identifier. Therefore `survivesCollision` closes an incoming connection only after its OPEN has
+ * arrived. `sendOpen` closes an outgoing connection without sending an OPEN if the incoming one is already negotiated.
  *
  * Restarts (RFC 4724 §4.2). A peer that restarts may connect before we notice that its old session is lost. With graceful
  * restart agreed, its new connection replaces the established one, and the routes are retained. The helper's and the
  * restarting speaker's parts are in graceful-restart.ts.
  *
- * Retries. A connection that ends sets `Peer.retryAt` by the peer's backoff. After an error that the peer made,
- * `Peer.idleUntil` also refuses its connections for that time: otherwise two speakers that disagree would reconnect in
- * a loop. A peer out of a range is removed with its last connection, and its waiting time with it.
+ * Retries. A connection that ends sets `Peer.retryAt` by the peer's backoff. After an error of the peer, the speaker
+ * also refuses its connections until `Peer.idleUntil`: otherwise two speakers that disagree would reconnect in a loop.
+ * A dynamic peer (one accepted from a range) is removed with its last connection, and its backoff with it.
  *
- * Deadlines are data: `nearestDeadline` finds the first one, and the shell calls `tick` then. Finding it is linear in
- * the number of connections, so `Speaker.deadline` searches again only when a timer may be due earlier than before
- * (`timersChanged`). Messages from a peer only put its timers off.
+ * Timers. `nearestDeadline` returns the earliest deadline, and the shell calls `tick` at that time. The search is
+ * linear in the number of connections, so `Speaker.deadline` repeats it only when a timer may be due earlier than
+ * before (`timersChanged`). Messages from a peer only postpone its timers.
  */
 
 import type { IPAddress } from '../ip/index.ts';
@@ -74,11 +74,11 @@ import { answerRefresh } from './reconfigure.ts';
 import type { SpeakerAction, SpeakerConfig, SpeakerEvent } from './speaker-types.ts';
 import { limitExceeded, limitWarnings, UpdateProcessor } from './update-processor.ts';
 
-/** The longest a TCP connection attempt may take, and the longest wait after a peer's error, in ms. */
+/** Maximum duration of a TCP connection attempt, and maximum backoff after an error of the peer, in ms. */
 const CONNECT_TIMEOUT_MS = 10_000;
 const IDLE_CAP_MS = 60_000;
-/** After a session that lasted this long the backoff starts again with a short wait; ms. */
-const PROVEN_MS = 30_000;
+/** A session that lasted at least this long resets the peer's backoff; ms. */
+const STABLE_SESSION_MS = 30_000;
 
 const CANNOT_CONNECT = 'cannot connect';
 
@@ -91,7 +91,7 @@ const MESSAGE_EVENTS: Record<number, MessageEvent['type']> = {
   [MessageType.routeRefresh]: 'routeRefresh',
 };
 
-/** What `Sessions` works on. */
+/** Options of `Sessions`. */
 export interface SessionsOptions {
   config: SpeakerConfig;
   peers: PeerTable;
@@ -101,15 +101,15 @@ export interface SessionsOptions {
   gate: RestartGate;
 }
 
-/** What the end of a connection means for its peer. */
+/** Why a connection ended, and the consequences for its peer. */
 interface ConnectionEnd {
-  /** Why, for people. */
+  /** The reason, as shown to the operator. */
   reason: string;
   /** Whether the peer's routes may be retained. */
   end: SessionEnd;
-  /** The peer is kept out for a while. */
+  /** Whether to refuse the peer's connections until its backoff is over. */
   penalty?: boolean;
-  /** The end is not worth showing as the peer's last error. */
+  /** Whether to leave the peer's last error as it is. */
   silent?: boolean;
 }
 
@@ -122,7 +122,7 @@ export class Sessions {
   readonly self: Self;
   readonly helper: RestartHelper;
   readonly gate: RestartGate;
-  /** A timer may be due earlier than the nearest deadline found last. */
+  /** Whether a timer may be due before the deadline that was last computed. */
   timersChanged = true;
   private readonly peers: PeerTable;
   private readonly random: () => number;
@@ -161,7 +161,7 @@ export class Sessions {
   /** Accepts a connection that the peer opened. */
   accept(peer: Peer, localAddress: IPAddress, now: number): PeerConnection {
     const connection = this.add(peer, true, localAddress);
-    // While a session that the peer opened is established, its next connection takes the other place (RFC 4724 §4.2).
+    // If the peer's incoming connection is established, its next one takes the `outgoing` slot (RFC 4724 §4.2).
     if (peer.incoming?.state === 'Established') peer.outgoing = connection;
     else peer.incoming = connection;
     connection.sendOpen(now);
@@ -220,8 +220,8 @@ export class Sessions {
     }
   }
 
-  /** Ends the session because of what the peer sent: reports it in words and in hexadecimal, and notifies the peer. */
-  malformed(connection: PeerConnection, error: BgpError, bytes: Uint8Array, now: number): void {
+  /** Ends the session because of a malformed message: reports the error with a hex dump and sends a NOTIFICATION. */
+  rejectMalformed(connection: PeerConnection, error: BgpError, bytes: Uint8Array, now: number): void {
     this.reportDefect(connection, error, bytes, now);
     this.handle(connection, { type: 'malformed', error }, now);
   }
@@ -243,13 +243,13 @@ export class Sessions {
     const { bytes, body, end } = message;
     const open = caught(() => decodeOpen(bytes, body, end));
     const terms = isError(open) ? open : negotiate(open, connection.offer);
-    if (isError(terms)) return this.malformed(connection, terms, octetsOf(message), now);
+    if (isError(terms)) return this.rejectMalformed(connection, terms, octetsOf(message), now);
     if (!this.survivesCollision(connection, terms, now)) return;
     connection.confirmOpen(terms, now);
     this.report(connection.peer, 'OPEN accepted', now);
   }
 
-  /** Closes one of two connections with the same peer (RFC 4271 §6.8). False: it was `connection`. */
+  /** Closes one of two connections with the same peer (RFC 4271 §6.8). Returns false if it closed `connection`. */
   private survivesCollision(connection: PeerConnection, terms: Negotiated, now: number): boolean {
     const rival = connection.peer.otherConnection(connection);
     if (!rival || rival.state === 'Connecting') return true;
@@ -262,7 +262,7 @@ export class Sessions {
     const { localId, localAs } = connection.offer;
     const outgoingStays = keepOutgoing(localId, terms.peerId, localAs, terms.peerAs);
     const stays = !established && outgoingStays !== connection.incoming;
-    // The peer may still give up a connection that it opened, until its OPEN has arrived.
+    // Until its OPEN arrives, the peer may still close a connection that it opened.
     if (!stays && rival.incoming && rival.state === 'OpenSent') return true;
     const error = bgpError(CeaseCode.connectionCollision, 'both sides connected at the same time');
     this.handle(stays ? rival : connection, { type: 'stop', error }, now);
@@ -278,7 +278,7 @@ export class Sessions {
     const options = ribSessionOptions({ self: this.self, peer, negotiated, localAddress });
     const retained = this.helper.onSessionOpened(peer, negotiated, now);
     connection.establish(this.routing.openSession(options, retained), negotiated.maxLength, now);
-    // An earlier failure to connect is no longer of interest.
+    // Clears an earlier failure to connect.
     if (peer.lastError?.text.startsWith(CANNOT_CONNECT)) peer.lastError = null;
     peer.counters.established++;
     this.report(peer, 'session established', now);
@@ -294,7 +294,7 @@ export class Sessions {
     connection.restartHoldTimer(now);
     peer.counters.updatesReceived++;
     const { reset, defect, endOfRib } = this.updates.process(ribSession, message);
-    if (reset) return this.malformed(connection, reset, octetsOf(message), now);
+    if (reset) return this.rejectMalformed(connection, reset, octetsOf(message), now);
     if (defect) this.reportDefect(connection, defect, octetsOf(message), now);
     if (endOfRib) this.endOfRib(peer, ribSession.ribFamilies.get(endOfRib), endOfRib);
     this.checkLimits(connection, now);
@@ -309,7 +309,7 @@ export class Sessions {
 
   private processRouteRefresh(connection: PeerConnection, message: ReceivedMessage, now: number): void {
     const refresh = caught(() => decodeRouteRefresh(message.bytes, message.body, message.end));
-    if (isError(refresh)) return this.malformed(connection, refresh, octetsOf(message), now);
+    if (isError(refresh)) return this.rejectMalformed(connection, refresh, octetsOf(message), now);
     const family = familyOf(refresh.afi, refresh.safi);
     if (family) answerRefresh(this.routing, connection, family, refresh.subtype);
   }
@@ -330,7 +330,7 @@ export class Sessions {
     this.close(connection, { reason, end: isHard ? 'hard' : 'notification' }, now);
   }
 
-  /** Warns about, and ends, a session that holds more than it may. Call after UPDATEs and when a limit has changed. */
+  /** Warns about a session near a limit and ends one above it. Call after UPDATEs and after a limit has changed. */
   checkLimits(connection: PeerConnection, now: number): void {
     const { peer } = connection;
     for (const text of limitWarnings(connection)) this.events.push({ type: 'limit', peer: peer.name, text });
@@ -401,8 +401,8 @@ export class Sessions {
     const lastBytes = Buffer.concat(connection.takeControl());
     this.actions.push({ type: 'close', connection: connection.id, lastBytes });
     const isSilence = hasCode(error, TimerError.holdTimerExpired);
-    // A peer that fell silent may come back at once, and its routes may be retained. After any other error it is kept
-    // out for a while, and its routes are removed, as they are when we end the session for good.
+    // After a hold timer expiry the peer may reconnect at once, and its routes may be retained. After any other error
+    // it must wait, and its routes are removed. They are also removed when this speaker stops the session.
     this.remove(
       connection,
       {
@@ -432,7 +432,7 @@ export class Sessions {
     this.report(peer, reason, now);
   }
 
-  /** Removes a connection that has ended, and decides when the peer is connected to next. */
+  /** Removes a closed connection and schedules the next attempt to connect to the peer. */
   private remove(
     connection: PeerConnection,
     { reason, end, penalty, silent }: ConnectionEnd,
@@ -440,7 +440,7 @@ export class Sessions {
   ): void {
     const { peer } = connection;
     const established = connection.ribSession !== null;
-    if (established && now - peer.since >= PROVEN_MS) peer.backoff.reset();
+    if (established && now - peer.since >= STABLE_SESSION_MS) peer.backoff.reset();
     this.release(connection, end, now);
     if (!silent && !peer.established) peer.lastError = { at: now, text: reason };
     if (!peer.current && peer.retryAt !== Number.POSITIVE_INFINITY) {
@@ -461,7 +461,7 @@ export class Sessions {
     connection.peer.removeConnection(connection);
   }
 
-  /** Removes a peer out of a range that has neither a connection nor retained routes. */
+  /** Removes a dynamic peer that has neither a connection nor retained routes. */
   private removeIfUnused(peer: Peer): void {
     if (peer.isDynamic && !peer.current && !this.helper.retains(peer)) this.peers.removePeer(peer);
   }

@@ -2,21 +2,22 @@
  * One pass over the path attributes of an UPDATE. It finds every error and how to handle it, and collects the numbers
  * that route selection and the import rules need.
  *
- * The problem. RFC 4271 §6.3 resets the session for any malformed attribute. But routers forward attributes that they do
- * not understand, so a single bad route may reset sessions far from where it was made: with every good route on them,
- * and again after each reconnect. RFC 7606 therefore asks for the mildest handling that keeps routing correct:
+ * The problem. RFC 4271 §6.3 resets the session for any malformed attribute. But routers forward attributes that they
+ * do not recognize. So a single malformed route may reset sessions far from its origin, with the loss of all their
+ * valid routes, and again after each reconnect. RFC 7606 therefore requires the mildest handling that keeps routing
+ * correct:
  *
- * - `discard`: the route is used without the attribute. Only for attributes on which nothing depends (ATOMIC_AGGREGATE,
- *   AGGREGATOR), those that the peer must not send us (LOCAL_PREF from another AS), and those whose RFC asks for it (AIGP,
- *   PREFIX_SID).
- * - `treat-as-withdraw`: all routes of the UPDATE are removed, as if it withdrew them. Using them with a part of their
- *   attributes could cause a loop or leak a route.
+ * - `discard`: the route is used without the attribute. Only for attributes that do not affect routing
+ *   (ATOMIC_AGGREGATE, AGGREGATOR), those that this peer must not send (LOCAL_PREF from another AS), and those whose
+ *   RFC requires it (AIGP, PREFIX_SID).
+ * - `treat-as-withdraw`: all routes of the UPDATE are removed, as if it withdrew them. Using them with only some of
+ *   their attributes could cause a loop or a route leak.
  * - `reset`: the session ends with a NOTIFICATION. Only where it is unknown which routes to withdraw: malformed or
- *   repeated multiprotocol attributes, unreadable NLRI, or an unknown attribute that calls itself well-known.
+ *   repeated multiprotocol attributes, unreadable NLRI, or an unknown attribute whose flags say well-known.
  *
- * Stopping at the first error would not do: a later attribute may require stronger handling (§3 h), and the routes to
- * withdraw may be in an MP_REACH_NLRI after the malformed one. So the scan continues for as long as it knows where the
- * next attribute starts.
+ * The scan must not stop at the first error: a later attribute may require stronger handling (§3 h), and the routes to
+ * withdraw may be in an MP_REACH_NLRI after the malformed attribute. So it continues as long as it can find the start
+ * of the next attribute.
  *
  * In call order:
  *
@@ -26,11 +27,11 @@
  *           AttributeScan.fail      keeps the strongest error, and the types to discard
  *     checkMandatory          missing attributes (§3 d)
  *
- * AttributeInterner.validate runs both. With an error of `discard` it stores the attributes in the form that storedForm
- * makes, without the discarded ones. UpdateProcessor carries out the two others; a `treat-as-withdraw` of an UPDATE
- * without routes becomes a reset there (§5.2).
+ * AttributeInterner.validate runs both. After a `discard` error it stores the attributes without the discarded ones
+ * (storedForm). UpdateProcessor handles the other two; for an UPDATE without routes it changes `treat-as-withdraw` to
+ * `reset` (§5.2).
  *
- * Valid attributes cost no allocation: values are read in place, and the position of the attribute is one reused object.
+ * Scanning valid attributes allocates no memory: values are read in place, and one position object is reused.
  */
 import {
   ATTRIBUTES,
@@ -45,7 +46,7 @@ import { octetsKey, readU16, readU32 } from './cursor.ts';
 import { type NotificationCode, UpdateError } from './error.ts';
 import type { AttributeContext, AttributeField, AttributePosition, AttributeScan } from './scan-result.ts';
 
-/** The attribute being checked. One object serves every scan, because checks do not keep it. */
+/** The attribute being checked. One object is reused for all scans; checks must not keep it. */
 const POSITION: AttributePosition = { bytes: new Uint8Array(0), type: 0, flags: 0, at: 0, start: 0, end: 0 };
 
 /** Scans the attributes of a message into `scan`, which is reset first. */
@@ -59,10 +60,11 @@ export function scanAttributes({ bytes, start, end, context }: AttributeField, s
     const flags = bytes[at];
     const isExtended = (flags & Flag.extended) !== 0;
     const head = isExtended ? 4 : 3;
-    if (end - at < head) return overrun(scan, 0, `${end - at} octets are left, too few for an attribute`);
+    if (end - at < head) return failOverrun(scan, 0, `${end - at} octets are left, too few for an attribute`);
     const type = bytes[at + 1];
     const length = isExtended ? readU16(bytes, at + 2) : bytes[at + 2];
-    if (at + head + length > end) return overrun(scan, type, `its ${length} octets run past the attributes`);
+    if (at + head + length > end)
+      return failOverrun(scan, type, `its ${length} octets run past the attributes`);
     position.type = type;
     position.flags = flags;
     position.at = at;
@@ -74,17 +76,17 @@ export function scanAttributes({ bytes, start, end, context }: AttributeField, s
 }
 
 /** RFC 7606 §4: the attributes after this one cannot be found, but the routes can. */
-function overrun(scan: AttributeScan, type: number, text: string): void {
+function failOverrun(scan: AttributeScan, type: number, text: string): void {
   scan.fail({ type, handling: 'treat-as-withdraw', code: UpdateError.malformedAttributeList, text });
 }
 
 function scanOne(attribute: AttributePosition, context: AttributeContext, scan: AttributeScan): void {
   const { type, flags } = attribute;
   if (!scan.note(type)) {
-    // RFC 7606 §3 g: a second MP attribute resets the session; of any other, the first one counts.
+    // RFC 7606 §3 g: a second MP attribute resets the session; repeats of any other attribute are discarded.
     scan.rewrite = true;
     const isMultiprotocol = type === AttributeType.mpReach || type === AttributeType.mpUnreach;
-    if (isMultiprotocol) resets(attribute, scan, UpdateError.malformedAttributeList, 'appears twice');
+    if (isMultiprotocol) failAsReset(attribute, scan, UpdateError.malformedAttributeList, 'appears twice');
     return;
   }
   const descriptor = ATTRIBUTES[type];
@@ -130,7 +132,7 @@ export function checkMandatory(scan: AttributeScan, needsNextHop: boolean): void
 const octetsOf = ({ bytes, at, end }: AttributePosition): Uint8Array => bytes.slice(at, end);
 
 /** RFC 4271 §6.3: the NOTIFICATION's data is the attribute. */
-function withdraws(
+function failAsWithdraw(
   attribute: AttributePosition,
   scan: AttributeScan,
   code: NotificationCode,
@@ -139,11 +141,11 @@ function withdraws(
   scan.fail({ type: attribute.type, handling: 'treat-as-withdraw', code, text, data: octetsOf(attribute) });
 }
 
-function discards({ type }: AttributePosition, scan: AttributeScan, text: string): void {
+function failAsDiscard({ type }: AttributePosition, scan: AttributeScan, text: string): void {
   scan.fail({ type, handling: 'discard', code: UpdateError.optionalAttribute, text });
 }
 
-function resets(
+function failAsReset(
   { type }: AttributePosition,
   scan: AttributeScan,
   code: NotificationCode,
@@ -168,8 +170,8 @@ function hasElements(attribute: AttributePosition, scan: AttributeScan, size: nu
 }
 
 function wrongLength(attribute: AttributePosition, scan: AttributeScan): void {
-  const text = `a length of ${attribute.end - attribute.start} is wrong`;
-  withdraws(attribute, scan, UpdateError.attributeLength, text);
+  const text = `wrong length ${attribute.end - attribute.start}`;
+  failAsWithdraw(attribute, scan, UpdateError.attributeLength, text);
 }
 
 // --- values ------------------------------------------------------------------------------------------------------------
@@ -208,7 +210,7 @@ function checkOrigin(attribute: AttributePosition, _: AttributeContext, scan: At
   if (!hasLength(attribute, scan, 1)) return;
   const value = attribute.bytes[attribute.start];
   if (value > 2)
-    return withdraws(attribute, scan, UpdateError.invalidOrigin, `the value ${value} is not defined`);
+    return failAsWithdraw(attribute, scan, UpdateError.invalidOrigin, `the value ${value} is not defined`);
   scan.origin = value;
 }
 
@@ -216,7 +218,8 @@ function checkAsPath(attribute: AttributePosition, context: AttributeContext, sc
   const { bytes, start, end } = attribute;
   const size = context.fourOctetAs ? 4 : 2;
   if (size === 2) scan.rewrite = true;
-  const malformed = (text: string): void => withdraws(attribute, scan, UpdateError.malformedAsPath, text);
+  const malformed = (text: string): void =>
+    failAsWithdraw(attribute, scan, UpdateError.malformedAsPath, text);
   let at = start;
   while (at < end) {
     if (end - at < 2) return malformed('an octet is left after the last segment');
@@ -246,7 +249,7 @@ function checkNextHop(attribute: AttributePosition, _: AttributeContext, scan: A
   scan.nextHop = readU32(attribute.bytes, attribute.start);
   scan.flags |= AttrsFlag.ipv4NextHop;
   if (isHostAddress(scan.nextHop)) return;
-  withdraws(attribute, scan, UpdateError.invalidNextHop, 'the next hop is not a host address');
+  failAsWithdraw(attribute, scan, UpdateError.invalidNextHop, 'the next hop is not a host address');
 }
 
 function checkMed(attribute: AttributePosition, _: AttributeContext, scan: AttributeScan): void {
@@ -256,7 +259,7 @@ function checkMed(attribute: AttributePosition, _: AttributeContext, scan: Attri
 }
 
 function checkLocalPref(attribute: AttributePosition, context: AttributeContext, scan: AttributeScan): void {
-  if (context.ebgp) return discards(attribute, scan, 'received from an external peer');
+  if (context.ebgp) return failAsDiscard(attribute, scan, 'received from an external peer');
   if (!hasLength(attribute, scan, 4)) return;
   scan.localPref = readU32(attribute.bytes, attribute.start);
   scan.flags |= AttrsFlag.hasLocalPref;
@@ -264,7 +267,7 @@ function checkLocalPref(attribute: AttributePosition, context: AttributeContext,
 
 function checkAtomicAggregate(attribute: AttributePosition, _: AttributeContext, scan: AttributeScan): void {
   const length = attribute.end - attribute.start;
-  if (length !== 0) discardsLength(attribute, scan, `a length of ${length} is wrong`);
+  if (length !== 0) discardWrongLength(attribute, scan, `wrong length ${length}`);
 }
 
 function checkAggregator(attribute: AttributePosition, context: AttributeContext, scan: AttributeScan): void {
@@ -272,13 +275,13 @@ function checkAggregator(attribute: AttributePosition, context: AttributeContext
   const expected = context.fourOctetAs ? 8 : 6;
   if (!context.fourOctetAs) scan.rewrite = true;
   if (end - start !== expected) {
-    discardsLength(attribute, scan, `a length of ${end - start} is not ${expected}`);
+    discardWrongLength(attribute, scan, `the length is ${end - start}, not ${expected}`);
   } else if ((context.fourOctetAs ? readU32(bytes, start) : readU16(bytes, start)) === 0) {
-    discards(attribute, scan, 'AS 0 (RFC 7607)');
+    failAsDiscard(attribute, scan, 'AS 0 (RFC 7607)');
   }
 }
 
-function discardsLength({ type }: AttributePosition, scan: AttributeScan, text: string): void {
+function discardWrongLength({ type }: AttributePosition, scan: AttributeScan, text: string): void {
   scan.fail({ type, handling: 'discard', code: UpdateError.attributeLength, text });
 }
 
@@ -288,22 +291,22 @@ function discardsLength({ type }: AttributePosition, scan: AttributeScan, text: 
  */
 function mayHaveAs4(attribute: AttributePosition, context: AttributeContext, scan: AttributeScan): boolean {
   scan.rewrite = true;
-  if (context.fourOctetAs) discards(attribute, scan, 'received from a four-octet speaker');
+  if (context.fourOctetAs) failAsDiscard(attribute, scan, 'received from a four-octet speaker');
   return !context.fourOctetAs;
 }
 
 function checkAs4Path(attribute: AttributePosition, context: AttributeContext, scan: AttributeScan): void {
   if (!mayHaveAs4(attribute, context, scan)) return;
   const { bytes, start, end } = attribute;
-  if (start === end) return discards(attribute, scan, 'is empty');
+  if (start === end) return failAsDiscard(attribute, scan, 'is empty');
   for (let at = start; at < end; ) {
     const count = end - at < 2 ? 0 : bytes[at + 1];
     const next = at + 2 + 4 * count;
     if (count === 0 || next > end || bytes[at] < Segment.set || bytes[at] > Segment.confedSet) {
-      return discards(attribute, scan, 'a segment is malformed');
+      return failAsDiscard(attribute, scan, 'a segment is malformed');
     }
     for (let i = at + 2; i < next; i += 4) {
-      if (readU32(bytes, i) === 0) return discards(attribute, scan, 'AS 0 is in the path (RFC 7607)');
+      if (readU32(bytes, i) === 0) return failAsDiscard(attribute, scan, 'AS 0 is in the path (RFC 7607)');
     }
     at = next;
   }
@@ -316,8 +319,8 @@ function checkAs4Aggregator(
 ): void {
   if (!mayHaveAs4(attribute, context, scan)) return;
   const { bytes, start, end } = attribute;
-  if (end - start !== 8) discards(attribute, scan, `a length of ${end - start} is not 8`);
-  else if (readU32(bytes, start) === 0) discards(attribute, scan, 'AS 0 (RFC 7607)');
+  if (end - start !== 8) failAsDiscard(attribute, scan, `the length is ${end - start}, not 8`);
+  else if (readU32(bytes, start) === 0) failAsDiscard(attribute, scan, 'AS 0 (RFC 7607)');
 }
 
 function checkCommunities(
@@ -357,7 +360,7 @@ function checkOriginatorId(
   context: AttributeContext,
   scan: AttributeScan,
 ): void {
-  if (context.ebgp) return discards(attribute, scan, 'received from an external peer');
+  if (context.ebgp) return failAsDiscard(attribute, scan, 'received from an external peer');
   if (!hasLength(attribute, scan, 4)) return;
   scan.originatorId = readU32(attribute.bytes, attribute.start);
   scan.flags |= AttrsFlag.originatorId;
@@ -370,7 +373,7 @@ function checkClusterList(
   context: AttributeContext,
   scan: AttributeScan,
 ): void {
-  if (context.ebgp) return discards(attribute, scan, 'received from an external peer');
+  if (context.ebgp) return failAsDiscard(attribute, scan, 'received from an external peer');
   if (!hasElements(attribute, scan, 4)) return;
   const { bytes, start, end } = attribute;
   scan.clusterListLength = (end - start) / 4;
@@ -387,7 +390,7 @@ function checkMpReach(attribute: AttributePosition, _: AttributeContext, scan: A
   scan.mpReachEnd = end;
   const length = end - start;
   if (length < 5 || 4 + bytes[start + 3] + 1 > length) {
-    resets(attribute, scan, UpdateError.malformedAttributeList, 'is truncated');
+    failAsReset(attribute, scan, UpdateError.malformedAttributeList, 'is truncated');
   }
 }
 
@@ -396,13 +399,13 @@ function checkMpUnreach(attribute: AttributePosition, _: AttributeContext, scan:
   scan.rewrite = true;
   scan.mpUnreachStart = start;
   scan.mpUnreachEnd = end;
-  if (end - start < 3) resets(attribute, scan, UpdateError.optionalAttribute, 'is truncated');
+  if (end - start < 3) failAsReset(attribute, scan, UpdateError.optionalAttribute, 'is truncated');
 }
 
 function checkAigp(attribute: AttributePosition, context: AttributeContext, scan: AttributeScan): void {
   // RFC 7311 §3.1: where it is not enabled, it is ignored like an unknown non-transitive attribute.
   if (!(context.aigp ?? !context.ebgp)) return scan.discard(attribute.type);
-  if (!isValidAigp(attribute)) discards(attribute, scan, 'a TLV is malformed');
+  if (!isValidAigp(attribute)) failAsDiscard(attribute, scan, 'a TLV is malformed');
 }
 
 /**
@@ -435,7 +438,7 @@ function checkOnlyToCustomer(attribute: AttributePosition, _: AttributeContext, 
 }
 
 function checkPrefixSid(attribute: AttributePosition, _: AttributeContext, scan: AttributeScan): void {
-  if (!isValidPrefixSid(attribute)) discards(attribute, scan, 'a TLV is malformed');
+  if (!isValidPrefixSid(attribute)) failAsDiscard(attribute, scan, 'a TLV is malformed');
 }
 
 /** RFC 8669 §3: TLVs of a type, a length of two octets and a value; the index has 7 octets, the block 2 + 6n. */

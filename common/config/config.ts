@@ -8,7 +8,10 @@ import { ConfigDocument, type ConfigProblem, type KeyPath } from './document.ts'
 
 export type { ConfigProblem, KeyPath } from './document.ts';
 
-/** Reports a problem at a path of the file. The message follows the value found: what is wrong, and what to do. */
+/**
+ * Reports a problem at a path of the file. The message is appended to the value found. It says what is wrong and what
+ * to do.
+ */
 export type Report = (path: KeyPath, message: string) => void;
 
 /** A kind of configuration file: its keys, its rules, and the settings it becomes. */
@@ -16,8 +19,8 @@ export interface ConfigFormat<C, S> {
   /** The keys and the types of their values, each checked on its own. */
   schema: z.ZodType<C>;
   /**
-   * Checks the rules between keys. It gets the plain content, so that one error does not hide another: any part may be
-   * missing or of a wrong type, which the schema reports.
+   * Checks the rules between keys. It gets the unchecked content, so that one error does not hide another. Any part may
+   * be missing or have a wrong type; the schema reports that.
    */
   check(content: unknown, report: Report): void;
   /** Makes the settings of a file without problems. */
@@ -45,7 +48,7 @@ export function formatProblem(file: string, problem: ConfigProblem): string {
   return `${place}: ${problem.key === '' ? '' : `${problem.key}: `}${problem.message}`;
 }
 
-/** The size of the largest configuration in bytes. */
+/** Maximum size of a configuration file in bytes. */
 export const MAXIMUM_CONFIG_BYTES = 1024 * 1024;
 
 /** Reads and checks a configuration file. Throws `ConfigError` with all its problems. */
@@ -70,7 +73,7 @@ export function parseConfig<C, S>(text: string, file: string, format: ConfigForm
   const known = new Set(problems.map((problem) => problem.key));
   format.check(document.value, (path, message) => {
     const problem = document.problemAt(path, withFound(document, path, message));
-    // Not for a value that the schema has reported: this would only be a consequence.
+    // Skips values that the schema has reported: this problem would only be a consequence.
     if (!known.has(problem.key)) problems.push(problem);
   });
   if (!result.success || problems.length > 0) {
@@ -120,11 +123,11 @@ function issueProblems(
   });
 }
 
-/** The message after the value found, or after "is missing". */
+/** The message, preceded by the value found or replaced by "is missing". */
 function withFound(document: ConfigDocument, path: KeyPath, message: string): string {
   const found = document.describe(path);
   if (found !== undefined) return `${found} ${message}`;
-  // What to do follows a semicolon, or is an example.
+  // Keeps only the advice: the part after a semicolon, or the example.
   return `is missing${/(;| \(example).*$/.exec(message)?.[0] ?? ''}`;
 }
 

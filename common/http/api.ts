@@ -10,7 +10,7 @@ import { PEER_SORTS, PEER_STATES, type PeersQuery, selectPeers } from './peer-se
 import { RequestError } from './request-error.ts';
 import type { RoutesQuery, StatusSource } from './source.ts';
 
-/** What the documents are made from. */
+/** The sources of the documents. */
 export interface Endpoints {
   source: StatusSource;
   plan?: DryRunEndpoint;
@@ -71,7 +71,7 @@ async function sendPeers(
   return sendList(response, { name: 'peers', items: peers, rest: { total, states } });
 }
 
-/** Serves the Unix socket alone (server.ts), because a configuration can name files. */
+/** Answers a dry run. Only the Unix socket offers it (server.ts), because a configuration can name files. */
 async function answerPlan(
   plan: DryRunEndpoint | undefined,
   request: IncomingMessage,
@@ -115,7 +115,7 @@ function routeMatch(given: Record<string, string | undefined>): RoutesQuery['mat
   return longest ? 'longest' : moreSpecifics ? 'moreSpecifics' : 'exact';
 }
 
-/** A parameter that is given, with any value but 0 and false. */
+/** Whether a parameter is given with a value other than 0 and false. */
 function isSet(text: string | undefined): boolean {
   return text !== undefined && text !== '0' && text !== 'false';
 }
@@ -226,7 +226,7 @@ interface ListDocument {
 
 const SLICE = 100;
 
-/** Sends { name: items, …rest } in slices, so that thousands of items neither hold up BGP nor pile up in memory. */
+/** Sends { name: items, …rest } in slices, so that thousands of items neither delay BGP nor accumulate in memory. */
 async function sendList(response: ServerResponse, { name, items, rest = {} }: ListDocument): Promise<void> {
   response.writeHead(200, { 'Content-Type': 'application/json; charset=utf-8' });
   response.write(`{${JSON.stringify(name)}:[`);
@@ -234,7 +234,7 @@ async function sendList(response: ServerResponse, { name, items, rest = {} }: Li
     const texts = items.slice(start, start + SLICE).map((item) => JSON.stringify(item));
     const drained = response.write((start === 0 ? '' : ',') + texts.join(','));
     if (start + SLICE >= items.length) break;
-    // One that stops reading is closed by the server's time limit.
+    // The server's time limit closes the connection of a client that stops reading.
     if (!drained) await Promise.race([once(response, 'drain'), once(response, 'close')]);
     else await setImmediate();
     if (response.destroyed) return;

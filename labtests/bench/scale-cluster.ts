@@ -13,7 +13,7 @@ import {
 
 export interface ClusterSize {
   nodes: number;
-  /** Host routes of each node, besides its block. */
+  /** Host routes of each node, in addition to its block. */
   hosts: number;
   reflectors: number;
   /** Whether all reflectors share one cluster id. */
@@ -27,9 +27,9 @@ export interface ScaleStep {
   wrong: number;
 }
 
-/** The node that is a complete speaker, and the one whose tables are compared. */
-const FULL = 0;
-const READ = 1;
+/** The node that is a complete speaker, and the first light node, which receives the routes that are checked. */
+const COMPLETE_NODE = 0;
+const CHECKED_NODE = 1;
 
 export class ScaleCluster {
   readonly size: ClusterSize;
@@ -38,19 +38,19 @@ export class ScaleCluster {
   readonly node: ScaleReflector;
   private readonly blocks: RouteSpace;
   private readonly hosts: RouteSpace;
-  private readonly truth: { blocks: Uint32Array; hosts: Uint32Array };
+  private readonly expected: { blocks: Uint32Array; hosts: Uint32Array };
   private listeners: { blocks: RouteListener; hosts: RouteListener }[];
-  /** Connections by reflector: of the light nodes, and both ends of the complete node's. */
+  /** By reflector: the connections of the light nodes, and both ends of the connection with the complete node. */
   private readonly connections: number[][] = [];
-  private readonly full: [atReflector: number, atNode: number][] = [];
-  private readonly between: { a: ScaleReflector; b: ScaleReflector; ids: [number, number] }[] = [];
+  private readonly nodeSessions: [atReflector: number, atNode: number][] = [];
+  private readonly reflectorSessions: { a: ScaleReflector; b: ScaleReflector; ids: [number, number] }[] = [];
 
   constructor(size: ClusterSize) {
     const { nodes, hosts, reflectors, oneCluster } = size;
     this.size = size;
     this.blocks = new RouteSpace(nodes, 26);
     this.hosts = new RouteSpace(nodes * hosts, 32);
-    this.truth = { blocks: new Uint32Array(nodes), hosts: new Uint32Array(nodes * hosts) };
+    this.expected = { blocks: new Uint32Array(nodes), hosts: new Uint32Array(nodes * hosts) };
     this.reflectors = Array.from(
       { length: reflectors },
       (_, index) =>
@@ -61,7 +61,7 @@ export class ScaleCluster {
       blocks: new RouteListener(this.blocks),
       hosts: new RouteListener(this.hosts),
     }));
-    this.node = new ScaleReflector(nodeAddress(FULL), nodeAddress(FULL));
+    this.node = new ScaleReflector(nodeAddress(COMPLETE_NODE), nodeAddress(COMPLETE_NODE));
     for (let index = 0; index < reflectors; index++) this.node.addPeer({ address: reflectorAddress(index) });
   }
 
@@ -71,16 +71,16 @@ export class ScaleCluster {
       for (const other of this.reflectors.slice(0, index)) {
         other.addPeer({ address: reflector.address });
         reflector.addPeer({ address: other.address });
-        this.between.push({ a: other, b: reflector, ids: join(other, reflector) });
+        this.reflectorSessions.push({ a: other, b: reflector, ids: join(other, reflector) });
       }
-      this.full.push(join(reflector, this.node));
+      this.nodeSessions.push(join(reflector, this.node));
       this.connections.push([]);
-      for (let node = READ; node < this.size.nodes; node++) {
-        const listen = node === READ ? this.listen(index) : undefined;
-        this.connections[index].push(reflector.addClient(node, this.says(node), listen));
+      for (let node = CHECKED_NODE; node < this.size.nodes; node++) {
+        const listen = node === CHECKED_NODE ? this.listen(index) : undefined;
+        this.connections[index].push(reflector.addClient(node, this.updatesOf(node), listen));
       }
     }
-    for (let node = READ; node < this.size.nodes; node++) this.setTruth(node, true);
+    for (let node = CHECKED_NODE; node < this.size.nodes; node++) this.setExpected(node, true);
     return this.step();
   }
 
@@ -89,8 +89,8 @@ export class ScaleCluster {
     const index = this.reflectors.length - 1;
     const [dead] = this.reflectors.splice(index, 1);
     this.listeners.splice(index, 1);
-    this.node.disconnect([this.full[index][1]]);
-    for (const { a, b, ids } of this.between) {
+    this.node.disconnect([this.nodeSessions[index][1]]);
+    for (const { a, b, ids } of this.reflectorSessions) {
       if (b === dead) a.disconnect([ids[0]]);
     }
     return this.step();
@@ -101,7 +101,7 @@ export class ScaleCluster {
     for (const [index, reflector] of this.reflectors.entries()) {
       reflector.disconnect(this.connections[index].slice(-count));
     }
-    for (let node = this.size.nodes - count; node < this.size.nodes; node++) this.setTruth(node, false);
+    for (let node = this.size.nodes - count; node < this.size.nodes; node++) this.setExpected(node, false);
     return this.step();
   }
 
@@ -117,10 +117,10 @@ export class ScaleCluster {
     return { reflector: Math.max(...counts), node: routeCounts(this.node.speaker).paths };
   }
 
-  /** A reader with two tables, for blocks and for host routes. */
+  /** A listener with two tables, for blocks and for host routes. */
   private listen(reflector: number): RouteListener {
     const { blocks, hosts } = this.listeners[reflector];
-    // Both read everything, and count prefixes of the other as foreign.
+    // Both tables read all UPDATEs, and each counts the other's prefixes as foreign.
     const both = new RouteListener(new RouteSpace(1, 8));
     both.take = (bytes: Uint8Array) => {
       blocks.take(bytes.slice());
@@ -129,7 +129,7 @@ export class ScaleCluster {
     return both;
   }
 
-  private says(node: number): Uint8Array {
+  private updatesOf(node: number): Uint8Array {
     const nextHop = nodeAddress(node);
     const { hosts } = this.size;
     return Buffer.concat([
@@ -138,27 +138,31 @@ export class ScaleCluster {
     ]);
   }
 
-  private setTruth(node: number, there: boolean): void {
+  private setExpected(node: number, isUp: boolean): void {
     const { hosts } = this.size;
-    this.truth.blocks[node] = there ? node + 1 : 0;
-    this.truth.hosts.fill(there ? node + 1 : 0, node * hosts, (node + 1) * hosts);
+    this.expected.blocks[node] = isUp ? node + 1 : 0;
+    this.expected.hosts.fill(isUp ? node + 1 : 0, node * hosts, (node + 1) * hosts);
   }
 
   private step(): ScaleStep {
     settle([...this.reflectors, this.node]);
     const efforts = this.reflectors.map((reflector) => reflector.takeEffort());
     const busiest = efforts.reduce((most, effort) => (effort.cpuMs > most.cpuMs ? effort : most));
-    return { reflector: busiest, nodeCpuMs: this.node.takeEffort().cpuMs, wrong: this.wrong() };
+    return { reflector: busiest, nodeCpuMs: this.node.takeEffort().cpuMs, wrong: this.countWrongRoutes() };
   }
 
-  private wrong(): number {
+  private countWrongRoutes(): number {
     const { hosts } = this.size;
     let sum = 0;
     for (const listener of this.listeners) {
-      sum += listener.blocks.differences(this.truth.blocks, READ, READ + 1);
-      sum += listener.hosts.differences(this.truth.hosts, READ * hosts, (READ + 1) * hosts);
+      sum += listener.blocks.differences(this.expected.blocks, CHECKED_NODE, CHECKED_NODE + 1);
+      sum += listener.hosts.differences(
+        this.expected.hosts,
+        CHECKED_NODE * hosts,
+        (CHECKED_NODE + 1) * hosts,
+      );
     }
-    const wanted = this.truth.blocks.filter((version) => version > 0).length * (1 + hosts);
+    const wanted = this.expected.blocks.filter((version) => version > 0).length * (1 + hosts);
     const { prefixes } = routeCounts(this.node.speaker);
     const sessions = peerStatuses(this.node.speaker, 0).filter(({ state }) => state === 'Established').length;
     return sum + Math.abs(prefixes - wanted) + Math.abs(sessions - this.reflectors.length);

@@ -1,8 +1,9 @@
 /**
- * A lab: a topology in network namespaces of this machine, which is taken down whatever happens.
+ * A lab: a topology in network namespaces of this machine. It is always taken down, also after a failure.
  *
- * `start` goes through registry (an id and a folder), network (namespaces, links), routers, reflectors and agents, pods.
- * Every step pushes its reverse onto an undo list. The next lab that starts removes what a killed one left.
+ * `start` sets up, in this order: registry entry (an id and a folder), network (namespaces, links), routers,
+ * reflectors, agents and pods. Every step adds its undo to a list. The next lab that starts removes the remains of
+ * killed ones.
  */
 
 import { mkdirSync } from 'node:fs';
@@ -74,7 +75,8 @@ export class Lab {
   async #start(): Promise<void> {
     assertBuilt();
     const abandoned = await removeAbandonedLabs();
-    if (abandoned.length > 0) this.#progress(`removed what killed labs left: ${abandoned.join(', ')}`, 0);
+    if (abandoned.length > 0)
+      this.#progress(`removed the remains of killed labs: ${abandoned.join(', ')}`, 0);
     await this.#step('namespaces, bridges and links', () => buildNetwork(this.id, this.topology));
     await this.#step(this.#routerNames(), () => this.#startRouters());
     if (this.topology.machines.some(({ role }) => role === 'reflector')) {
@@ -127,7 +129,7 @@ export class Lab {
       this.agents.set(machine.name, agent);
       agent.daemon.start();
     }
-    // All at once, because a clean stop takes time.
+    // Stops all agents in parallel, because a clean stop takes time.
     this.#undo.push('agents', async () => {
       const ends = await Promise.allSettled([...this.agents.values()].map((agent) => agent.daemon.stop()));
       const failures = ends.flatMap((end) =>
@@ -252,7 +254,7 @@ export class Lab {
     return run(this.id, command, { ...options, netns: netnsOf(this.id, place) });
   }
 
-  /** The same for a program that must succeed; its standard output. */
+  /** Like `run`, for a program that must succeed. Returns its standard output. */
   must(place: string, command: string[], options: Omit<RunOptions, 'netns'> = {}): Promise<string> {
     return must(this.id, command, { ...options, netns: netnsOf(this.id, place) });
   }
@@ -283,7 +285,7 @@ export class Lab {
     return this.#stopping !== undefined;
   }
 
-  /** Takes everything down, also in the middle of `start`. Returns failures and leftovers, one text for each. */
+  /** Takes everything down, even during `start`. Returns failures and leftovers, one text for each. */
   stop(): Promise<string[]> {
     this.#stopping ??= this.#stop();
     return this.#stopping;
@@ -291,12 +293,12 @@ export class Lab {
 
   async #stop(): Promise<string[]> {
     this.#abort.abort(new Error('the lab is being stopped'));
-    // The caller of `start` has its error.
+    // The caller of `start` has already received its error.
     await this.#starting.catch(() => {});
     const problems: string[] = [];
     for (const name of [...this.pods.keys()]) {
       const pod = this.pods.get(name);
-      // Without its agent a pod is removed with its namespace.
+      // If its agent does not run, a pod is removed with its namespace.
       if (pod && this.agent(pod.node).daemon.running) {
         await this.deletePod(name).catch((error: Error) => problems.push(error.message));
       }

@@ -43,7 +43,7 @@ describe('ipam allocator', () => {
   it('continues behind the last address before it reuses a released one', () => {
     const allocator = new Allocator(ranges('10.0.0.0/30'));
     assert.deepEqual(allocator.take(0), ip('10.0.0.0'));
-    allocator.rest(ip('10.0.0.0'), 0);
+    allocator.quarantine(ip('10.0.0.0'), 0);
     assert.deepEqual(allocator.take(0), ip('10.0.0.1'));
     assert.deepEqual(allocator.take(0), ip('10.0.0.2'));
     assert.deepEqual(allocator.take(0), ip('10.0.0.3'));
@@ -57,7 +57,7 @@ describe('ipam allocator', () => {
   it('keeps a released address in quarantine even if no other one is left', () => {
     const allocator = new Allocator(ranges('10.0.0.0/32'));
     assert.deepEqual(allocator.take(0), ip('10.0.0.0'));
-    allocator.rest(ip('10.0.0.0'), 1000);
+    allocator.quarantine(ip('10.0.0.0'), 1000);
     assert.deepEqual(allocator.usage(1), [{ range: ranges('10.0.0.0/32')[0], size: 1, used: 0, resting: 1 }]);
     assert.equal(allocator.take(999), undefined);
     assert.equal(allocator.claim(ip('10.0.0.0'), 999), false);
@@ -67,10 +67,10 @@ describe('ipam allocator', () => {
   it('frees an address with a shorter rest before one that was released earlier', () => {
     const allocator = new Allocator(ranges('10.0.0.0/30'));
     const [a, b, c, d] = [1, 2, 3, 4].map(() => allocator.take(0)!);
-    allocator.rest(a, 1000);
-    allocator.rest(b, 10);
-    allocator.rest(c, 500);
-    allocator.rest(d, 2000);
+    allocator.quarantine(a, 1000);
+    allocator.quarantine(b, 10);
+    allocator.quarantine(c, 500);
+    allocator.quarantine(d, 2000);
     assert.deepEqual(
       [...allocator.resting()].map(([, until]) => until),
       [10, 500, 1000, 2000],
@@ -89,7 +89,7 @@ describe('ipam allocator', () => {
     assert.deepEqual([all[0], all[129]], [ip('10.0.0.0'), ip('10.0.1.1')]);
     for (const address of all) {
       assert.deepEqual(allocator.capacity(0), { free: 0, size: 130 });
-      allocator.rest(address, 5);
+      allocator.quarantine(address, 5);
       assert.equal(allocator.take(4), undefined);
       assert.equal(allocator.capacity(5).free, 1, `${address}`);
       assert.deepEqual(allocator.take(5), address);
@@ -122,7 +122,7 @@ describe('ipam allocator', () => {
           if (kind === 'wait') now++;
           else if (kind === 'release' && held.delete(address)) {
             resting.set(address, now + quarantine);
-            allocator.rest(first.plus(offset), now + quarantine);
+            allocator.quarantine(first.plus(offset), now + quarantine);
           } else if (kind === 'claim') {
             const free = !held.has(address) && !rests(address);
             assert.equal(allocator.claim(first.plus(offset), now), free);

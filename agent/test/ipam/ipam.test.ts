@@ -15,7 +15,7 @@ const cidrs = (...list: string[]): IPPrefix[] => list.map(net);
 const text = ({ addresses }: Allocation): string => addresses.join();
 
 class MemoryStore implements AllocationStore {
-  restMs = 0;
+  quarantineMs = 0;
   lastAddresses: readonly IPAddress[] = [];
   broken = false;
   /** Addresses that another node holds. */
@@ -85,7 +85,7 @@ describe('ipam', () => {
     assert.equal(addresses.find(ip('10.0.0.0')), undefined);
     now += 1_000_000;
     await assert.rejects(addresses.allocate(owner(2)), NoAddressError);
-    addresses.rest(ip('10.0.0.0'));
+    addresses.startQuarantine(ip('10.0.0.0'));
     now += 9_999;
     await assert.rejects(addresses.allocate(owner(2)), /10\.0\.0\.0\/31: 0 of 2 used, 1 resting/);
     assert.equal(addresses.hasFree(), false);
@@ -161,10 +161,10 @@ describe('ipam', () => {
     const addresses = ipam(['10.0.0.0/29']);
     await addresses.allocate(owner(1));
     const moved = ipam(['10.5.0.0/29']);
-    assert.deepEqual(moved.strays().map(text), ['10.0.0.0']);
+    assert.deepEqual(moved.outsideRanges().map(text), ['10.0.0.0']);
     moved.setRanges(cidrs('10.5.0.0/30'));
     await moved.release(moved.get(owner(1))!);
-    assert.deepEqual(moved.strays(), []);
+    assert.deepEqual(moved.outsideRanges(), []);
   });
 
   it('reports that the node has no range', async () => {
@@ -219,7 +219,7 @@ describe('ipam', () => {
       while (held.length > count) {
         const allocation = held.pop()!;
         await addresses.release(allocation);
-        addresses.rest(allocation.addresses[0]);
+        addresses.startQuarantine(allocation.addresses[0]);
       }
     };
     await fill(17);

@@ -191,7 +191,7 @@ describe('journal upgrade', () => {
     await assert.rejects(journal.add(allocation(9)), /cannot be written: planned failure/);
     assert.deepEqual(test.read(), bytes);
     restore();
-    journal.restMs = Number.POSITIVE_INFINITY;
+    journal.quarantineMs = Number.POSITIVE_INFINITY;
     await journal.add(allocation(9));
     await journal.close();
     assert.match(readFileSync(test.path, 'utf8'), /"version":2/);

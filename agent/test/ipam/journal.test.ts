@@ -91,7 +91,7 @@ describe('ipam journal', () => {
 
   it('rewrites a file that is mostly history without losing anything', async () => {
     const journal = await test.open();
-    journal.restMs = 3_600_000;
+    journal.quarantineMs = 3_600_000;
     await journal.add(allocation(7));
     for (let round = 0; round < 30; round++) {
       await Promise.all(Array.from({ length: 50 }, (_, n) => journal.add(allocation(100 + n))));

@@ -142,7 +142,7 @@ export class AdjRibOutDiff {
 
   /** Packs the change of one slot of a prefix; false when there is none. */
   private updateSlot(id: PrefixId, slot: number, best: AttrsId, source: SourceId): boolean {
-    const wanted = this.packer.exported(id, best, source);
+    const wanted = this.packer.applyExportPolicy(id, best, source);
     const oldAttrs = this.out.attrsOf(id, slot);
     const oldSource = this.out.sourceOf(id, slot);
     const addPathId = slot + 1;

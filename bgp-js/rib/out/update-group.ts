@@ -1,42 +1,41 @@
 /**
  * Update groups: peers that are advertised the same routes with the same attributes.
  *
- * The problem. A reflector with a thousand clients sends each change a thousand times. Deciding and encoding per client
- * would multiply the dearest work by a thousand, and an Adj-RIB-Out per client would need a thousand tables. But clients
- * read at different speeds, come and go, and one of them may stop reading for minutes.
+ * The problem. A reflector with a thousand clients sends each change a thousand times. Deciding and encoding for each
+ * client would multiply the most expensive work by a thousand, and an Adj-RIB-Out for each client would need a thousand
+ * tables. But clients read at different speeds, come and go, and one of them may stop reading for minutes.
  *
- * Why the obvious fails. One queue of encoded UPDATEs for all, from which each client sends in turn, grows without end
- * behind the slowest client. Copying pending UPDATEs for a slow client costs as much memory, and sends it states that
- * are long over: a route that changed a hundred times is sent a hundred times.
+ * Why the obvious solutions fail. A single queue of encoded UPDATEs for all clients grows without limit behind the
+ * slowest one. Copying the pending UPDATEs for each slow client costs as much memory and sends outdated states: a route
+ * that changed a hundred times is sent a hundred times.
  *
  * How it works. Peers with equal export profiles are members of one group, and the group has
  *
- * - `out`, its one Adj-RIB-Out: what members that have read everything know;
- * - `dirty`, the prefixes that changed in the Loc-RIB and were not compared with `out` yet;
+ * - `out`, the group's Adj-RIB-Out: the routes advertised to members that have read the whole log;
+ * - `dirty`, the prefixes that have changed in the Loc-RIB and are not yet compared with `out`;
  * - `log`, the UPDATEs that lead from one state of `out` to the next, encoded once. Each member has a position in it.
  *
- * A member sends when its transport has room, by `pull`. If it is at the end of the log, `encode` compares a batch of
- * dirty prefixes with `out` (AdjRibOutDiff), appends the difference to the log (UpdatePacker) and notes it in `out`; so
- * the first member that comes does the work for all. Then `readLog` hands out entries from the member's position on, as
- * they lie in the log. A member's own routes are not for it: an entry has a target (UpdateLog), and the member skips
- * entries for others. Usually all members read the newest entries from the same position, and LogStretch hands all of
- * them the same parts.
+ * When its transport has room, a member pulls messages (`pull`). If it is at the head of the log, `encode` compares a
+ * batch of dirty prefixes with `out` (AdjRibOutDiff), appends the difference to the log (UpdatePacker) and updates
+ * `out`. So the first member that pulls does the work for all. Then `readLog` returns the entries from the member's
+ * position on, unchanged. A peer is not sent its own routes: each entry has a target (UpdateLog), and members skip the
+ * entries that are not for them. Usually all members read the newest entries from the same position; LogStretch then
+ * returns the same buffers to all of them.
  *
- * Members behind. `keepLogShort` drops what all members have read. When the log is too long all the same, members in
- * its older half leave it (`leaveLog`): the prefixes of the entries that they have not read become their `pending` ones
- * (`noteUnread`, in slices, up to `unreadEnd`), one bit for each, and every change from then on adds its prefix as well
- * (`encode`). Such a member is sent the present state of its pending prefixes out of `out` (`pullPending`,
- * DirectEncoder), and follows the log again, from its head, when none is left. So a slow peer costs one bit a prefix,
- * and is sent the latest state only. A member that joins a group with routes starts like that, with everything pending,
- * and so does one that asks for a refresh.
+ * Slow members. `limitLog` drops the entries that all members have read. If the log is still too long, the members in
+ * its older half leave it (`leaveLog`). The prefixes of their unread entries become `pending` (`noteUnread`, in slices,
+ * up to `unreadEnd`), at one bit a prefix; `encode` adds the prefixes that change later. Such a member is sent the
+ * current state of its pending prefixes from `out` (`pullPending`, DirectEncoder). When no prefix is pending, it
+ * follows the log again from its head. So a slow peer costs one bit a prefix and is sent only the latest state. A
+ * member that joins a group with routes, or asks for a refresh, starts with all prefixes pending.
  *
- * Moving. When a session's profile changes, its member moves to another group (`takeOver`), and only the difference must
- * be sent. What the old group had advertised is copied as the member's `previous` Adj-RIB-Out; everything is pending in
- * the new group, and what is the same in `previous` is skipped. What was pending in the old group is pending here too,
- * and not known in `previous`.
+ * Moving. When a session's export profile changes, its member moves to another group (`takeOver`) and is sent only the
+ * difference. The Adj-RIB-Out of the old group is copied to the member as `previous`. All prefixes are pending in the
+ * new group, and routes that are the same in `previous` are skipped. Prefixes that were pending in the old group are
+ * invalid in `previous`, because the peer does not have their current state.
  *
- * End-of-RIB (RFC 4724 §2) and the end of a refresh (RFC 7313 §4) are owed to a member, and sent when it has caught up:
- * nothing pending, at the head of the log, and nothing dirty.
+ * The markers of End-of-RIB (RFC 4724 §2) and of the end of a refresh (RFC 7313 §4) are sent when a member has caught
+ * up: no pending prefix, at the head of the log, and no dirty prefix.
  */
 import { refreshMarker } from '../../wire/refresh.ts';
 import { DirtyQueue } from '../dirty-queue.ts';
@@ -47,59 +46,59 @@ import { AdjRibOut, AdjRibOutDiff, type AdvertisedRoute, PreviousAdjRibOut } fro
 import { type ExportProfile, exportAlike, layoutOf, type UpdateLayout } from './export-profile.ts';
 import { DirectEncoder, PendingPrefixes } from './pending-prefixes.ts';
 import { isFor, type LogReader, LogStretch, NO_SOURCE, readLog, UpdateLog } from './update-log.ts';
-import { eachPacked, endOfRib, UpdatePacker } from './update-packer.ts';
+import { eachNlri, endOfRib, UpdatePacker } from './update-packer.ts';
 
 /** A peer in an update group. */
 export interface GroupMember extends LogReader {
-  /** What has yet to be sent to a member that does not follow the log; null: it does. */
+  /** The pending prefixes of a member that does not follow the log; null if it follows the log. */
   pending: PendingPrefixes | null;
-  /** Entries of the log before this position that the member has not read are to be noted in `pending`. */
+  /** Unread entries of the log before this position still have to be added to `pending`. */
   unreadEnd: number;
-  /** An End-of-RIB marker is owed when the member has caught up for the first time. */
-  owesEndOfRib: boolean;
-  /** The end of an enhanced route refresh is owed when it has caught up (RFC 7313 §4). */
-  owesEndOfRefresh: boolean;
-  /** What it was advertised by the group that it came from, until it has caught up here. */
+  /** Whether to send an End-of-RIB marker when the member has caught up for the first time. */
+  endOfRibPending: boolean;
+  /** Whether to send the end of an enhanced route refresh when the member has caught up (RFC 7313 §4). */
+  endOfRefreshPending: boolean;
+  /** The Adj-RIB-Out of its former group; null once the member has caught up in this group. */
   previous: PreviousAdjRibOut | null;
 }
 
-/** Does a slice of work from `from` on, which is 0 at first; returns where to go on, or 0 when all is done. */
+/** Does one slice of work, starting at `from` (0 at first). Returns the next start, or 0 at the end. */
 export type SlicedWork = (from: number, budget: number) => number;
 
-/** What a group needs of its surroundings. */
+/** Options of an update group. */
 export interface GroupOptions {
   /** End-of-RIB markers are held back while it is closed (RFC 4724 §4.1). */
   gate: { readonly closed: boolean };
-  /** Octets of log kept for the slowest member. */
+  /** Maximum octets of log that are kept for the slowest member. */
   logLimit: number;
   /** The export policy. */
   policy: PolicyRun | null;
-  /** How many prefix numbers a slice of work passes. */
+  /** How many prefix ids a slice of work visits. */
   slice: number;
-  /** Has work done later, in slices. */
-  later: (work: SlicedWork) => void;
+  /** Runs work later, in slices. */
+  runLater: (work: SlicedWork) => void;
 }
 
-/** Octets of log kept for the slowest member before it has to leave the log: at most, and for each member. */
+/** Maximum octets of log before the slowest members leave it: in total, and for each member of the group. */
 export const LOG_LIMIT = 4 * 1024 * 1024;
 const LOG_SHARE = 512 * 1024;
-/** Prefixes encoded into the log at once, so that this takes well under a millisecond. */
+/** Prefixes in one batch of encoding, which takes well under a millisecond. */
 const ENCODE_BATCH = 1024;
-/** Batches at once while they have no effect. */
+/** Maximum batches in a row that append nothing to the log. */
 const MAX_BATCHES = 8;
-/** How often one pull encodes: that takes longer than reading what the log has. */
+/** Maximum number of encodings in one pull: encoding takes longer than reading the log. */
 const ENCODED_AT_ONCE = 4;
-/** Entries of the log, or their octets, that make it worthwhile to see which of them all members have passed. */
+/** The log is not trimmed while it has fewer entries and fewer octets than these. */
 const TRIM_BATCH = 256;
 const TRIM_OCTETS = 64 * 1024;
 const NOTHING: readonly Uint8Array[] = [];
 
-/** Peers with one export profile, their Adj-RIB-Out and the log that they read. */
+/** The peers with one export profile, their Adj-RIB-Out and their log of UPDATEs. */
 export class UpdateGroup {
   readonly profile: ExportProfile;
   readonly members = new Set<GroupMember>();
   private readonly rib: FamilyRib;
-  private readonly later: (work: SlicedWork) => void;
+  private readonly runLater: (work: SlicedWork) => void;
   private readonly slice: number;
   private readonly logLimit: number;
   private readonly gate: { readonly closed: boolean };
@@ -113,17 +112,17 @@ export class UpdateGroup {
   private readonly out: AdjRibOut;
   /** Members that do not follow the log. */
   private readonly behind = new Set<GroupMember>();
-  /** The member for which entries of the log were kept when it was last trimmed. */
+  /** The member that needed the oldest entry when the log was last trimmed. */
   private slowest: GroupMember | null = null;
 
   constructor(rib: FamilyRib, profile: ExportProfile, options: Partial<GroupOptions> = {}) {
     const { gate = { closed: false }, logLimit = LOG_LIMIT, policy = null } = options;
-    const { slice = ENCODE_BATCH, later = atOnce } = options;
+    const { slice = ENCODE_BATCH, runLater = runNow } = options;
     this.gate = gate;
     this.layout = layoutOf(rib.family, profile);
     this.rib = rib;
     this.logLimit = logLimit;
-    this.later = later;
+    this.runLater = runLater;
     this.slice = slice;
     this.profile = profile;
     this.out = new AdjRibOut(rib.prefixes, rib.attributes, Math.max(1, profile.addPath));
@@ -142,8 +141,8 @@ export class UpdateGroup {
       position: this.log.head,
       pending: null,
       unreadEnd: 0,
-      owesEndOfRib: true,
-      owesEndOfRefresh: false,
+      endOfRibPending: true,
+      endOfRefreshPending: false,
       previous: null,
       updatesSent: 0,
     };
@@ -152,17 +151,17 @@ export class UpdateGroup {
     return member;
   }
 
-  /** Sends the member all routes again (RFC 2918); with `enhanced`, then a marker of the end (RFC 7313). */
+  /** Sends all routes to the member again (RFC 2918), followed by an end marker with `enhanced` (RFC 7313). */
   refresh(member: GroupMember, enhanced: boolean): void {
     const pending = member.pending ?? this.leaveLog(member);
     this.releasePrevious(member);
-    member.owesEndOfRefresh = enhanced;
+    member.endOfRefreshPending = enhanced;
     pending.addAll(false);
   }
 
   /**
-   * Moves a member of another group, `old` there, here: it is sent what differs, and what it had yet to be sent there.
-   * Where both groups advertise routes with the same attributes, what it knows already is not sent again.
+   * Moves `old`, a member of the group `from`, to this group as `member`. The peer is sent the routes of this group and
+   * withdrawals of the others. If both groups export the same attributes, routes that it already has are skipped.
    */
   takeOver(member: GroupMember, from: UpdateGroup, old: GroupMember): void {
     const pending = member.pending ?? this.setPending(member);
@@ -170,15 +169,15 @@ export class UpdateGroup {
     pending.addWithdrawn(from.out);
     const oldPending = old.pending ?? from.leaveLog(old);
     from.noteUnread(old, Number.POSITIVE_INFINITY);
-    const alike = exportAlike(this.profile, from.profile) && this.out.width === 1;
-    const previous = alike ? new PreviousAdjRibOut(from.out.copy()) : null;
+    const sameAttributes = exportAlike(this.profile, from.profile) && this.out.width === 1;
+    const previous = sameAttributes ? new PreviousAdjRibOut(from.out.copy()) : null;
     for (let id = oldPending.next(0); id >= 0; id = oldPending.next(id + 1)) {
       pending.add(id);
       previous?.invalidate(id);
     }
     member.previous = previous;
-    member.owesEndOfRib = old.owesEndOfRib;
-    member.owesEndOfRefresh = old.owesEndOfRefresh;
+    member.endOfRibPending = old.endOfRibPending;
+    member.endOfRefreshPending = old.endOfRefreshPending;
     from.remove(old);
   }
 
@@ -190,31 +189,31 @@ export class UpdateGroup {
     this.releasePrevious(member);
     const { pending } = member;
     member.pending = null;
-    if (pending) this.later((from, budget) => pending.clear(from, budget));
+    if (pending) this.runLater((from, budget) => pending.clear(from, budget));
   }
 
   /** Detaches the group from the RIB; it must have no members. */
   dispose(): void {
     this.rib.removeReader(this.dirty);
-    this.later((from, budget) => this.dirty.clear(from, budget));
-    this.later((from, budget) => this.out.clear(from, budget));
+    this.runLater((from, budget) => this.dirty.clear(from, budget));
+    this.runLater((from, budget) => this.out.clear(from, budget));
   }
 
   private releasePrevious(member: GroupMember): void {
     const { previous } = member;
     member.previous = null;
-    if (previous) this.later((from, budget) => previous.clear(from, budget));
+    if (previous) this.runLater((from, budget) => previous.clear(from, budget));
   }
 
-  /** Whether `pull` may have something for the member. */
+  /** Whether `pull` may return messages for the member. */
   hasWork(member: GroupMember): boolean {
     if (member.pending) return true;
-    return member.position < this.log.head || this.dirty.size > 0 || this.mayEnd(member);
+    return member.position < this.log.head || this.dirty.size > 0 || this.canSendEndOfRib(member);
   }
 
-  /** Whether an End-of-RIB marker is owed and may be sent. */
-  private mayEnd(member: GroupMember): boolean {
-    return member.owesEndOfRib && !this.gate.closed;
+  /** Whether an End-of-RIB marker is pending and may be sent now. */
+  private canSendEndOfRib(member: GroupMember): boolean {
+    return member.endOfRibPending && !this.gate.closed;
   }
 
   /** Octets in the log. */
@@ -227,21 +226,26 @@ export class UpdateGroup {
     return this.out.size;
   }
 
-  /** The route in a slot of `prefix`, which the group has advertised to all members but its source; null: none. */
+  /** The route advertised in a slot of `prefix`, to all members but its source; null if there is none. */
   advertised(prefix: PrefixId, slot = 0): AdvertisedRoute | null {
     return this.out.get(prefix, slot);
   }
 
   /**
-   * Whole messages for the member, about `limit` octets at most; [] when it has caught up. They count as sent, and must
-   * not be written to, because other members get the same ones.
+   * Returns whole messages for the member, about `limit` octets at most; [] if it has caught up. They count as sent. Do
+   * not modify them: other members share the same buffers.
    */
   pull(member: GroupMember, limit: number): readonly Uint8Array[] {
-    if (!member.pending && this.dirty.size === 0 && !member.owesEndOfRefresh && !this.mayEnd(member)) {
+    if (
+      !member.pending &&
+      this.dirty.size === 0 &&
+      !member.endOfRefreshPending &&
+      !this.canSendEndOfRib(member)
+    ) {
       if (member.position === this.log.head) return NOTHING;
       const parts = this.newest.read(this.log, member, limit);
       if (parts) {
-        this.keepLogShort();
+        this.limitLog();
         return parts;
       }
     }
@@ -250,10 +254,10 @@ export class UpdateGroup {
 
   private collect(member: GroupMember, limit: number): Uint8Array[] {
     const parts: Uint8Array[] = [];
-    // Encodes first, because the present state must not be sent to a member while part of it is about to change.
+    // Encodes dirty prefixes first, so that the member is not sent a state that is about to change.
     if (member.pending && this.dirty.size > 0) {
       this.encode();
-      this.keepLogShort();
+      this.limitLog();
       if (this.dirty.size > 0) return parts;
     }
     let octets = member.pending ? this.pullPending(member, limit, parts) : 0;
@@ -261,36 +265,36 @@ export class UpdateGroup {
       if (member.position === this.log.head && (encoded++ === ENCODED_AT_ONCE || !this.encode())) break;
       octets += readLog(this.log, member, limit - octets, parts);
     }
-    const current = !member.pending && member.position === this.log.head && this.dirty.size === 0;
-    if (current && member.owesEndOfRefresh) {
-      member.owesEndOfRefresh = false;
+    const isCaughtUp = !member.pending && member.position === this.log.head && this.dirty.size === 0;
+    if (isCaughtUp && member.endOfRefreshPending) {
+      member.endOfRefreshPending = false;
       parts.push(refreshMarker(this.rib.family, 2));
     }
-    if (current && this.mayEnd(member)) {
-      member.owesEndOfRib = false;
+    if (isCaughtUp && this.canSendEndOfRib(member)) {
+      member.endOfRibPending = false;
       parts.push(endOfRib(this.layout));
     }
-    this.keepLogShort();
+    this.limitLog();
     return parts;
   }
 
   // --- the log ---------------------------------------------------------------------------------------------------
 
-  /** Drops what all have read; members for which too much would have to be kept leave the log. */
-  private keepLogShort(): void {
+  /** Drops entries that all members have read. If the log is still too long, the slowest members leave it. */
+  private limitLog(): void {
     const { log } = this;
     // The more members share the log, the more work it saves.
     const limit = Math.min(this.logLimit, LOG_SHARE * this.members.size);
     if (log.head - log.tail < TRIM_BATCH && log.octets < Math.min(limit, TRIM_OCTETS)) return;
-    // Trimming passes all members, and is useless while the slowest one has not moved.
-    if (log.octets <= limit && this.slowest && neededFrom(this.slowest) <= log.tail) return;
+    // Trimming visits all members, and drops nothing while the slowest one has not moved.
+    if (log.octets <= limit && this.slowest && firstNeeded(this.slowest) <= log.tail) return;
     this.trim();
     if (log.octets <= limit) return;
     const half = log.tail + ((log.head - log.tail) >> 1);
     for (const member of this.members) {
       if (!member.pending && member.position < half) this.leaveLog(member);
     }
-    // Noting unread entries takes many slices, but the log must not grow without end meanwhile.
+    // Noting unread entries takes many slices, but the log must not grow without limit meanwhile.
     if (log.octets > 2 * limit) {
       for (const member of this.behind) this.noteUnread(member, Number.POSITIVE_INFINITY);
     }
@@ -302,7 +306,7 @@ export class UpdateGroup {
     let from = this.log.head;
     this.slowest = null;
     for (const member of this.members) {
-      const needed = neededFrom(member);
+      const needed = firstNeeded(member);
       if (needed >= from) continue;
       from = needed;
       this.slowest = member;
@@ -311,8 +315,9 @@ export class UpdateGroup {
   }
 
   /**
-   * Compares dirty prefixes with the Adj-RIB-Out and appends the difference to the log; false when there is none. Stops
-   * after a few batches even then, so that a long queue of changes without effect is worked off in slices.
+   * Compares dirty prefixes with the Adj-RIB-Out and appends the difference to the log. Returns false if it appended
+   * nothing. Stops after a few batches in any case, so that a long queue of changes without effect is processed in
+   * slices.
    */
   private encode(): boolean {
     const { log, rib } = this;
@@ -350,15 +355,15 @@ export class UpdateGroup {
     return pending;
   }
 
-  /** Takes a member off the log; the entries that it has not read are noted in slices. */
+  /** Makes a member leave the log; its unread entries become pending in slices. */
   private leaveLog(member: GroupMember): PendingPrefixes {
     const pending = this.setPending(member);
     member.unreadEnd = this.log.head;
-    this.later((_from, budget) => this.noteUnread(member, budget));
+    this.runLater((_from, budget) => this.noteUnread(member, budget));
     return pending;
   }
 
-  /** Adds the prefixes of entries that the member has not read to its pending ones, about `budget`; 0 when all are. */
+  /** Adds about `budget` prefixes of unread entries to the member's pending ones. Returns how many entries are left. */
   private noteUnread(member: GroupMember, budget: number): number {
     const { pending, source, unreadEnd } = member;
     if (!pending) return 0;
@@ -366,8 +371,8 @@ export class UpdateGroup {
       this.log.look(member.position);
       const { bytes, start, end, target } = this.log;
       if (!isFor(target, source)) continue;
-      eachPacked(bytes, start, end, this.layout, (at) => {
-        // The RIB may have lost the prefix meanwhile; it exists again for as long as its withdrawal is pending.
+      eachNlri(bytes, start, end, this.layout, (at) => {
+        // If the RIB has removed the prefix, it is interned again while its withdrawal is pending.
         pending.add(this.rib.prefixes.intern(bytes, at));
         left--;
       });
@@ -398,10 +403,10 @@ export class UpdateGroup {
 }
 
 /** The first entry of the log that a member still needs. */
-function neededFrom({ pending, position, unreadEnd }: GroupMember): number {
+function firstNeeded({ pending, position, unreadEnd }: GroupMember): number {
   return !pending || position < unreadEnd ? position : Number.POSITIVE_INFINITY;
 }
 
-function atOnce(work: SlicedWork): void {
+function runNow(work: SlicedWork): void {
   work(0, Number.POSITIVE_INFINITY);
 }

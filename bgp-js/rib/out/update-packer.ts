@@ -1,4 +1,4 @@
-/** From routes to UPDATEs: prefixes are packed into messages, and messages appended to the log of an update group. */
+/** Packs routes into UPDATEs and appends these to the log of an update group. */
 import { AttributeType, Flag } from '../../wire/attribute-types.ts';
 import { copyOctets, readU16, writeU16, writeU32 } from '../../wire/cursor.ts';
 import { HEADER_LENGTH, MessageType, writeHeader } from '../../wire/frame.ts';
@@ -12,8 +12,8 @@ import { type ExportProfile, mayExport, type UpdateLayout } from './export-profi
 import { except, isFor, NO_SOURCE, type Target, type UpdateLog } from './update-log.ts';
 
 /**
- * Packs changes into the log of an update group: successive prefixes with the same attributes and for the same members
- * share a message. One announcing and one withdrawing message are open at a time; `flush` completes both.
+ * Packs changes into the log of an update group: consecutive prefixes with the same attributes and the same target
+ * share a message. One announcement and one withdrawal are open at a time; `flush` completes both.
  */
 export class UpdatePacker {
   readonly exporter: AttributeExporter;
@@ -50,14 +50,17 @@ export class UpdatePacker {
     this.withdrawal = new UpdateBuilder(rib.prefixes, layout);
   }
 
-  /** Says which members read the log, as what none of them reads is not packed: one source, NO_SOURCE, or null for several. */
+  /**
+   * Sets which members read the log: the source of the only one, NO_SOURCE for none, or null for several. A message
+   * that no member reads is not packed.
+   */
   setReader(source: SourceId | null): void {
     this.reader = source;
     this.acceptedAttrs = NO_ATTRS;
   }
 
   /** Whether `target` includes a member that reads the log. */
-  private isWanted(target: Target): boolean {
+  private hasReader(target: Target): boolean {
     return this.reader === null || (this.reader !== NO_SOURCE && isFor(target, this.reader));
   }
 
@@ -66,22 +69,22 @@ export class UpdatePacker {
     return mayExport(this.profile, this.rib.sources.get(source), this.rib.attributes.flags.values[attrs]);
   }
 
-  /** The attributes that the export policy gives a route; NO_ATTRS when it rejects the route. */
-  exported(id: PrefixId, attrs: AttrsId, source: SourceId): AttrsId {
+  /** Applies the export policy to a route. Returns its attributes, or NO_ATTRS if the policy rejects the route. */
+  applyExportPolicy(id: PrefixId, attrs: AttrsId, source: SourceId): AttrsId {
     const { policy, rib, nlri } = this;
     if (!policy || attrs === NO_ATTRS) return attrs;
-    // Comes first: communities that the policy adds are for the peer to obey, and not for this speaker.
+    // Must come before the policy: communities that the policy adds apply to the peer, not to this speaker.
     if (!this.mayAdvertise(attrs, source)) return NO_ATTRS;
     rib.prefixes.write(id, nlri, 0);
     return policy.evaluate(attrs, rib.sources.get(source), nlri, 0, true);
   }
 
   /**
-   * Announces a route to all members but its source; false when it may not be advertised, or when its attributes do not
-   * fit a message.
+   * Advertises a route to all members but its source. Returns false if the route may not be advertised or its
+   * attributes do not fit into a message.
    */
   announce(id: PrefixId, addPathId: number, attrs: AttrsId, source: SourceId): boolean {
-    if (!this.isWanted(except(source))) return this.canAdvertise(attrs, source);
+    if (!this.hasReader(except(source))) return this.canAdvertise(attrs, source);
     const open =
       this.announcement.count > 0 && this.announceAttrs === attrs && this.announceTarget === except(source);
     if (!open || !this.announcement.fits(id)) {
@@ -97,7 +100,7 @@ export class UpdatePacker {
     return true;
   }
 
-  /** Whether `announce` would announce a route if a member read it. */
+  /** Whether `announce` would accept a route if a member read the log. */
   private canAdvertise(attrs: AttrsId, source: SourceId): boolean {
     if (attrs === this.acceptedAttrs && source === this.acceptedSource) return true;
     if (!this.policy && !this.mayAdvertise(attrs, source)) return false;
@@ -110,7 +113,7 @@ export class UpdatePacker {
 
   /** Withdraws a prefix from the members of `target`. */
   withdraw(id: PrefixId, addPathId: number, target: Target): void {
-    if (!this.isWanted(target)) return;
+    if (!this.hasReader(target)) return;
     if (this.withdrawal.count > 0 && (this.withdrawTarget !== target || !this.withdrawal.fits(id))) {
       this.flushWithdrawal();
     }
@@ -141,14 +144,14 @@ export class UpdatePacker {
   }
 }
 
-/** Exported attributes, with the next hop apart where it belongs into MP_REACH_NLRI. */
+/** Exported attributes. `mpNextHop` is the next hop if it belongs in MP_REACH_NLRI. */
 export interface PackedAttributes {
   bytes: Uint8Array;
   length: number;
   mpNextHop: Uint8Array;
 }
 
-/** Type, length and the fixed fields of MP_REACH_NLRI beside next hop and routes; of MP_UNREACH_NLRI likewise. */
+/** Octets of MP_REACH_NLRI without next hop and routes, and of MP_UNREACH_NLRI without routes. */
 const REACH_OVERHEAD = 4 + 5;
 const UNREACH_OVERHEAD = 4 + 3;
 const FIXED = HEADER_LENGTH + 4;
@@ -158,7 +161,7 @@ export class UpdateBuilder {
   /** The message, from 0 to `length`, after `finish`. */
   bytes: Uint8Array;
   length = 0;
-  /** How many prefixes the message has; 0: no message has been begun. */
+  /** How many prefixes the message has; 0 if no message is open. */
   count = 0;
   private readonly prefixes: PrefixTable;
   private readonly layout: UpdateLayout;
@@ -194,7 +197,7 @@ export class UpdateBuilder {
   fits(id: PrefixId): boolean {
     const { pathIdBytes, maxLength } = this.layout;
     const size = pathIdBytes + nlriLength(this.prefixes.lengthOf(id));
-    // A message of more than 4,096 octets has one prefix: only its attributes need the room.
+    // Only a message with one prefix may exceed 4,096 octets, if its attributes need the space.
     const limit = this.overhead + size > 4096 && this.count === 0 ? maxLength : 4096;
     return this.overhead + this.nlriEnd + size <= limit;
   }
@@ -218,9 +221,9 @@ export class UpdateBuilder {
     writeHeader(this.bytes, 0, this.length, MessageType.update);
   }
 
-  /** Copies the attributes at once, as their buffer is reused before the message is complete. */
+  /** Copies the attributes immediately: their buffer is reused before the message is complete. */
   private writeAttributes(attributes: PackedAttributes): void {
-    this.room(FIXED + REACH_OVERHEAD + attributes.mpNextHop.length + attributes.length + 4096);
+    this.ensureCapacity(FIXED + REACH_OVERHEAD + attributes.mpNextHop.length + attributes.length + 4096);
     const at = this.attributesAt(attributes);
     copyOctets(attributes.bytes, 0, attributes.length, this.bytes, at);
     const { length, mpNextHop } = attributes;
@@ -231,7 +234,7 @@ export class UpdateBuilder {
     };
   }
 
-  /** Where the attributes lie until the message is complete: in place, or behind the longest routes. */
+  /** Offset of the attributes until the message is complete: the final one, or after the longest possible routes. */
   private attributesAt({ mpNextHop }: PackedAttributes): number {
     return this.layout.multiprotocol ? FIXED + REACH_OVERHEAD + mpNextHop.length + 4096 : FIXED;
   }
@@ -281,7 +284,7 @@ export class UpdateBuilder {
     this.length = at + rest;
   }
 
-  private room(octets: number): void {
+  private ensureCapacity(octets: number): void {
     if (this.bytes.length < octets) this.bytes = new Uint8Array(octets);
   }
 }
@@ -298,7 +301,7 @@ export function endOfRib(layout: UpdateLayout): Uint8Array {
 }
 
 /** Calls `visit` with the offset of every NLRI, announced or withdrawn, in a message that an UpdateBuilder of this layout made. */
-export function eachPacked(
+export function eachNlri(
   bytes: Uint8Array,
   start: number,
   end: number,

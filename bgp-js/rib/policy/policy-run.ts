@@ -5,16 +5,18 @@
  * scanning a new set of attributes. A full table has a million routes, each of which passes the import policy of one
  * peer and the export policies of several groups.
  *
- * Why the obvious fails. Remembering the outcome by prefix costs as much memory as the table. Remembering it by set of
- * attributes alone is wrong, because rules also match prefixes and sources.
+ * Why the obvious solutions fail. Caching the outcome by prefix costs as much memory as the table. Caching it by
+ * attribute set alone is wrong, because rules also match prefixes and sources.
  *
- * How it works. Conditions on attributes and source are separate from those on the prefix (`Conditions`). A `Memo` keeps,
- * for one set from one source, which rules' attribute conditions hold (`held`). So `decide` reads a table of booleans and
- * asks only the prefix lists for each route. The outcome is the list of the rules that applied; `results` keeps the new
- * set by that list, so that routes that share their attributes mostly share one change (`change`, `applyEdit`) as well.
+ * How it works. Conditions on attributes and source are separate from those on the prefix (`Conditions`). A `Memo`
+ * caches, for one attribute set from one source, which rules match the attributes (`matches`). So `decide` reads a
+ * table of booleans and consults only the prefix lists for each route. The outcome is the list of applied rules.
+ * `results` caches the new attribute set by that list, so that routes with the same attributes usually share one change
+ * (`change`, `applyEdit`) too.
  *
- * A memo retains the set it is about and the sets that it made: their numbers must not be reused while they are its keys.
- * Its memory is bounded: when there are MEMO_LIMIT memos, or when an index of a source is reused, all are dropped.
+ * A memo retains its attribute set and the resulting ones, because their ids must not be reused while the memo refers
+ * to them. The memory is bounded: all memos are dropped when there are MEMO_LIMIT of them, or when a source id is
+ * reused.
  */
 import { IPAddress } from '../../ip/index.ts';
 import { scanAttributes } from '../../wire/attribute-scan.ts';
@@ -27,7 +29,7 @@ import type { CompiledPolicy, CompiledRule } from './policy.ts';
 import { applyEdit, emptyEdit } from './policy-changes.ts';
 import { RouteSubject } from './policy-conditions.ts';
 
-/** Whether a policy runs over routes that a peer sent, or over those that are advertised to peers. */
+/** Whether a policy applies to received routes or to advertised ones. */
 export type Direction = 'import' | 'export';
 
 /** Which rule decided about a route, and how. */
@@ -39,21 +41,21 @@ export interface PolicyVerdict {
   ruleName: string;
 }
 
-/** The memory about one set from one source. */
+/** Cached results for one attribute set from one source. */
 interface Memo {
   source: Source;
   subject: RouteSubject;
-  /** By rule: whether its conditions on attributes hold; undefined: not evaluated yet. */
-  held: (boolean | undefined)[];
-  /** The resulting sets by the rules that applied, as a text. */
+  /** By rule: whether its conditions on attributes match; undefined if not evaluated yet. */
+  matches: (boolean | undefined)[];
+  /** The resulting attribute sets by the indices of the applied rules, joined by commas. */
   results: Map<string, AttrsId>;
 }
 
-/** How many memos are kept at most. */
+/** Maximum number of memos. */
 const MEMO_LIMIT = 4096;
 const SOURCE_FACTOR = 0x10000;
 
-/** A policy in one direction and address family, with its memory. */
+/** A policy for one direction and address family, with its memos. */
 export class PolicyRun {
   readonly policy: CompiledPolicy;
   private readonly table: AttributeTable;
@@ -82,8 +84,9 @@ export class PolicyRun {
   }
 
   /**
-   * The attributes that the policy gives a route, or NO_ATTRS when it rejects the route; the NLRI is at `at`. The caller
-   * retains the result before the next call, which may clear the memory that retains it now. `counting`: count hits.
+   * Evaluates the policy for the route whose NLRI is at `at`. Returns the resulting attributes, or NO_ATTRS if the
+   * policy rejects the route. The caller must retain the result before the next call, which may drop the memo that
+   * retains it. `counting`: whether to count hits.
    */
   evaluate(attrs: AttrsId, source: Source, bytes: Uint8Array, at: number, counting: boolean): AttrsId {
     const memo = this.memoOf(attrs, source);
@@ -93,7 +96,7 @@ export class PolicyRun {
     const key = this.applied.join();
     const known = memo.results.get(key);
     if (known !== undefined) return known;
-    // Import changes what the peer makes this speaker hold; no peer answers for export policies.
+    // Attribute sets made at import are charged to the peer, those made at export to this speaker.
     const result = this.change(memo.subject, this.exporting ? LOCAL_SOURCE : source.index);
     if (result !== NO_ATTRS) this.table.retain(result);
     memo.results.set(key, result);
@@ -108,7 +111,7 @@ export class PolicyRun {
     return { accepted, policy: policy.name, rule: decidedBy + 1, ruleName };
   }
 
-  /** Clears the memory, and releases its sets. */
+  /** Drops all memos and releases their attribute sets. */
   clear(): void {
     for (const { subject, results } of this.memos.values()) {
       for (const result of results.values()) if (result !== NO_ATTRS) this.table.release(result);
@@ -123,7 +126,7 @@ export class PolicyRun {
     // The index may belong to another session now.
     if (known?.source === source) return known;
     if (known || this.memos.size >= MEMO_LIMIT) {
-      // Retained first, because a memo may be the last to retain it.
+      // Must come before `clear`, because a memo may have the last reference.
       this.table.retain(attrs);
       this.clear();
     } else {
@@ -132,7 +135,7 @@ export class PolicyRun {
     const memo = {
       source,
       subject: new RouteSubject(this.table, attrs, source),
-      held: [],
+      matches: [],
       results: new Map(),
     };
     this.memos.set(key, memo);
@@ -144,8 +147,8 @@ export class PolicyRun {
     this.applied.length = 0;
     for (let i = 0; i < rules.length; i++) {
       const rule = rules[i];
-      memo.held[i] ??= this.holds(rule, memo.subject);
-      if (!memo.held[i] || !this.prefixHolds(rule, bytes, at)) continue;
+      memo.matches[i] ??= this.matchesAttributes(rule, memo.subject);
+      if (!memo.matches[i] || !this.matchesPrefix(rule, bytes, at)) continue;
       this.applied.push(i);
       if (rule.action === 'next') continue;
       this.accepted = rule.action === 'accept';
@@ -156,11 +159,11 @@ export class PolicyRun {
     this.decidedBy = -1;
   }
 
-  private holds({ conditions }: CompiledRule, subject: RouteSubject): boolean {
+  private matchesAttributes({ conditions }: CompiledRule, subject: RouteSubject): boolean {
     return conditions.attributes.every((test) => test(subject, this.family.name));
   }
 
-  private prefixHolds({ conditions }: CompiledRule, bytes: Uint8Array, at: number): boolean {
+  private matchesPrefix({ conditions }: CompiledRule, bytes: Uint8Array, at: number): boolean {
     const { prefixes } = conditions;
     return prefixes === null || prefixes.some((list) => list.has(this.family.bits, bytes, at));
   }
@@ -170,7 +173,7 @@ export class PolicyRun {
     if (this.decidedBy === -1) this.policy.otherwiseHits++;
   }
 
-  /** The set with the changes of all rules that applied; NO_ATTRS when it would be malformed. */
+  /** Applies the changes of all applied rules. Returns NO_ATTRS if the result would be malformed. */
   private change(subject: RouteSubject, chargedSource: SourceId): AttrsId {
     const { table } = this;
     const edit = emptyEdit();
@@ -193,13 +196,13 @@ export class PolicyRun {
     const context = { ebgp: false, fourOctetAs: true, localAs: 0, localId: null, clusterId: null };
     scanAttributes({ bytes, start: 0, end: bytes.length, context }, this.scan);
     if (bytes.length > 0xffff || (this.scan.error && this.scan.error.handling !== 'discard')) return NO_ATTRS;
-    // MED is compared among routes of one neighbouring AS, whatever a policy prepends.
+    // MED is compared by the neighbouring AS that sent the route, even if a policy prepends another AS.
     this.scan.firstAs = table.firstAs.values[subject.attrs];
     return table.add({ kind, bytes, start: 0, end: bytes.length, scan: this.scan, chargedSource });
   }
 }
 
-/** A verdict as a text, such as `refused by import policy tor-in, rule 3 'no-lab'`. */
+/** A verdict as text, such as `refused by import policy tor-in, rule 3 'no-lab'`. */
 export function verdictText(
   { accepted, policy, rule, ruleName }: PolicyVerdict,
   direction: Direction,

@@ -115,7 +115,7 @@ describe('UpdateGroup', () => {
       const jobs = new Jobs();
       const later = (work: SlicedWork): void => jobs.add((from) => work(from, 7));
       // A log of a few messages, so that members often fall behind, and slices of a few prefixes.
-      const group = new UpdateGroup(rib, PROFILE, { logLimit: 2000, slice: 10, later });
+      const group = new UpdateGroup(rib, PROFILE, { logLimit: 2000, slice: 10, runLater: later });
       const listeners: Listener[] = [];
       const join = (): void => {
         const source = makeSource(sources, { kind: 3 });
