@@ -146,7 +146,7 @@ function seededRandom(seed: number): () => number {
 }
 
 /** Selects `count` of the mutants, each kind with the same probability. */
-function draw(all: Mutant[], count: number, seed: number): Mutant[] {
+function select(all: Mutant[], count: number, seed: number): Mutant[] {
   const random = seededRandom(seed);
   const pools = KINDS.map((kind) => all.filter((mutant) => mutant.kind === kind));
   return Array.from({ length: count }, () => {
@@ -177,7 +177,7 @@ function copyRepository(): string {
 }
 
 /** Runs the tests of a step; true when they pass. */
-function pass(folder: string, step: string[]): Promise<boolean> {
+function passes(folder: string, step: string[]): Promise<boolean> {
   const mocha = join(folder, 'node_modules/.bin/mocha');
   const child = spawn(mocha, ['--bail', '--exit', ...step], {
     cwd: folder,
@@ -201,7 +201,7 @@ async function run(folder: string, { start, end, ...mutant }: Mutant): Promise<R
   try {
     writeFileSync(path, source.slice(0, start) + mutant.to + source.slice(end));
     const { steps } = TESTS.find(({ sources }) => sources.test(mutant.file)) ?? { steps: [] };
-    for (const step of steps) if (!(await pass(folder, step))) return result(step.join(' '));
+    for (const step of steps) if (!(await passes(folder, step))) return result(step.join(' '));
     return result('survived');
   } finally {
     writeFileSync(path, source);
@@ -221,7 +221,7 @@ async function main(): Promise<void> {
   const patterns = positionals.length > 0 ? positionals : SOURCES;
   const exclude = ['**/test/**', '**/node_modules/**', '**/dist/**', '**/build/**', '**/*.d.ts'];
   const files = globSync(patterns, { cwd: root, exclude }).sort();
-  const drawn = draw(files.flatMap(mutantsOf), Number(values.count), Number(values.seed));
+  const selected = select(files.flatMap(mutantsOf), Number(values.count), Number(values.seed));
   const results = existsSync(values.out)
     ? readFileSync(values.out, 'utf8')
         .split('\n')
@@ -231,7 +231,7 @@ async function main(): Promise<void> {
   const keyOf = ({ file, line, kind, from }: Omit<Mutant, 'start' | 'end'>) =>
     `${file}:${line} ${kind} ${from}`;
   const done = new Set(results.map(keyOf));
-  const queue = drawn.filter((mutant) => !done.has(keyOf(mutant)));
+  const queue = selected.filter((mutant) => !done.has(keyOf(mutant)));
   const worker = async () => {
     const folder = copyRepository();
     for (let mutant = queue.shift(); mutant; mutant = queue.shift()) {

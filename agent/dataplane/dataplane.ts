@@ -96,7 +96,7 @@ export class RouteDataplane implements Dataplane {
     if (group === undefined) return null;
     if (group.targetKey === null) return 'pending';
     if (group.target !== null) return this.#routes.state(prefix, this.#metric);
-    return `not installed: ${this.#tracker.reasons(group).join('; ')}`;
+    return `not installed: ${this.#tracker.unreachableReasons(group).join('; ')}`;
   }
 
   unresolved(): UnresolvedNextHop[] {

@@ -123,7 +123,7 @@ export class NextHopTracker {
     if (group === undefined) {
       group = { nextHops, target: null, targetKey: null, users: 0 };
       for (const address of nextHops) this.#track(address).groups.add(group);
-      this.#retarget(group);
+      this.#updateTarget(group);
       this.#groups.set(key, group);
     }
     group.users++;
@@ -142,7 +142,7 @@ export class NextHopTracker {
   }
 
   /** Why the next hops of the group are unreachable: one reason for each. */
-  reasons(group: NextHopGroup): string[] {
+  unreachableReasons(group: NextHopGroup): string[] {
     return group.nextHops.map((address) => {
       return `next hop ${address} is unreachable: ${this.#nextHops.get(address.key)?.resolution?.reason}`;
     });
@@ -202,7 +202,7 @@ export class NextHopTracker {
   }
 
   /** Computes a group's target; true when it changed. */
-  #retarget(group: NextHopGroup): boolean {
+  #updateTarget(group: NextHopGroup): boolean {
     const hops = new Map<string, KernelNextHop>();
     for (const address of group.nextHops) {
       const resolution = this.#nextHops.get(address.key)?.resolution;
@@ -248,7 +248,7 @@ export class NextHopTracker {
         }
         let sliceStart = performance.now();
         for (const group of changed) {
-          if (this.#retarget(group)) await onChange(group);
+          if (this.#updateTarget(group)) await onChange(group);
           if (performance.now() - sliceStart < SLICE_MS) continue;
           await nextTurn();
           if (this.#closed) return;

@@ -116,7 +116,7 @@ export class RouteSync {
       overrun: () => this.#onOverrun(),
       error: onError,
     };
-    this.#monitor = this.#inside(() => new Monitor(events, netlink.port));
+    this.#monitor = this.#inNetns(() => new Monitor(events, netlink.port));
   }
 
   /**
@@ -237,10 +237,10 @@ export class RouteSync {
 
   /** Opens a socket in the same namespace; the caller closes it. @throws KernelError */
   open(options?: NetlinkOptions): Netlink {
-    return this.#inside(() => new Netlink(options));
+    return this.#inNetns(() => new Netlink(options));
   }
 
-  #inside<T>(work: () => T): T {
+  #inNetns<T>(work: () => T): T {
     return this.#options.netns === undefined ? work() : withNetns(this.#options.netns, work);
   }
 

@@ -26,7 +26,7 @@ import {
   restoreHostSide,
   TransactionError,
   unwire,
-  type Wired,
+  type WiredLink,
   type WiringTools,
   wire,
 } from './wiring.ts';
@@ -67,7 +67,7 @@ export class Attachments {
   }
 
   /** Gives the pod an address and an interface. Throws a CniError if that fails, after undoing all changes. */
-  async attach(request: CniRequest): Promise<{ allocation: Allocation; wired: Wired }> {
+  async attach(request: CniRequest): Promise<{ allocation: Allocation; wired: WiredLink }> {
     await this.#checkNetns(request);
     const { containerId, ifname, network, netns, pod } = request;
     const owner: Owner = {
@@ -204,7 +204,7 @@ export class Attachments {
     }
   }
 
-  async #wire(allocation: Allocation): Promise<Wired> {
+  async #wire(allocation: Allocation): Promise<WiredLink> {
     const { tools, nodeAddress, mtu } = this.#options;
     try {
       const bytes = mtu ?? (await tools.kernelQueue.run(() => nodeMtu(tools.netlink, nodeAddress)));

@@ -3,7 +3,7 @@ import { type IPAddress, IPPrefix, parseAddress } from 'bgp-js/ip';
 import type { Expected } from './inspect.ts';
 import { POD_GATEWAYS } from './pod-interface.ts';
 import { type CniRequest, isObject, type JsonObject, type Version } from './request.ts';
-import type { Wired } from './wiring.ts';
+import type { WiredLink } from './wiring.ts';
 
 function list(result: JsonObject | undefined, key: string): JsonObject[] {
   return (result?.[key] as JsonObject[] | undefined) ?? [];
@@ -15,7 +15,7 @@ function interfaceEntry(version: Version, entry: JsonObject, mtu: number): JsonO
 }
 
 /** The result for `request`, behind the results of earlier plugins of the chain (prevResult). */
-export function addResult({ version, config, prevResult }: CniRequest, wired: Wired): JsonObject {
+export function addResult({ version, config, prevResult }: CniRequest, wired: WiredLink): JsonObject {
   const { host, pod, mtu } = wired;
   const before = list(prevResult, 'interfaces');
   const gateway = (address: IPAddress) => POD_GATEWAYS[address.version];

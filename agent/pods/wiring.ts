@@ -61,7 +61,7 @@ export interface WiringTools {
 }
 
 /** A pod's link as it was wired, for the result of ADD. */
-export interface Wired {
+export interface WiredLink {
   addresses: readonly IPAddress[];
   host: { name: string; mac: string };
   pod: { name: string; mac: string; netns: string };
@@ -119,10 +119,10 @@ async function undoSteps(steps: readonly Step[]): Promise<string[]> {
  * Wires a pod. `mtu` in bytes.
  * @throws TransactionError, and then the link is removed again
  */
-export async function wire(tools: WiringTools, allocation: Allocation, mtu: number): Promise<Wired> {
+export async function wire(tools: WiringTools, allocation: Allocation, mtu: number): Promise<WiredLink> {
   const macs = linkMacs(allocation);
   const { addresses, hostInterface, ifname, netns } = allocation;
-  const wired: Wired = {
+  const wired: WiredLink = {
     addresses,
     host: { name: hostInterface, mac: macs.host },
     pod: { name: ifname, mac: macs.pod, netns },
@@ -133,7 +133,7 @@ export async function wire(tools: WiringTools, allocation: Allocation, mtu: numb
 }
 
 /** The steps that wire a pod; they correct the MAC addresses in `wired` to those that the kernel reports. */
-function wiringSteps(tools: WiringTools, wired: Wired): Step[] {
+function wiringSteps(tools: WiringTools, wired: WiredLink): Step[] {
   const { netlink, routes, kernelQueue, graveyard } = tools;
   const { addresses, host, pod, mtu } = wired;
   let link: Link | undefined;
@@ -226,7 +226,7 @@ function refuseAdvertisements(name: string): void {
   }
 }
 
-function isRunning(netlink: Netlink, hostIndex: number, pod: Wired['pod']): boolean {
+function isRunning(netlink: Netlink, hostIndex: number, pod: WiredLink['pod']): boolean {
   const inPod = withPodNetlink(pod.netns, (podNetlink) => findLink(podNetlink, pod.name));
   return inPod?.running === true && findLink(netlink, hostIndex)?.running === true;
 }

@@ -236,7 +236,7 @@ export class FamilyRib {
   }
 
   /** Reruns the decision process for every prefix, a slice at a time like `sweep`, after a change of `maximumPaths`. */
-  redecide(from: number, budget: number): number {
+  rerunDecision(from: number, budget: number): number {
     const stop = Math.min(this.prefixes.end, from + budget);
     for (let prefix = from as PrefixId; prefix < stop; prefix++) {
       if (this.headOf(prefix) === NO_PATH) continue;

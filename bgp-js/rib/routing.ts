@@ -184,7 +184,7 @@ export class Routing {
   }
 
   /** Marks the stale routes of a source in one family as long-lived stale, the least preferred (RFC 9494 §4.2). */
-  makeLongLived(source: Source, family: Family): void {
+  markLongLived(source: Source, family: Family): void {
     const rib = this.ribOf(family);
     const nlri = new Uint8Array(1 + family.bits / 8);
     this.addStaleJob(rib, source, (from) =>
@@ -386,7 +386,7 @@ export class Routing {
     for (const rib of this.ribs.values()) {
       if (count === rib.maximumPaths) continue;
       rib.maximumPaths = count;
-      this.jobs.add((from) => rib.redecide(from, this.limits.slice));
+      this.jobs.add((from) => rib.rerunDecision(from, this.limits.slice));
     }
   }
 

@@ -101,8 +101,8 @@ const connectFailed = ({ reason }: { reason: string }): ConnectionAction => ({
 });
 const sendKeepalive = (): ConnectionAction => ({ type: 'sendKeepalive' });
 
-/** Ends a connection in every state with an established TCP connection. */
-const ENDINGS: Cells = {
+/** The transitions that all states with an established TCP connection share. */
+const WHILE_CONNECTED: Cells = {
   notification: ({ message }) => ({ type: 'processNotification', message }),
   malformed: notify,
   holdTimerExpired: notify,
@@ -120,17 +120,17 @@ const TRANSITIONS: Record<ConnectionState, Cells> = {
     lost: ({ reason }) => ({ type: 'cancelConnect', reason }),
   },
   OpenSent: {
-    ...ENDINGS,
+    ...WHILE_CONNECTED,
     open: ({ message }) => ({ type: 'negotiate', message }),
   },
   OpenConfirm: {
-    ...ENDINGS,
+    ...WHILE_CONNECTED,
     keepalive: () => ({ type: 'establish' }),
     keepaliveTimerExpired: sendKeepalive,
     sendHoldTimerExpired: notify,
   },
   Established: {
-    ...ENDINGS,
+    ...WHILE_CONNECTED,
     keepalive: () => ({ type: 'restartHoldTimer' }),
     update: ({ message }) => ({ type: 'processUpdate', message }),
     routeRefresh: ({ message }) => ({ type: 'processRouteRefresh', message }),

@@ -130,7 +130,7 @@ export class RestartHelper {
     const longest = Math.max(0, ...retained.families.values());
     if (longest === 0) return this.release(peer);
     for (const [family, time] of retained.families) {
-      if (time > 0) this.routing.makeLongLived(retained.source, family);
+      if (time > 0) this.routing.markLongLived(retained.source, family);
       else this.routing.sweepStale(retained.source, family);
     }
     retained.phase = 'long-lived';

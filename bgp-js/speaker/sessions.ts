@@ -108,9 +108,9 @@ interface ConnectionEnd {
   /** Whether the peer's routes may be retained. */
   end: SessionEnd;
   /** Whether to refuse the peer's connections until its backoff is over. */
-  penalty?: boolean;
+  refusesPeer?: boolean;
   /** Whether to leave the peer's last error as it is. */
-  silent?: boolean;
+  keepsLastError?: boolean;
 }
 
 /** All connections of a speaker. Queues actions for the shell and events for logs. */
@@ -212,7 +212,7 @@ export class Sessions {
       case 'close':
         return this.close(connection, { reason: action.reason, end: 'lost' }, now);
       case 'cancelConnect':
-        return this.close(connection, { reason: action.reason, end: 'lost', silent: true }, now);
+        return this.close(connection, { reason: action.reason, end: 'lost', keepsLastError: true }, now);
       case 'connectFailed':
         return this.connectFailed(connection, action.reason, now);
       case 'ignore':
@@ -408,8 +408,8 @@ export class Sessions {
       {
         reason: sentText(error),
         end: blameless || !isSilence ? 'hard' : 'notification',
-        penalty: !blameless && !isSilence,
-        silent: blameless && !connection.ribSession,
+        refusesPeer: !blameless && !isSilence,
+        keepsLastError: blameless && !connection.ribSession,
       },
       now,
     );
@@ -435,19 +435,19 @@ export class Sessions {
   /** Removes a closed connection and schedules the next attempt to connect to the peer. */
   private remove(
     connection: PeerConnection,
-    { reason, end, penalty, silent }: ConnectionEnd,
+    { reason, end, refusesPeer, keepsLastError }: ConnectionEnd,
     now: number,
   ): void {
     const { peer } = connection;
     const established = connection.ribSession !== null;
     if (established && now - peer.since >= STABLE_SESSION_MS) peer.backoff.reset();
     this.release(connection, end, now);
-    if (!silent && !peer.established) peer.lastError = { at: now, text: reason };
+    if (!keepsLastError && !peer.established) peer.lastError = { at: now, text: reason };
     if (!peer.current && peer.retryAt !== Number.POSITIVE_INFINITY) {
       const retry = peer.config.connectRetry * 1000;
-      const cap = penalty ? Math.max(retry, IDLE_CAP_MS) : retry;
+      const cap = refusesPeer ? Math.max(retry, IDLE_CAP_MS) : retry;
       peer.retryAt = now + peer.backoff.next(retry, cap, this.random);
-      if (penalty) peer.idleUntil = peer.retryAt;
+      if (refusesPeer) peer.idleUntil = peer.retryAt;
     }
     if (established) this.events.push({ type: 'down', peer: peer.name, reason });
     this.report(peer, reason, now);

@@ -289,14 +289,14 @@ function discardWrongLength({ type }: AttributePosition, scan: AttributeScan, te
  * RFC 6793 §4.1: a four-octet speaker must not send AS4_PATH and AS4_AGGREGATOR. From a two-octet speaker they are
  * merged into AS_PATH and AGGREGATOR, or discarded when malformed (RFC 6793 §6, RFC 7607).
  */
-function mayHaveAs4(attribute: AttributePosition, context: AttributeContext, scan: AttributeScan): boolean {
+function acceptsAs4(attribute: AttributePosition, context: AttributeContext, scan: AttributeScan): boolean {
   scan.rewrite = true;
   if (context.fourOctetAs) failAsDiscard(attribute, scan, 'received from a four-octet speaker');
   return !context.fourOctetAs;
 }
 
 function checkAs4Path(attribute: AttributePosition, context: AttributeContext, scan: AttributeScan): void {
-  if (!mayHaveAs4(attribute, context, scan)) return;
+  if (!acceptsAs4(attribute, context, scan)) return;
   const { bytes, start, end } = attribute;
   if (start === end) return failAsDiscard(attribute, scan, 'is empty');
   for (let at = start; at < end; ) {
@@ -317,7 +317,7 @@ function checkAs4Aggregator(
   context: AttributeContext,
   scan: AttributeScan,
 ): void {
-  if (!mayHaveAs4(attribute, context, scan)) return;
+  if (!acceptsAs4(attribute, context, scan)) return;
   const { bytes, start, end } = attribute;
   if (end - start !== 8) failAsDiscard(attribute, scan, `the length is ${end - start}, not 8`);
   else if (readU32(bytes, start) === 0) failAsDiscard(attribute, scan, 'AS 0 (RFC 7607)');

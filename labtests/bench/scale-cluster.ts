@@ -27,9 +27,9 @@ export interface ScaleStep {
   wrong: number;
 }
 
-/** The node that is a complete speaker, and the first light node, which receives the routes that are checked. */
+/** The node that is a complete speaker, and the first light node, whose received routes are checked. */
 const COMPLETE_NODE = 0;
-const CHECKED_NODE = 1;
+const FIRST_LIGHT_NODE = 1;
 
 export class ScaleCluster {
   readonly size: ClusterSize;
@@ -75,12 +75,12 @@ export class ScaleCluster {
       }
       this.nodeSessions.push(join(reflector, this.node));
       this.connections.push([]);
-      for (let node = CHECKED_NODE; node < this.size.nodes; node++) {
-        const listen = node === CHECKED_NODE ? this.listen(index) : undefined;
+      for (let node = FIRST_LIGHT_NODE; node < this.size.nodes; node++) {
+        const listen = node === FIRST_LIGHT_NODE ? this.listen(index) : undefined;
         this.connections[index].push(reflector.addClient(node, this.updatesOf(node), listen));
       }
     }
-    for (let node = CHECKED_NODE; node < this.size.nodes; node++) this.setExpected(node, true);
+    for (let node = FIRST_LIGHT_NODE; node < this.size.nodes; node++) this.setExpected(node, true);
     return this.step();
   }
 
@@ -155,11 +155,11 @@ export class ScaleCluster {
     const { hosts } = this.size;
     let sum = 0;
     for (const listener of this.listeners) {
-      sum += listener.blocks.differences(this.expected.blocks, CHECKED_NODE, CHECKED_NODE + 1);
+      sum += listener.blocks.differences(this.expected.blocks, FIRST_LIGHT_NODE, FIRST_LIGHT_NODE + 1);
       sum += listener.hosts.differences(
         this.expected.hosts,
-        CHECKED_NODE * hosts,
-        (CHECKED_NODE + 1) * hosts,
+        FIRST_LIGHT_NODE * hosts,
+        (FIRST_LIGHT_NODE + 1) * hosts,
       );
     }
     const wanted = this.expected.blocks.filter((version) => version > 0).length * (1 + hosts);

@@ -101,20 +101,20 @@ export class Lab {
   async #startRouters(): Promise<void> {
     for (const machine of this.topology.machines) {
       if (machine.role !== 'bird' && machine.role !== 'frr') continue;
-      const place = this.#place(machine.name);
+      const place = this.#machineOptions(machine.name);
       const router =
         machine.role === 'bird' ? new Bird({ machine, ...place }) : new Frr({ machine, ...place });
       this.routers.set(machine.name, router);
       this.#undo.push(router.title, () => router.stop());
       await router.start();
-      await until(`${router.title} to answer`, () => router.answers(), this.#wait);
+      await until(`${router.title} to answer`, () => router.answers(), this.#waitOptions);
     }
   }
 
   async #startReflectors(): Promise<void> {
     for (const machine of this.topology.machines) {
       if (machine.role !== 'reflector') continue;
-      const reflector = new LabReflector(machine, this.#place(machine.name));
+      const reflector = new LabReflector(machine, this.#machineOptions(machine.name));
       this.reflectors.set(machine.name, reflector);
       this.#undo.push(reflector.daemon.title, () => reflector.daemon.stop());
       reflector.daemon.start();
@@ -125,7 +125,7 @@ export class Lab {
   async #startAgents(): Promise<void> {
     for (const machine of this.topology.machines) {
       if (machine.role !== 'agent') continue;
-      const agent = new LabAgent({ machine, ...this.#place(machine.name) });
+      const agent = new LabAgent({ machine, ...this.#machineOptions(machine.name) });
       this.agents.set(machine.name, agent);
       agent.daemon.start();
     }
@@ -147,7 +147,7 @@ export class Lab {
     }
   }
 
-  #place(name: string): { lab: string; netns: string; folder: string; holdTimeSeconds: number } {
+  #machineOptions(name: string): { lab: string; netns: string; folder: string; holdTimeSeconds: number } {
     const folder = join(this.folder, name);
     mkdirSync(folder, { mode: 0o700 });
     return {
@@ -158,7 +158,7 @@ export class Lab {
     };
   }
 
-  get #wait(): WaitOptions {
+  get #waitOptions(): WaitOptions {
     return { signal: this.#abort.signal };
   }
 
@@ -179,7 +179,7 @@ export class Lab {
     const ready = await until(
       `${daemon.title} to be ready`,
       async () => (daemon.running ? await this.reflector(name).ready() : 'ended'),
-      this.#wait,
+      this.#waitOptions,
     );
     if (ready === 'ended') daemon.assertRunning();
   }

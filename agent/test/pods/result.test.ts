@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { CniRequest, Version } from '../../pods/request.ts';
 import { addResult, expectedAddresses, expectedInterface } from '../../pods/result.ts';
-import type { Wired } from '../../pods/wiring.ts';
+import type { WiredLink } from '../../pods/wiring.ts';
 import { ip } from '../addresses.ts';
 
 const addresses = (...list: string[]) => list.map(ip);
@@ -15,7 +15,7 @@ const request = (version: Version, prevResult?: CniRequest['prevResult']): CniRe
   config: {},
   prevResult,
 });
-const wired: Wired = {
+const wired: WiredLink = {
   addresses: addresses('10.244.1.7', 'fd00:1::7'),
   host: { name: 'fr0', mac: '02:00:00:00:00:01' },
   pod: { name: 'eth0', mac: '02:00:00:00:00:02', netns: '/run/netns/p1' },

@@ -23,9 +23,9 @@
  * returns the same buffers to all of them.
  *
  * Slow members. `limitLog` drops the entries that all members have read. If the log is still too long, the members in
- * its older half leave it (`leaveLog`). The prefixes of their unread entries become `pending` (`noteUnread`, in slices,
- * up to `unreadEnd`), at one bit a prefix; `encode` adds the prefixes that change later. Such a member is sent the
- * current state of its pending prefixes from `out` (`pullPending`, DirectEncoder). When no prefix is pending, it
+ * its older half leave it (`leaveLog`). The prefixes of their unread entries become `pending` (`addUnreadToPending`, in
+ * slices, up to `unreadEnd`), at one bit a prefix; `encode` adds the prefixes that change later. Such a member is sent
+ * the current state of its pending prefixes from `out` (`pullPending`, DirectEncoder). When no prefix is pending, it
  * follows the log again from its head. So a slow peer costs one bit a prefix and is sent only the latest state. A
  * member that joins a group with routes, or asks for a refresh, starts with all prefixes pending.
  *
@@ -168,7 +168,7 @@ export class UpdateGroup {
     pending.addAll(false);
     pending.addWithdrawn(from.out);
     const oldPending = old.pending ?? from.leaveLog(old);
-    from.noteUnread(old, Number.POSITIVE_INFINITY);
+    from.addUnreadToPending(old, Number.POSITIVE_INFINITY);
     const sameAttributes = exportAlike(this.profile, from.profile) && this.out.width === 1;
     const previous = sameAttributes ? new PreviousAdjRibOut(from.out.copy()) : null;
     for (let id = oldPending.next(0); id >= 0; id = oldPending.next(id + 1)) {
@@ -294,9 +294,9 @@ export class UpdateGroup {
     for (const member of this.members) {
       if (!member.pending && member.position < half) this.leaveLog(member);
     }
-    // Noting unread entries takes many slices, but the log must not grow without limit meanwhile.
+    // Adding unread entries in slices takes time, but the log must not grow without limit meanwhile.
     if (log.octets > 2 * limit) {
-      for (const member of this.behind) this.noteUnread(member, Number.POSITIVE_INFINITY);
+      for (const member of this.behind) this.addUnreadToPending(member, Number.POSITIVE_INFINITY);
     }
     this.trim();
   }
@@ -359,12 +359,12 @@ export class UpdateGroup {
   private leaveLog(member: GroupMember): PendingPrefixes {
     const pending = this.setPending(member);
     member.unreadEnd = this.log.head;
-    this.runLater((_from, budget) => this.noteUnread(member, budget));
+    this.runLater((_from, budget) => this.addUnreadToPending(member, budget));
     return pending;
   }
 
   /** Adds about `budget` prefixes of unread entries to the member's pending ones. Returns how many entries are left. */
-  private noteUnread(member: GroupMember, budget: number): number {
+  private addUnreadToPending(member: GroupMember, budget: number): number {
     const { pending, source, unreadEnd } = member;
     if (!pending) return 0;
     for (let left = budget; member.position < unreadEnd && left > 0; member.position++) {
@@ -384,7 +384,7 @@ export class UpdateGroup {
   private pullPending(member: GroupMember, limit: number, parts: Uint8Array[]): number {
     const { source, pending, previous } = member;
     if (!pending) return 0;
-    this.noteUnread(member, ENCODE_BATCH);
+    this.addUnreadToPending(member, ENCODE_BATCH);
     const { direct } = this;
     const { octets, messages } = direct;
     const reader = { source, pending, previous };
