@@ -132,16 +132,15 @@ export class AttributeExporter {
   }
 
   private writeAsPath(flags: number, profile: ExportProfile): void {
-    const present = this.starts[asPath] >= 0;
-    const from = present ? this.valueStart(asPath) : 0;
-    const to = present ? this.ends[asPath] : 0;
+    // Every set has one: import checks it, and a set of our own is made with it.
+    const from = this.valueStart(asPath);
+    const to = this.ends[asPath];
     const begin = this.length;
     if (profile.ebgp && changesPath(profile, flags)) {
       const path = writeSegments(externalPath(readSegments(this.chunk, from, to, 4), profile), 4);
       this.prepend(ownPath(profile), path, 0, path.length);
     } else if (profile.ebgp) this.prepend(ownPath(profile), this.chunk, from, to);
-    else if (present) this.copy(asPath);
-    else this.header(Flag.transitive, asPath, 0);
+    else this.copy(asPath);
     if (profile.fourOctetAs) return;
     const value = begin + ((this.bytes[begin] & Flag.extended) !== 0 ? 4 : 3);
     const [path, as4Path] = pathForTwoOctets(this.bytes, value, this.length);

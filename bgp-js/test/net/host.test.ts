@@ -189,6 +189,16 @@ describe('stop', () => {
     assert.equal(shutdownMessage(last.notification), 'back at noon');
   });
 
+  it('delivers it to more peers than one batch has', async () => {
+    const a = await start(A);
+    const addresses = Array.from({ length: 40 }, (_, i) => `127.0.1.${i + 1}`);
+    for (const address of addresses) a.peer(address, { passive: true });
+    const peers = await Promise.all(addresses.map((address) => raw(RawPeer.establish(a, address))));
+    await a.host.stop('all of you');
+    await until(() => peers.every(({ ended }) => ended !== null), 'the connections end');
+    assert.ok(peers.every(({ messages }) => messages.at(-1)?.type === 'notification'));
+  });
+
   it('delivers it also when input of the peer is unread', async () => {
     const a = await start(A);
     a.peer(B, { passive: true });

@@ -60,6 +60,18 @@ describe('policies of a session', () => {
     assert.equal(node.routes.size, 0);
   });
 
+  it('a rule may name a list of AS path patterns', () => {
+    const rules: PolicyRule[] = [{ name: 'far', match: { asPaths: ['through-7'] }, action: 'reject' }];
+    const { tor, node } = pair({
+      asPathLists: { 'through-7': ['65001 8', '65001 7'] },
+      policies: { ...OPEN, in: { rules, otherwise: 'accept' } },
+    });
+    tor.announce(['10.7.0.0/16'], { asPath: [{ type: 'sequence', ases: [65001, 7] }] });
+    tor.announce(['10.9.0.0/16'], { asPath: [{ type: 'sequence', ases: [65001, 9] }] });
+    node.takeMessages();
+    assert.deepEqual([...node.routes.keys()], ['10.9.0.0/16']);
+  });
+
   it('prepending fills a sequence up to 255 AS numbers, and starts a new one beyond', () => {
     const rule: PolicyRule = { name: 'far', set: { prepend: { times: 5 } }, action: 'accept' };
     const sequence = (length: number) =>
