@@ -12,7 +12,7 @@ const usage = `usage: npm run lab -- list
 `;
 
 /** The commands of flatroute that query a running agent. */
-const views = ['status', 'peers', 'routes', 'pods', 'explain'];
+const views = ['status', 'peers', 'routes', 'pods', 'explain', 'policies', 'plan'];
 
 function fail(message: string): never {
   process.stderr.write(`${message}\n`);
