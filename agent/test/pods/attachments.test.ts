@@ -264,17 +264,17 @@ describe('pods: attachments that fail', () => {
 
   it('release the address after a failed wiring', async () => {
     const released: Allocation[] = [];
-    const rested: string[] = [];
+    const quarantined: string[] = [];
     const ipam = {
       get: () => undefined,
       hasFree: () => true,
       allocate: async () => held,
       release: async (allocation: Allocation) => void released.push(allocation),
-      rest: (address: IPAddress) => void rested.push(address.toString()),
+      startQuarantine: (address: IPAddress) => void quarantined.push(address.toString()),
     };
     const { error, state } = await attach(ipam);
     assert.deepEqual([error.code, error.details], [CODE.WIRING_FAILED, '']);
-    assert.deepEqual([released, rested], [[held], ['10.244.1.7']]);
+    assert.deepEqual([released, quarantined], [[held], ['10.244.1.7']]);
     assert.equal(state, 'not inspected yet');
   });
 });
