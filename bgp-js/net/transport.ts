@@ -167,16 +167,21 @@ export function updateTransport(
   applyTransport(descriptorOf(socket), family, peer, transport, before);
 }
 
-/** Marks what a socket sends. Node.js before 24.15 needs koffi for that; without it packets have no mark. */
+/**
+ * Sets the DSCP of what a socket sends. Node.js does so since 24.15, but on an IPv6 socket only for IPv6 packets: one
+ * that carries IPv4 needs koffi, as do all sockets with an older Node.js. Without koffi those packets have no DSCP.
+ */
 function setTypeOfService(socket: net.Socket, family: SocketFamily, value: number): void {
   const method: ((value: number) => unknown) | undefined = socket.setTypeOfService;
-  if (method) method.call(socket, value);
-  else {
-    try {
-      setTrafficClass(descriptorOf(socket), family, value);
-    } catch {
-      // A session works without the mark.
-    }
+  const isMapped = family === 6 && parseAddress(socket.remoteAddress ?? '')?.version === 4;
+  if (method && !isMapped) {
+    method.call(socket, value);
+    return;
+  }
+  try {
+    setTrafficClass(descriptorOf(socket), family, value);
+  } catch {
+    // A session works without its DSCP.
   }
 }
 

@@ -152,5 +152,15 @@ describe('TCP of sessions with BIRD', () => {
       await speaker.event('established');
       assert.match(await packets, /tos 0xb8, ttl 7,/);
     });
+
+    it('sends with them on a connection that the peer opened', async () => {
+      const packets = lab.capture(4, 'src 10.9.0.1 and tcp src port 179');
+      await pause(500);
+      await lab.bird(neighbour('multihop;'));
+      const speaker = await lab.speaker({ ...IPV4, passive: true, transport: { ttl: 7, dscp: 46 } });
+      await speaker.event('established');
+      // The SYN-ACK is the listener's, before the connection is known to be this peer's.
+      assert.match(await packets, /tos 0xb8, ttl 7,/);
+    });
   });
 });
