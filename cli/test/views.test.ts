@@ -48,7 +48,7 @@ describe('views as text', () => {
     assert.ok(statusLines(status).some((line) => /^Ready +no: the agent is starting; no range$/.test(line)));
   });
 
-  it('show the prefixes, the messages and the attributes of a peer', () => {
+  it('show the router id, the prefixes, the messages and the attributes of a peer', () => {
     const [peer] = source.peers();
     const prefixes = {
       ...peer.prefixes,
@@ -60,12 +60,14 @@ describe('views as text', () => {
       dropped: 1,
     };
     const messages = { ...peer.messages, received: 90, sent: 80, updatesReceived: 7, updatesSent: 6 };
-    const lines = peerLines({ ...peer, prefixes, messages, attributeOctets: 4321 });
+    const counts = { prefixes, messages, attributeOctets: 4321 };
+    const lines = peerLines({ ...peer, ...counts, routerId: '10.0.0.77' });
     const after = (label: string) =>
       lines
         .find((line) => line.startsWith(label))
         ?.slice(label.length)
         .trim();
+    assert.equal(after('Router id'), '10.0.0.77');
     assert.equal(after('Prefixes'), '5 received (at most 1,000), 1 ignored, 4 usable, 3 best, 2 sent');
     assert.equal(after('Messages'), '90 in, 80 out, of which updates 7 in, 6 out');
     assert.equal(after('Attributes'), '4,321 bytes');
