@@ -7,6 +7,6 @@ import type { Peer } from '../session/peer.ts';
 export interface LivenessMonitor {
   /** Watches exactly these peers. The host calls it whenever peers or their configurations change. */
   follow(peers: Iterable<Peer>): void;
-  /** Reports an unreachable peer: its session is lost at once. Set by the host; `reason` is for people. */
+  /** Reports an unreachable peer: its session is lost at once. Set by the host; `reason` is readable text. */
   onDown: (peer: Peer, reason: string) => void;
 }

@@ -92,11 +92,11 @@ export class PeerConnection {
   negotiated: Negotiated | null = null;
   /** The session in the RIB while the connection is established. */
   ribSession: RibSession | null = null;
-  /** When an attempt to connect is given up. */
+  /** When a connection attempt times out. */
   connectDeadline = Number.POSITIVE_INFINITY;
   holdDeadline = Number.POSITIVE_INFINITY;
   keepaliveDeadline = Number.POSITIVE_INFINITY;
-  /** When a peer that does not read what we send is given up (RFC 9687). */
+  /** When the send hold timer closes a session whose peer does not read (RFC 9687). */
   sendDeadline = Number.POSITIVE_INFINITY;
   /** The warning that the maximum of prefixes is near was given: it is given once a session. */
   warnedNearMaximum = false;
@@ -264,7 +264,7 @@ export class Peer {
   idleUntil = Number.NEGATIVE_INFINITY;
   /** We offer the other number of an AS that is being renumbered, because the peer refused the first (RFC 7705 §4). */
   usesAlias = false;
-  /** The last error, for people. */
+  /** The last error, as readable text. */
   lastError: { at: number; text: string } | null = null;
   /** The state last reported, and when it was entered. */
   reported: SessionState = 'Idle';

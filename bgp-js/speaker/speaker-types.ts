@@ -79,7 +79,7 @@ export type SpeakerAction =
   /** Send `lastBytes` after everything taken with `transmit`, then close. */
   | { type: 'close'; connection: number; lastBytes: Uint8Array | null };
 
-/** Something that happened, for logs and hooks. `peer` is the peer's name; `reason` and `text` are for people. */
+/** Something that happened, for logs and hooks. `peer` is the peer's name; `reason` and `text` are readable. */
 export type SpeakerEvent =
   /** The state of the session changed (RFC 4271 §8.2.2). */
   | { type: 'state'; peer: string; from: SessionState; to: SessionState; reason: string }

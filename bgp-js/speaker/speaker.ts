@@ -136,7 +136,7 @@ export class Speaker {
     for (const connection of this.sessions.connections.values()) applyExport(this.sessions, connection);
   }
 
-  /** Ends all sessions for good with Cease: Administrative Shutdown and a message for people (RFC 9003). */
+  /** Ends all sessions for good with Cease: Administrative Shutdown and a shutdown message (RFC 9003). */
   shutdown(message: string, now: number): void {
     for (const peer of [...this.peers]) {
       peer.retryAt = peer.idleUntil = Number.POSITIVE_INFINITY;
@@ -232,7 +232,7 @@ export class Speaker {
       return this.refuse(remote, 'the session with the peer is established');
     const stale = current ? null : peer.incoming;
     const connection = this.sessions.accept(peer, local, now);
-    // A peer that connects again has given up its first connection.
+    // A peer that connects again has abandoned its first connection.
     const error = bgpError(CeaseCode.connectionCollision, 'the peer opened a newer connection');
     if (stale) this.sessions.handle(stale, { type: 'stop', error }, now);
     return connection.id;

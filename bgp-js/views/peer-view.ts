@@ -1,4 +1,4 @@
-/** Peers as plain objects for people. A reflector has a thousand: `peerStatusesInPieces` lets routes pass in between. */
+/** Peers as plain, readable objects. A reflector has a thousand: `peerStatusesInPieces` lets routes pass in between. */
 
 import { formatIPv4 } from '../ip/index.ts';
 import type { Direction } from '../rib/policy/policy-run.ts';

@@ -1,4 +1,4 @@
-/** Policies as plain objects for people: which rule decided about a route, and how often each rule did. */
+/** Policies as plain, readable objects: which rule decided about a route, and how often each rule did. */
 
 import type { FamilyRib } from '../rib/family-rib.ts';
 import { type ExportRefusal, exportRefusal } from '../rib/out/export-profile.ts';

@@ -1,4 +1,4 @@
-/** Routes as plain objects for people: paths with their attributes, and why each won or lost. */
+/** Routes as plain, readable objects: paths with their attributes, and why each won or lost. */
 
 import { type AddressInput, addressFrom } from '../ip/index.ts';
 import { DECISION_STEPS, decide } from '../rib/decision.ts';

@@ -11,7 +11,7 @@ import { UpdateBuilder } from './update-packer.ts';
 
 /**
  * The prefixes whose state has yet to be sent to a member that does not follow the log; one bit for each. Pending
- * prefixes are held, so that a withdrawal that is owed can still name its prefix.
+ * prefixes are held, so that a pending withdrawal can still name its prefix.
  */
 export class PendingPrefixes {
   private readonly prefixes: PrefixTable;

@@ -263,3 +263,19 @@ function prefixesIn(bytes: Uint8Array): string[] {
   }
   return list;
 }
+
+/** The NOTIFICATION that ended the connection: there is exactly one, and it is the last message. */
+export function lastNotification(peer: HandPeer): Message & { type: 'notification' } {
+  const messages = peer.takeMessages();
+  const notifications = messages.filter((candidate) => candidate.type === 'notification');
+  assert.equal(notifications.length, 1);
+  assert.equal(messages.at(-1), notifications[0]);
+  assert.ok(peer.closed);
+  return notifications[0];
+}
+
+/** Code and subcode of that NOTIFICATION, such as `6/2`. */
+export const codesOf = (peer: HandPeer): string => {
+  const { code, subcode } = lastNotification(peer).notification;
+  return `${code}/${subcode}`;
+};

@@ -1,25 +1,10 @@
 /** Errors of a peer, and all ways in which a session ends. */
 import assert from 'node:assert/strict';
-import { encodeMessage, KEEPALIVE, type Message, shutdownMessage } from '../../wire/index.ts';
+import { encodeMessage, KEEPALIVE, shutdownMessage } from '../../wire/index.ts';
 import { hex, message, update } from '../wire/bytes.ts';
-import { Bench, type HandPeer } from './bench.ts';
+import { Bench, codesOf, type HandPeer, lastNotification } from './bench.ts';
 
 const PEER = '10.0.0.2';
-
-/** The NOTIFICATION that ended the connection: there is exactly one, and it is the last message. */
-function lastWord(peer: HandPeer): Message & { type: 'notification' } {
-  const messages = peer.takeMessages();
-  const notifications = messages.filter((candidate) => candidate.type === 'notification');
-  assert.equal(notifications.length, 1);
-  assert.equal(messages.at(-1), notifications[0]);
-  assert.ok(peer.closed);
-  return notifications[0];
-}
-
-const codesOf = (peer: HandPeer): string => {
-  const { code, subcode } = lastWord(peer).notification;
-  return `${code}/${subcode}`;
-};
 
 describe('an error of the peer', () => {
   const BEFORE: [string, (peer: HandPeer) => Uint8Array, string][] = [
@@ -131,7 +116,7 @@ describe('the end of a session', () => {
     bench.speaker.shutdown('maintenance until 14:00', bench.now);
     bench.pump();
     for (const peer of [up, half]) {
-      const { notification } = lastWord(peer);
+      const { notification } = lastNotification(peer);
       assert.deepEqual([notification.code, notification.subcode], [6, 2]);
       assert.equal(shutdownMessage(notification), 'maintenance until 14:00');
     }
@@ -161,7 +146,7 @@ describe('the end of a session', () => {
     peer.announce(['10.1.0.0/16'], { med: 1 });
     assert.equal(bench.status(PEER).state, 'Established', 'the same prefix again is not another');
     peer.announce(['10.3.0.0/16']);
-    const { notification } = lastWord(peer);
+    const { notification } = lastNotification(peer);
     assert.deepEqual(
       [notification.code, notification.subcode, [...notification.data]],
       [6, 1, [0, 1, 1, 0, 0, 0, 2]],

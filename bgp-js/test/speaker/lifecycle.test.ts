@@ -1,28 +1,13 @@
 /** The life of a session: its start, its timers, and messages in the wrong state. */
 import assert from 'node:assert/strict';
-import { encodeMessage, KEEPALIVE, type Message } from '../../wire/index.ts';
+import { encodeMessage, KEEPALIVE } from '../../wire/index.ts';
 import { ip } from '../ip/values.ts';
 import { update } from '../wire/bytes.ts';
-import { Bench, type HandPeer } from './bench.ts';
+import { Bench, codesOf } from './bench.ts';
 
 const PEER = '10.0.0.2';
 const END_OF_RIB = update('', '', '');
 const REFRESH = encodeMessage({ type: 'route-refresh', refresh: { afi: 1, subtype: 0, safi: 1 } });
-
-/** The NOTIFICATION that ended the connection: there is exactly one, and it is the last message. */
-function lastWord(peer: HandPeer): Message & { type: 'notification' } {
-  const messages = peer.takeMessages();
-  const notifications = messages.filter((candidate) => candidate.type === 'notification');
-  assert.equal(notifications.length, 1);
-  assert.equal(messages.at(-1), notifications[0]);
-  assert.ok(peer.closed);
-  return notifications[0];
-}
-
-const codesOf = (peer: HandPeer): string => {
-  const { code, subcode } = lastWord(peer).notification;
-  return `${code}/${subcode}`;
-};
 
 describe('a new session', () => {
   it("sends OPEN at once, KEEPALIVE after the peer's OPEN, and End-of-RIB after its KEEPALIVE", () => {
@@ -81,7 +66,7 @@ describe('a new session', () => {
     assert.match(bench.status('10.0.0.3').lastError?.text ?? '', /connection refused/);
   });
 
-  it('is given up when the connection attempt is not answered', () => {
+  it('fails when the connection attempt is not answered', () => {
     const bench = new Bench();
     bench.peer(PEER, { passive: false });
     bench.advance(9_999);

@@ -1,4 +1,4 @@
-/** Routes as objects for people. */
+/** Routes as plain objects. */
 import assert from 'node:assert/strict';
 import { advertisedTo, longestMatch, routeCounts, routeTo } from '../../index.ts';
 import { Bench } from '../speaker/bench.ts';
